@@ -1,0 +1,80 @@
+import pino from 'pino'
+
+export type LogLevel = 'debug' | 'info' | 'warn' | 'error'
+
+/** What every room logs through. Fields are the field's standard names (`eventSourceName`, `eventName`, …), never secrets. */
+export interface Logger {
+  debug(message: string, fields?: Record<string, unknown>): void
+  info(message: string, fields?: Record<string, unknown>): void
+  warn(message: string, fields?: Record<string, unknown>): void
+  error(message: string, fields?: Record<string, unknown>): void
+  /** A logger that adds `fields` to every line. */
+  child(fields: Record<string, unknown>): Logger
+}
+
+/**
+ * @param format `text` for people (stderr of `vedette run`), `json` with upstream's fields for Pods
+ * (`{"level","ts","logger","msg",…}`)
+ */
+export function createLogger({
+  format,
+  level = 'info',
+  name = 'vedette',
+  write,
+}: {
+  format: 'text' | 'json'
+  level?: LogLevel
+  name?: string
+  write: (line: string) => void
+}): Logger {
+  const root = pino(
+    {
+      level,
+      base: { logger: name },
+      messageKey: 'msg',
+      timestamp: () => `,"ts":"${new Date().toISOString()}"`,
+      formatters: { level: (label) => ({ level: label }) },
+      redact: {
+        paths: ['authorization', 'token', 'password', 'secret', '*.authorization', '*.token', '*.password'],
+        censor: '***',
+      },
+    },
+    { write: format === 'json' ? write : (line: string) => write(asText(line)) },
+  )
+  return wrap(root)
+}
+
+/** A logger that says nothing. */
+export const silentLogger: Logger = {
+  debug() {},
+  info() {},
+  warn() {},
+  error() {},
+  child: () => silentLogger,
+}
+
+function wrap(log: pino.Logger): Logger {
+  const at =
+    (level: LogLevel) =>
+    (message: string, fields: Record<string, unknown> = {}) =>
+      log[level](withErrorText(fields), message)
+  return {
+    debug: at('debug'),
+    info: at('info'),
+    warn: at('warn'),
+    error: at('error'),
+    child: (fields) => wrap(log.child(fields)),
+  }
+}
+
+function withErrorText(fields: Record<string, unknown>): Record<string, unknown> {
+  return fields.error instanceof Error ? { ...fields, error: fields.error.message } : fields
+}
+
+function asText(line: string): string {
+  const { level, ts, logger: _, msg, ...fields } = JSON.parse(line) as Record<string, unknown>
+  const rest = Object.entries(fields).map(
+    ([key, value]) => ` ${key}=${typeof value === 'string' && !/[\s"=]/.test(value) ? value : JSON.stringify(value)}`,
+  )
+  return `${String(ts).slice(11, 23)} ${String(level).toUpperCase().padEnd(5)} ${msg}${rest.join('')}\n`
+}

@@ -1,0 +1,53 @@
+/** What one replica says of itself; the supervisor (or the Pod's status endpoint) folds these into `vedette status`. */
+
+export type ReplicaState = 'starting' | 'standby' | 'serving' | 'draining'
+
+export interface EntryReport {
+  type: string
+  name: string
+  serving: boolean
+  /** Counted by this process since it started. */
+  published: number
+  duplicates: number
+  filtered: number
+  filterErrors: number
+  failed: number
+  skipped: number
+  /** Milliseconds since the epoch, or null. */
+  lastEventMs: number | null
+  /** What is wrong now, or null. */
+  error: string | null
+  errorSinceMs: number | null
+  /** Requests get in without a signature or token. */
+  unsigned?: boolean
+}
+
+export interface ReplicaReport {
+  namespace: string
+  eventSource: string
+  /** Replica id, e.g. `orders-0`. */
+  id: string
+  state: ReplicaState
+  /** Who holds the lead, as far as this replica knows; null when nobody or when no entry needs one. */
+  leader: string | null
+  /** That leader's term. */
+  term: number | null
+  entries: EntryReport[]
+  fencing: 'strict' | 'lease-only'
+  busError: string | null
+}
+
+/** A change of leader, told by the new one. */
+export interface Failover {
+  /** RFC 3339. */
+  at: string
+  source: string
+  namespace: string
+  from: string | null
+  to: string
+  term: number
+  /** `crash`: its process was known dead; `frozen`: it stopped renewing while its connection stood; `resigned`: it gave up on purpose; `expired`: the lease ran out. */
+  reason: 'crash' | 'frozen' | 'resigned' | 'expired'
+  /** From the loss seen to this replica serving; null when not known. */
+  gapMs: number | null
+}

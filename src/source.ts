@@ -1,0 +1,185 @@
+/**
+ * The contract of a source type: one module says everything about it, and everything else (JSON Schema, CRD, docs,
+ * `vedette explain`, the guarantee table) is generated from it. CONTRIBUTING.md shows how to add one.
+ */
+import type { z } from 'zod'
+import type { Clock } from './core/clock.ts'
+import type { Logger } from './core/log.ts'
+
+/** `active-active`: all replicas serve. `active-passive`: one serves, a standby is elected when it is gone. */
+export type Strategy = 'active-active' | 'active-passive'
+
+/** What a kill -9 of the serving replica under load may do; see docs/guarantees.md. */
+export type Guarantee = 'exactly-once' | 'at-least-once' | 'hot-standby'
+
+/** Something to say about a spec: an error is what upstream refuses, a warning what it accepts but cannot work. */
+export interface Finding {
+  severity: 'error' | 'warning'
+  /** Where, relative to the entry's spec, e.g. `['webhook', 'port']`. */
+  path: (string | number)[]
+  /** What is wrong; for errors, upstream's own words. */
+  message: string
+  /** What to write instead. */
+  remedy?: string
+  /** True when the entry can never work as written: `run` does not serve it and shows this message. */
+  fatal?: boolean
+}
+
+export interface Example {
+  /** File name without ending: `examples/<name>.yaml`. */
+  name: string
+  title: string
+  /** A whole manifest. */
+  yaml: string
+}
+
+/** A TCP port that an entry listens on. */
+export interface Listens {
+  port: number
+  endpoint: string
+}
+
+export interface SourceDefinition<Spec = unknown, Position = unknown> {
+  /** The key under `spec`, e.g. `azureEventsHub`. */
+  type: string
+  /** The CloudEvent type, where it is not the key (e.g. `pubsub` for `pubSub`). */
+  eventType?: string
+  title: string
+  /** One sentence: what it watches. */
+  summary: string
+  /** Markdown for the docs page: behaviour, failure, what differs from upstream. */
+  docs: string
+  strategy: Strategy
+  guarantee: Guarantee
+  /** Why the guarantee holds, one or two sentences. */
+  because: string
+  /** Every field, described, with upstream's names. Lenient as upstream's decoder: rules live in `validate`. */
+  spec: z.ZodType<Spec>
+  /** The payload that lands on the bus (the CloudEvent's data). */
+  event: z.ZodType
+  /** True when `filter.expression` applies (false for types with a filter of their own shape). */
+  filterable: boolean
+  examples: Example[]
+  /** Upstream's validation rules in upstream's order and words, then what cannot work. Pure. */
+  validate?(spec: Spec): Finding[]
+  /** The fields that say *what* is read (queue, path, schedule…): when they change, positions start afresh. */
+  identity?(spec: Spec): unknown
+  /** The ports that the entry needs. */
+  listens?(spec: Spec): Listens[]
+  /** On a standby: connect, authenticate, be warm; must consume nothing. Until `ctx.signal` aborts. */
+  prepare?(ctx: PrepareContext<Spec>): Promise<void>
+  /** Serves until `ctx.signal` aborts. Throwing means: try again with backoff, for ever; status shows the message. */
+  serve(ctx: SourceContext<Spec, Position>): Promise<void>
+  /** Remote clean-up, once, when the object is deleted (never when a process stops). */
+  remove?(ctx: PrepareContext<Spec>): Promise<void>
+}
+
+/** What an entry has before it leads. */
+export interface PrepareContext<Spec = unknown> {
+  readonly spec: Spec
+  /** The entry's name. */
+  readonly entry: string
+  /** The EventSource's name. */
+  readonly eventSource: string
+  readonly namespace: string
+  /** Aborts when the entry must stop. Nothing may happen after that, above all no reconnect. */
+  readonly signal: AbortSignal
+  readonly log: Logger
+  readonly clock: Clock
+  /** The value of a Secret's key, one trailing newline removed, read anew each time. @throws SECRET_MISSING */
+  secret(selector: SecretKeySelector): Promise<string>
+  /** The value of a ConfigMap's key, likewise. @throws SECRET_MISSING */
+  configMap(selector: SecretKeySelector): Promise<string>
+  /** Says what is wrong with the origin (`null`: nothing any more). Shown in status, logged once per change. */
+  condition(error: string | null): void
+}
+
+/** What a serving entry has. */
+export interface SourceContext<Spec = unknown, Position = unknown> extends PrepareContext<Spec> {
+  /**
+   * Hands an event over. Resolves only when the bus holds it durably, or it was filtered out or already there; only
+   * then ack upstream. Calls may overlap; they are stored in call order. Waits while too much is in flight.
+   * @throws FENCED or OUTCOME_UNKNOWN: this entry is being stopped, let it through; BUS_UNAVAILABLE, BUS_FULL,
+   * BUS_BUSY (active-active only): not stored, tell the sender to retry; EVENT_TOO_LARGE, EVENT_INVALID: never storable
+   */
+  emit(event: Emit<Position>): Promise<Emitted>
+  /** Moves the position on without an event (filtered or skipped upstream items). Resolves when durable; may be batched. */
+  advance(position: Position): Promise<void>
+  /** The last durable position of this entry, or null on a fresh start. Fixed for one call of `serve`. */
+  resume(): Position | null
+  /** State too big for a position (known paths, uids), beside it. A lagging one may only cause re-evaluation. */
+  readonly snapshot: Snapshot
+  /** Adds a route; see {@link HttpRoute}. It is active until `signal` aborts. @throws PORT_IN_USE */
+  http(route: HttpRoute): Promise<void>
+}
+
+export interface Emit<Position = unknown> {
+  /** The payload: JSON text, exactly as it goes into the event. */
+  data: string | Uint8Array
+  /** What the source saw, reproducibly (offset, delivery id, tick time…). Left out: a random id. */
+  id?: string
+  /** The CloudEvent id itself, where upstream's form is kept (Kafka). Wins over `id`. */
+  eventId?: string
+  /** Where the entry stands once this event is stored. */
+  position?: Position
+}
+
+export interface Emitted {
+  /** The CloudEvent id. */
+  id: string
+  outcome: 'stored' | 'duplicate' | 'filtered' | 'skipped'
+}
+
+export interface Snapshot {
+  load(): Promise<Uint8Array | null>
+  save(bytes: Uint8Array): Promise<void>
+}
+
+export interface SecretKeySelector {
+  name: string
+  key: string
+  optional?: boolean | undefined
+}
+
+/** One HTTP route of an entry. One listener per distinct port, shared by all entries of all types. */
+export interface HttpRoute {
+  port: number
+  /** Path, matched exactly; `{var}` and `{var:regexp}` templates work as in upstream's router. */
+  endpoint: string
+  /** TLS when both are given; files or Secrets are re-read when they change. */
+  tls?: { cert: SecretKeySelector; key: SecretKeySelector } | undefined
+  /** Bearer guard; compared in constant time; read at each request, so rotation needs no restart. */
+  authSecret?: SecretKeySelector | undefined
+  /** Methods that are let through; others get 405. Left out: all. */
+  methods?: string[] | undefined
+  /** Bytes; larger bodies get 413 before they are read whole. Default 1 MiB. */
+  maxPayloadSize?: number | undefined
+  handle(request: HttpRequest): Promise<HttpAnswer>
+}
+
+export interface HttpRequest {
+  method: string
+  /** Path and query as sent. */
+  url: URL
+  /** Canonical names (`X-Github-Event`), values in arrival order, secrets masked; as it goes into the payload. */
+  headers: Record<string, string[]>
+  /** First value of a header by any spelling, unmasked. */
+  header(name: string): string | undefined
+  /** The raw body, within the route's limit. */
+  body: Buffer
+  /** Values of `{var}` in the endpoint. */
+  params: Record<string, string>
+}
+
+export interface HttpAnswer {
+  status: number
+  body?: string
+  headers?: Record<string, string>
+}
+
+/** Types a source module; the identity function, so that a module is plain data and functions. */
+export function defineSource<Spec, Position = unknown>(
+  definition: SourceDefinition<Spec, Position>,
+): SourceDefinition<Spec, Position> {
+  return definition
+}

@@ -1,0 +1,56 @@
+/**
+ * The registry: every type of the reference in alphabetical order, loaded only when an object uses it. A type that is not
+ * here is "not yet in this version".
+ */
+import type { SourceDefinition } from '../source.ts'
+
+const registry: Record<string, () => Promise<{ default: SourceDefinition<any, any> }>> = {
+  calendar: () => import('./calendar.ts'),
+  file: () => import('./file.ts'),
+  webhook: () => import('./webhook.ts'),
+}
+
+/** Every type key that upstream knows (its CRD), for "not yet in this version" and spelling help. */
+export const upstreamTypes = [
+  'amqp',
+  'azureEventsHub',
+  'azureQueueStorage',
+  'azureServiceBus',
+  'bitbucket',
+  'bitbucketserver',
+  'calendar',
+  'emitter',
+  'file',
+  'generic',
+  'gerrit',
+  'github',
+  'gitlab',
+  'hdfs',
+  'kafka',
+  'minio',
+  'mns',
+  'mqtt',
+  'nats',
+  'nsq',
+  'pubSub',
+  'pulsar',
+  'redis',
+  'redisStream',
+  'resource',
+  'sftp',
+  'slack',
+  'sns',
+  'sqs',
+  'storageGrid',
+  'stripe',
+  'webhook',
+] as const
+
+/** The type keys of this version, alphabetical. */
+export const types: readonly string[] = Object.keys(registry)
+
+/** Loads one type's module, or returns null when this version does not have it. */
+export async function loadSource(type: string): Promise<SourceDefinition<any, any> | null> {
+  const load = Object.hasOwn(registry, type) ? registry[type] : undefined
+  return load === undefined ? null : (await load()).default
+}

@@ -1,0 +1,134 @@
+/** Serves one source definition against a recording context, without bus or election: for tests of a source alone. */
+
+import { type Clock, systemClock } from '../src/core/clock.ts'
+import { eventId, randomId } from '../src/core/event.ts'
+import { goJson } from '../src/core/json.ts'
+import { silentLogger } from '../src/core/log.ts'
+import type { Emit, Emitted, HttpRoute, SourceContext, SourceDefinition } from '../src/source.ts'
+
+export interface Harness<Position> {
+  emitted: (Emit<Position> & { text: string })[]
+  advanced: Position[]
+  conditions: (string | null)[]
+  routes: HttpRoute[]
+  /** The snapshot as last saved. */
+  snapshot: Uint8Array | null
+  /** Makes the next emits fail with this. */
+  failWith: Error | null
+  /** Ends `serve` and returns what it threw, if it threw. */
+  stop(): Promise<unknown>
+  /** Resolves once `predicate` holds; throws after `timeoutMs`. */
+  until(predicate: (harness: Harness<Position>) => boolean, timeoutMs?: number): Promise<void>
+  context: SourceContext<any, Position>
+}
+
+export function serveInHarness<Spec, Position>(
+  definition: SourceDefinition<Spec, Position>,
+  rawSpec: unknown,
+  {
+    clock = systemClock,
+    resume = null,
+    snapshot = null,
+    secrets = {},
+    http,
+    prepareOnly = false,
+  }: {
+    clock?: Clock
+    resume?: Position | null
+    snapshot?: Uint8Array | null
+    /** `{ '<name>/<key>': value }` */
+    secrets?: Record<string, string>
+    http?: (route: HttpRoute, signal: AbortSignal) => Promise<void>
+    prepareOnly?: boolean
+  } = {},
+): Harness<Position> {
+  const controller = new AbortController()
+  const waiters = new Set<() => void>()
+  const changed = () => {
+    for (const waiter of waiters) waiter()
+  }
+  const secret = async ({ name, key }: { name: string; key: string }) => {
+    const value = secrets[`${name}/${key}`]
+    if (value === undefined) throw new Error(`no secret ${name}/${key}`)
+    return value
+  }
+  const harness: Harness<Position> = {
+    emitted: [],
+    advanced: [],
+    conditions: [],
+    routes: [],
+    snapshot,
+    failWith: null,
+    context: undefined as never,
+    async stop() {
+      controller.abort()
+      return await served
+    },
+    until(predicate, timeoutMs = 5000) {
+      return new Promise((resolve, reject) => {
+        const timer = setTimeout(() => {
+          waiters.delete(check)
+          reject(
+            new Error(
+              `not within ${timeoutMs} ms; emitted: ${goJson(harness.emitted.map((e) => e.text)).slice(0, 2000)}`,
+            ),
+          )
+        }, timeoutMs)
+        const check = () => {
+          if (!predicate(harness)) return
+          clearTimeout(timer)
+          waiters.delete(check)
+          resolve()
+        }
+        waiters.add(check)
+        check()
+      })
+    },
+  }
+  harness.context = {
+    spec: definition.spec.parse(rawSpec),
+    entry: 'e',
+    eventSource: 'es',
+    namespace: 'default',
+    signal: controller.signal,
+    log: silentLogger,
+    clock,
+    secret,
+    configMap: secret,
+    condition(error) {
+      harness.conditions.push(error)
+      changed()
+    },
+    async emit(event): Promise<Emitted> {
+      if (harness.failWith !== null) throw harness.failWith
+      const text = typeof event.data === 'string' ? event.data : Buffer.from(event.data).toString()
+      harness.emitted.push({ ...event, text })
+      changed()
+      const id = event.eventId ?? (event.id === undefined ? randomId() : eventId('default', 'es', 'e', event.id))
+      return { id, outcome: 'stored' }
+    },
+    async advance(position) {
+      harness.advanced.push(position)
+      changed()
+    },
+    resume: () => resume,
+    snapshot: {
+      load: async () => harness.snapshot,
+      async save(bytes) {
+        harness.snapshot = bytes
+        changed()
+      },
+    },
+    async http(route) {
+      harness.routes.push(route)
+      await http?.(route, controller.signal)
+      changed()
+    },
+  } satisfies SourceContext<Spec, Position>
+  const work = prepareOnly ? definition.prepare?.(harness.context) : definition.serve(harness.context)
+  const served: Promise<unknown> = Promise.resolve(work).then(
+    () => undefined,
+    (error: unknown) => error,
+  )
+  return harness
+}
