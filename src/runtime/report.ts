@@ -1,4 +1,5 @@
 /** What one replica says of itself; the supervisor (or the Pod's status endpoint) folds these into `vedette status`. */
+import type { Entry } from '../manifest/manifest.ts'
 
 export type ReplicaState = 'starting' | 'standby' | 'serving' | 'draining'
 
@@ -50,4 +51,22 @@ export interface Failover {
   reason: 'crash' | 'frozen' | 'resigned' | 'expired'
   /** From the loss seen to this replica serving; null when not known. */
   gapMs: number | null
+}
+
+/** The report of an entry that this replica does not serve, because it cannot work as written. */
+export function refusedReport(entry: Entry, nowMs: number): EntryReport {
+  return {
+    type: entry.type,
+    name: entry.name,
+    serving: false,
+    published: 0,
+    duplicates: 0,
+    filtered: 0,
+    filterErrors: 0,
+    failed: 0,
+    skipped: 0,
+    lastEventMs: null,
+    error: entry.refused ?? `type ${entry.type} is not yet in this version`,
+    errorSinceMs: nowMs,
+  }
 }

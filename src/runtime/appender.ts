@@ -1,0 +1,112 @@
+/**
+ * The way onto the bus for active-active entries: no fence, so batches may overlap; an unknown outcome is settled by
+ * repeating the same id, which the bus stores once.
+ */
+import type { Append, Bus, Outcome, SourceRef } from '../bus/bus.ts'
+import type { Clock } from '../core/clock.ts'
+import { fail } from '../core/errors.ts'
+
+interface Waiting {
+  member: Append
+  bytes: number
+  since: number
+  /** True once an attempt ended unknown: from then on only a repeat can tell. */
+  unsure: boolean
+  resolve: (outcome: Outcome) => void
+}
+
+export interface Appender {
+  /** Never rejects. Answers `unavailable` with BUS_BUSY at once when too much is in flight. */
+  append(member: Append): Promise<Outcome>
+  /** Resolves when nothing is in flight. */
+  drain(): Promise<void>
+  readonly pending: number
+}
+
+export function createAppender({
+  bus,
+  source,
+  clock,
+  maxBatch = 256,
+  maxBatchesInFlight = 8,
+  maxPending = 10_000,
+  maxPendingBytes = 64 * 2 ** 20,
+  settleMs = 8_000,
+  retryMs = 50,
+}: {
+  bus: Bus
+  source: SourceRef
+  clock: Clock
+  maxBatch?: number
+  maxBatchesInFlight?: number
+  maxPending?: number
+  maxPendingBytes?: number
+  /** How long an unknown outcome is chased before the sender is told to retry. Below common senders' time-outs (10 s). */
+  settleMs?: number
+  retryMs?: number
+}): Appender {
+  const queue: Waiting[] = []
+  const drained: (() => void)[] = []
+  let batches = 0
+  let pending = 0
+  let pendingBytes = 0
+  let scheduled = false
+
+  const settle = (waiting: Waiting, outcome: Outcome) => {
+    pending--
+    pendingBytes -= waiting.bytes
+    waiting.resolve(outcome)
+    if (pending === 0) for (const done of drained.splice(0)) done()
+  }
+
+  const judge = (waiting: Waiting, outcome: Outcome) => {
+    const unclear = outcome.outcome === 'unknown' || (outcome.outcome === 'unavailable' && waiting.unsure)
+    if (!unclear) return settle(waiting, outcome)
+    waiting.unsure = true
+    if (clock.monotonic() - waiting.since >= settleMs) {
+      const error = 'error' in outcome ? outcome.error : fail('OUTCOME_UNKNOWN', 'the bus did not answer')
+      return settle(waiting, { outcome: 'unknown', error })
+    }
+    clock.after(retryMs, () => {
+      queue.push(waiting)
+      flush()
+    })
+  }
+
+  const flush = () => {
+    scheduled = false
+    while (queue.length > 0 && batches < maxBatchesInFlight) {
+      const batch = queue.splice(0, maxBatch)
+      batches++
+      const members = batch.map((waiting) => waiting.member)
+      bus.append(source, members).then((outcomes) => {
+        batches--
+        for (const [i, waiting] of batch.entries()) judge(waiting, outcomes[i]!)
+        flush()
+      })
+    }
+  }
+
+  return {
+    append(member) {
+      const bytes = member.event.byteLength
+      if (pending >= maxPending || pendingBytes + bytes > maxPendingBytes) {
+        const error = fail('BUS_BUSY', `${pending} events wait for the bus already; retry in a moment`)
+        return Promise.resolve({ outcome: 'unavailable', error })
+      }
+      pending++
+      pendingBytes += bytes
+      return new Promise((resolve) => {
+        queue.push({ member, bytes, since: clock.monotonic(), unsure: false, resolve })
+        if (scheduled) return
+        scheduled = true
+        // One turn of the event loop gathers what arrived together into one batch.
+        setImmediate(flush)
+      })
+    },
+    drain: () => (pending === 0 ? Promise.resolve() : new Promise((done) => drained.push(done))),
+    get pending() {
+      return pending
+    },
+  }
+}

@@ -1,0 +1,155 @@
+/** One entry in one replica: makes the context its source sees, and keeps the source running, for ever, until told to stop. */
+import { backoffMs } from '../core/backoff.ts'
+import type { Clock } from '../core/clock.ts'
+import { fail, isVedetteError, messageOf } from '../core/errors.ts'
+import type { Logger } from '../core/log.ts'
+import { patiently, whenAborted } from '../core/signals.ts'
+import type { Entry } from '../manifest/manifest.ts'
+import type { PrepareContext, SourceContext, SourceDefinition } from '../source.ts'
+import { createAccount } from './account.ts'
+import { fingerprintOf, positionFor } from './fingerprint.ts'
+import type { Listeners } from './http/listeners.ts'
+import type { EntryMetrics } from './metrics.ts'
+import { createPipeline, eventFilter, type Sink } from './pipeline.ts'
+import type { EntryReport } from './report.ts'
+import type { SecretStore } from './secrets.ts'
+
+export interface EntryOptions {
+  namespace: string
+  eventSource: string
+  entry: Entry
+  definition: SourceDefinition<any, any>
+  clock: Clock
+  log: Logger
+  secrets: SecretStore
+  listeners: Listeners
+  metrics: EntryMetrics
+  maxEventBytes: () => number
+  /** Something that status shows has changed. */
+  onChange: () => void
+}
+
+export interface EntryRunner {
+  readonly entry: Entry
+  readonly definition: SourceDefinition<any, any>
+  /** Warm on a standby, until `signal` aborts. */
+  prepare(signal: AbortSignal): Promise<void>
+  /**
+   * Serves until `signal` aborts, restarting the source with backoff for ever. Resolves when the source has returned and what
+   * it emitted has an outcome. @param stored the entry's position on the bus
+   */
+  serve(sink: Sink, stored: unknown, signal: AbortSignal): Promise<void>
+  /** The last position known durable, in stored form. */
+  position(): unknown
+  report(): EntryReport
+}
+
+/** How long a source may take to return after it was told to stop, before it is left behind. */
+const STOP_PATIENCE_MS = 10_000
+/** A source that served this long before it failed is retried at once. */
+const HEALTHY_MS = 60_000
+
+export function createEntry(options: EntryOptions): EntryRunner {
+  const { namespace, eventSource, entry, definition, clock, log, secrets, listeners, metrics, onChange } = options
+  const fingerprint = fingerprintOf(definition, entry.spec)
+  const filter = eventFilter(entry.filter)
+  const account = createAccount({ clock, log, metrics, onChange })
+  let position: unknown = null
+  let serving = false
+
+  const prepareContext = (signal: AbortSignal): PrepareContext => ({
+    spec: entry.spec,
+    entry: entry.name,
+    eventSource,
+    namespace,
+    signal,
+    log,
+    clock,
+    secret: (selector) => secrets.secret(namespace, selector),
+    configMap: (selector) => secrets.configMap(namespace, selector),
+    condition: account.condition,
+  })
+
+  /** One call of the source's `serve`, with everything it emitted settled. */
+  const serveOnce = async (sink: Sink, signal: AbortSignal): Promise<void> => {
+    const resumed = positionFor(fingerprint, position)
+    const pipeline = createPipeline({
+      namespace,
+      eventSource,
+      entry: entry.name,
+      eventType: definition.eventType ?? definition.type,
+      fingerprint,
+      fenced: definition.strategy === 'active-passive',
+      filter,
+      sink,
+      position,
+      clock,
+      log,
+      account,
+      maxEventBytes: options.maxEventBytes,
+    })
+    const prepared = prepareContext(signal)
+    const context: SourceContext = {
+      ...prepared,
+      emit: pipeline.emit,
+      advance: pipeline.advance,
+      resume: () => resumed,
+      snapshot: sink.snapshot(entry.name),
+      http: (route) =>
+        listeners.route(`${namespace}/${eventSource}/${entry.name}`, route, { signal, secret: prepared.secret, log }),
+    }
+    const patience = { signal, clock, patienceMs: STOP_PATIENCE_MS }
+    try {
+      const returned = await patiently(definition.serve(context), patience)
+      if (!returned) log.error('the source does not stop; what it still emits is refused')
+      else if (!signal.aborted) throw fail('ORIGIN_UNAVAILABLE', 'the source ended by itself')
+    } finally {
+      await patiently(pipeline.settle(), patience)
+      position = pipeline.position()
+    }
+  }
+
+  /** Repeats `work` with backoff until it returns or `signal` aborts; what it throws is shown in status. */
+  const keepTrying = async (signal: AbortSignal, work: () => Promise<void>): Promise<void> => {
+    for (let attempt = 0; !signal.aborted; attempt++) {
+      const startedMs = clock.monotonic()
+      try {
+        return await work()
+      } catch (error) {
+        if (signal.aborted) return
+        // Losing the lead is not the source's fault; the replica acts on it, and ends this by the signal.
+        if (isVedetteError(error, 'FENCED', 'OUTCOME_UNKNOWN', 'NOT_LEADING')) return await whenAborted(signal)
+        account.condition(messageOf(error))
+        if (clock.monotonic() - startedMs > HEALTHY_MS) attempt = 0
+        await clock.sleep(backoffMs(attempt), signal).catch(() => {})
+      }
+    }
+  }
+
+  return {
+    entry,
+    definition,
+    async prepare(signal) {
+      const { prepare } = definition
+      if (prepare !== undefined) await keepTrying(signal, () => prepare(prepareContext(signal)))
+    },
+    async serve(sink, stored, signal) {
+      position = stored
+      serving = true
+      metrics.running(true)
+      onChange()
+      await keepTrying(signal, () => serveOnce(sink, signal))
+      serving = false
+      metrics.running(false)
+      onChange()
+    },
+    position: () => position,
+    report: () => ({
+      type: entry.type,
+      name: entry.name,
+      serving,
+      ...account.report(),
+      ...(definition.unsigned?.(entry.spec) ? { unsigned: true } : {}),
+    }),
+  }
+}

@@ -1,0 +1,158 @@
+/** What a replica does while it leads: its active-passive entries served under one fence after another. */
+import type { Bus, Fenced, SourceRef } from '../bus/bus.ts'
+import { backoffMs } from '../core/backoff.ts'
+import type { Clock } from '../core/clock.ts'
+import { isVedetteError } from '../core/errors.ts'
+import type { Logger } from '../core/log.ts'
+import { patiently, whenAborted } from '../core/signals.ts'
+import type { Lead } from '../ha/elector.ts'
+import type { EntryRunner } from './entry.ts'
+import type { Sink } from './pipeline.ts'
+import { createFencedPublisher } from './publisher.ts'
+
+/** An entry that runs, with the switch that ends it. */
+export interface Running {
+  runner: EntryRunner
+  /** Ends it; resolves when it has stopped and what it emitted has an outcome. */
+  halt(): Promise<void>
+  done: Promise<void>
+}
+
+/** Serves an entry until it is halted or `ends` aborts. @param stored its position on the bus */
+export function run(runner: EntryRunner, sink: Sink, stored: unknown, ends: AbortSignal): Running {
+  const stop = new AbortController()
+  const done = runner.serve(sink, stored, AbortSignal.any([stop.signal, ends]))
+  return {
+    runner,
+    done,
+    async halt() {
+      stop.abort()
+      await done
+    },
+  }
+}
+
+export interface Leadership {
+  /** Serves until the lead ends, claiming anew after each unknown outcome. */
+  serve(held: Lead<Fenced>): Promise<void>
+  /** True while entries are served. */
+  readonly leading: boolean
+  /** Puts a changed entry in the place of the one before it, at the position that one reached. */
+  replace(runner: EntryRunner): Promise<void>
+  drop(entry: string): Promise<void>
+}
+
+/** How long a hand-over waits for what is in flight. */
+const DRAIN_PATIENCE_MS = 10_000
+/** Appends that fail for this long while the lease holds: somebody else may reach the bus better. */
+const FAILING_MS = 5_000
+
+export function createLeadership({
+  bus,
+  source,
+  clock,
+  log,
+  entries,
+  onChange,
+  onFailing,
+}: {
+  bus: Bus
+  source: SourceRef
+  clock: Clock
+  log: Logger
+  /** The active-passive entries, as they are when a term begins. */
+  entries: () => Iterable<EntryRunner>
+  onChange: () => void
+  /** The bus takes nothing from this replica for seconds. Called at most once per term. */
+  onFailing: () => void
+}): Leadership {
+  let term: { sink: Sink; positions: Map<string, unknown>; signal: AbortSignal; running: Map<string, Running> } | null =
+    null
+
+  /** Serves under one fence until the lead ends or an outcome is unknown. @returns true to claim anew and go on */
+  const serveTerm = async (fence: Fenced, held: Lead<Fenced>): Promise<boolean> => {
+    const doubt = new AbortController()
+    const signal = AbortSignal.any([held.signal, doubt.signal])
+    let gaveUp = false
+    const publisher = createFencedPublisher({
+      bus,
+      fence,
+      clock,
+      log,
+      onLost: (error) => held.lost(error),
+      onUnknown: (error) => {
+        log.warn('the outcome of a write is unknown: claiming anew and reading positions', { error })
+        doubt.abort(error)
+      },
+      onFailing: (sinceMs) => {
+        if (gaveUp || clock.monotonic() - sinceMs < FAILING_MS) return
+        gaveUp = true
+        onFailing()
+      },
+    })
+    const sink: Sink = {
+      append: (member) => publisher.append(member),
+      ready: () => publisher.ready(),
+      snapshot: (entry) => ({
+        load: () => bus.loadSnapshot(source, entry),
+        save: (bytes) => bus.saveSnapshot(fence, entry, bytes),
+      }),
+    }
+    const running = new Map<string, Running>()
+    term = { sink, positions: new Map(fence.positions), signal, running }
+    for (const runner of entries()) {
+      running.set(runner.entry.name, run(runner, sink, fence.positions.get(runner.entry.name), signal))
+    }
+    onChange()
+    await whenAborted(signal)
+    await Promise.all([...running.values()].map(({ done }) => done))
+    term = null
+    if (!doubt.signal.aborted) await patiently(publisher.drain(), { signal, clock, patienceMs: DRAIN_PATIENCE_MS })
+    publisher.close(signal.reason)
+    return doubt.signal.aborted && !held.signal.aborted
+  }
+
+  /** A new term under the same lease, tried until it works or the lead is gone. */
+  const claimAnew = async (held: Lead<Fenced>): Promise<Fenced | null> => {
+    for (let attempt = 0; !held.signal.aborted; attempt++) {
+      try {
+        return await held.reclaim()
+      } catch (error) {
+        if (isVedetteError(error, 'FENCED', 'NOT_LEADING')) {
+          held.lost(error)
+          return null
+        }
+        await clock.sleep(backoffMs(attempt, { firstMs: 10, maxMs: 500 }), held.signal).catch(() => {})
+      }
+    }
+    return null
+  }
+
+  return {
+    async serve(held) {
+      let fence: Fenced | null = held.fenced
+      while (fence !== null && (await serveTerm(fence, held))) fence = await claimAnew(held)
+      onChange()
+    },
+    get leading() {
+      return term !== null
+    },
+    async replace(runner) {
+      const current = term
+      if (current === null) return
+      const { name } = runner.entry
+      const before = current.running.get(name)
+      await before?.halt()
+      const position = before?.runner.position() ?? current.positions.get(name)
+      current.running.set(name, run(runner, current.sink, position, current.signal))
+    },
+    async drop(entry) {
+      const current = term
+      const running = current?.running.get(entry)
+      if (current === null || running === undefined) return
+      current.running.delete(entry)
+      await running.halt()
+      current.positions.set(entry, running.runner.position())
+    },
+  }
+}

@@ -1,0 +1,184 @@
+/** The emit pipeline of one entry: filter → id → CloudEvent as upstream's bytes → append; and the position that moves with it. */
+import type { Advance, Append, Outcome } from '../bus/bus.ts'
+import type { Clock } from '../core/clock.ts'
+import { fail, type VedetteError } from '../core/errors.ts'
+import { encodeEvent, eventId, randomId } from '../core/event.ts'
+import type { Logger } from '../core/log.ts'
+import { type CompiledFilter, compileFilter } from '../filter/filter.ts'
+import type { Filter } from '../manifest/manifest.ts'
+import type { Emit, Emitted, Snapshot } from '../source.ts'
+import type { Account } from './account.ts'
+import type { StoredPosition } from './fingerprint.ts'
+
+/** Where an entry's events go: the fenced publisher of a lead, or the appender of active-active entries. */
+export interface Sink {
+  append(member: Append | Advance): Promise<Outcome>
+  /** Resolves when there is room (active-passive entries wait, active-active ones are refused instead). */
+  ready(): Promise<void>
+  snapshot: (entry: string) => Snapshot
+}
+
+export interface Pipeline {
+  emit(event: Emit<unknown>): Promise<Emitted>
+  advance(position: unknown): Promise<void>
+  /** The last position known durable, in stored form; null when there is none. */
+  position(): unknown
+  /** Writes what waits to be written and resolves when everything handed over has an outcome. */
+  settle(): Promise<void>
+}
+
+/** Positions that move without an event are written at least this often. */
+const ADVANCE_EVERY_MS = 1_000
+
+export function createPipeline({
+  namespace,
+  eventSource,
+  entry,
+  eventType,
+  fingerprint,
+  fenced,
+  filter,
+  sink,
+  position: resumed,
+  clock,
+  log,
+  account,
+  maxEventBytes,
+}: {
+  namespace: string
+  eventSource: string
+  /** The entry's name. */
+  entry: string
+  /** The CloudEvent type. */
+  eventType: string
+  fingerprint: string
+  /** Active-passive: waits for room, and an event that can never be stored is stepped over. */
+  fenced: boolean
+  filter: EventFilter
+  sink: Sink
+  /** In stored form. */
+  position: unknown
+  clock: Clock
+  log: Logger
+  account: Account
+  maxEventBytes: () => number
+}): Pipeline {
+  const inFlight = new Set<Promise<unknown>>()
+  let position = resumed
+  let behind: Advance | null = null
+  let cancelFlush: (() => void) | null = null
+
+  const stored = (at: unknown): StoredPosition => ({ f: fingerprint, p: at })
+
+  const append = async (member: Append | Advance): Promise<Outcome> => {
+    const work = sink.append(member)
+    inFlight.add(work)
+    const outcome = await work
+    inFlight.delete(work)
+    const settled =
+      outcome.outcome === 'stored' || outcome.outcome === 'duplicate' || (fenced && outcome.outcome === 'refused')
+    if (settled && member.position !== undefined) position = member.position
+    return outcome
+  }
+
+  const flushBehind = async (): Promise<void> => {
+    cancelFlush?.()
+    cancelFlush = null
+    if (behind === null) return
+    const member = behind
+    behind = null
+    await append(member)
+  }
+
+  const emit = async (event: Emit<unknown>): Promise<Emitted> => {
+    const startedMs = clock.monotonic()
+    const sourceId = event.id === undefined || fingerprint === '' ? event.id : `${fingerprint}/${event.id}`
+    const id = event.eventId ?? (sourceId === undefined ? randomId() : eventId(namespace, eventSource, entry, sourceId))
+    if (!filter(event.data, id, account)) {
+      if (event.position !== undefined) {
+        behind = { entry, position: stored(event.position) }
+        cancelFlush ??= clock.after(ADVANCE_EVERY_MS, flushBehind)
+      }
+      return { id, outcome: 'filtered' }
+    }
+    if (fenced) await sink.ready()
+    const data = typeof event.data === 'string' ? Buffer.from(event.data) : event.data
+    const bytes = encodeEvent({ id, source: eventSource, type: eventType, subject: entry, timeMs: clock.now() }, data)
+    const member: Append = { entry, id, sourceId, event: bytes }
+    if (event.position !== undefined) {
+      member.position = stored(event.position)
+      // The event carries a newer position than what waited to be written alone.
+      behind = null
+    }
+    const outcome =
+      fenced || bytes.byteLength <= maxEventBytes()
+        ? await append(member)
+        : tooLarge(id, bytes.byteLength, maxEventBytes())
+    account.settled(outcome, startedMs)
+    switch (outcome.outcome) {
+      case 'stored':
+      case 'duplicate':
+        return { id, outcome: outcome.outcome }
+      case 'refused':
+        if (!fenced) throw outcome.error
+        log.error('event can never be stored and is skipped', { eventID: id, sourceId, error: outcome.error.message })
+        account.condition(`skipped event ${id}: ${outcome.error.message}`)
+        return { id, outcome: 'skipped' }
+      case 'fenced':
+        // An active-active entry has no term of its own: what is over is this whole run, and the sender may retry.
+        throw fenced ? outcome.error : fail('BUS_UNAVAILABLE', outcome.error.message)
+      default:
+        throw outcome.error
+    }
+  }
+
+  return {
+    emit,
+    async advance(at) {
+      behind = null
+      const outcome = await append({ entry, position: stored(at) })
+      if (outcome.outcome !== 'stored' && outcome.outcome !== 'duplicate') throw outcome.error
+    },
+    position: () => position,
+    async settle() {
+      await flushBehind()
+      await Promise.allSettled(inFlight)
+    },
+  }
+}
+
+/** True when the event is to be published; failures are put into the account. */
+export type EventFilter = (data: string | Uint8Array, eventId: string, account: Account) => boolean
+
+/** A filter as the pipeline uses it. One that does not even compile fails on every event, visibly. */
+export function eventFilter(filter: Filter | undefined): EventFilter {
+  if (filter === undefined) return () => true
+  const compiled = compileOrFail(filter.expression)
+  return (data, id, account) => {
+    try {
+      if (compiled instanceof Error) throw compiled
+      const matches = compiled.matches(data)
+      if (!matches) account.filtered()
+      return matches
+    } catch (error) {
+      const publish = filter.onError === 'publish'
+      account.filterFailed(id, error, publish)
+      return publish
+    }
+  }
+}
+
+function compileOrFail(expression: string): CompiledFilter | Error {
+  try {
+    return compileFilter(expression)
+  } catch (error) {
+    return error as Error
+  }
+}
+
+function tooLarge(id: string, bytes: number, limit: number): { outcome: 'refused'; error: VedetteError } {
+  return {
+    outcome: 'refused',
+    error: fail('EVENT_TOO_LARGE', `event ${id} has ${bytes} bytes, the bus takes ${limit}`, { bytes, limit }),
+  }
+}

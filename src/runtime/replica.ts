@@ -1,0 +1,310 @@
+/**
+ * One replica of one EventSource. Its active-active entries serve as soon as it starts; its active-passive ones serve
+ * while it leads. Losing the lead sends it back to standby in the same process; nothing here ever ends the process.
+ */
+import type { Bus, Claim, Fenced } from '../bus/bus.ts'
+import type { Clock } from '../core/clock.ts'
+import type { Logger } from '../core/log.ts'
+import { patiently } from '../core/signals.ts'
+import { createElector, type Elector, type ElectorView, type Lead } from '../ha/elector.ts'
+import type { LeaseTiming, Lock, Suspicion } from '../ha/lock.ts'
+import type { Entry, EventSource } from '../manifest/manifest.ts'
+import type { SourceDefinition } from '../source.ts'
+import { loadSource } from '../sources/index.ts'
+import { createAppender } from './appender.ts'
+import { createEntry, type EntryRunner } from './entry.ts'
+import type { Listeners } from './http/listeners.ts'
+import { createLeadership, type Running, run } from './lead.ts'
+import type { ReplicaMetrics } from './metrics.ts'
+import type { Sink } from './pipeline.ts'
+import { type EntryReport, type Failover, type ReplicaReport, type ReplicaState, refusedReport } from './report.ts'
+import type { SecretStore } from './secrets.ts'
+
+export interface ReplicaOptions {
+  object: EventSource
+  /** Which of the replicas this is, from 0. */
+  index: number
+  bus: Bus
+  lock: Lock
+  suspicions: Suspicion[]
+  timing?: Partial<LeaseTiming>
+  listeners: Listeners
+  secrets: SecretStore
+  metrics: ReplicaMetrics
+  clock: Clock
+  random?: () => number
+  log: Logger
+  onReport: (report: ReplicaReport) => void
+  onFailover: (failover: Failover) => void
+  /** Where source modules come from; the registry by default. */
+  load?: (type: string) => Promise<SourceDefinition<any, any> | null>
+}
+
+export interface Replica {
+  readonly id: string
+  /** Takes a changed object over: entries that did not change go on undisturbed. */
+  apply(object: EventSource): Promise<void>
+  /** Hands the lead over now. @returns false when it did not lead */
+  handOver(successor?: string): Promise<boolean>
+  report(): ReplicaReport
+  /** Stops taking, drains, hands over, releases. */
+  stop(): Promise<void>
+}
+
+/** How long a stop waits for what is in flight. */
+const DRAIN_PATIENCE_MS = 10_000
+/** After giving up the lead because the bus took nothing: how often to ask whether it answers again. */
+const PROBE_MS = 1_000
+
+export async function startReplica(options: ReplicaOptions): Promise<Replica> {
+  const { index, bus, clock, log, metrics, load = loadSource } = options
+  const { namespace, name } = options.object
+  const source = { namespace, name }
+  const id = `${name}-${index}`
+  const appender = createAppender({ bus, source, clock })
+  const stopping = new AbortController()
+  const active = new Map<string, Running>()
+  const passive = new Map<string, EntryRunner>()
+  const warm = new Map<string, AbortController>()
+  const refused = new Map<string, EntryReport>()
+  const known = new Map<string, { type: string; digest: string }>()
+  let view: ElectorView = { state: 'starting', leader: null, term: null }
+  let election: { elector: Elector; done: Promise<void>; stop: AbortController } | null = null
+  let started = false
+  let busFails = false
+  let reportDue = false
+
+  const changed = () => {
+    if (reportDue) return
+    reportDue = true
+    // One report for all that changes in one turn of the event loop.
+    clock.after(0, () => {
+      reportDue = false
+      options.onReport(report())
+    })
+  }
+
+  const activeSink: Sink = {
+    // No entry without a fence has a position to move.
+    append: (member) => ('event' in member ? appender.append(member) : Promise.resolve({ outcome: 'duplicate' })),
+    ready: async () => {},
+    snapshot: (entry) => ({ load: () => bus.loadSnapshot(source, entry), save: async () => {} }),
+  }
+
+  const runnerFor = (entry: Entry, definition: SourceDefinition<any, any>): EntryRunner =>
+    createEntry({
+      namespace,
+      eventSource: name,
+      entry,
+      definition,
+      clock,
+      log: log.child({ eventSourceName: name, eventName: entry.name, eventSourceType: entry.type }),
+      secrets: options.secrets,
+      listeners: options.listeners,
+      metrics: metrics.entry(namespace, name, entry.name),
+      maxEventBytes: () => bus.maxEventBytes,
+      onChange: changed,
+    })
+
+  /** Standby: connected and authenticated, consuming nothing. */
+  const keepWarm = (runner: EntryRunner) => {
+    const stop = new AbortController()
+    warm.set(runner.entry.name, stop)
+    runner.prepare(AbortSignal.any([stop.signal, stopping.signal]))
+  }
+  const letCool = (entry: string) => {
+    warm.get(entry)?.abort()
+    warm.delete(entry)
+  }
+
+  const leadership = createLeadership({
+    bus,
+    source,
+    clock,
+    log,
+    entries: () => passive.values(),
+    onChange: changed,
+    onFailing() {
+      log.warn('the bus takes nothing from this replica: handing the lead over', { replica: id })
+      busFails = true
+      election?.elector.handOver()
+      probeBus()
+    },
+  })
+
+  const probeBus = async (): Promise<void> => {
+    while (busFails && !stopping.signal.aborted) {
+      await clock.sleep(PROBE_MS, stopping.signal).catch(() => {})
+      busFails = await bus.state().then(
+        () => false,
+        () => true,
+      )
+    }
+  }
+
+  const serveLead = async (held: Lead<Fenced>): Promise<void> => {
+    for (const entry of [...warm.keys()]) letCool(entry)
+    const { change, fenced } = held
+    const gapMs = change === null ? null : Math.round((clock.monotonic() - change.lossSeenAt) * 10) / 10
+    log.info('leads', {
+      eventSourceName: name,
+      replica: id,
+      term: fenced.term,
+      from: change?.from,
+      reason: change?.reason,
+      gapMs,
+    })
+    if (change !== null) {
+      const at = new Date(clock.now()).toISOString()
+      options.onFailover({
+        at,
+        source: name,
+        namespace,
+        from: change.from,
+        to: id,
+        term: fenced.term,
+        reason: change.reason,
+        gapMs,
+      })
+      metrics.failover(namespace, name, change.reason)
+    }
+    await leadership.serve(held)
+    if (!stopping.signal.aborted) for (const runner of passive.values()) keepWarm(runner)
+  }
+
+  const startElection = () => {
+    const stop = new AbortController()
+    const elector = createElector<Fenced>({
+      id,
+      lock: options.lock,
+      suspicions: options.suspicions,
+      ...(options.timing === undefined ? {} : { timing: options.timing }),
+      ...(options.random === undefined ? {} : { random: options.random }),
+      clock,
+      log: log.child({ eventSourceName: name, replica: id }),
+      strict: () => bus.fencing === 'strict',
+      claim: (claim: Claim) => bus.claim(source, claim),
+      mayStand: () => bus.status().connected && !busFails,
+      onView(seen) {
+        view = seen
+        metrics.lead(namespace, name, seen.leader === id, seen.term)
+        changed()
+      },
+      serve: serveLead,
+    })
+    election = { elector, done: elector.run(stop.signal), stop }
+  }
+
+  const endElection = async (): Promise<void> => {
+    if (election === null) return
+    const { stop, done } = election
+    stop.abort()
+    await done
+    election = null
+    view = { state: 'standby', leader: null, term: null }
+  }
+
+  /** Puts a runner in the place of the one before it. Active ones overlap, so that no connection is refused. */
+  const replace = async (runner: EntryRunner): Promise<void> => {
+    const { name: entry } = runner.entry
+    if (runner.definition.strategy === 'active-active') {
+      const before = active.get(entry)
+      active.set(entry, run(runner, activeSink, null, stopping.signal))
+      await before?.halt()
+      return
+    }
+    passive.set(entry, runner)
+    letCool(entry)
+    if (leadership.leading) await leadership.replace(runner)
+    else keepWarm(runner)
+  }
+
+  const drop = async (entry: string): Promise<void> => {
+    const before = active.get(entry)
+    active.delete(entry)
+    passive.delete(entry)
+    refused.delete(entry)
+    letCool(entry)
+    await Promise.all([before?.halt(), leadership.drop(entry)])
+  }
+
+  const applyEntry = async (entry: Entry): Promise<void> => {
+    const digest = JSON.stringify([entry.spec, entry.filter, entry.refused])
+    const before = known.get(entry.name)
+    if (before?.type === entry.type && before.digest === digest) return
+    known.set(entry.name, { type: entry.type, digest })
+    const definition = entry.refused === undefined ? await load(entry.type) : null
+    if (definition === null || (before !== undefined && before.type !== entry.type)) await drop(entry.name)
+    refused.delete(entry.name)
+    if (definition === null) refused.set(entry.name, refusedReport(entry, clock.now()))
+    else await replace(runnerFor(entry, definition))
+  }
+
+  const apply = async (object: EventSource): Promise<void> => {
+    const wanted = new Set(object.entries.map((entry) => entry.name))
+    for (const entry of [...known.keys()].filter((entry) => !wanted.has(entry))) {
+      known.delete(entry)
+      await drop(entry)
+    }
+    for (const entry of object.entries) await applyEntry(entry)
+    if (passive.size === 0) await endElection()
+    else if (election === null) startElection()
+    started = true
+    changed()
+  }
+
+  const state = (): ReplicaState => {
+    if (stopping.signal.aborted || view.state === 'draining') return 'draining'
+    if (!started) return 'starting'
+    if (active.size > 0 || leadership.leading) return 'serving'
+    return election !== null && view.state === 'starting' ? 'starting' : 'standby'
+  }
+
+  const report = (): ReplicaReport => {
+    const status = bus.status()
+    const runners = [...[...active.values()].map(({ runner }) => runner), ...passive.values()]
+    return {
+      namespace,
+      eventSource: name,
+      id,
+      state: state(),
+      leader: view.leader,
+      term: view.term,
+      entries: [...runners.map((runner) => runner.report()), ...refused.values()],
+      fencing: bus.fencing,
+      busError: status.connected ? null : status.error,
+    }
+  }
+
+  const noteBus = () => metrics.bus(bus.status().connected, bus.fencing === 'strict')
+  const unsubscribe = bus.onStatus(() => {
+    noteBus()
+    changed()
+  })
+  noteBus()
+  await apply(options.object)
+
+  // Applies follow one another: two at once would start the same entry twice.
+  let applying: Promise<void> = Promise.resolve()
+  return {
+    id,
+    apply(object) {
+      applying = applying.then(() => (stopping.signal.aborted ? undefined : apply(object)))
+      return applying
+    },
+    async handOver(successor) {
+      if (election === null || !leadership.leading) return false
+      await election.elector.handOver(successor)
+      return true
+    },
+    report,
+    async stop() {
+      stopping.abort()
+      changed()
+      await applying
+      await Promise.all([endElection(), ...[...active.values()].map(({ done }) => done)])
+      await patiently(appender.drain(), { signal: stopping.signal, clock, patienceMs: DRAIN_PATIENCE_MS })
+      unsubscribe()
+    },
+  }
+}
