@@ -1,0 +1,57 @@
+/** Leases and small values: records with a revision, changed by compare-and-set. Each function runs inside one transaction. */
+import type { Circumstances } from './rules.ts'
+import { endedIncarnation } from './rules.ts'
+import type { LeaseValue, Tables } from './tables.ts'
+
+/** A lease as it travels. `revision` is opaque to clients. */
+export interface WireLease {
+  record: LeaseValue
+  revision: string
+}
+
+/** A lease of an ended incarnation is none. */
+export function readLease(tables: Tables, name: string): WireLease | null {
+  const lease = tables.leases.get(name)
+  if (lease === undefined || lease.incarnation !== tables.meta.get('incarnation')) return null
+  return { record: lease.record, revision: String(lease.revision) }
+}
+
+/**
+ * @param expected the revision it must have; null: there must be none (or one of an ended incarnation)
+ * @returns null when it had another, or when the writer's own incarnation has ended
+ */
+export function writeLease(
+  tables: Tables,
+  at: Circumstances,
+  name: string,
+  record: LeaseValue,
+  expected: string | null,
+): WireLease | null {
+  if (endedIncarnation(tables, at) !== null) return null
+  if ((readLease(tables, name)?.revision ?? null) !== expected) return null
+  const revision = nextRevision(tables)
+  tables.leases.put(name, { record, revision, incarnation: at.incarnation })
+  return { record, revision: String(revision) }
+}
+
+/** @returns the new revision, or null when it had another than `expected` (0: none), or when the writer's incarnation has ended */
+export function putValue(
+  tables: Tables,
+  at: Circumstances,
+  key: string,
+  value: Uint8Array,
+  expected: number | undefined,
+): number | null {
+  if (endedIncarnation(tables, at) !== null) return null
+  if (expected !== undefined && (tables.kv.get(key)?.revision ?? 0) !== expected) return null
+  const revision = nextRevision(tables)
+  tables.kv.put(key, { value, revision })
+  return revision
+}
+
+/** One counter for all, so that no revision ever comes twice, even after a delete. */
+function nextRevision(tables: Tables): number {
+  const revision = tables.meta.get('revision') + 1
+  tables.meta.put('revision', revision)
+  return revision
+}
