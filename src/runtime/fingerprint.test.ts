@@ -1,0 +1,28 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { SourceDefinition } from '../source.ts'
+import { fingerprintOf, positionFor } from './fingerprint.ts'
+
+const definition = (identity?: (spec: any) => unknown) => ({ identity }) as unknown as SourceDefinition
+
+test('a type without an identity has an empty fingerprint', () => {
+  assert.equal(fingerprintOf(definition(), { a: 1 }), '')
+})
+
+test('the fingerprint does not depend on the order of members or on absent ones', () => {
+  const of = (spec: unknown) =>
+    fingerprintOf(
+      definition((it) => it),
+      spec,
+    )
+  assert.equal(of({ a: 1, b: [2, { c: 3, d: undefined }] }), of({ b: [2, { c: 3 }], a: 1 }))
+  assert.notEqual(of({ a: 1 }), of({ a: 2 }))
+})
+
+test('a position in another origin is a fresh start', () => {
+  assert.deepEqual(positionFor('aa', { f: 'aa', p: { last: 1 } }), { last: 1 })
+  assert.equal(positionFor('bb', { f: 'aa', p: { last: 1 } }), null)
+  assert.equal(positionFor('', null), null)
+  assert.equal(positionFor('', undefined), null)
+  assert.equal(positionFor('', 'garbage'), null)
+})

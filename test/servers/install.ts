@@ -1,0 +1,50 @@
+/**
+ * `npm run servers`: installs the real servers that tests run against into the cache (see cache.ts), each by its ordinary
+ * package client. What is there is left alone. Ends with exit code 1 when one could not be installed.
+ */
+import { serversDir } from './cache.ts'
+import { installDebianNats, installNats, NATS_VERSION, natsBinary } from './nats.ts'
+
+interface Installable {
+  name: string
+  /** What must be on the machine first. */
+  needs: string
+  present: () => boolean
+  install: () => void
+}
+
+const catalogue: Installable[] = [
+  {
+    name: `nats-server ${NATS_VERSION}`,
+    needs: 'Go',
+    present: () => natsBinary('newest') !== null,
+    install: installNats,
+  },
+  {
+    name: 'nats-server 2.9 (Debian)',
+    needs: 'apt-get and dpkg',
+    present: () => natsBinary('debian') !== null,
+    install: installDebianNats,
+  },
+]
+
+console.log(`servers are kept in ${serversDir()}`)
+let failed = 0
+for (const [i, { name, needs, present, install }] of catalogue.entries()) {
+  const at = `[${i + 1}/${catalogue.length}] ${name}`
+  if (present()) {
+    console.log(`${at}: there`)
+    continue
+  }
+  const startedMs = performance.now()
+  console.log(`${at}: installing`)
+  try {
+    install()
+    if (!present()) throw new Error('it is still not there')
+    console.log(`${at}: installed in ${Math.round((performance.now() - startedMs) / 1000)} s`)
+  } catch (error) {
+    failed++
+    console.error(`${at}: cannot be installed (needs ${needs}): ${(error as Error).message}`)
+  }
+}
+if (failed > 0) process.exitCode = 1

@@ -1,0 +1,121 @@
+/** nats-server: the newest (built by Go) and Debian's 2.9, alone or as a cluster. */
+import { execFileSync } from 'node:child_process'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { connect } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { installed, serversDir } from './cache.ts'
+import { freePorts, type ServerProcess, startProcess } from './process.ts'
+
+export const NATS_VERSION = '2.15.2'
+
+export function natsBinary(line: 'newest' | 'debian'): string | null {
+  return line === 'newest'
+    ? installed(`nats-${NATS_VERSION}`, 'nats-server')
+    : installed('nats-debian', 'usr', 'sbin', 'nats-server')
+}
+
+/** Builds the newest with Go. @throws when Go is missing or the build fails */
+export function installNats(): void {
+  const dir = join(serversDir(), `nats-${NATS_VERSION}`)
+  mkdirSync(dir, { recursive: true })
+  execFileSync('go', ['install', `github.com/nats-io/nats-server/v2@v${NATS_VERSION}`], {
+    env: { ...process.env, GOBIN: dir },
+    stdio: ['ignore', 'inherit', 'inherit'],
+  })
+}
+
+/** Unpacks Debian's package into the cache: nothing is installed on the machine. */
+export function installDebianNats(): void {
+  const dir = join(serversDir(), 'nats-debian')
+  mkdirSync(dir, { recursive: true })
+  const download = () =>
+    execFileSync('apt-get', ['download', 'nats-server'], { cwd: dir, stdio: ['ignore', 'ignore', 'inherit'] })
+  try {
+    download()
+  } catch {
+    execFileSync('apt-get', ['update', '-qq'], { stdio: ['ignore', 'ignore', 'inherit'] })
+    download()
+  }
+  const deb = readdirSync(dir).find((file) => file.endsWith('.deb'))
+  if (deb === undefined) throw new Error('apt-get download gave no package')
+  execFileSync('dpkg', ['-x', join(dir, deb), dir])
+}
+
+export interface NatsServer extends ServerProcess {
+  readonly url: string
+  readonly port: number
+  readonly index: number
+  /** Starts it again on the same port and data after a kill or stop. */
+  restart(): Promise<NatsServer>
+}
+
+export interface NatsOptions {
+  line?: 'newest' | 'debian'
+  /** Nodes of the cluster; 1: no cluster. */
+  nodes?: number
+  /** Further lines of server configuration, the same for all. */
+  config?: string
+}
+
+/** Starts one server or a cluster, with JetStream on file storage. `close` removes everything. */
+export async function startNats({ line = 'newest', nodes = 1, config = '' }: NatsOptions = {}): Promise<{
+  servers: NatsServer[]
+  urls: string[]
+  close(): Promise<void>
+}> {
+  const binary = natsBinary(line)
+  if (binary === null) throw new Error('nats-server is not installed: npm run servers')
+  const dir = mkdtempSync(join(tmpdir(), 'vedette-nats-'))
+  const ports = await freePorts(nodes * 2)
+  const clients = ports.slice(0, nodes)
+  const routes = ports.slice(nodes).map((port) => `nats://127.0.0.1:${port}`)
+  const { writeFileSync } = await import('node:fs')
+
+  const start = async (index: number): Promise<NatsServer> => {
+    const file = join(dir, `n${index}.conf`)
+    const cluster = `cluster { name: C, listen: "127.0.0.1:${ports[nodes + index]}", routes: [${routes.map((route) => `"${route}"`).join(', ')}] }`
+    writeFileSync(
+      file,
+      `server_name: n${index}\nlisten: "127.0.0.1:${clients[index]}"\njetstream { store_dir: "${join(dir, `n${index}`)}" }\n${nodes > 1 ? cluster : ''}\n${config}\n`,
+    )
+    const server = await startProcess(binary, ['-c', file], { ready: () => accepts(clients[index]!) })
+    return {
+      ...server,
+      index,
+      port: clients[index]!,
+      url: `nats://127.0.0.1:${clients[index]}`,
+      restart: () => restart(index),
+    }
+  }
+  const servers: NatsServer[] = []
+  const restart = async (index: number): Promise<NatsServer> => {
+    const server = await start(index)
+    servers[index] = server
+    return server
+  }
+  await Promise.all(clients.map((_, index) => restart(index)))
+  return {
+    servers,
+    urls: clients.map((port) => `nats://127.0.0.1:${port}`),
+    async close() {
+      await Promise.all(servers.map((server) => server.kill()))
+      if (existsSync(dir)) rmSync(dir, { recursive: true, force: true })
+    },
+  }
+}
+
+function accepts(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect({ port, host: '127.0.0.1' })
+    socket.once('data', () => {
+      socket.destroy()
+      resolve(true)
+    })
+    socket.once('error', () => resolve(false))
+    socket.setTimeout(1000, () => {
+      socket.destroy()
+      resolve(false)
+    })
+  })
+}

@@ -1,0 +1,94 @@
+/** A server as a process of its own on loopback: started, waited for, stopped, killed, frozen. */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { createServer } from 'node:net'
+import { setTimeout as pause } from 'node:timers/promises'
+
+export interface ServerProcess {
+  readonly child: ChildProcess
+  readonly pid: number
+  /** What it wrote, for failure messages; the last 64 KiB. */
+  output(): string
+  /** SIGTERM, then SIGKILL after `patienceMs`. */
+  stop(patienceMs?: number): Promise<void>
+  /** kill -9; resolves when it is gone. */
+  kill(): Promise<void>
+  freeze(): void
+  thaw(): void
+}
+
+/** @throws with the server's output when it ends before `ready` holds, or after `timeoutMs` */
+export async function startProcess(
+  command: string,
+  args: string[],
+  {
+    ready,
+    env,
+    cwd,
+    timeoutMs = 60_000,
+  }: {
+    ready: (server: ServerProcess) => Promise<boolean>
+    env?: Record<string, string>
+    cwd?: string
+    timeoutMs?: number
+  },
+): Promise<ServerProcess> {
+  const child = spawn(command, args, {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...process.env, ...env },
+    ...(cwd === undefined ? {} : { cwd }),
+  })
+  let output = ''
+  const keep = (chunk: Buffer) => {
+    output = (output + chunk.toString()).slice(-65_536)
+  }
+  child.stdout.on('data', keep)
+  child.stderr.on('data', keep)
+  const gone = new Promise<void>((resolve) => child.once('exit', () => resolve()))
+  const failed = new Promise<never>((_, reject) => child.once('error', reject))
+  failed.catch(() => {})
+  const signal = (name: NodeJS.Signals) => {
+    if (child.exitCode === null && child.signalCode === null) child.kill(name)
+  }
+  const server: ServerProcess = {
+    child,
+    pid: child.pid ?? -1,
+    output: () => output,
+    async stop(patienceMs = 10_000) {
+      signal('SIGCONT')
+      signal('SIGTERM')
+      const inTime = await Promise.race([gone.then(() => true), pause(patienceMs, false, { ref: false })])
+      if (!inTime) signal('SIGKILL')
+      await gone
+    },
+    async kill() {
+      signal('SIGKILL')
+      await gone
+    },
+    freeze: () => signal('SIGSTOP'),
+    thaw: () => signal('SIGCONT'),
+  }
+  const deadline = performance.now() + timeoutMs
+  for (;;) {
+    if (child.exitCode !== null || child.signalCode !== null) throw new Error(`${command} ended at once:\n${output}`)
+    if (await Promise.race([ready(server).catch(() => false), failed])) return server
+    if (performance.now() > deadline) {
+      await server.kill()
+      throw new Error(`${command} is not ready after ${timeoutMs} ms:\n${output}`)
+    }
+    await pause(25)
+  }
+}
+
+/** Loopback ports that were free a moment ago. */
+export async function freePorts(count: number): Promise<number[]> {
+  const servers = await Promise.all(
+    Array.from({ length: count }, async () => {
+      const server = createServer()
+      await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+      return server
+    }),
+  )
+  const ports = servers.map((server) => (server.address() as { port: number }).port)
+  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))))
+  return ports
+}
