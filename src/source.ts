@@ -66,6 +66,8 @@ export interface SourceDefinition<Spec = unknown, Position = unknown> {
   identity?(spec: Spec): unknown
   /** The ports that the entry needs. */
   listens?(spec: Spec): Listens[]
+  /** True when requests get in without a signature or token: status shows it. */
+  unsigned?(spec: Spec): boolean
   /** On a standby: connect, authenticate, be warm; must consume nothing. Until `ctx.signal` aborts. */
   prepare?(ctx: PrepareContext<Spec>): Promise<void>
   /** Serves until `ctx.signal` aborts. Throwing means: try again with backoff, for ever; status shows the message. */

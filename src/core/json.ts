@@ -1,4 +1,5 @@
 import { fail } from './errors.ts'
+import { compactBytes, scanJson } from './json-scan.ts'
 
 const ESCAPES: Record<string, string> = {
   '<': '\\u003c',
@@ -6,14 +7,19 @@ const ESCAPES: Record<string, string> = {
   '&': '\\u0026',
   '\u2028': '\\u2028',
   '\u2029': '\\u2029',
+  '\ufffd': '\\ufffd',
 }
-const TO_ESCAPE = /[<>&\u2028\u2029]/g
+const MUST_ESCAPE = /[<>&\u2028\u2029\ufffd]/
+const TO_ESCAPE = /[<>&\u2028\u2029\ufffd]/g
 const escaped = (c: string): string => ESCAPES[c] ?? c
 
-/** A string as Go's `encoding/json` writes it: HTML characters and U+2028/9 escaped, lone surrogates U+FFFD. */
+/**
+ * A string as Go's `encoding/json` writes it: HTML characters and U+2028/9 escaped; what could not be decoded (U+FFFD, lone
+ * surrogates) as `\ufffd`, which is how Go marks invalid UTF-8.
+ */
 export function goJsonString(text: string): string {
   const json = JSON.stringify(text.isWellFormed() ? text : text.toWellFormed())
-  return TO_ESCAPE.test(json) ? json.replace(TO_ESCAPE, escaped) : json
+  return MUST_ESCAPE.test(json) ? json.replace(TO_ESCAPE, escaped) : json
 }
 
 /** JSON text that is put into an encoding as it stands (already compact and escaped). */
@@ -26,7 +32,7 @@ export class RawJson {
 
 /**
  * A value as Go's `encoding/json` writes it: no spaces, HTML escapes, `undefined` members left out. Object members
- * keep their order (a struct); for a Go map, sort the keys first with {@link sortedMap}. Bytes become base64.
+ * keep their order (a struct); a `Map` is a Go map, its keys sorted (see {@link sortedMap}). Bytes become base64.
  */
 export function goJson(value: unknown): string {
   if (value === null || value === undefined) return 'null'
@@ -38,58 +44,46 @@ export function goJson(value: unknown): string {
     return `"${Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString('base64')}"`
   if (Array.isArray(value)) return `[${value.map(goJson).join(',')}]`
   const members: string[] = []
+  if (value instanceof Map) {
+    for (const key of [...(value as Map<string, unknown>).keys()].sort(byBytes)) {
+      members.push(`${goJsonString(key)}:${goJson(value.get(key))}`)
+    }
+    return `{${members.join(',')}}`
+  }
   for (const [key, member] of Object.entries(value as object)) {
     if (member !== undefined) members.push(`${goJsonString(key)}:${goJson(member)}`)
   }
   return `{${members.join(',')}}`
 }
 
-/** A copy of a map with its keys in Go's order (bytewise). */
-export function sortedMap<T>(map: Record<string, T>): Record<string, T> {
-  const keys = Object.keys(map).sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)))
-  return Object.fromEntries(keys.map((key) => [key, map[key] as T]))
+/** A Go map, for {@link goJson}: written with its keys in Go's order (bytewise). */
+export function sortedMap<T>(map: Readonly<Record<string, T>>): ReadonlyMap<string, T> {
+  return new Map(Object.entries(map))
 }
+
+/** Bytewise order of UTF-8, which is not the order of UTF-16 code units beyond the BMP. */
+function byBytes(a: string, b: string): number {
+  if (ASCII.test(a) && ASCII.test(b)) return a < b ? -1 : a > b ? 1 : 0
+  return Buffer.compare(Buffer.from(a), Buffer.from(b))
+}
+const ASCII = /^[\x00-\x7f]*$/
 
 /**
- * Raw JSON from outside, validated, with white space removed and HTML characters escaped, but otherwise kept: number text,
- * key order and duplicate keys survive (upstream embeds bodies as `json.RawMessage`).
- * @throws EVENT_INVALID with Go's wording when it is empty or not JSON
+ * Raw JSON from outside as upstream embeds it (`json.RawMessage`): validated, white space removed, HTML characters escaped,
+ * but otherwise kept byte for byte: number text, key order, duplicate keys, invalid UTF-8.
+ * @returns `body` itself when it is compact already
+ * @throws EVENT_INVALID with upstream's whole message when it is empty or not JSON
  */
+export function compactJsonBytes(body: Uint8Array): Uint8Array {
+  const scan = scanJson(body)
+  if (scan.error !== null) {
+    throw fail('EVENT_INVALID', `json: error calling MarshalJSON for type *json.RawMessage: ${scan.error}`)
+  }
+  return compactBytes(body, scan)
+}
+
+/** {@link compactJsonBytes} as text for {@link goJson}; invalid UTF-8 becomes U+FFFD. @throws EVENT_INVALID */
 export function compactJson(body: Uint8Array): RawJson {
-  const text = Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString('utf8')
-  checkJson(text)
-  return new RawJson(stripSpace(text).replace(TO_ESCAPE, escaped))
-}
-
-/** White space outside strings removed; the text is known to be JSON. */
-function stripSpace(text: string): string {
-  return text.replace(/("(?:[^"\\]|\\.)*")|[\t\n\r ]+/g, (_, string: string | undefined) => string ?? '')
-}
-
-function checkJson(text: string): void {
-  try {
-    JSON.parse(text)
-  } catch {
-    const why = text.trim() === '' ? 'unexpected end of JSON input' : goSyntaxError(text)
-    throw fail('EVENT_INVALID', why)
-  }
-}
-
-/** Go's words for the first thing wrong in `text`, which V8 has already refused. */
-function goSyntaxError(text: string): string {
-  const first = text.trimStart()[0] ?? ''
-  if (!/[{["0-9\-tfn]/.test(first)) return `invalid character ${quoteChar(first)} looking for beginning of value`
-  let message = ''
-  try {
-    JSON.parse(text)
-  } catch (error) {
-    message = (error as Error).message
-  }
-  const position = /position (\d+)/.exec(message)?.[1]
-  if (position === undefined || /end of JSON input|Unterminated/.test(message)) return 'unexpected end of JSON input'
-  return `invalid character ${quoteChar(text[Number(position)] ?? '')} in JSON at byte ${position}`
-}
-
-function quoteChar(c: string): string {
-  return c === "'" ? `'\\''` : `'${JSON.stringify(c).slice(1, -1)}'`
+  const bytes = compactJsonBytes(body)
+  return new RawJson(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8'))
 }
