@@ -1,0 +1,75 @@
+/** A crowd of webhook senders as real ones behave: an idempotency key per event, a retry on connection errors and 5xx. */
+import { Agent, request } from 'node:http'
+import { setTimeout as pause } from 'node:timers/promises'
+
+export interface Crowd {
+  /** Keys answered with 200, in the order of the answers. */
+  readonly acknowledged: string[]
+  /** Every status seen, with how often; 0: connection error or time-out. */
+  readonly statuses: Map<number, number>
+  /** Stops sending new events, lets each sender finish its own. */
+  stop(): Promise<void>
+}
+
+/**
+ * `senders` at once, each sending one event after the other to `url` until stopped, each event repeated with its key until
+ * it is answered 200.
+ */
+export function startCrowd(
+  url: string,
+  { senders, attemptTimeoutMs = 5_000, pauseMs = 0 }: { senders: number; attemptTimeoutMs?: number; pauseMs?: number },
+): Crowd {
+  const acknowledged: string[] = []
+  const statuses = new Map<number, number>()
+  const agent = new Agent({ keepAlive: true, maxSockets: senders })
+  let sending = true
+  const one = async (sender: number): Promise<void> => {
+    for (let n = 0; sending; n++) {
+      const key = `s${sender}-${n}`
+      for (;;) {
+        const status = await post(agent, url, key, attemptTimeoutMs)
+        statuses.set(status, (statuses.get(status) ?? 0) + 1)
+        if (status === 200) {
+          acknowledged.push(key)
+          break
+        }
+        await pause(20 + Math.random() * 80)
+      }
+      if (pauseMs > 0) await pause(pauseMs)
+    }
+  }
+  const done = Promise.all(Array.from({ length: senders }, (_, sender) => one(sender)))
+  return {
+    acknowledged,
+    statuses,
+    async stop() {
+      sending = false
+      await done
+      agent.destroy()
+    },
+  }
+}
+
+/** @returns the status, or 0 for a connection error or time-out */
+function post(agent: Agent, url: string, key: string, timeoutMs: number): Promise<number> {
+  const body = JSON.stringify({ key })
+  return new Promise((resolve) => {
+    const sent = request(
+      url,
+      {
+        method: 'POST',
+        agent,
+        timeout: timeoutMs,
+        headers: { 'content-type': 'application/json', 'content-length': body.length, 'idempotency-key': key },
+      },
+      (answer) => {
+        answer.on('error', () => resolve(0))
+        answer.on('end', () => resolve(answer.statusCode ?? 0))
+        answer.resume()
+      },
+    )
+    sent.on('timeout', () => sent.destroy(new Error('timeout')))
+    sent.on('error', () => resolve(0))
+    sent.end(body)
+  })
+}
