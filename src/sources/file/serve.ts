@@ -1,0 +1,250 @@
+/** The loop of a file entry: wake, look, tell what changed, write down how far it got. */
+import { isAbort, messageOf } from '../../core/errors.ts'
+import type { PrepareContext, SourceContext } from '../../source.ts'
+import { type Change, differences, diffPolled, diffWatched, type Hints, type Op } from './diff.ts'
+import { type FilePosition, type Journal, type Owed, openJournal } from './journal.ts'
+import { networkFileSystem } from './mounts.ts'
+import { type DirectoryFacts, directoryFacts, type Look, lookAtAll, lookAtSome, sameDirectory } from './scan.ts'
+import { displayName, escapedName, isRegular, SELF, type Table } from './table.ts'
+import { hearAll, type Wake, watchDirectory } from './watch.ts'
+
+/** What an entry asks for, ready to use. */
+export interface FilePlan {
+  /** Cleaned absolute path. */
+  directory: string
+  polling: boolean
+  /** Changes when something else is watched; then it all starts afresh. */
+  identity: unknown
+  /** Whether an event is meant. `name` is the entry's name, empty for the directory itself. */
+  wants(op: Op, name: string): boolean
+  /** An event's payload: JSON text. */
+  payload(op: Op, name: string): string
+}
+
+/** How the loop learns that it should look; tests put others in their place. */
+export interface Wakers {
+  watchDirectory(directory: string): Wake
+  networkFileSystem(directory: string): Promise<string | null>
+}
+
+/** Writers make several changes in a row: they are looked at together. */
+const SETTLE_MS = 20
+const POLL_MS = 100
+/** Even with the kernel's help everything is looked at now and then: its queue can overflow unnoticed. */
+const SAFETY_MS = 5000
+/** A directory that is not there is looked for this often. */
+const RETRY_MS = 250
+/** A refused watch is asked for again after this. */
+const REWATCH_MS = 30_000
+/** The longest pause that is made only because looking takes long. */
+const LONGEST_REST_MS = 2000
+
+/** Serves until `ctx.signal` aborts. @throws what `emit` throws */
+export async function serveDirectory(
+  ctx: SourceContext<unknown, FilePosition>,
+  plan: FilePlan,
+  wakers: Wakers = { watchDirectory, networkFileSystem },
+): Promise<void> {
+  const { signal } = ctx
+  try {
+    const journal = await openJournal(ctx, {
+      identity: plan.identity,
+      payload: (op, key) => plan.payload(op, displayName(key)),
+    })
+    await follow(ctx, plan, wakers, journal)
+  } catch (error) {
+    if (!signal.aborted || !(isAbort(error) || error === signal.reason)) throw error
+  }
+}
+
+/** Looks whether the directory can be read, until `ctx.signal` aborts; consumes nothing. */
+export async function checkDirectory(ctx: PrepareContext, directory: string): Promise<void> {
+  while (!ctx.signal.aborted) {
+    const problem = await directoryFacts(directory).then(
+      () => null,
+      (error: unknown) => whyUnreadable(directory, error),
+    )
+    if (ctx.signal.aborted) return
+    ctx.condition(problem)
+    await ctx.clock.sleep(SAFETY_MS, ctx.signal).catch(() => {})
+  }
+}
+
+async function follow(ctx: SourceContext<unknown, FilePosition>, plan: FilePlan, wakers: Wakers, journal: Journal) {
+  const { clock, signal } = ctx
+  const ear = createEar(ctx, plan, wakers)
+  /** Whether the next look takes in everything; what was heard since the last one. */
+  let full = true
+  let hints: Hints = new Map()
+  let unwritten: ReadonlySet<string> = new Set()
+  let safetyDueMs = 0
+  try {
+    while (!signal.aborted) {
+      const startedMs = clock.monotonic()
+      let seen: Seen | null
+      try {
+        if (await ear.listenTo(await directoryFacts(plan.directory))) full = true
+        seen = await look(plan, ear, full ? null : hints, hints, journal.table ?? new Map(), signal)
+      } catch (error) {
+        if (signal.aborted) throw error
+        ctx.condition(whyUnreadable(plan.directory, error))
+        ear.close()
+        ;[full, hints] = [true, new Map()]
+        await clock.sleep(RETRY_MS, signal)
+        continue
+      }
+      if (seen === null) {
+        ;[full, hints] = [true, new Map()]
+        await clock.sleep(SETTLE_MS, signal)
+        continue
+      }
+      unwritten = await report(plan, journal, seen, unwritten)
+      ctx.condition(seen.problem)
+      const restMs = Math.min(LONGEST_REST_MS, 2 * (clock.monotonic() - startedMs))
+      if (full) safetyDueMs = clock.monotonic() + Math.max(SAFETY_MS, 10 * restMs)
+      const heard = await ear.next(restMs, safetyDueMs)
+      full = heard === null || clock.monotonic() >= safetyDueMs
+      hints = heard ?? new Map()
+    }
+  } finally {
+    ear.close()
+  }
+}
+
+interface Seen extends Look {
+  hints: Hints
+  /** Names that were looked at; undefined: all. */
+  keys: Iterable<string> | undefined
+}
+
+/**
+ * Looks at `names` (null: all), then at what was heard of meanwhile, so that both ends of a rename are seen together.
+ * Null when the directory was exchanged for another, or too much was missed: look again at everything.
+ */
+async function look(
+  plan: FilePlan,
+  ear: Ear,
+  names: Hints | null,
+  before: Hints,
+  known: Table,
+  signal: AbortSignal,
+): Promise<Seen | null> {
+  const { directory } = plan
+  const first =
+    names === null
+      ? await lookAtAll(directory, known, signal)
+      : await lookAtSome(directory, names.keys(), known, signal)
+  await hearAll()
+  const late = ear.take()
+  if (late === null) return null
+  const last = late.size === 0 ? first : await lookAtSome(directory, late.keys(), first.table, signal)
+  if (!ear.hears(last.facts) || !sameDirectory(first.facts, last.facts)) return null
+  const hints = new Map(before)
+  for (const [key, changed] of late) hints.set(key, changed || hints.get(key) === true)
+  if (plan.polling) last.table.set(SELF, last.facts.state)
+  return {
+    ...last,
+    problem: first.problem ?? last.problem,
+    hints,
+    keys: names === null ? undefined : hints.keys().toArray(),
+  }
+}
+
+/** Tells the difference to the last look. @returns the names whose content may still be on its way (see diff.ts) */
+async function report(
+  plan: FilePlan,
+  journal: Journal,
+  { table, hints, keys }: Seen,
+  unwritten: ReadonlySet<string>,
+): Promise<ReadonlySet<string>> {
+  const before = journal.table
+  if (before === null) {
+    await journal.begin(table)
+    return new Set()
+  }
+  const changes = plan.polling
+    ? diffPolled(before, table)
+    : diffWatched(before, table, { hints, unwritten, ...(keys === undefined ? {} : { keys }) })
+  const meant = changes.filter(({ op, key }) => plan.wants(op, displayName(key)))
+  await journal.commit(table, differences(before, table, keys), meant.map(owedFor))
+  const written = new Set(changes.filter(({ op }) => op === 'WRITE').map(({ key }) => key))
+  const created = changes.filter(({ op, key, state }) => op === 'CREATE' && isRegular(state) && !written.has(key))
+  return new Set(created.map(({ key }) => key))
+}
+
+/**
+ * The source id: the event's kind, the name and the state that shows it. The change time, which nobody can set, keeps
+ * a file that goes and comes back as it was from being taken for the first one.
+ */
+function owedFor({ op, key, state }: Change): Owed {
+  const name = key === SELF ? '.' : escapedName(key)
+  return [op, key, `${op}:${name}:${state.ino}:${state.size}:${state.mtimeNs}:${state.ctimeNs}`]
+}
+
+interface Ear {
+  /** Makes sure that this directory is listened to, if one can. @returns true when that began just now */
+  listenTo(facts: DirectoryFacts): Promise<boolean>
+  /** True unless it listens to another directory than this one. */
+  hears(facts: DirectoryFacts): boolean
+  take(): Hints | null
+  /** Waits for the moment of the next look. @returns what was heard; null: look at everything */
+  next(restMs: number, safetyDueMs: number): Promise<Hints | null>
+  close(): void
+}
+
+function createEar({ clock, signal, log }: SourceContext<unknown, FilePosition>, plan: FilePlan, wakers: Wakers): Ear {
+  let on: { wake: Wake; facts: DirectoryFacts } | null = null
+  let retryMs = Number.NEGATIVE_INFINITY
+  const close = () => {
+    on?.wake.close()
+    on = null
+  }
+  const deaf = (reason: string) => {
+    retryMs = clock.monotonic() + REWATCH_MS
+    log.info('the directory is polled instead of watched', { directory: plan.directory, reason })
+  }
+  return {
+    close,
+    hears: (facts) => on === null || sameDirectory(on.facts, facts),
+    take: () => (on === null ? new Map() : on.wake.take()),
+    async listenTo(facts) {
+      if (on?.wake.alive && sameDirectory(on.facts, facts)) return false
+      close()
+      if (plan.polling || clock.monotonic() < retryMs) return false
+      const network = await wakers.networkFileSystem(plan.directory)
+      if (network !== null) {
+        deaf(`file system ${network}`)
+        return false
+      }
+      try {
+        on = { wake: wakers.watchDirectory(plan.directory), facts }
+      } catch (error) {
+        deaf(messageOf(error))
+      }
+      return on !== null
+    },
+    async next(restMs, safetyDueMs) {
+      if (on === null) {
+        await clock.sleep(Math.max(POLL_MS, restMs), signal)
+        return null
+      }
+      const { wake } = on
+      if ((await wake.wait(Math.max(0, safetyDueMs - clock.monotonic()), clock, signal)) === 'hint') {
+        await clock.sleep(Math.max(SETTLE_MS, restMs), signal)
+      }
+      await hearAll()
+      return wake.take()
+    },
+  }
+}
+
+/** What is wrong with the directory, and what helps. */
+function whyUnreadable(directory: string, error: unknown): string {
+  const { code } = error as NodeJS.ErrnoException
+  if (code === 'ENOENT')
+    return `directory ${directory} does not exist: create or mount it, it is watched once it is there`
+  if (code === 'ENOTDIR') return `${directory} is not a directory: name the directory that holds the files`
+  if (code === 'EACCES' || code === 'EPERM')
+    return `directory ${directory} may not be read: allow it to this process's user`
+  return `directory ${directory} cannot be read: ${messageOf(error)}`
+}
