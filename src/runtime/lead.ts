@@ -1,8 +1,6 @@
 /** What a replica does while it leads: its active-passive entries served under one fence after another. */
 import type { Bus, Fenced, SourceRef } from '../bus/bus.ts'
-import { backoffMs } from '../core/backoff.ts'
 import type { Clock } from '../core/clock.ts'
-import { isVedetteError } from '../core/errors.ts'
 import type { Logger } from '../core/log.ts'
 import { patiently, whenAborted } from '../core/signals.ts'
 import type { Lead } from '../ha/elector.ts'
@@ -112,21 +110,8 @@ export function createLeadership({
     return doubt.signal.aborted && !held.signal.aborted
   }
 
-  /** A new term under the same lease, tried until it works or the lead is gone. */
-  const claimAnew = async (held: Lead<Fenced>): Promise<Fenced | null> => {
-    for (let attempt = 0; !held.signal.aborted; attempt++) {
-      try {
-        return await held.reclaim()
-      } catch (error) {
-        if (isVedetteError(error, 'FENCED', 'NOT_LEADING')) {
-          held.lost(error)
-          return null
-        }
-        await clock.sleep(backoffMs(attempt, { firstMs: 10, maxMs: 500 }), held.signal).catch(() => {})
-      }
-    }
-    return null
-  }
+  /** A new term under the same lease; null when the lead is gone. */
+  const claimAnew = (held: Lead<Fenced>): Promise<Fenced | null> => held.reclaim().catch(() => null)
 
   return {
     async serve(held) {
