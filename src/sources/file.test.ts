@@ -155,14 +155,17 @@ suite('file with notifications', () => {
     await kinds.told([`CREATE ${dir}/x`])
   })
 
-  test('a file moved in is CREATE, one moved out is REMOVE', async () => {
+  test('a file moved in is CREATE, one moved out is RENAME, one with another link elsewhere is still REMOVE', async () => {
     const [dir, other] = [directory(), directory()]
     writeFileSync(join(other, 'in'), 'a')
     writeFileSync(join(dir, 'out'), 'a')
+    writeFileSync(join(dir, 'linked'), 'a')
+    linkSync(join(dir, 'linked'), join(other, 'linked'))
     const kinds = await allKinds(dir)
     renameSync(join(other, 'in'), join(dir, 'in'))
     renameSync(join(dir, 'out'), join(other, 'out'))
-    await kinds.told([`CREATE ${dir}/in`, `REMOVE ${dir}/out`])
+    unlinkSync(join(dir, 'linked'))
+    await kinds.told([`CREATE ${dir}/in`, `RENAME ${dir}/out`, `REMOVE ${dir}/linked`])
   })
 
   test('removed and written anew at once is CREATE and WRITE, also when the inode is reused', async () => {
@@ -371,6 +374,17 @@ suite('file across a change of leader', () => {
       await running.until((h) => h.advanced.length > advanced)
     }
     assert.equal(new Set(running.emitted.map(({ id }) => id)).size, 3)
+  })
+
+  test('a move elsewhere is RENAME for a new leader too, of a file that it found unchanged', async () => {
+    const [dir, other] = [directory(), directory()]
+    for (const name of ['a', 'b']) writeFileSync(join(dir, name), 'a')
+    const first = await serving(specOf(dir, 'RENAME'))
+    await first.stop()
+    const second = await serving(specOf(dir, 'RENAME'), { snapshot: first.snapshot })
+    for (const name of ['a', 'b']) renameSync(join(dir, name), join(other, name))
+    await second.until((h) => h.emitted.length === 2)
+    assert.deepEqual(names(second), [`${dir}/a`, `${dir}/b`])
   })
 
   test('another directory under the same name starts afresh', async () => {

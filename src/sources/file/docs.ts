@@ -60,7 +60,7 @@ in directories with very many entries) is not seen, and several writes in a row 
 | an entry is renamed | RENAME of the old name, CREATE of the new | RENAME of the old name |
 | a file is replaced by renaming another over it | CREATE of its name | WRITE of its name |
 | an entry is deleted | REMOVE | REMOVE |
-| an entry is moved to another directory | REMOVE | REMOVE |
+| an entry is moved to another directory | RENAME | REMOVE |
 | permissions change | CHMOD | CHMOD |
 | owner, number of links or extended attributes change | CHMOD | nothing |
 | \`touch\` on an existing file | WRITE and CHMOD | WRITE |
@@ -90,7 +90,8 @@ many entries there are. Also with notifications everything is looked at every 5 
 - Changes while nobody serves are told afterwards; there, they are lost.
 - A missing directory is waited for and watched again when it is back; there, the watch ends silently.
 - Several writes shortly after one another are one WRITE; there, each is one.
-- A file that is moved to another directory is REMOVE; there, RENAME (without polling).
+- A file that is moved to another directory is RENAME as there, if this was seen as it happened and at most 1,000 files
+  that \`path\` or \`pathRegexp\` means are there; else REMOVE. To tell, entries for RENAME and REMOVE hold those files open.
 - \`touch\` gives WRITE besides CHMOD, because times alone do not show the difference.
 - With polling, a new file that is not empty gives WRITE after CREATE; there, only if it was still being written.
 - With polling, a change of size counts as WRITE even when the time of the last write stays the same.

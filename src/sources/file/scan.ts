@@ -102,7 +102,7 @@ async function lookAt(directory: string, names: string[], known: Table, signal: 
 }
 
 /** The entry's path; as bytes where the name is not plain ASCII. */
-function entryPath(directory: string, name: string): string | Buffer {
+export function entryPath(directory: string, name: string): string | Buffer {
   if (/^[\x01-\x7f]*$/.test(name)) return `${directory}/${name}`
   return Buffer.concat([Buffer.from(`${directory}/`), Buffer.from(name, 'latin1')])
 }

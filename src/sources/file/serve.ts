@@ -2,6 +2,7 @@
 import { isAbort, messageOf } from '../../core/errors.ts'
 import type { PrepareContext, SourceContext } from '../../source.ts'
 import { type Change, differences, diffPolled, diffWatched, type Hints, type Op } from './diff.ts'
+import { createHandles, type Handles } from './handles.ts'
 import { type FilePosition, type Journal, type Owed, openJournal } from './journal.ts'
 import { networkFileSystem } from './mounts.ts'
 import { type DirectoryFacts, directoryFacts, type Look, lookAtAll, lookAtSome, sameDirectory } from './scan.ts'
@@ -73,22 +74,26 @@ export async function checkDirectory(ctx: PrepareContext, directory: string): Pr
 async function follow(ctx: SourceContext<unknown, FilePosition>, plan: FilePlan, wakers: Wakers, journal: Journal) {
   const { clock, signal } = ctx
   const ear = createEar(ctx, plan, wakers)
+  const handles = createHandles(plan.directory, (key) => tellsDepartures(plan, displayName(key)))
   /** Whether the next look takes in everything; what was heard since the last one. */
   let full = true
   let hints: Hints = new Map()
   let unwritten: ReadonlySet<string> = new Set()
   let safetyDueMs = 0
+  /** True from the start of a watch to the end of the first look. */
+  let began = false
   try {
     while (!signal.aborted) {
       const startedMs = clock.monotonic()
       let seen: Seen | null
       try {
-        if (await ear.listenTo(await directoryFacts(plan.directory))) full = true
+        if (await ear.listenTo(await directoryFacts(plan.directory))) began = full = true
         seen = await look(plan, ear, full ? null : hints, hints, journal.table ?? new Map(), signal)
       } catch (error) {
         if (signal.aborted) throw error
         ctx.condition(whyUnreadable(plan.directory, error))
         ear.close()
+        await handles.close()
         ;[full, hints] = [true, new Map()]
         await clock.sleep(RETRY_MS, signal)
         continue
@@ -98,7 +103,11 @@ async function follow(ctx: SourceContext<unknown, FilePosition>, plan: FilePlan,
         await clock.sleep(SETTLE_MS, signal)
         continue
       }
-      unwritten = await report(plan, journal, seen, unwritten)
+      const reported = await report(plan, journal, handles, seen, unwritten)
+      unwritten = reported.unwritten
+      // not while listing: open files on NFS leave entries of their own when they are deleted
+      if (ear.listens()) await handles.keep(seen.table, began ? seen.table.keys() : reported.changed.keys())
+      began = false
       ctx.condition(seen.problem)
       const restMs = Math.min(LONGEST_REST_MS, 2 * (clock.monotonic() - startedMs))
       if (full) safetyDueMs = clock.monotonic() + Math.max(SAFETY_MS, 10 * restMs)
@@ -108,6 +117,7 @@ async function follow(ctx: SourceContext<unknown, FilePosition>, plan: FilePlan,
     }
   } finally {
     ear.close()
+    await handles.close()
   }
 }
 
@@ -150,26 +160,45 @@ async function look(
   }
 }
 
-/** Tells the difference to the last look. @returns the names whose content may still be on its way (see diff.ts) */
+/** Tells the difference to the last look. @returns the names that differ, and those whose content may be on its way (see diff.ts) */
 async function report(
   plan: FilePlan,
   journal: Journal,
+  handles: Handles,
   { table, hints, keys }: Seen,
   unwritten: ReadonlySet<string>,
-): Promise<ReadonlySet<string>> {
+): Promise<{ unwritten: ReadonlySet<string>; changed: ReadonlyMap<string, unknown> }> {
   const before = journal.table
   if (before === null) {
     await journal.begin(table)
-    return new Set()
+    return { unwritten: new Set(), changed: new Map(table) }
   }
   const changes = plan.polling
     ? diffPolled(before, table)
-    : diffWatched(before, table, { hints, unwritten, ...(keys === undefined ? {} : { keys }) })
+    : await withMoves(
+        handles,
+        diffWatched(before, table, { hints, unwritten, ...(keys === undefined ? {} : { keys }) }),
+      )
   const meant = changes.filter(({ op, key }) => plan.wants(op, displayName(key)))
-  await journal.commit(table, differences(before, table, keys), meant.map(owedFor))
+  const changed = differences(before, table, keys)
+  await journal.commit(table, changed, meant.map(owedFor))
   const written = new Set(changes.filter(({ op }) => op === 'WRITE').map(({ key }) => key))
   const created = changes.filter(({ op, key, state }) => op === 'CREATE' && isRegular(state) && !written.has(key))
-  return new Set(created.map(({ key }) => key))
+  return { unwritten: new Set(created.map(({ key }) => key)), changed }
+}
+
+/** An entry that went to another directory was renamed, as far as the kernel is concerned; a listing does not show it. */
+async function withMoves(handles: Handles, changes: Change[]): Promise<Change[]> {
+  return await Promise.all(
+    changes.map(async (change) =>
+      change.op === 'REMOVE' && (await handles.movedAway(change.key)) ? { ...change, op: 'RENAME' as const } : change,
+    ),
+  )
+}
+
+/** True when the entry tells of this name's removal or renaming, so that the two must be kept apart. */
+function tellsDepartures(plan: FilePlan, name: string): boolean {
+  return !plan.polling && (plan.wants('REMOVE', name) || plan.wants('RENAME', name))
 }
 
 /**
@@ -184,6 +213,7 @@ function owedFor({ op, key, state }: Change): Owed {
 interface Ear {
   /** Makes sure that this directory is listened to, if one can. @returns true when that began just now */
   listenTo(facts: DirectoryFacts): Promise<boolean>
+  listens(): boolean
   /** True unless it listens to another directory than this one. */
   hears(facts: DirectoryFacts): boolean
   take(): Hints | null
@@ -205,6 +235,7 @@ function createEar({ clock, signal, log }: SourceContext<unknown, FilePosition>,
   }
   return {
     close,
+    listens: () => on !== null,
     hears: (facts) => on === null || sameDirectory(on.facts, facts),
     take: () => (on === null ? new Map() : on.wake.take()),
     async listenTo(facts) {

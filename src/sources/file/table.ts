@@ -27,9 +27,14 @@ export const SELF = ''
 
 const KIND = 0o170000
 const REGULAR = 0o100000
+const DIRECTORY = 0o040000
 
 export function isRegular(state: FileState): boolean {
   return (state.mode & KIND) === REGULAR
+}
+
+export function isDirectory(state: FileState): boolean {
+  return (state.mode & KIND) === DIRECTORY
 }
 
 export function stateOf(stats: BigIntStats): FileState {
@@ -53,10 +58,10 @@ export function equalStates(a: FileState, b: FileState): boolean {
 
 /**
  * True when both are the same file, perhaps changed since. Some network file systems renumber inodes; a different
- * inode with all else equal, the change time included, is taken for the same file.
+ * inode with all else equal, the times of change and creation included, is taken for the same file.
  */
 export function sameFile(a: FileState, b: FileState): boolean {
-  return (a.mode & KIND) === (b.mode & KIND) && (sameInode(a, b) || equalButInode(a, b))
+  return (a.mode & KIND) === (b.mode & KIND) && (sameInode(a, b) || (a.btimeNs === b.btimeNs && equalButInode(a, b)))
 }
 
 /** True when `b`, under another name, is the file that `a` was. */

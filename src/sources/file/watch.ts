@@ -1,5 +1,4 @@
 /** Being woken by the kernel. What it says is only a hint where to look; what happened is found by looking. */
-import type { EventEmitter } from 'node:events'
 import { watch } from 'node:fs'
 import type { Clock } from '../../core/clock.ts'
 import type { Hints } from './diff.ts'
@@ -20,12 +19,10 @@ export function watchDirectory(directory: string): Wake {
   let nameless = false
   let alive = true
   let notify = () => {}
-  // names as bytes; the typings of the event know them as text only
-  const watcher: EventEmitter & { close(): void } = watch(directory, { encoding: 'buffer' })
-  watcher.on('change', (kind: string, name: unknown) => {
-    if (!(name instanceof Uint8Array)) nameless = true
+  const watcher = watch(directory, { encoding: 'buffer' }, (kind, name) => {
+    if (name === null) nameless = true
     else {
-      const key = Buffer.from(name).toString('latin1')
+      const key = name.toString('latin1')
       names.set(key, kind === 'change' || names.get(key) === true)
     }
     notify()
