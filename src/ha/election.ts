@@ -110,14 +110,13 @@ function decide(state: Draft, now: number, config: ElectionConfig, effects: Effe
       write(state, ours(state, config), now, effects)
       return
     }
-  } else if (state.phase === 'starting' || state.phase === 'standby') {
-    if (state.informed && !state.stopping && now >= acquireAt(state, config)) {
+  } else {
+    const stands = state.phase === 'standby' && !state.stopping
+    if (stands && now >= acquireAt(state, config)) {
       state.taking = changeOf(state, config)
       state.phase = 'acquiring'
       write(state, ours(state, config), now, effects)
-      return
-    }
-    if (now >= state.nextAt) read(state, now, effects)
+    } else if (now >= state.nextAt) read(state, now, effects)
   }
 }
 

@@ -18,7 +18,10 @@ export type { ElectorView } from './state.ts'
 export interface Lead<F> {
   /** What the first claim gave; after {@link reclaim}, what that returned counts. */
   readonly fenced: F
-  /** Aborts when the lead is lost or is being handed over. */
+  /**
+   * Aborts when the lead is lost (the reason's code is FENCED: nothing more will be stored) or is being handed over
+   * (NOT_LEADING: what is in flight may still be stored).
+   */
   readonly signal: AbortSignal
   /** What this lead follows; null: the first leader ever, or a replica's own restart. */
   readonly change: Change | null
@@ -107,7 +110,8 @@ export function createElector<F extends { term: number }>(options: ElectorOption
     cancelWake()
     const at = wakeAt(state, config())
     if (at !== Number.POSITIVE_INFINITY) {
-      cancelWake = clock.after(at - clock.monotonic(), () => tell({ type: 'tick', now: clock.monotonic() }))
+      // Whole milliseconds, as timers have them: woken a fraction early it would find nothing to do.
+      cancelWake = clock.after(Math.ceil(at - clock.monotonic()), () => tell({ type: 'tick', now: clock.monotonic() }))
     }
   }
 
@@ -235,7 +239,9 @@ export function createElector<F extends { term: number }>(options: ElectorOption
 
   function stopServing(why: 'lost' | 'handOver'): void {
     if (leading === null || leading.stop.signal.aborted) return
-    leading.stop.abort(why === 'lost' ? notLeading() : fail('NOT_LEADING', `${id} hands the lead over`))
+    leading.stop.abort(
+      why === 'lost' ? fail('FENCED', `${id} has lost the lead`) : fail('NOT_LEADING', `${id} hands the lead over`),
+    )
     for (const { reject } of leading.reclaims.splice(0)) reject(notLeading())
   }
 

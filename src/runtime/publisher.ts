@@ -25,7 +25,7 @@ export interface FencedPublisherOptions {
   onLost: (error: unknown) => void
   /** The outcome of a batch is unknown. Called once; nothing more is sent. */
   onUnknown: (error: unknown) => void
-  /** The bus has taken nothing for this long, milliseconds; called at each retry. */
+  /** The bus has taken nothing since this moment of `clock.monotonic`; called at each retry. */
   onFailing?: (sinceMs: number) => void
 }
 
@@ -159,12 +159,11 @@ export function createFencedPublisher({
   }
 
   function retryLater(error: VedetteError): void {
-    const now = clock.monotonic()
     if (failingSince === null) {
-      failingSince = now
+      failingSince = clock.monotonic()
       log.warn('the bus takes no events; holding them', { error })
     }
-    onFailing?.(now - failingSince)
+    onFailing?.(failingSince)
     // Asked to close meanwhile?
     if (closed === null) cancelRetry = clock.after(backoffMs(attempt++, RETRY), send)
   }
