@@ -64,10 +64,10 @@ export function createChecker(say: (violation: string) => void): Checker {
     get claims() {
       return claims
     },
-    stored({ seq, subject, term = 0, id, sourceId, event }) {
+    stored({ seq, subject, term = 0, id, sourceId }) {
       events++
       const entry = subject.slice(subject.lastIndexOf('.') + 1)
-      const { item } = JSON.parse(Buffer.from(event).toString()) as { item: number }
+      const item = Number(id.slice(entry.length + 1))
       const state = stateOf(entry)
       const writer = Number(sourceId)
       if (seq <= lastSeq) fail(`order: sequence ${seq} of ${id} after ${lastSeq}`)

@@ -24,6 +24,8 @@ if (import.meta.main) {
     },
   })
   const { trace } = values
+  // Many errors are made and few are looked at.
+  if (!trace) Error.stackTraceLimit = 0
   const mutation = values.mutation as Mutation
   const first = Number(values.seed ?? values.from)
   const count = values.seed === undefined ? Number(values.count) : 1

@@ -28,6 +28,8 @@ export interface MemoryBusOptions {
   maxEventBytes?: number
   /** An answer not there by then makes the outcome unknown. */
   requestTimeoutMs?: number
+  /** Copies what goes over a link; a simulator whose clients share nothing mutable may hand it through. */
+  clone?: <T>(value: T) => T
 }
 
 /** The world's end of a connection, for making faults. */
@@ -89,6 +91,7 @@ export function memoryBusWorld({
   dedupMs = 24 * 3_600_000,
   maxEventBytes = 8 << 20,
   requestTimeoutMs = 5000,
+  clone = structuredClone,
 }: MemoryBusOptions = {}): MemoryBusWorld {
   let tables = memoryTables()
   let incarnation = beginIncarnation(tables, 'next')
@@ -122,7 +125,7 @@ export function memoryBusWorld({
         leaseWriters.set(input.name, from)
         tell({ push: 'lease', name: input.name })
       }
-      return { result: structuredClone(result) }
+      return { result: clone(result) }
     } catch (error) {
       return { error: toWireError(error) }
     } finally {
@@ -238,7 +241,7 @@ export function memoryBusWorld({
     const transport: Transport = {
       call(operation, input) {
         if (!up) return Promise.reject(fail('BUS_UNAVAILABLE', 'the bus cannot be reached; this is tried again'))
-        const request = structuredClone(input)
+        const request = clone(input)
         return new Promise((resolve, reject) => {
           const settle = (finish: () => void) => {
             if (!pending.delete(failNow)) return
