@@ -88,6 +88,8 @@ export interface PrepareContext<Spec = unknown> {
   readonly signal: AbortSignal
   readonly log: Logger
   readonly clock: Clock
+  /** The process's time zone, an IANA name (in a Pod its TZ); absent: UTC. */
+  readonly localZone?: string
   /** The value of a Secret's key, one trailing newline removed, read anew each time. @throws SECRET_MISSING */
   secret(selector: SecretKeySelector): Promise<string>
   /** The value of a ConfigMap's key, likewise. @throws SECRET_MISSING */
