@@ -1,0 +1,81 @@
+/** Writing answers, and closing connections so that the answer arrives. */
+import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http'
+import type { Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
+import type { Clock } from '../../core/clock.ts'
+import { isAbort, isVedetteError, messageOf } from '../../core/errors.ts'
+import type { Logger } from '../../core/log.ts'
+import type { HttpAnswer } from '../../source.ts'
+
+/** After the last answer the rest of what the sender still sends is read and dropped for so long. */
+const LINGER_MS = 2_000
+/** An unread body up to this size is read and dropped so that the connection can be kept. */
+const MAX_DROPPED = 64 * 1024
+const TEXT = 'text/plain; charset=utf-8'
+
+export const tryAgain = (body: string): HttpAnswer => ({ status: 503, body, headers: { 'Retry-After': '1' } })
+
+/** The answer to a request whose handler threw. */
+export function answerOf(error: unknown, log: Logger): HttpAnswer {
+  if (isVedetteError(error, 'EVENT_TOO_LARGE')) return { status: 413, body: error.message }
+  if (isVedetteError(error, 'EVENT_INVALID')) return { status: 400, body: error.message }
+  const temporary = isVedetteError(error) ? error.class === 'transient' || error.class === 'fenced' : isAbort(error)
+  if (temporary) return tryAgain('failed to record event')
+  log.error(`a request failed: ${messageOf(error)}`, error instanceof Error ? { stack: error.stack } : {})
+  return { status: 500, body: 'internal error' }
+}
+
+/** Writes an answer. @param close whether the connection ends with it */
+export function writeAnswer(
+  incoming: IncomingMessage,
+  response: ServerResponse,
+  { status, body = '', headers }: HttpAnswer,
+  { close, clock, log }: { close: boolean; clock: Clock; log: Logger },
+): void {
+  if (response.destroyed || response.headersSent) return
+  const bytes = Buffer.from(body)
+  if (close || !incoming.complete) lingerAtEnd(incoming.socket, clock)
+  try {
+    response.writeHead(status, {
+      'Content-Type': TEXT,
+      ...headers,
+      'Content-Length': bytes.length,
+      ...(close ? { Connection: 'close' } : {}),
+    })
+    response.end(bytes)
+  } catch (error) {
+    log.error(`an answer could not be written: ${messageOf(error)}`)
+    incoming.socket.destroy()
+  }
+}
+
+/** True when keeping the connection would mean reading much for nothing. */
+export function hasLongUnreadBody(incoming: IncomingMessage): boolean {
+  if (incoming.complete) return false
+  const { 'content-length': length, 'transfer-encoding': coding, expect } = incoming.headers
+  return coding !== undefined || expect !== undefined || Number(length ?? 0) > MAX_DROPPED
+}
+
+/**
+ * Makes the end of this connection gentle. node:http destroys a socket after its last answer; with bytes of the sender still
+ * unread the kernel then sends a reset, which may overtake the answer. So: send FIN, drop what comes, close when the sender does.
+ */
+function lingerAtEnd(socket: Socket, clock: Clock): void {
+  socket.destroySoon = () => {
+    socket.end()
+    const cancel = clock.after(LINGER_MS, () => socket.destroy())
+    socket.once('close', cancel)
+    socket.resume()
+  }
+}
+
+/** A whole answer for a connection on which no request could be parsed; closes it. */
+export function refuseConnection(socket: Duplex, status: number, clock: Clock): void {
+  if (!socket.writable) return void socket.destroy()
+  const body = `${status} ${STATUS_CODES[status]}`
+  socket.end(
+    `HTTP/1.1 ${body}\r\nContent-Type: ${TEXT}\r\nContent-Length: ${body.length}\r\nConnection: close\r\n\r\n${body}`,
+  )
+  const cancel = clock.after(LINGER_MS, () => socket.destroy())
+  socket.once('close', cancel)
+}

@@ -1,0 +1,150 @@
+/** One listening port: its server, its connections, its certificate. */
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { createServer as createTlsServer, type Server as TlsServer } from 'node:https'
+import type { Socket } from 'node:net'
+import { fail } from '../../core/errors.ts'
+import { refuseConnection } from './answer.ts'
+import type { Certificate } from './certificate.ts'
+import { createConnections } from './connections.ts'
+import { exchange, type Shared } from './exchange.ts'
+import type { Routes } from './routes.ts'
+
+export interface Port {
+  listening(): boolean
+  /** What new connections are shown; null: plain HTTP. */
+  certificate(): Certificate | null
+  /** Shows another certificate to new connections. */
+  renew(certificate: Certificate): void
+  /** @throws PORT_IN_USE naming port and entry */
+  listen(host: string): Promise<void>
+  /** Accepts nothing more; idle connections are closed, the others end with their next answer. */
+  stop(): void
+  /** Connections on which an answer is owed or a request may be on its way. */
+  busy(): number
+  /** Closes connections that never said anything. */
+  closeSilent(): void
+  /** Cuts all connections. */
+  destroy(): void
+}
+
+/**
+ * @param owner for whom the port is opened, for messages
+ * @param onClosed a connection has closed
+ */
+export function createPort(
+  shared: Shared,
+  routes: Routes,
+  options: { port: number; certificate: Certificate | null; owner: string; onClosed: () => void },
+): Port {
+  const { clock, limits, log } = shared
+  const { port, owner } = options
+  let { certificate } = options
+  let stopped = false
+  const server = makeServer(shared, certificate)
+  const connections = createConnections({
+    server,
+    clock,
+    maxConnections: limits.maxConnections,
+    onClosed: options.onClosed,
+  })
+
+  const serve = (incoming: IncomingMessage, response: ServerResponse) => {
+    const connection = connections.began(incoming)
+    // Pipelined behind a last answer: nobody would read an answer to it, so it is not taken.
+    if (connection === null) return
+    if (stopped) connection.last = true
+    response.once('close', () => {
+      connection.owed--
+      if (connection.latest === incoming) connection.latest = null
+    })
+    void exchange(shared, routes, incoming, response, connection)
+  }
+
+  /** Something came that is no request, or not in time. */
+  const refuse = (error: NodeJS.ErrnoException, socket: Socket) => {
+    const connection = connections.of(socket)
+    if (connection === undefined || error.code === 'ECONNRESET') return void socket.destroy()
+    // Its last answer is written already: closing is under way.
+    if (connection.last) return
+    connection.last = true
+    const broken = connection.latest?.complete === false ? 1 : 0
+    // Answers still owed come first: what we write now would be taken for one of them. The next of them closes.
+    if (connection.owed > broken) return broken ? void socket.destroy() : undefined
+    refuseConnection(socket, STATUS[error.code ?? ''] ?? 400, clock)
+  }
+
+  server.on('connection', connections.accepted)
+  server.on(certificate === null ? 'connection' : 'secureConnection', connections.opened)
+  server.on('request', serve)
+  server.on('checkContinue', serve)
+  server.on('clientError', (error, socket) => refuse(error, socket as Socket))
+
+  return {
+    listening: () => server.listening && !stopped,
+    certificate: () => certificate,
+    renew(renewed) {
+      certificate = renewed
+      ;(server as TlsServer).setSecureContext(renewed)
+    },
+    listen: (host) =>
+      new Promise((resolve, reject) => {
+        const failed = (error: NodeJS.ErrnoException) => reject(listenError(error, host, port, owner))
+        server.once('error', failed)
+        server.listen({ port, host, exclusive: false }, () => {
+          server.off('error', failed)
+          server.on('error', (error) => log.error(`port ${port}: ${error.message}`))
+          resolve()
+        })
+      }),
+    stop() {
+      stopped = true
+      server.close()
+      server.closeIdleConnections()
+    },
+    busy: connections.busy,
+    closeSilent: connections.closeSilent,
+    destroy: connections.destroyAll,
+  }
+}
+
+function makeServer({ limits }: Shared, certificate: Certificate | null): Server {
+  const options = {
+    maxHeaderSize: limits.maxHeaderBytes,
+    headersTimeout: limits.headersTimeoutMs,
+    requestTimeout: limits.requestTimeoutMs,
+    connectionsCheckingInterval: limits.checkTimeoutsMs,
+    keepAliveTimeout: limits.keepAliveMs,
+    // Strict parsing, whatever flags the process was started with.
+    insecureHTTPParser: false,
+  }
+  const server: Server =
+    certificate === null
+      ? createServer(options)
+      : createTlsServer({ ...options, ...certificate, handshakeTimeout: limits.headersTimeoutMs })
+  // One more than allowed: node:http drops surplus fields silently, and we want to see that there are too many.
+  server.maxHeadersCount = limits.maxHeaders + 1
+  server.maxConnections = limits.maxConnections
+  return server
+}
+
+const STATUS: Readonly<Record<string, number>> = {
+  HPE_HEADER_OVERFLOW: 431,
+  HPE_CHUNK_EXTENSIONS_OVERFLOW: 413,
+  ERR_HTTP_REQUEST_TIMEOUT: 408,
+}
+
+function listenError(error: NodeJS.ErrnoException, host: string, port: number, owner: string): Error {
+  const what = `${owner} cannot listen on port ${port} of ${host}`
+  const details = { port, host, owner }
+  switch (error.code) {
+    case 'EADDRINUSE':
+      return fail('PORT_IN_USE', `${what}: another process uses it; stop that process or change the port`, details)
+    case 'EACCES':
+      return fail('PORT_IN_USE', `${what}: not permitted for this user; use a port from 1024`, details)
+    case 'EADDRNOTAVAIL':
+    case 'ENOTFOUND':
+      return fail('PORT_IN_USE', `${what}: this machine has no such address; change --bind`, details)
+    default:
+      return fail('PORT_IN_USE', `${what}: ${error.message}`, details)
+  }
+}

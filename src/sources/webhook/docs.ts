@@ -1,0 +1,120 @@
+/** The docs page and examples of the type `webhook`. */
+import type { Example } from '../../source.ts'
+
+export const docs = `
+Listens on \`port\` and turns each request to \`endpoint\` into one event. Entries of all types and EventSources may share
+a port; each port has one listener, with or without TLS. All replicas serve at the same time.
+
+The request's answer is the acknowledgement: **200 means that the event is durable on the bus** (or was filtered out, or was
+stored before). Any other answer means that it was not stored by this request, so send it again.
+
+### What becomes the body of the event
+
+| request | \`body\` |
+|---|---|
+| \`GET\` | an object of the query's parameters, each value an array: \`?a=1&a=2\` → \`{"a":["1","2"]}\` |
+| \`POST\`, \`Content-Type: application/x-www-form-urlencoded\` exactly | an object of the form's fields (without the query), each value an array |
+| \`POST\`, anything else | the JSON text as sent: numbers, key order and duplicate keys are kept; white space is removed, \`<\`, \`>\`, \`&\` are escaped |
+
+\`curl -d\` sends the form type unless told otherwise: add \`-H 'Content-Type: application/json'\`.
+
+### Answers
+
+| status | body | when |
+|---|---|---|
+| 200 | \`success\` | stored, stored before, or filtered out; \`X-Event-Id\` has the event's id |
+| 301 | | the path is not clean (\`//x\`, \`/a/../x\`); \`Location\` has the clean one |
+| 400 | what is wrong | the body is empty or not JSON, or the form is malformed |
+| 401 | \`Invalid Authorization Header\`, \`Invalid Auth token\` | \`authSecret\` is set and the request has no or another token |
+| 404 | \`404 page not found\` | no entry has this path |
+| 405 | \`http method does not match\` | the method is not the entry's; \`Allow\` has the right one |
+| 408, 431 | | the request came too slowly; its headers are too large or too many |
+| 413 | \`http: request body too large\` | the body exceeds \`maxPayloadSize\`, or the event what the bus can carry |
+| 415 | \`content encoding gzip is not supported\` | the body is compressed; send it plain |
+| 500 | \`Error loading auth token\` | the Secret of \`authSecret\` cannot be read |
+| 503 | \`failed to record event\` | the bus cannot store now; \`Retry-After\` says when to try again |
+| 503 | \`endpoint is inactive\`, \`too many requests\` | the entry is being stopped or changed, or too much is in flight |
+
+\`/health\` answers 200 \`OK\` on every port, unless an entry has that endpoint.
+
+### Retries without doubles
+
+A request may say which message it is: \`Idempotency-Key\`, else \`webhook-id\` (Standard Webhooks), else \`ce-id\`
+(CloudEvents). The same key, path and body is the same event: it gets 200 and the same \`X-Event-Id\`, and is stored once
+within the bus's window. The same key with another body is another event.
+
+### What happens when …
+
+| what | then |
+|---|---|
+| a replica is killed with requests in flight | their connections break; the sender tries again at another replica. With a key nothing is lost or doubled; without one, an event that was stored but not answered is stored twice |
+| the bus is away | 503 with \`Retry-After\` at once; nothing waits, nothing is lost that was answered 200 |
+| the token or the certificate is rotated | the next request (within a second), the next connection (within five) uses it; no restart |
+| the manifest is changed | the route is replaced in place; no connection is refused |
+| a replica stops (SIGTERM) | requests in flight finish, answers say \`Connection: close\`, idle connections are closed |
+
+### What differs from Argo Events
+
+- Error texts are written once (upstream writes some twice); a malformed form is 400, not 500.
+- 405 for another method, 413 for a body over the limit, 415 for a compressed one, 503 for an inactive endpoint: upstream answers 400.
+- 503 with \`Retry-After\` when the bus cannot store: upstream makes the caller wait for seconds and answers 500.
+- \`maxPayloadSize\` also holds for forms (upstream: 10 MiB).
+- Requests are stored in parallel (upstream: one at a time per entry), slow and oversized ones are cut off, tokens are compared in constant time.
+- Two entries with the same port and endpoint are an error (upstream: one of them never gets a request); TLS and plain entries on one port too.
+- The listener speaks HTTP/1.1 (upstream also HTTP/2 when TLS is on).
+`.trim()
+
+export const examples: Example[] = [
+  {
+    name: 'webhook',
+    title: 'A webhook guarded by a token',
+    yaml: `apiVersion: v1
+kind: Secret
+metadata:
+  name: orders-webhook
+stringData:
+  token: change-me
+---
+apiVersion: argoproj.io/v1alpha1
+kind: EventSource
+metadata:
+  name: orders
+spec:
+  replicas: 2
+  webhook:
+    created:
+      port: "12000"
+      endpoint: /orders/created
+      method: POST
+      # curl -H 'Authorization: Bearer change-me' -H 'Content-Type: application/json' \\
+      #      -H 'Idempotency-Key: order-17' -d '{"order":17}' http://localhost:12000/orders/created
+      authSecret:
+        name: orders-webhook
+        key: token
+      metadata:
+        team: shop
+`,
+  },
+  {
+    name: 'webhook-open',
+    title: 'Two open webhooks on one port, one of them filtered',
+    yaml: `apiVersion: argoproj.io/v1alpha1
+kind: EventSource
+metadata:
+  name: open
+spec:
+  webhook:
+    any:
+      port: "12001"
+      endpoint: /any
+      method: POST
+    large:
+      port: "12001"
+      endpoint: /tenants/{tenant}/orders
+      method: POST
+      maxPayloadSize: 65536
+      filter:
+        expression: body.total > 100
+`,
+  },
+]
