@@ -37,8 +37,9 @@ const SAFETY_MS = 5000
 const RETRY_MS = 250
 /** A refused watch is asked for again after this. */
 const REWATCH_MS = 30_000
-/** The longest pause that is made only because looking takes long. */
+/** The longest pauses that are made only because looking takes long: when polling, and after being woken. */
 const LONGEST_REST_MS = 2000
+const LONGEST_SETTLE_MS = 200
 
 /** Serves until `ctx.signal` aborts. @throws what `emit` throws */
 export async function serveDirectory(
@@ -261,7 +262,7 @@ function createEar({ clock, signal, log }: SourceContext<unknown, FilePosition>,
       }
       const { wake } = on
       if ((await wake.wait(Math.max(0, safetyDueMs - clock.monotonic()), clock, signal)) === 'hint') {
-        await clock.sleep(Math.max(SETTLE_MS, restMs), signal)
+        await clock.sleep(Math.max(SETTLE_MS, Math.min(LONGEST_SETTLE_MS, restMs)), signal)
       }
       await hearAll()
       return wake.take()

@@ -1,0 +1,224 @@
+/** Holds the shape of `src`: who may import whom, no cycles, small files. CONTRIBUTING.md says why. */
+import assert from 'node:assert/strict'
+import { readdirSync, readFileSync } from 'node:fs'
+import { dirname, join, normalize } from 'node:path'
+import { suite, test } from 'node:test'
+import { fileURLToPath } from 'node:url'
+
+/** A room imports itself and the rooms before it. */
+const ROOMS = [
+  'core',
+  'filter',
+  'clients',
+  'kube',
+  'source.ts',
+  'bus',
+  'ha',
+  'sources',
+  'manifest',
+  'runtime',
+  'api',
+  'local',
+  'controller',
+  'cli',
+]
+const MOST_LINES = 400
+
+/** Path from `src` to its text. */
+type Files = ReadonlyMap<string, string>
+
+const isTest = (path: string) => /\.(test|fixture)\.ts$/.test(path)
+const roomOf = (path: string) => path.split('/')[0]!
+
+/**
+ * The relative modules that a text imports, as paths from `src`.
+ * @param types whether to count `import type`, which is gone when the code runs
+ */
+function importsOf(path: string, text: string, { types = true } = {}): string[] {
+  const plain = text.replace(/\/\*[\s\S]*?\*\/|^\s*\/\/.*$/gm, '')
+  const code = types ? plain : plain.replace(/\b(import|export) type\b[^'"`;]*?\bfrom\s*['"][^'"]+['"]/g, '')
+  const specifiers = code.matchAll(
+    /(?:^|[;}\n])\s*(?:import|export)\b[^'"`;]*?\bfrom\s*['"]([^'"]+)['"]|^\s*import\s*['"]([^'"]+)['"]|\bimport\s*\(\s*['"]([^'"]+)['"]/gm,
+  )
+  return Array.from(specifiers, ([, from, bare, dynamic]) => from ?? bare ?? dynamic ?? '')
+    .filter((specifier) => specifier.startsWith('.'))
+    .map((specifier) => normalize(join(dirname(path), specifier)))
+}
+
+function graphOf(files: Files, options?: { types: boolean }): Map<string, string[]> {
+  return new Map(
+    [...files].filter(([path]) => !isTest(path)).map(([path, text]) => [path, importsOf(path, text, options)] as const),
+  )
+}
+
+/** Why `from` may not import `to`, or null. */
+function forbidden(from: string, to: string): string | null {
+  const [room, other] = [roomOf(from), roomOf(to)]
+  if (to.startsWith('..')) return other === '..' && to === '../package.json' ? null : 'it is outside src'
+  if (isTest(to)) return 'only tests import tests'
+  const [at, otherAt] = [ROOMS.indexOf(room), ROOMS.indexOf(other)]
+  if (at < 0) return `room ${room} is not in the list of test/rooms.test.ts`
+  if (otherAt < 0) return `room ${other} is not in the list of test/rooms.test.ts`
+  if (otherAt > at) return `${other} is below ${room}`
+  if (room === 'sources') {
+    if (other === 'bus' || other === 'ha') return 'a source knows neither bus nor election'
+    const [type, target] = [typeOf(from), typeOf(to)]
+    if (other === 'sources' && type !== 'index' && target !== 'shared' && type !== target) {
+      return 'what two sources need belongs into sources/shared'
+    }
+  }
+  if (room === 'ha' && !/^ha\/(locks|peers)\//.test(from)) {
+    if (other !== 'core' && other !== 'ha') return 'the election is pure: it knows core only'
+    if (/^ha\/(locks|peers)\//.test(to)) return 'the election is handed its adapters'
+  }
+  return null
+}
+
+/** `file` for both `sources/file.ts` and `sources/file/scan.ts`. */
+function typeOf(path: string): string {
+  return (path.split('/')[1] ?? '').replace(/(-docs)?\.ts$/, '')
+}
+
+function violations(files: Files): string[] {
+  return [...graphOf(files)].flatMap(([from, targets]) =>
+    targets.flatMap((to) => {
+      const why = forbidden(from, to)
+      return why === null ? [] : [`src/${from} imports src/${to}: ${why}`]
+    }),
+  )
+}
+
+/** Each cycle once, as the list of its files. Types may refer to each other: nothing depends on their order. */
+function cycles(files: Files): string[] {
+  const graph = graphOf(files, { types: false })
+  const found = new Set<string>()
+  const state = new Map<string, 'open' | 'done'>()
+  const trail: string[] = []
+  const visit = (path: string) => {
+    if (state.get(path) === 'done') return
+    if (state.get(path) === 'open') {
+      const ring = trail.slice(trail.indexOf(path))
+      const first = ring.indexOf(ring.toSorted()[0]!)
+      found.add([...ring.slice(first), ...ring.slice(0, first)].join(' → '))
+      return
+    }
+    state.set(path, 'open')
+    trail.push(path)
+    for (const next of graph.get(path) ?? []) visit(next)
+    trail.pop()
+    state.set(path, 'done')
+  }
+  for (const path of graph.keys()) visit(path)
+  return [...found]
+}
+
+function tooLong(files: Files): string[] {
+  return [...files]
+    .map(([path, text]) => [path, text.replace(/\n$/, '').split('\n').length] as const)
+    .filter(([path, lines]) => !isTest(path) && lines > MOST_LINES)
+    .map(([path, lines]) => `src/${path} has ${lines} lines`)
+}
+
+suite('the rooms of src', () => {
+  const root = fileURLToPath(new URL('../src', import.meta.url))
+  const paths = readdirSync(root, { recursive: true, encoding: 'utf8' }).filter((path) => path.endsWith('.ts'))
+  const files: Files = new Map(paths.map((path) => [path, readFileSync(join(root, path), 'utf8')]))
+
+  test('are all read, with their imports', () => {
+    assert.ok(files.size > 20)
+    const imports = [...graphOf(files).values()].flat().length
+    assert.ok(imports > files.size, `${imports} imports in ${files.size} files`)
+  })
+  test('a room imports only rooms above it', () => assert.deepEqual(violations(files), []))
+  test('no file imports itself by way of others', () => assert.deepEqual(cycles(files), []))
+  test(`no file is longer than ${MOST_LINES} lines`, () => assert.deepEqual(tooLong(files), []))
+})
+
+suite('the check itself', () => {
+  const files = (texts: Record<string, string>): Files => new Map(Object.entries(texts))
+  const one = (path: string, text: string) => violations(files({ [path]: text }))
+
+  test('finds every way to import', () => {
+    const text = `import a from './a.ts'
+import type { B } from './b.ts'
+import {
+  c,
+  d,
+} from '../c.ts'
+import './d.ts'
+export { e } from './e.ts'
+export * from './f.ts'
+const g = await import('./g.ts')
+type H = import('./h.ts').H
+// import x from './no1.ts'
+/* import y from './no2.ts' */
+import fs from 'node:fs'
+`
+    const found = importsOf('core/x.ts', text)
+    assert.deepEqual(found, [
+      'core/a.ts',
+      'core/b.ts',
+      'c.ts',
+      'core/d.ts',
+      'core/e.ts',
+      'core/f.ts',
+      'core/g.ts',
+      'core/h.ts',
+    ])
+  })
+
+  test('refuses what the rooms forbid', () => {
+    for (const [path, target] of [
+      ['core/x.ts', '../filter/y.ts'],
+      ['source.ts', './bus/bus.ts'],
+      ['sources/x.ts', '../bus/bus.ts'],
+      ['sources/x/y.ts', '../../ha/lock.ts'],
+      ['sources/x.ts', './z.ts'],
+      ['sources/x.ts', '../runtime/y.ts'],
+      ['sources/shared/x.ts', '../z.ts'],
+      ['ha/x.ts', '../bus/bus.ts'],
+      ['ha/x.ts', './locks/y.ts'],
+      ['ha/locks/x.ts', '../../sources/y.ts'],
+      ['runtime/x.ts', '../cli/y.ts'],
+      ['cli/x.ts', '../../test/harness.ts'],
+      ['cli/x.ts', './y.test.ts'],
+      ['elsewhere/x.ts', '../core/y.ts'],
+    ] as const) {
+      assert.equal(one(path, `import { a } from '${target}'\n`).length, 1, `${path} imports ${target}`)
+    }
+  })
+
+  test('lets through what they allow', () => {
+    for (const [path, target] of [
+      ['sources/x.ts', '../source.ts'],
+      ['sources/x.ts', './x/y.ts'],
+      ['sources/x.ts', './x-docs.ts'],
+      ['sources/x/y.ts', '../shared/z.ts'],
+      ['sources/index.ts', './x.ts'],
+      ['ha/locks/x.ts', '../../bus/bus.ts'],
+      ['ha/x.ts', '../core/y.ts'],
+      ['cli/x.ts', '../core/y.ts'],
+      ['core/x.test.ts', '../../test/harness.ts'],
+    ] as const) {
+      assert.deepEqual(one(path, `import { a } from '${target}'\n`), [])
+    }
+  })
+
+  test('finds cycles, once each, and long files', () => {
+    const ring = files({
+      'core/a.ts': "import './b.ts'",
+      'core/b.ts': "import './c.ts'",
+      'core/c.ts': "import './a.ts'",
+      'core/d.ts': "import './c.ts'",
+    })
+    assert.deepEqual(cycles(ring), ['core/a.ts → core/b.ts → core/c.ts'])
+    const typesOnly = files({
+      'core/a.ts': "import { b } from './b.ts'",
+      'core/b.ts': "import type { A } from './a.ts'",
+    })
+    assert.deepEqual(cycles(typesOnly), [])
+    assert.deepEqual(tooLong(files({ 'core/a.ts': 'x\n'.repeat(400), 'core/b.ts': 'x\n'.repeat(401) })), [
+      'src/core/b.ts has 401 lines',
+    ])
+  })
+})
