@@ -74,7 +74,16 @@ export interface LogTable {
 }
 
 /** Numbers that the bus keeps about itself. */
-export type MetaKey = 'format' | 'incarnation' | 'generation' | 'seq' | 'revision' | 'messages' | 'bytes' | 'entries'
+export type MetaKey =
+  | 'format'
+  | 'since'
+  | 'incarnation'
+  | 'generation'
+  | 'seq'
+  | 'revision'
+  | 'messages'
+  | 'bytes'
+  | 'entries'
 
 export interface Tables {
   meta: { get(key: MetaKey): number; put(key: MetaKey, value: number): void }

@@ -1,0 +1,160 @@
+/**
+ * The tables over one lmdb environment. Rules of use, from measurements: `overlappingSync` off, so that a commit is on disk
+ * when it returns; only synchronous transactions (with lmdb 3.5.6 the callback of an asynchronous one is never called); no
+ * read outlives the turn it began in.
+ */
+import { type Database, open, type RootDatabase } from 'lmdb'
+import { fail, isVedetteError, messageOf, type VedetteError } from '../../core/errors.ts'
+import { decodeRecord, decodeValue, encodeRecord, encodeValue, REPAIR_HINT } from './encoding.ts'
+import type { Table, Tables } from './tables.ts'
+
+export interface Environment {
+  tables: Tables
+  /** Runs `work` in one transaction, on disk when this returns. @throws what `work` threw, or a store error; then nothing was written */
+  transaction<T>(work: () => T): T
+  /** Bytes of the pages in use (the file itself never shrinks). */
+  usedBytes(): number
+  close(): Promise<void>
+}
+
+const TABLES = ['meta', 'log', 'ids', 'terms', 'positions', 'entries', 'leases', 'snapshots', 'kv'] as const
+type TableName = (typeof TABLES)[number]
+
+/**
+ * Opens or creates; the caller has looked at the file's header before (header.ts), since lmdb may crash on garbage.
+ * @param mapBytes address space to set aside; grows by itself
+ * @throws STORE_CORRUPT, BUS_FULL, BUS_UNAVAILABLE
+ */
+export function openEnvironment(
+  dir: string,
+  { readOnly = false, mapBytes }: { readOnly?: boolean; mapBytes: number },
+): Environment {
+  try {
+    const root: RootDatabase = open({
+      path: dir,
+      noSubdir: false,
+      overlappingSync: false,
+      maxDbs: TABLES.length + 4,
+      mapSize: Math.ceil(mapBytes / 65_536) * 65_536,
+      readOnly,
+    })
+    const databases = Object.fromEntries(
+      TABLES.map((name) => {
+        const database = root.openDB<Buffer, any>({ name, encoding: 'binary' }) as Database<Buffer, any> | undefined
+        if (database === undefined)
+          throw fail('STORE_CORRUPT', `the store in ${dir} lacks table ${name}; ${REPAIR_HINT}`)
+        return [name, database]
+      }),
+    ) as Record<TableName, Database<Buffer, any>>
+    return environmentOf(root, databases)
+  } catch (error) {
+    throw asStoreError(error)
+  }
+}
+
+function environmentOf(root: RootDatabase, databases: Record<TableName, Database<Buffer, any>>): Environment {
+  const { meta, log, ids } = databases
+  return {
+    tables: {
+      meta: {
+        get(key) {
+          const bytes = meta.get(key)
+          return bytes === undefined ? 0 : (decodeValue(bytes, `number ${key}`) as number)
+        },
+        put: (key, value) => meta.putSync(key, encodeValue(value)),
+      },
+      log: {
+        get(seq) {
+          const bytes = log.get(seq)
+          return bytes === undefined ? undefined : decodeRecord(bytes, seq)
+        },
+        put: (seq, record) => log.putSync(seq, encodeRecord(record)),
+        remove: (seq) => log.removeSync(seq),
+        first() {
+          for (const seq of log.getKeys({ limit: 1 })) return seq
+          return 0
+        },
+        *range(from) {
+          for (const { key, value } of log.getRange({ start: Math.max(from, 0) })) yield [key, decodeRecord(value, key)]
+        },
+      },
+      ids: tableOf(ids, encodeTime, (bytes) => (bytes.byteLength === 8 ? bytes.readDoubleBE(0) : 0)),
+      terms: packedTable(databases.terms, 'term'),
+      positions: packedTable(databases.positions, 'position'),
+      entries: packedTable(databases.entries, 'entry'),
+      leases: packedTable(databases.leases, 'lease'),
+      snapshots: packedTable(databases.snapshots, 'snapshot'),
+      kv: packedTable(databases.kv, 'value'),
+    },
+    transaction(work) {
+      try {
+        return root.transactionSync(work)
+      } catch (error) {
+        throw asStoreError(error)
+      }
+    },
+    usedBytes() {
+      let pages = 0
+      let pageSize = 4096
+      for (const database of Object.values(databases)) {
+        const stats = database.getStats() as Record<string, number>
+        pages += (stats.treeBranchPageCount ?? 0) + (stats.treeLeafPageCount ?? 0) + (stats.overflowPages ?? 0)
+        pageSize = stats.pageSize ?? pageSize
+      }
+      return pages * pageSize
+    },
+    close: () => root.close(),
+  }
+}
+
+function encodeTime(timeMs: number): Buffer {
+  const bytes = Buffer.allocUnsafe(8)
+  bytes.writeDoubleBE(timeMs, 0)
+  return bytes
+}
+
+function packedTable<V>(database: Database<Buffer, any>, what: string): Table<V> {
+  return tableOf<V>(database, encodeValue, (bytes, key) => decodeValue(bytes, `${what} ${key}`) as V)
+}
+
+function tableOf<V>(
+  database: Database<Buffer, any>,
+  encode: (value: V) => Buffer,
+  decode: (bytes: Buffer, key: string) => V,
+): Table<V> {
+  return {
+    get(key) {
+      const bytes = database.get(key)
+      return bytes === undefined ? undefined : decode(bytes, key)
+    },
+    put: (key, value) => database.putSync(key, encode(value)),
+    remove: (key) => database.removeSync(key),
+    *scan(after, limit) {
+      const options = {
+        ...(after === undefined ? {} : { start: after, exclusiveStart: true }),
+        ...(limit === undefined ? {} : { limit }),
+      }
+      for (const { key, value } of database.getRange(options)) yield [key, decode(value, key)]
+    },
+  }
+}
+
+const ENOSPC = 28
+const EDQUOT = 122
+const MAP_FULL = -30792
+/** lmdb.h: PAGE_NOTFOUND, CORRUPTED, PANIC, VERSION_MISMATCH, INVALID, BAD_TXN, BAD_DBI. */
+const DAMAGE = new Set([-30797, -30796, -30795, -30794, -30793, -30782, -30780])
+
+/** What lmdb's errors mean for a client. Anything of which it is not sure that nothing was written is OUTCOME_UNKNOWN. */
+export function asStoreError(error: unknown): VedetteError {
+  if (isVedetteError(error)) return error
+  const code = Number((error as { code?: unknown }).code)
+  const options = { cause: error }
+  if (code === ENOSPC || code === EDQUOT || code === MAP_FULL) {
+    return fail('BUS_FULL', 'the disk of the bus is full; free space, and it goes on by itself', {}, options)
+  }
+  if (DAMAGE.has(code)) {
+    return fail('STORE_CORRUPT', `the store is damaged (${messageOf(error)}); ${REPAIR_HINT}`, { code }, options)
+  }
+  return fail('OUTCOME_UNKNOWN', `the store could not write: ${messageOf(error)}`, { code }, options)
+}

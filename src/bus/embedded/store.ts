@@ -1,0 +1,190 @@
+/**
+ * The store of the embedded bus: durable, one writing process at a time, safe under kill -9 at any instant (lmdb's
+ * copy-on-write needs no recovery). A process that opens it takes over: whoever had it open before can write no more.
+ */
+import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fail } from '../../core/errors.ts'
+import { buffered } from './buffered.ts'
+import { checkInChild } from './check.ts'
+import { REPAIR_HINT } from './encoding.ts'
+import { inspectHeader } from './header.ts'
+import { openEnvironment } from './lmdb.ts'
+import { retain, sweepIds } from './reading.ts'
+import { beginIncarnation } from './rules.ts'
+import type { Tables } from './tables.ts'
+
+/** The layout of the tables. Raised when an older version could not read it; see `STORE_TOO_NEW`. */
+export const STORE_FORMAT = 1
+/** The first version of Vedette that reads this format; stored beside it, so that older versions can name it. */
+const READABLE_SINCE = '0.1.0'
+
+export interface StoreLimits {
+  /** Events older than this go, milliseconds. */
+  maxAgeMs: number
+  /** The oldest events go when all together weigh more, bytes. */
+  maxBytes: number
+  /** Ids are remembered this long, milliseconds, also when their events have gone. */
+  dedupMs: number
+  /** The store takes no more events when its pages in use reach this, bytes; leases, terms and retention still work. */
+  maxStoreBytes: number
+}
+
+export const DEFAULT_LIMITS: StoreLimits = {
+  maxAgeMs: 7 * 24 * 3_600_000,
+  maxBytes: 1 << 30,
+  dedupMs: 24 * 3_600_000,
+  maxStoreBytes: 4 * 2 ** 30,
+}
+
+export interface Store {
+  readonly dir: string
+  readonly incarnation: number
+  /** What is committed: for reads. */
+  readonly committed: Tables
+  /**
+   * Runs `work` in one transaction over tables that show its own writes; durable when this returns.
+   * @throws BUS_FULL nothing was written; OUTCOME_UNKNOWN, STORE_CORRUPT; FENCED another process has taken over the store
+   */
+  transaction<T>(work: (tables: Tables) => T): T
+  /** True when only leases, terms and retention are to be written. Cheap: looked up at most every 64 transactions. */
+  full(): boolean
+  /** One small step of retention and of forgetting ids. @returns true when there is more to do at once */
+  tidy(nowMs: number): boolean
+  close(): Promise<void>
+}
+
+const RETAIN_STEP = 256
+const SWEEP_STEP = 512
+const USAGE_EVERY = 64
+/** Present while a process is opening the store: found at the next start, it says that opening crashed. */
+const OPENING_FILE = 'store.opening'
+
+/**
+ * Opens or creates the store in `dir` and begins an incarnation.
+ * @param check looks through the whole store first, in a child process: for after a crash of the bus process itself
+ * @throws STORE_CORRUPT, STORE_TOO_NEW, FENCED (`incarnation` has ended), BUS_FULL
+ */
+export async function openStore({
+  dir,
+  incarnation: wanted,
+  check = false,
+  ...limits
+}: Partial<StoreLimits> & { dir: string; incarnation: number | 'next'; check?: boolean }): Promise<Store> {
+  const { maxAgeMs, maxBytes, dedupMs, maxStoreBytes } = { ...DEFAULT_LIMITS, ...limits }
+  mkdirSync(dir, { recursive: true, mode: 0o700 })
+  await refuseDamaged(dir, check)
+  const marker = join(dir, OPENING_FILE)
+  writeFileSync(marker, String(process.pid))
+  const environment = openEnvironment(dir, { mapBytes: 2 * maxStoreBytes })
+  const { tables, flush, reset } = buffered(environment.tables)
+
+  /** Written by each process that opens: finding another's number means that this one is over. */
+  let generation = 0
+  function transaction<T>(work: (tables: Tables) => T): T {
+    try {
+      return environment.transaction(() => {
+        if (generation !== 0 && environment.tables.meta.get('generation') !== generation) {
+          throw fail('FENCED', `another process has taken over the store in ${dir}`)
+        }
+        const result = work(tables)
+        flush()
+        return result
+      })
+    } catch (error) {
+      reset()
+      throw error
+    }
+  }
+
+  let incarnation: number
+  try {
+    ;[incarnation, generation] = transaction((tables) => {
+      checkFormat(tables, dir)
+      const next = tables.meta.get('generation') + 1
+      tables.meta.put('generation', next)
+      return [beginIncarnation(tables, wanted), next]
+    })
+  } catch (error) {
+    await environment.close()
+    throw error
+  } finally {
+    rmSync(marker, { force: true })
+  }
+
+  let sweepAfter: string | undefined
+  let [transactions, isFull] = [0, false]
+  return {
+    dir,
+    incarnation,
+    committed: environment.tables,
+    transaction,
+    full() {
+      if (transactions++ % USAGE_EVERY === 0 || isFull) isFull = environment.usedBytes() >= maxStoreBytes
+      return isFull
+    },
+    tidy(nowMs) {
+      // Looked at before a transaction is begun: mostly there is nothing to do.
+      const dropped = overdue(environment.tables, { nowMs, maxAgeMs, maxBytes })
+        ? transaction((tables) => retain(tables, { nowMs, maxAgeMs, maxBytes, limit: RETAIN_STEP }))
+        : 0
+      const step = [...environment.tables.ids.scan(sweepAfter, SWEEP_STEP)]
+      if (step.some(([, storedMs]) => nowMs - storedMs >= dedupMs)) {
+        sweepAfter = transaction((tables) => sweepIds(tables, { nowMs, dedupMs, after: sweepAfter, limit: SWEEP_STEP }))
+      } else {
+        sweepAfter = step.length < SWEEP_STEP ? undefined : step.at(-1)?.[0]
+      }
+      return dropped === RETAIN_STEP
+    },
+    close: () => environment.close(),
+  }
+}
+
+function overdue(
+  tables: Tables,
+  { nowMs, maxAgeMs, maxBytes }: { nowMs: number; maxAgeMs: number; maxBytes: number },
+): boolean {
+  if (tables.meta.get('bytes') > maxBytes) return true
+  for (const [, { timeMs }] of tables.log.range(0)) return nowMs - timeMs > maxAgeMs
+  return false
+}
+
+/** @throws STORE_CORRUPT */
+async function refuseDamaged(dir: string, check: boolean): Promise<void> {
+  const header = inspectHeader(dir)
+  if (header.state === 'missing') return
+  if (header.state === 'bad')
+    throw fail('STORE_CORRUPT', `the store in ${dir} is damaged: ${header.why}; ${REPAIR_HINT}`)
+  if (header.state === 'ok' && !check && !existsSync(join(dir, OPENING_FILE))) return
+  const found = await checkInChild(dir)
+  if (found.problems.length > 0) {
+    throw fail('STORE_CORRUPT', `the store in ${dir} is damaged: ${found.problems[0]}; ${REPAIR_HINT}`, {
+      problems: found.problems,
+    })
+  }
+}
+
+/** @throws STORE_TOO_NEW, naming the version that can read it. Marks an empty store as of this format. */
+export function checkFormat(tables: Tables, dir: string): void {
+  const format = tables.meta.get('format')
+  if (format === STORE_FORMAT) return
+  if (format === 0) {
+    tables.meta.put('format', STORE_FORMAT)
+    tables.meta.put('since', versionNumber(READABLE_SINCE))
+    return
+  }
+  throw fail(
+    'STORE_TOO_NEW',
+    `the store in ${dir} has format ${format}, this version reads ${STORE_FORMAT}: use vedette ${versionText(tables.meta.get('since'))} or later`,
+    { format },
+  )
+}
+
+function versionNumber(text: string): number {
+  const [major = 0, minor = 0, patch = 0] = text.split('.').map(Number)
+  return major * 1e6 + minor * 1e3 + patch
+}
+
+function versionText(number: number): string {
+  return `${Math.floor(number / 1e6)}.${Math.floor(number / 1e3) % 1000}.${number % 1000}`
+}
