@@ -175,7 +175,10 @@ function seen(state: Draft, lease: Lease | null, now: number, config: ElectionCo
       return
     }
   }
-  if (state.renewedAt !== null && changed) loseLease(state, effects)
+  if (state.renewedAt === null) return
+  if (changed) loseLease(state, effects)
+  // The renewal in doubt has not landed, and time has passed over it.
+  else if (unsure !== null) state.nextAt = now
 }
 
 function adopt(state: Draft, sentAt: number, now: number): void {
