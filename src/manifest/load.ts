@@ -1,4 +1,5 @@
 /** YAML texts → typed objects and everything that is wrong with them, in one run. */
+import { messageOf } from '../core/errors.ts'
 import { loadSource, types, upstreamTypes } from '../sources/index.ts'
 import { readEventBus } from './eventbus.ts'
 import { type ReadEventSource, type Registry, readEventSource } from './eventsource.ts'
@@ -25,18 +26,19 @@ export interface Loaded {
 export interface LoadOptions {
   /** Where source types come from. */
   registry?: Registry
-  /** Says what is wrong with a filter expression, or null. */
+  /** Says what is wrong with a filter expression, or null. Left out: src/filter/ decides. */
   checkFilter?: CheckFilter
 }
 
 /**
- * Reads all documents of all files. Pure but for the import of the source modules that are used. Entries that cannot work
+ * Reads all documents of all files. Pure but for the import of the source modules (and filter language) that are used. Entries that cannot work
  * are there, with `refused`; objects without a name or a readable kind are not.
  */
 export async function loadManifest(
   files: ManifestFile[],
-  { registry = { types, upstreamTypes, loadSource }, checkFilter = () => null }: LoadOptions = {},
+  { registry = { types, upstreamTypes, loadSource }, ...options }: LoadOptions = {},
 ): Promise<Loaded> {
+  const checkFilter = options.checkFilter ?? (await filterChecker(files))
   const diagnostics: Diagnostic[] = []
   const objects: ReadObject[] = []
   const skipped: Manifest['skipped'] = []
@@ -69,6 +71,20 @@ export async function loadManifest(
       diagnostics,
       files.map(({ file }) => file),
     ),
+  }
+}
+
+/** The language of filters is only loaded when there may be one. */
+async function filterChecker(files: ManifestFile[]): Promise<CheckFilter> {
+  if (!files.some(({ text }) => text.includes('filter'))) return () => null
+  const { compileFilter } = await import('../filter/filter.ts')
+  return (expression) => {
+    try {
+      compileFilter(expression)
+      return null
+    } catch (error) {
+      return messageOf(error)
+    }
   }
 }
 

@@ -45,11 +45,12 @@ export function createNotes(
 }
 
 /**
- * One line of `vedette validate`: `file:line:col: error: path: message; remedy`. Characters that could steer a terminal
+ * One line of `vedette validate`: `file:line:col: error: path: message (remedy)`. Characters that could steer a terminal
  * are written as escapes.
  */
 export function diagnosticLine({ file, line, column, severity, at, message, remedy }: Diagnostic): string {
-  const text = remedy === undefined ? message : `${message} (${remedy})`
+  // Upstream has an error without words; the remedy speaks for it.
+  const text = message === '' ? (remedy ?? 'is not valid') : remedy === undefined ? message : `${message} (${remedy})`
   return printable(`${file}:${line}:${column}: ${severity}: ${at}: ${text}`)
 }
 

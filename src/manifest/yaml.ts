@@ -10,7 +10,7 @@ export const limits = {
   /** Characters in one file. A Kubernetes object may have 1.5 MiB. */
   characters: 2 * 1024 * 1024,
   /** Tokens in one file (about six per line); each costs a few microseconds. */
-  tokens: 150_000,
+  tokens: 100_000,
   /** Syntax mistakes told per file; those after are mostly echoes. */
   problems: 50,
 } as const
