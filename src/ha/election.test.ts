@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'
-import { base, election, lease, record, released } from './election.rig.ts'
+import { base, election, lease, record, released } from './election.fixture.ts'
 import { step, wakeAt } from './election.ts'
 import type { ElectionConfig } from './standing.ts'
 import { type Election, type ElectionEvent, notStarted, viewOf } from './state.ts'

@@ -5,6 +5,7 @@
  */
 import type { Clock } from '../core/clock.ts'
 import { fail, isVedetteError, messageOf } from '../core/errors.ts'
+import { randomId } from '../core/event.ts'
 import type { Logger } from '../core/log.ts'
 import { step, wakeAt } from './election.ts'
 import type { Lease, LeaseTiming, Lock, Suspicion } from './lock.ts'
@@ -169,7 +170,7 @@ export function createElector<F extends { term: number }>(options: ElectorOption
 
   function claim(floor: number): void {
     // One nonce until the outcome is known: a late copy of an earlier attempt then does no harm.
-    nonce ??= newNonce()
+    nonce ??= randomId()
     const claimed = { holder: id, nonce, floor }
     limited(() => options.claim(claimed), 2 * timing.leaseMs).then(
       (made) => {
@@ -186,14 +187,6 @@ export function createElector<F extends { term: number }>(options: ElectorOption
         tell({ type: 'claimFailed', now: clock.monotonic(), fenced })
       },
     )
-  }
-
-  function newNonce(): string {
-    const digits = () =>
-      Math.floor(random() * 2 ** 32)
-        .toString(16)
-        .padStart(8, '0')
-    return `${id}-${digits()}${digits()}`
   }
 
   function limited<T>(call: () => Promise<T>, limitMs: number): Promise<T> {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { election, lease, released } from './election.rig.ts'
+import { election, lease, released } from './election.fixture.ts'
 import { viewOf } from './state.ts'
 
 describe('a standby takes the lease', () => {
