@@ -33,7 +33,7 @@ export function sleepOn(clock: Pick<Clock, 'after'>, ms: number, signal?: AbortS
 
 /** The machine's own clock. */
 export const systemClock: Clock = {
-  now: () => performance.timeOrigin + performance.now() + skew(),
+  now: wallNow,
   monotonic: () => performance.now(),
   after(ms, fn) {
     const timer = setTimeout(fn, Math.min(Math.max(ms, 0), LONGEST_TIMER_MS))
@@ -44,10 +44,12 @@ export const systemClock: Clock = {
 
 /**
  * `performance.timeOrigin + performance.now()` has microseconds but never follows a wall clock that is set
- * while the process runs; `Date.now()` follows it but has only milliseconds. Their difference, when it is more than
- * rounding, is the step that was made.
+ * while the process runs; `Date.now()` follows it but has only milliseconds. So the first, unless the second says that a step
+ * was made. The second is read between two of the first: when the process is descheduled in the middle, that is no step.
  */
-function skew(): number {
-  const difference = Date.now() - (performance.timeOrigin + performance.now())
-  return Math.abs(difference) < 2 ? 0 : difference
+function wallNow(): number {
+  const before = performance.timeOrigin + performance.now()
+  const wall = Date.now()
+  const after = performance.timeOrigin + performance.now()
+  return wall > before - 2 && wall < after + 2 ? after : wall
 }

@@ -73,7 +73,7 @@ the zone of the schedule and without \`m=\`. Abbreviations such as \`EDT\` come 
 - \`0 0 31 2 *\`, intervals that are negative, zero or shorter than ${SHORTEST_INTERVAL_MS}ms flood the bus there; here \`validate\` warns and the entry is not served. From ${SHORTEST_INTERVAL_MS}ms to 1s they work.
 - \`TZ=UTC\` without the rest crashes its controller; here it is an error.
 - An unknown \`timezone\` and a malformed exclusion date are found by \`validate\`, not at start.
-- Days whose midnight is skipped (Beirut) and half-hour changes (Lord Howe) make it lose a day's tick or fire on the wrong day, and a skipped day (Apia, 2011) hangs it; here they fire as the wall clock says.
+- Where a change of the clocks skips midnight (Beirut) or moves by half an hour (Lord Howe), it loses ticks or fires at the wrong time, and a date that was skipped (Apia, 2011) hangs it; here ticks come when the clock on the wall says so.
 `.trim()
 
 const manifest = (name: string, replicas: number, entries: string): string => `apiVersion: argoproj.io/v1alpha1

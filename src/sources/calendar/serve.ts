@@ -46,6 +46,7 @@ export async function serveCalendar(ctx: SourceContext<CalendarSpec, CalendarPos
       // a tick on time is never skipped, however short the bound
       if (due > madeUpTo && now - due > Math.max(schedule.makeUpMs, ON_TIME_MS)) {
         await flight.settled()
+        flight.signal.throwIfAborted()
         madeUpTo = ctx.clock.now()
         const skipTo = Math.floor(madeUpTo - (schedule.keepNewest ? schedule.makeUpMs : 0))
         logSkipped(ctx, schedule, { lastMs, skipTo, anchorMs })
@@ -79,10 +80,11 @@ async function start(
   const lastMs = Date.parse(resumed?.last ?? '')
   const anchorMs = Date.parse(resumed?.anchor ?? '')
   if (!Number.isNaN(lastMs) && (kind === 'cron' || !Number.isNaN(anchorMs))) return { lastMs, anchorMs }
-  const now = ctx.clock.now()
-  const first = kind === 'interval' ? Math.floor(now / 1000) * 1000 : Math.floor(now)
-  await ctx.advance(kind === 'interval' ? { anchor: iso(first), last: iso(first) } : { last: iso(first) })
-  return { lastMs: first, anchorMs: first }
+  const now = Math.floor(ctx.clock.now())
+  // whole seconds, so that the ticks of whole intervals are
+  const anchor = Math.floor(now / 1000) * 1000
+  await ctx.advance(kind === 'interval' ? { anchor: iso(anchor), last: iso(now) } : { last: iso(now) })
+  return { lastMs: now, anchorMs: anchor }
 }
 
 function nextTick(schedule: Schedule, afterMs: number, anchorMs: number): number {
