@@ -82,9 +82,12 @@ suite('file with notifications', () => {
     const dir = directory()
     const plain = await serving(specOf(`${dir}/`, 'CREATE', { path: 'x.txt' }))
     const labelled = await serving(specOf(dir, 'WRITE', { metadata: { b: '2', a: '<1>' } }))
+    const empty = await serving(specOf(dir, 'CREATE', { metadata: {} }))
     writeFileSync(join(dir, 'x.txt'), 'a')
     await plain.until((h) => h.emitted.length === 1)
     await labelled.until((h) => h.emitted.length === 1)
+    await empty.until((h) => h.emitted.length === 1)
+    assert.deepEqual(payloads(empty), payloads(plain))
     assert.deepEqual(payloads(plain), [`{"name":"${dir}/x.txt","op":1,"metadata":null}`])
     assert.deepEqual(payloads(labelled), [`{"name":"${dir}/x.txt","op":2,"metadata":{"a":"\\u003c1\\u003e","b":"2"}}`])
     for (const text of [...payloads(plain), ...payloads(labelled)]) file.event.parse(JSON.parse(text))
@@ -314,7 +317,7 @@ suite('file across a change of leader', () => {
 
         const third = await serving(specs(kind), { snapshot: second.snapshot, resume: lastPosition(second) })
         writeFileSync(join(dir, 'a1'), '')
-        await third.until((h) => h.conditions.length > 1)
+        await third.until((h) => h.advanced.length > 0)
         assert.deepEqual(names(third), [], 'told once')
         unlinkSync(join(dir, 'a1'))
       }

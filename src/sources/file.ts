@@ -71,7 +71,8 @@ function planOf(entry: FileSpec): FilePlan {
   const { eventType, polling } = entry
   const directory = cleanDirectory(pathOf(entry).directory)
   const matches = matcherOf(pathOf(entry))
-  const metadata = entry.metadata === undefined ? null : sortedMap(entry.metadata)
+  // an empty map is dropped on its way to upstream's source, too
+  const metadata = Object.keys(entry.metadata ?? {}).length === 0 ? null : sortedMap(entry.metadata ?? {})
   // the directory itself has no name within itself: polling tells of it by its own
   const nameOf = (name: string) => (name === '' ? posix.basename(directory) : name)
   return {

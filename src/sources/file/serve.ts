@@ -83,6 +83,12 @@ async function follow(ctx: SourceContext<unknown, FilePosition>, plan: FilePlan,
   let safetyDueMs = 0
   /** True from the start of a watch to the end of the first look. */
   let began = false
+  let said: string | null | undefined
+  // only changes are said: others, too, report on this entry
+  const say = (problem: string | null) => {
+    if (problem !== said) ctx.condition(problem)
+    said = problem
+  }
   try {
     while (!signal.aborted) {
       const startedMs = clock.monotonic()
@@ -91,8 +97,8 @@ async function follow(ctx: SourceContext<unknown, FilePosition>, plan: FilePlan,
         if (await ear.listenTo(await directoryFacts(plan.directory))) began = full = true
         seen = await look(plan, ear, full ? null : hints, hints, journal.table ?? new Map(), signal)
       } catch (error) {
-        if (signal.aborted) throw error
-        ctx.condition(whyUnreadable(plan.directory, error))
+        if (signal.aborted) return
+        say(whyUnreadable(plan.directory, error))
         ear.close()
         await handles.close()
         ;[full, hints] = [true, new Map()]
@@ -109,7 +115,7 @@ async function follow(ctx: SourceContext<unknown, FilePosition>, plan: FilePlan,
       // not while listing: open files on NFS leave entries of their own when they are deleted
       if (ear.listens()) await handles.keep(seen.table, began ? seen.table.keys() : reported.changed.keys())
       began = false
-      ctx.condition(seen.problem)
+      say(seen.problem)
       const restMs = Math.min(LONGEST_REST_MS, 2 * (clock.monotonic() - startedMs))
       if (full) safetyDueMs = clock.monotonic() + Math.max(SAFETY_MS, 10 * restMs)
       const heard = await ear.next(restMs, safetyDueMs)
