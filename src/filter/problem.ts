@@ -1,0 +1,34 @@
+/**
+ * What is wrong with an expression or its evaluation, before it is known which filter it belongs to. Everything below
+ * `filter.ts` throws this; `filter.ts` turns it into FILTER_INVALID with the expression and the place.
+ */
+export class Problem extends Error {
+  override readonly name: string = 'Problem'
+  /** Offset into the expression (UTF-16 units), when known. */
+  readonly at: number | undefined
+
+  constructor(message: string, at?: number) {
+    super(message)
+    this.at = at
+  }
+}
+
+/** A bound of limits.ts was reached. Unlike other problems, nothing may swallow it. */
+export class Exhausted extends Problem {}
+
+/** The result of `work`, or `otherwise` where it has a problem (but not when it is exhausted). */
+export function swallow<T>(work: () => T, otherwise: T): T {
+  try {
+    return work()
+  } catch (error) {
+    if (error instanceof Problem && !(error instanceof Exhausted)) return otherwise
+    throw error
+  }
+}
+
+/** `line:column` of an offset, both from 1. */
+export function placeOf(text: string, at: number): string {
+  const before = text.slice(0, at)
+  const line = before.split('\n').length
+  return `${line}:${at - before.lastIndexOf('\n')}`
+}
