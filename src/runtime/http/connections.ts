@@ -1,5 +1,5 @@
 /** The open connections of one port. */
-import type { IncomingMessage, Server } from 'node:http'
+import type { IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
 import type { TLSSocket } from 'node:tls'
 import type { Clock } from '../../core/clock.ts'
@@ -15,6 +15,8 @@ export interface Connections {
   of(socket: Socket): Connection | undefined
   /** Connections on which an answer is owed or a request may be on its way. */
   busy(): number
+  /** Closes what has had a request before and waits for the next one. (node:http's own way also closes those that just opened.) */
+  closeIdle(): void
   /** Closes what was opened but never said anything. */
   closeSilent(): void
   destroyAll(): void
@@ -25,6 +27,8 @@ export interface Connection {
   owed: number
   /** The request whose headers came last, until its answer is out. */
   latest: IncomingMessage | null
+  /** It has had a request. */
+  used: boolean
   /** No further request is taken. */
   last: boolean
 }
@@ -33,12 +37,10 @@ export interface Connection {
 const SWEEP_MS = 1_000
 
 export function createConnections({
-  server,
   clock,
   maxConnections,
   onClosed,
 }: {
-  server: Server
   clock: Clock
   maxConnections: number
   onClosed: () => void
@@ -47,11 +49,15 @@ export function createConnections({
   const connections = new Map<Socket, Connection>()
   let sweptAt = Number.NEGATIVE_INFINITY
 
+  const closeIdle = () => {
+    for (const [socket, { used, owed }] of connections) if (used && owed === 0) socket.destroy()
+  }
+
   /** Idle ones make room before new ones are turned away. */
   const makeRoom = () => {
     if (accepted.size < maxConnections * 0.8 || clock.monotonic() - sweptAt < SWEEP_MS) return
     sweptAt = clock.monotonic()
-    server.closeIdleConnections()
+    closeIdle()
   }
 
   return {
@@ -64,7 +70,7 @@ export function createConnections({
       })
     },
     opened(socket) {
-      connections.set(socket, { owed: 0, latest: null, last: false })
+      connections.set(socket, { owed: 0, latest: null, used: false, last: false })
       socket.once('close', () => {
         connections.delete(socket)
         onClosed()
@@ -74,6 +80,7 @@ export function createConnections({
       const connection = connections.get(incoming.socket)
       if (connection === undefined || connection.last) return null
       connection.owed++
+      connection.used = true
       connection.latest = incoming
       return connection
     },
@@ -83,10 +90,11 @@ export function createConnections({
       for (const { owed, last } of connections.values()) if (owed > 0 || !last) busy++
       return busy
     },
+    closeIdle,
     closeSilent() {
-      for (const [socket, { latest }] of connections) {
+      for (const [socket, { used }] of connections) {
         // The bytes of a TLS handshake are no request yet.
-        if (latest === null && (socket.bytesRead === 0 || (socket as TLSSocket).encrypted)) socket.destroy()
+        if (!used && (socket.bytesRead === 0 || (socket as TLSSocket).encrypted)) socket.destroy()
       }
     },
     destroyAll() {

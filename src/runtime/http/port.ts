@@ -1,7 +1,7 @@
 /** One listening port: its server, its connections, its certificate. */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { createServer as createTlsServer, type Server as TlsServer } from 'node:https'
-import type { Socket } from 'node:net'
+import { Server as NetServer, type Socket } from 'node:net'
 import { fail } from '../../core/errors.ts'
 import { refuseConnection } from './answer.ts'
 import type { Certificate } from './certificate.ts'
@@ -42,7 +42,6 @@ export function createPort(
   let stopped = false
   const server = makeServer(shared, certificate)
   const connections = createConnections({
-    server,
     clock,
     maxConnections: limits.maxConnections,
     onClosed: options.onClosed,
@@ -98,12 +97,17 @@ export function createPort(
       }),
     stop() {
       stopped = true
-      server.close()
-      server.closeIdleConnections()
+      // Not node:http's own close: it also closes connections that just opened, and stops enforcing the time-outs.
+      NetServer.prototype.close.call(server)
+      connections.closeIdle()
     },
     busy: connections.busy,
     closeSilent: connections.closeSilent,
-    destroy: connections.destroyAll,
+    destroy() {
+      connections.destroyAll()
+      // Ends the timer that enforces the time-outs.
+      server.close()
+    },
   }
 }
 
