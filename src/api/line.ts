@@ -1,0 +1,53 @@
+/** One event as `vedette tail --json` and `/v1/events` give it. */
+
+import type { Stored } from '../bus/bus.ts'
+import { rfc3339Nano } from '../core/event.ts'
+import { goJsonString } from '../core/json.ts'
+
+/** A parsed line. */
+export interface EventLine {
+  seq: number
+  /** When the bus stored it, RFC 3339. */
+  time: string
+  subject: string
+  event: Record<string, unknown>
+}
+
+/** One line of JSON without the line feed; `event` has the bytes that are on the bus. */
+export function eventLine(stored: Stored): string {
+  const { seq, timeMs, subject } = stored
+  return `{"seq":${seq},"time":"${rfc3339Nano(timeMs)}","subject":${goJsonString(subject)},"event":${oneLine(stored.event)}}`
+}
+
+/** What is on the bus is one line as we write it; what another client wrote need not be. */
+function oneLine(bytes: Uint8Array): string {
+  const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8')
+  if (/^\{[^\r\n]*\}$/.test(text)) return text
+  try {
+    return JSON.stringify(JSON.parse(text))
+  } catch {
+    return JSON.stringify(text)
+  }
+}
+
+/** The line for people: time, where from, id, and the head of the payload. */
+export function readableLine({ seq, time, subject, event }: EventLine, width = 160): string {
+  const where = subject.startsWith('default.') ? subject.slice('default.'.length) : subject
+  const id = typeof event.id === 'string' ? event.id.slice(0, 12) : '-'
+  const head = printable(`${new Date(time).toISOString().slice(11, 23)}  ${String(seq).padStart(6)}  ${where}  ${id}  `)
+  return head + shorten(printable(payload(event)), Math.max(20, width - head.length))
+}
+
+function payload(event: Record<string, unknown>): string {
+  if (typeof event.data_base64 === 'string') return Buffer.from(event.data_base64, 'base64').toString('utf8')
+  return JSON.stringify(event.data ?? null)
+}
+
+/** Payloads come from anywhere: control characters must not reach a terminal. */
+export function printable(text: string): string {
+  return text.replace(/[\u0000-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g, ' ')
+}
+
+function shorten(text: string, width: number): string {
+  return text.length <= width ? text : `${text.slice(0, width - 1)}…`
+}

@@ -1,0 +1,177 @@
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { request } from 'node:http'
+import test from 'node:test'
+import { fail } from '../core/errors.ts'
+import { silentLogger } from '../core/log.ts'
+import { busWith, put } from './events.fixture.ts'
+import type { Run } from './run.ts'
+import { createApi, hostAllowed } from './server.ts'
+
+const TOKEN = 'the-token'
+
+async function serve(t: { after(fn: () => unknown): void }, change: Partial<Run> = {}) {
+  const bus = await busWith(5)
+  const done: string[] = []
+  const run: Run = {
+    bus,
+    status: async () => ({ eventSources: [] }) as never,
+    ready: () => true,
+    metrics: async () => 'up 1\n',
+    failOver: async (source) => ({ from: 's-0', to: `${source.name}-1`, term: 2 }),
+    find(name) {
+      if (name !== 's') throw fail('SOURCE_UNKNOWN', `there is no EventSource ${name}`)
+      return { namespace: 'default', name }
+    },
+    eventType: () => 'webhook',
+    stop: () => void done.push('stop'),
+    ...change,
+  }
+  const server = createApi({ run, log: silentLogger, trusted: false, token: TOKEN, host: 'vedette.example' })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  t.after(() => {
+    server.close()
+    server.closeAllConnections()
+  })
+  const base = `http://127.0.0.1:${(server.address() as { port: number }).port}`
+  const post = (path: string, body: unknown, token: string | null = TOKEN) =>
+    fetch(`${base}${path}`, {
+      method: 'POST',
+      body: typeof body === 'string' ? body : JSON.stringify(body),
+      headers: token === null ? {} : { authorization: `Bearer ${token}` },
+    })
+  return { base, bus, done, post }
+}
+
+test('reading is free, doing needs the token', async (t) => {
+  const { base, post, done } = await serve(t)
+  assert.equal((await fetch(`${base}/v1/status`)).status, 200)
+  assert.equal((await post('/v1/stop', {}, null)).status, 401)
+  assert.equal((await post('/v1/stop', {}, 'the-tokem')).status, 401)
+  assert.deepEqual(done, [])
+  assert.equal((await post('/v1/stop', {})).status, 202)
+  assert.deepEqual(done, ['stop'])
+})
+
+test('a Host that is a foreign name is refused (DNS rebinding)', async (t) => {
+  const { base } = await serve(t)
+  const sent = request(`${base}/v1/status`, { headers: { host: 'evil.example' } }).end()
+  const [response] = await once(sent, 'response')
+  assert.equal(response.statusCode, 421)
+  response.resume()
+  for (const good of ['localhost', 'localhost:7780', '127.0.0.1:1', '[::1]:7780', '10.1.2.3', 'Vedette.Example:80']) {
+    assert.equal(hostAllowed(good, 'vedette.example'), true, good)
+  }
+  for (const bad of [undefined, '', 'localhost.evil', 'a:b:c', '127.0.0.1.evil.example', 'x@localhost']) {
+    assert.equal(hostAllowed(bad, 'vedette.example'), false, bad)
+  }
+})
+
+test('ready is 503 until everything serves', async (t) => {
+  const { base } = await serve(t, { ready: () => false })
+  assert.equal((await fetch(`${base}/readyz`)).status, 503)
+  assert.equal((await fetch(`${base}/healthz`)).status, 200)
+})
+
+test('events stream, end when asked to, and resume behind Last-Event-ID', async (t) => {
+  const { base, bus } = await serve(t)
+  const read = async (path: string, headers: Record<string, string> = {}) => {
+    const text = await (await fetch(`${base}${path}`, { headers })).text()
+    const data = text.split('\n').filter((line) => line.startsWith('data: '))
+    return data.map((line) => JSON.parse(line.slice(6)).event.id as string)
+  }
+  assert.deepEqual(await read('/v1/events?from=start&limit=2'), ['s-e-1', 's-e-2'])
+  assert.deepEqual(await read('/v1/events?limit=2&follow=false'), ['s-e-4', 's-e-5'])
+  const [third] = await bus.tail({ namespace: 'default', name: 's' }, 'e', 3)
+  const resumed = await read('/v1/events?from=start&follow=false', { 'last-event-id': String(third!.seq) })
+  assert.deepEqual(resumed, ['s-e-4', 's-e-5'])
+  assert.equal((await fetch(`${base}/v1/events?from=nowhere`)).status, 400)
+})
+
+test('a consumer that does not read costs no memory here', async (t) => {
+  const { base, bus } = await serve(t)
+  let pages = 0
+  const read = bus.read.bind(bus)
+  const filler = Buffer.alloc(256 * 1024, 'x')
+  const counting = async function* (options: Parameters<typeof read>[0]) {
+    for await (const stored of read(options)) {
+      for (let i = 0; i < 1000; i++) {
+        pages++
+        yield { ...stored, event: Buffer.concat([Buffer.from('{"a":"'), filler, Buffer.from('"}')]) }
+      }
+    }
+  }
+  Object.assign(bus, { read: counting })
+  const sent = request(`${base}/v1/events?from=start`).end()
+  const [response] = await once(sent, 'response')
+  response.pause()
+  const before = await settled(() => pages)
+  assert.ok(before < 200, `${before} events were read for a consumer that took none`)
+  sent.destroy()
+})
+
+/** The value once it has stopped changing. */
+async function settled(value: () => number): Promise<number> {
+  for (let last = -1, same = 0; ; ) {
+    await new Promise((resolve) => setTimeout(resolve, 20))
+    same = value() === last ? same + 1 : 0
+    last = value()
+    if (same > 10 && last > 0) return last
+  }
+}
+
+test('follow delivers what is stored later', async (t) => {
+  const { base, bus } = await serve(t)
+  const answer = await fetch(`${base}/v1/events?from=now&limit=2`)
+  const text = answer.text()
+  await put(bus, 6, 7)
+  assert.match(await text, /s-e-6[\s\S]*s-e-7/)
+})
+
+test('send stores an event with the data given; a wrong body says what is wrong', async (t) => {
+  const { post, bus } = await serve(t)
+  const answer = await post('/v1/send', { source: 's', entry: 'e', data: { body: { n: 1 } } })
+  assert.equal(answer.status, 200)
+  const sent = (await answer.json()) as { id: string; seq: number }
+  const [stored] = await bus.tail({ namespace: 'default', name: 's' }, 'e', 1)
+  assert.deepEqual([stored!.id, stored!.seq], [sent.id, sent.seq])
+  assert.match(stored!.sourceId ?? '', /^send:/)
+  const event = JSON.parse(Buffer.from(stored!.event).toString())
+  assert.deepEqual(JSON.parse(Buffer.from(event.data_base64, 'base64').toString()), { body: { n: 1 } })
+  for (const [body, status] of [
+    ['{', 400],
+    ['[]', 400],
+    [{}, 400],
+    [{ source: 'other', entry: 'e' }, 404],
+    ['x'.repeat(9 << 20), 413],
+  ] as const) {
+    const refused = await post('/v1/send', body)
+    assert.equal(refused.status, status)
+    assert.ok(((await refused.json()) as { error: string }).error.length > 10)
+  }
+})
+
+test('replay counts first, then stores copies under new ids, and not its own copies again', async (t) => {
+  const { post, bus } = await serve(t)
+  const plan = (await (await post('/v1/replay', { from: 2, to: 4 })).json()) as Record<string, unknown>
+  assert.deepEqual([plan.count, plan.published, plan.entries], [3, 0, { 's/e': 3 }])
+  const done = (await (await post('/v1/replay', { from: 'start', to: 'now', execute: true })).json()) as {
+    published: number
+  }
+  assert.equal(done.published, 5)
+  const all = await bus.tail({ namespace: 'default', name: 's' }, 'e', 100)
+  assert.equal(all.length, 10)
+  assert.equal(new Set(all.map(({ id }) => id)).size, 10)
+  const data = (index: number) => JSON.parse(Buffer.from(all[index]!.event).toString()).data_base64
+  for (let i = 0; i < 5; i++) assert.equal(data(i), data(i + 5))
+  assert.equal((await post('/v1/replay', { from: 4, to: 2 })).status, 400)
+})
+
+test('unknown paths and methods', async (t) => {
+  const { base } = await serve(t)
+  assert.equal((await fetch(`${base}/nothing`)).status, 404)
+  assert.equal((await fetch(`${base}/v1/stop`)).status, 405)
+  assert.equal((await fetch(`${base}/__proto__`)).status, 404)
+  assert.equal((await fetch(`${base}/constructor`)).status, 404)
+})

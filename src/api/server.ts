@@ -1,0 +1,241 @@
+/**
+ * The HTTP API of a run. Two servers share this handler: one on `--listen` for everybody on this machine (reading is free, doing needs
+ * the token from `<data>/run.json`), one on the control socket in the data directory, which only the owner can open (`trusted`).
+ */
+import { createHash, timingSafeEqual } from 'node:crypto'
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { isIP } from 'node:net'
+import { fail, isVedetteError, messageOf, type VedetteError } from '../core/errors.ts'
+import type { Logger } from '../core/log.ts'
+import { republish, sendEvent } from './publish.ts'
+import type { Run } from './run.ts'
+import { parseFrom } from './scan.ts'
+import { scanOf, streamEvents } from './stream.ts'
+
+const MAX_BODY_BYTES = 8 * 1024 * 1024
+
+export interface ApiOptions {
+  run: Run
+  log: Logger
+  /** Whoever can connect may do anything. */
+  trusted: boolean
+  /** What POSTs must carry as bearer token, unless trusted. */
+  token: string
+  /** The host of `--listen`, which is let through in the Host header beside loopback names and addresses. */
+  host: string
+}
+
+/** A server that is not listening yet. */
+export function createApi(options: ApiOptions): Server {
+  const server = createServer({ requestTimeout: 60_000, headersTimeout: 15_000 }, (request, response) => {
+    handle(options, request, response).catch((error: unknown) => {
+      if (response.headersSent) response.destroy()
+      else answerError(response, error, options.log)
+    })
+  })
+  return server
+}
+
+async function handle(options: ApiOptions, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  const { run, trusted, token, host } = options
+  response.setHeader('x-content-type-options', 'nosniff')
+  if (!trusted && !hostAllowed(request.headers.host, host)) {
+    return answer(response, 421, {
+      error: 'this Host is not served here: use localhost, an IP address or the name given to --listen',
+    })
+  }
+  const url = new URL(request.url ?? '/', 'http://localhost')
+  const route = Object.hasOwn(routes, url.pathname) ? routes[url.pathname] : undefined
+  if (route === undefined) return answer(response, 404, { error: `there is nothing at ${url.pathname}; see GET /` })
+  const method = request.method === 'HEAD' ? 'GET' : request.method
+  if (route.method !== method) {
+    response.setHeader('allow', route.method)
+    return answer(response, 405, { error: `${url.pathname} takes ${route.method}` })
+  }
+  if (route.method === 'POST' && !trusted && !tokenMatches(request.headers.authorization, token)) {
+    response.setHeader('www-authenticate', 'Bearer')
+    return answer(response, 401, { error: 'send "Authorization: Bearer <token>" with the token in <data>/run.json' })
+  }
+  await route.answer({ run, url, request, response })
+}
+
+interface Call {
+  run: Run
+  url: URL
+  request: IncomingMessage
+  response: ServerResponse
+}
+
+const routes: Record<string, { method: 'GET' | 'POST'; answer(call: Call): Promise<void> }> = {
+  '/': {
+    method: 'GET',
+    async answer({ response }) {
+      text(response, 200, INDEX)
+    },
+  },
+  '/healthz': {
+    method: 'GET',
+    async answer({ response }) {
+      text(response, 200, 'ok\n')
+    },
+  },
+  '/readyz': {
+    method: 'GET',
+    async answer({ run, response }) {
+      const ready = run.ready()
+      text(response, ready ? 200 : 503, ready ? 'ready\n' : 'not ready\n')
+    },
+  },
+  '/metrics': {
+    method: 'GET',
+    async answer({ run, response }) {
+      text(response, 200, await run.metrics(), 'text/plain; version=0.0.4; charset=utf-8')
+    },
+  },
+  '/v1/status': {
+    method: 'GET',
+    async answer({ run, response }) {
+      answer(response, 200, await run.status())
+    },
+  },
+  '/v1/events': {
+    method: 'GET',
+    async answer({ run, url, request, response }) {
+      const lastEventId = request.headers['last-event-id']
+      const wanted = scanOf(url, Array.isArray(lastEventId) ? lastEventId[0] : lastEventId)
+      await streamEvents(run.bus, request, response, wanted)
+    },
+  },
+  '/v1/failover': {
+    method: 'POST',
+    async answer({ run, request, response }) {
+      const body = await jsonBody(request)
+      const source = run.find(stringIn(body, 'source'), optionalString(body, 'namespace'))
+      answer(response, 200, await run.failOver(source))
+    },
+  },
+  '/v1/stop': {
+    method: 'POST',
+    async answer({ run, response }) {
+      answer(response, 202, { stopping: true })
+      run.stop()
+    },
+  },
+  '/v1/send': {
+    method: 'POST',
+    async answer({ run, request, response }) {
+      const body = await jsonBody(request)
+      const source = run.find(stringIn(body, 'source'), optionalString(body, 'namespace'))
+      answer(response, 200, await sendEvent(run, source, stringIn(body, 'entry'), body.data ?? {}))
+    },
+  },
+  '/v1/replay': {
+    method: 'POST',
+    async answer({ run, request, response }) {
+      const body = await jsonBody(request)
+      const from = parseFrom(String(body.from ?? ''))
+      const to = parseFrom(String(body.to ?? 'now'))
+      answer(
+        response,
+        200,
+        await republish(run.bus, {
+          from,
+          to,
+          source: optionalString(body, 'source'),
+          namespace: optionalString(body, 'namespace'),
+          entry: optionalString(body, 'entry'),
+          execute: body.execute === true,
+        }),
+      )
+    },
+  },
+}
+
+const INDEX = `vedette
+
+GET  /v1/status    sources, entries, replicas, leaders, failovers (JSON)
+GET  /v1/events    events as they are stored (server-sent events, resumable by Last-Event-ID)
+                   ?from=start|now|SEQ &limit=N &source=S &entry=E &follow=false
+GET  /metrics      Prometheus
+GET  /healthz      this process lives
+GET  /readyz       all entries are served and the bus answers
+POST /v1/failover  {"source"}                  with the bearer token from <data>/run.json
+POST /v1/send      {"source","entry","data"}   likewise
+POST /v1/replay    {"from","to","execute"}     likewise
+POST /v1/stop                                  likewise
+`
+
+/**
+ * A page on another site can make a browser connect here under that site's name (DNS rebinding); such a request carries that
+ * name in Host. Addresses cannot be rebound, so they pass.
+ */
+export function hostAllowed(header: string | undefined, listenHost: string): boolean {
+  if (header === undefined) return false
+  const name = /^(\[[^\]]*\]|[^:]*)(:\d*)?$/.exec(header)?.[1]?.toLowerCase()
+  if (name === undefined) return false
+  const bare = name.replace(/^\[|\]$/g, '')
+  return bare === 'localhost' || isIP(bare) !== 0 || bare === listenHost.toLowerCase()
+}
+
+function tokenMatches(header: string | undefined, token: string): boolean {
+  const given = /^Bearer +(\S+)$/i.exec(header ?? '')?.[1]
+  if (given === undefined) return false
+  const digest = (value: string) => createHash('sha256').update(value).digest()
+  return timingSafeEqual(digest(given), digest(token))
+}
+
+async function jsonBody(request: IncomingMessage): Promise<Record<string, unknown>> {
+  const chunks: Buffer[] = []
+  let bytes = 0
+  for await (const chunk of request as AsyncIterable<Buffer>) {
+    bytes += chunk.length
+    if (bytes > MAX_BODY_BYTES) throw fail('EVENT_TOO_LARGE', `the body is larger than ${MAX_BODY_BYTES} bytes`)
+    chunks.push(chunk)
+  }
+  let value: unknown
+  try {
+    value = bytes === 0 ? {} : JSON.parse(Buffer.concat(chunks).toString('utf8'))
+  } catch (error) {
+    throw fail('USAGE', `the body is not JSON: ${messageOf(error)}`)
+  }
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw fail('USAGE', 'the body must be a JSON object')
+  }
+  return value as Record<string, unknown>
+}
+
+function stringIn(body: Record<string, unknown>, key: string): string {
+  const value = body[key]
+  if (typeof value !== 'string' || value === '') throw fail('USAGE', `the body needs ${JSON.stringify(key)}, a string`)
+  return value
+}
+
+function optionalString(body: Record<string, unknown>, key: string): string | undefined {
+  return body[key] === undefined ? undefined : stringIn(body, key)
+}
+
+const STATUS_OF: Partial<Record<VedetteError['code'], number>> = {
+  SOURCE_UNKNOWN: 404,
+  NOT_LEADING: 409,
+  EVENT_TOO_LARGE: 413,
+}
+
+function answerError(response: ServerResponse, error: unknown, log: Logger): void {
+  if (!isVedetteError(error)) {
+    log.error('the API failed on a request', { error })
+    answer(response, 500, { error: messageOf(error), code: 'BUG' })
+    return
+  }
+  const status = STATUS_OF[error.code] ?? { user: 400, transient: 503, fenced: 409, bug: 500 }[error.class]
+  if (status === 503) response.setHeader('retry-after', '1')
+  answer(response, status, { error: error.message, code: error.code })
+}
+
+function answer(response: ServerResponse, status: number, value: unknown): void {
+  text(response, status, `${JSON.stringify(value)}\n`, 'application/json')
+}
+
+function text(response: ServerResponse, status: number, body: string, type = 'text/plain; charset=utf-8'): void {
+  response.writeHead(status, { 'content-type': type, 'cache-control': 'no-store' })
+  response.end(body)
+}

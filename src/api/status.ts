@@ -1,0 +1,208 @@
+/** What `vedette status --json` and `/v1/status` say, folded from what the replicas report. Pure. */
+
+import type { BusStatus, LogState } from '../bus/bus.ts'
+import { rfc3339Nano } from '../core/event.ts'
+import type { EventSource } from '../manifest/manifest.ts'
+import type { EntryReport, Failover, ReplicaReport, ReplicaState } from '../runtime/report.ts'
+import type { Guarantee, Strategy } from '../source.ts'
+
+export interface EntryStatus {
+  type: string
+  name: string
+  strategy: Strategy
+  guarantee: Guarantee
+  /** Null for active-active entries, and before anybody led. */
+  term: number | null
+  /** Replica id of who leads now; null for active-active entries. */
+  leader: string | null
+  /** Events of this entry that the bus has counted, since the store began. */
+  published: number
+  lastEventAt: string | null
+  error: string | null
+  /** Since when `error` stands. */
+  errorSince?: string
+  /** Requests get in without a signature or token. */
+  unsigned?: boolean
+  filtered?: number
+  filterErrors?: number
+  skipped?: number
+}
+
+export interface ReplicaStatus {
+  id: string
+  /** The host process; null when it is down. */
+  pid: number | null
+  state: ReplicaState | 'down'
+  restarts: number
+  /** How long the process has said nothing, milliseconds; only when that is suspicious (frozen, overloaded). */
+  silentMs?: number
+}
+
+export interface SourceStatus {
+  name: string
+  namespace: string
+  entries: EntryStatus[]
+  replicas: ReplicaStatus[]
+}
+
+/** How a `--deliver` target fares. */
+export interface DeliveryStatus {
+  /** Without credentials. */
+  url: string
+  delivered: number
+  skipped: number
+  /** Everything up to this sequence number is delivered or skipped. */
+  cursor: number
+  /** The newest event's sequence number when last looked at. */
+  head: number
+  error: string | null
+}
+
+export interface Status {
+  eventSources: SourceStatus[]
+  bus: { kind: string; fencing: 'strict' | 'lease-only'; connected: boolean; error?: string }
+  /** The last 100, oldest first. */
+  failovers: Failover[]
+  /** What is wrong with the files as they are now (the run goes on with what was last valid). */
+  problems: string[]
+  deliver?: DeliveryStatus
+  run: { pid: number; startedAt: string; api: string; ready: boolean }
+}
+
+/** What the supervisor knows of one host process. */
+export interface HostView {
+  index: number
+  /** Null while it is down. */
+  pid: number | null
+  restarts: number
+  /** Since it was last heard of, milliseconds. */
+  silentMs: number
+  /** By `namespace/eventSource`. */
+  reports: ReadonlyMap<string, ReplicaReport>
+}
+
+/** The registry's words about a type; undefined for one that this version does not have. */
+export type TypeFacts = (type: string) => { strategy: Strategy; guarantee: Guarantee; eventType?: string } | undefined
+
+/** A host that was silent for longer than this is shown as silent. Hosts say something every 500 ms. */
+const SUSPICIOUS_SILENCE_MS = 2000
+
+export const sourceKey = (source: { namespace: string; name: string }): string => `${source.namespace}/${source.name}`
+
+/** Who leads an EventSource: the holder of the highest term seen, unless its process is gone or it says that it does not lead. */
+export function leaderOf(hosts: readonly HostView[], key: string): { leader: string | null; term: number | null } {
+  const reports = hosts.flatMap((host) => {
+    const report = host.pid === null ? undefined : host.reports.get(key)
+    return report === undefined ? [] : [report]
+  })
+  const term = reports.reduce<number | null>(
+    (highest, report) => (report.term === null ? highest : Math.max(highest ?? 0, report.term)),
+    null,
+  )
+  if (term === null) return { leader: null, term }
+  const witnesses = reports.filter((report) => report.term === term && report.leader !== null)
+  const named = (witnesses.find((report) => report.leader === report.id) ?? witnesses[0])?.leader ?? null
+  const own = reports.find((report) => report.id === named)
+  return { leader: own !== undefined && own.leader === named ? named : null, term }
+}
+
+export function entryStatus(
+  source: EventSource,
+  entry: EventSource['entries'][number],
+  { hosts, log, facts }: { hosts: readonly HostView[]; log: LogState | null; facts: TypeFacts },
+): EntryStatus {
+  const known = facts(entry.type)
+  const strategy = known?.strategy ?? 'active-active'
+  const { leader, term } = leaderOf(hosts, sourceKey(source))
+  const reports = hosts.flatMap(({ pid, reports }) => {
+    const replica = pid === null ? undefined : reports.get(sourceKey(source))
+    const report = replica?.entries.find((one) => one.name === entry.name && one.type === entry.type)
+    return replica === undefined || report === undefined ? [] : [{ id: replica.id, report }]
+  })
+  const counted = log?.entries.find(
+    (one) => one.namespace === source.namespace && one.eventSource === source.name && one.entry === entry.name,
+  )
+  const passive = strategy === 'active-passive'
+  const wrong = errorOf(reports, passive ? leader : null)
+  const sum = (field: 'filtered' | 'filterErrors' | 'skipped') =>
+    reports.reduce((total, { report }) => total + report[field], 0)
+  return {
+    type: entry.type,
+    name: entry.name,
+    strategy,
+    guarantee: known?.guarantee ?? 'at-least-once',
+    term: passive ? term : null,
+    leader: passive ? leader : null,
+    published: counted?.published ?? 0,
+    lastEventAt: counted === undefined || counted.lastMs <= 0 ? null : rfc3339Nano(counted.lastMs),
+    error: entry.refused ?? wrong?.error ?? null,
+    ...(entry.refused === undefined && wrong?.errorSinceMs != null
+      ? { errorSince: rfc3339Nano(wrong.errorSinceMs) }
+      : {}),
+    ...(reports.some(({ report }) => report.unsigned === true) ? { unsigned: true } : {}),
+    filtered: sum('filtered'),
+    filterErrors: sum('filterErrors'),
+    skipped: sum('skipped'),
+  }
+}
+
+/** The leader's word first; without a leader, the oldest error any replica has. */
+function errorOf(reports: { id: string; report: EntryReport }[], leader: string | null): EntryReport | undefined {
+  const own = reports.find(({ id }) => id === leader)
+  if (own !== undefined) return own.report.error === null ? undefined : own.report
+  return reports
+    .map(({ report }) => report)
+    .filter((report) => report.error !== null)
+    .sort((a, b) => (a.errorSinceMs ?? 0) - (b.errorSinceMs ?? 0))[0]
+}
+
+export function replicaStatus(source: EventSource, host: HostView): ReplicaStatus {
+  const id = `${source.name}-${host.index}`
+  if (host.pid === null) return { id, pid: null, state: 'down', restarts: host.restarts }
+  const report = host.reports.get(sourceKey(source))
+  return {
+    id,
+    pid: host.pid,
+    state: report?.state ?? 'starting',
+    restarts: host.restarts,
+    ...(host.silentMs > SUSPICIOUS_SILENCE_MS ? { silentMs: Math.round(host.silentMs) } : {}),
+  }
+}
+
+export function foldSources(
+  sources: readonly EventSource[],
+  view: { hosts: readonly HostView[]; log: LogState | null; facts: TypeFacts },
+): SourceStatus[] {
+  return sources.map((source) => ({
+    name: source.name,
+    namespace: source.namespace,
+    entries: source.entries.map((entry) => entryStatus(source, entry, view)),
+    replicas: view.hosts.filter((host) => host.index < source.replicas).map((host) => replicaStatus(source, host)),
+  }))
+}
+
+export function busStatus(kind: string, fencing: 'strict' | 'lease-only', status: BusStatus): Status['bus'] {
+  return status.connected
+    ? { kind, fencing, connected: true }
+    : { kind, fencing, connected: false, error: status.error }
+}
+
+/**
+ * True once every replica listens for all its active-active entries and every active-passive entry is served by
+ * somebody; an entry that shows an error, or is refused, counts as done.
+ */
+export function allServed(sources: readonly EventSource[], hosts: readonly HostView[], facts: TypeFacts): boolean {
+  return sources.every((source) => {
+    const replicas = hosts.filter((host) => host.index < source.replicas)
+    const reports = replicas.map((host) => (host.pid === null ? undefined : host.reports.get(sourceKey(source))))
+    if (reports.length < source.replicas || reports.some((report) => report === undefined)) return false
+    return source.entries.every((entry) => {
+      if (entry.refused !== undefined || source.replicas === 0) return true
+      const done = reports.map((report) => {
+        const one = report?.entries.find((candidate) => candidate.name === entry.name && candidate.type === entry.type)
+        return one !== undefined && (one.serving || one.error !== null)
+      })
+      return facts(entry.type)?.strategy === 'active-passive' ? done.includes(true) : !done.includes(false)
+    })
+  })
+}

@@ -1,0 +1,62 @@
+#!/usr/bin/env node
+/** The command line: finds the command, loads only that one, and turns what it throws into a message and an exit code. */
+import { Command, CommanderError } from 'commander'
+import { exitCodeOf, isVedetteError, messageOf } from '../core/errors.ts'
+
+/** In the order of `vedette --help`. */
+const commands: Record<string, () => Promise<{ default: (program: Command) => void }>> = {
+  run: () => import('./run.ts'),
+  status: () => import('./status.ts'),
+  tail: () => import('./tail.ts'),
+  send: () => import('./send.ts'),
+  replay: () => import('./replay.ts'),
+  failover: () => import('./failover.ts'),
+  stop: () => import('./stop.ts'),
+}
+
+async function main(argv: string[]): Promise<void> {
+  const program = new Command('vedette')
+    .description('Highly available event sources: EventSource YAML in, every event once on the bus, whatever dies.')
+    .helpCommand('help [command]', 'the help of a command')
+    .option('-V, --version', 'print the version')
+    .showHelpAfterError('(add --help for what there is)')
+    .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, 'vedette: ')) })
+    .exitOverride()
+  program.on('option:version', () => {})
+  const wanted = argv.find((word) => !word.startsWith('-'))
+  const load = wanted !== undefined && Object.hasOwn(commands, wanted) ? commands[wanted] : undefined
+  const modules = await Promise.all((load === undefined ? Object.values(commands) : [load]).map((one) => one()))
+  for (const { default: register } of modules) register(program)
+  program.action(async () => {
+    if (program.opts<{ version?: boolean }>().version) {
+      const { version } = await import('../local/version.ts')
+      process.stdout.write(`${version()}\n`)
+    } else {
+      program.outputHelp({ error: true })
+      process.exitCode = 2
+    }
+  })
+  for (const command of program.commands) command.copyInheritedSettings(program).exitOverride()
+  await program.parseAsync(argv, { from: 'user' })
+}
+
+// a reader that has seen enough (`vedette tail | head`) is no error
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code === 'EPIPE') process.exit(0)
+  throw error
+})
+
+try {
+  await main(process.argv.slice(2))
+} catch (error) {
+  if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? 0 : 2
+  else {
+    const text = isVedetteError(error)
+      ? error.message
+      : error instanceof Error
+        ? (error.stack ?? error.message)
+        : messageOf(error)
+    process.stderr.write(`vedette: ${text}\n`)
+    process.exitCode = exitCodeOf(error)
+  }
+}

@@ -1,0 +1,42 @@
+/** The events of a running `vedette run`, over its control socket: server-sent events taken apart again. */
+import { createInterface } from 'node:readline'
+import type { Scan } from '../api/scan.ts'
+import { fail } from '../core/errors.ts'
+import type { RunRecord } from '../local/dataDir.ts'
+import { errorIn, open, textOf } from './client.ts'
+
+/** One event as JSON text (`eventLine`). */
+export interface EventText {
+  seq: number
+  json: string
+}
+
+/**
+ * @param onNext called first, with the sequence number from which on the run is looking
+ * @throws NOT_RUNNING when the run ends before the stream does
+ */
+export async function* remoteEvents(
+  run: RunRecord,
+  { source, namespace, entry, from, limit, follow }: Scan,
+  onNext: (next: number) => void,
+): AsyncGenerator<EventText> {
+  const query = new URLSearchParams()
+  for (const [key, value] of Object.entries({ source, namespace, entry, from, limit, follow })) {
+    if (value !== undefined) query.set(key, String(value))
+  }
+  const gone = new AbortController()
+  const response = await open(run, `/v1/events?${query}`, { signal: gone.signal })
+  if (response.statusCode !== 200) throw errorIn(await textOf(response), response.statusCode ?? 0)
+  response.on('error', () => {})
+  let seq = 0
+  try {
+    for await (const line of createInterface({ input: response, crlfDelay: Number.POSITIVE_INFINITY })) {
+      if (line.startsWith('id: ')) seq = Number(line.slice(4))
+      else if (line.startsWith('data: ')) yield { seq, json: line.slice(6) }
+      else if (line.startsWith(': next ')) onNext(Number(line.slice(7)))
+    }
+  } finally {
+    gone.abort()
+  }
+  if (!response.complete) throw fail('NOT_RUNNING', 'the run ended')
+}

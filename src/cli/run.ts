@@ -1,0 +1,102 @@
+import { type Command, Option } from 'commander'
+import type { DeliveryMode } from '../api/deliver.ts'
+import { fail } from '../core/errors.ts'
+import { createLogger, type LogLevel } from '../core/log.ts'
+import { DEFAULT_DATA } from './client.ts'
+
+interface RunFlags {
+  data: string
+  listen: { host: string; port: number }
+  bind?: string
+  secrets?: string
+  deliver?: string
+  deliverMode: DeliveryMode
+  logLevel: LogLevel
+}
+
+export default function register(program: Command): void {
+  program
+    .command('run')
+    .description('run the EventSources in the files: every replica a process, every event durable')
+    .argument('<file...>', 'YAML files or directories; - for stdin')
+    .option('--data <dir>', 'where the store and the state of the run live', DEFAULT_DATA)
+    .option('--listen <host:port>', 'address of the API (status, events, metrics)', parseListen, {
+      host: '127.0.0.1',
+      port: 7780,
+    })
+    .option('--bind <address>', 'address that webhooks listen on (default: the host of --listen)')
+    .option('--secrets <dir>', 'values of Secrets that are not in the files: DIR/<name>/<key>')
+    .option('--deliver <url>', 'send every event to this URL (CloudEvents over HTTP, at least once, in order)')
+    .addOption(
+      new Option('--deliver-mode <mode>', 'form of delivered events')
+        .choices(['structured', 'binary'])
+        .default('structured'),
+    )
+    .addOption(
+      new Option('--log-level <level>', 'how much is logged')
+        .choices(['debug', 'info', 'warn', 'error'])
+        .default('info'),
+    )
+    .addHelpText(
+      'after',
+      `
+Examples:
+  vedette run examples/quickstart.yaml
+  vedette run sources/ --data /var/lib/vedette --secrets /run/secrets
+  vedette run sources.yaml --bind 0.0.0.0 --deliver https://example.com/events
+
+Prints "ready" on stdout when everything listens; logs to stderr. A changed file is applied without a restart; a wrong one
+is refused and what runs goes on. Ctrl-C stops gracefully, a second one at once.`,
+    )
+    .action(run)
+}
+
+async function run(files: string[], flags: RunFlags): Promise<void> {
+  const { startSupervisor } = await import('../local/supervisor.ts')
+  const view = process.stderr.isTTY ? (await import('./liveView.ts')).createLiveView(process.stderr) : null
+  const write = (text: string) => void (view === null ? process.stderr.write(text) : view.log(text))
+  const log = createLogger({ format: 'text', level: flags.logLevel, write })
+  let stopWanted = 0
+  let stop = () => {}
+  const onSignal = () => {
+    stopWanted++
+    stop()
+  }
+  process.on('SIGTERM', onSignal)
+  process.on('SIGINT', onSignal)
+  view?.say('starting')
+  try {
+    const supervisor = await startSupervisor({
+      files,
+      data: flags.data,
+      listen: flags.listen,
+      bind: flags.bind ?? flags.listen.host,
+      secretsDir: flags.secrets,
+      deliver: flags.deliver === undefined ? undefined : { url: flags.deliver, mode: flags.deliverMode },
+      logLevel: flags.logLevel,
+      log,
+      onHostLog: view === null ? null : (text) => view.log(text),
+    })
+    stop = supervisor.stop
+    for (; stopWanted > 0; stopWanted--) stop()
+    void supervisor.ready.then(() => {
+      process.stdout.write('ready\n')
+      view?.show(supervisor)
+    })
+    await supervisor.ended
+  } finally {
+    view?.close()
+  }
+  // a stream that somebody still holds open, or a timer, must not keep a run that has ended
+  process.exit(0)
+}
+
+/** `host:port`, `[v6]:port` or `:port`. @throws USAGE */
+export function parseListen(text: string): { host: string; port: number } {
+  const [, v6, name, digits] = /^(?:\[([^\]]+)\]|([^:]*)):(\d{1,5})$/.exec(text) ?? []
+  const port = Number(digits)
+  if (digits === undefined || port > 65_535) {
+    throw fail('USAGE', `--listen ${JSON.stringify(text)} is no address: write HOST:PORT, for example 127.0.0.1:7780`)
+  }
+  return { host: v6 ?? (name || '0.0.0.0'), port }
+}

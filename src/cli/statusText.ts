@@ -1,0 +1,107 @@
+/** `vedette status` for people. Pure. */
+import { printable } from '../api/line.ts'
+import type { EntryStatus, ReplicaStatus, SourceStatus, Status } from '../api/status.ts'
+import { formatMs } from '../core/duration.ts'
+
+type Style = 'bold' | 'dim' | 'red' | 'green' | 'yellow'
+export type Paint = (style: Style, text: string) => string
+
+const HEAD = ['SOURCE / ENTRY', 'TYPE', 'SERVED BY', 'TERM', 'PUBLISHED', 'LAST EVENT']
+
+export function statusText(status: Status, { nowMs, paint }: { nowMs: number; paint: Paint }): string {
+  const lines: string[] = []
+  const rows = status.eventSources.flatMap((source) => source.entries.map((entry) => rowOf(source, entry, nowMs)))
+  const table = aligned([HEAD, ...rows])
+  lines.push(paint('dim', table[0] ?? ''))
+  let row = 1
+  for (const source of status.eventSources) {
+    for (const entry of source.entries) {
+      lines.push(table[row++] ?? '')
+      const since = entry.errorSince === undefined ? '' : ` (for ${ago(entry.errorSince, nowMs)})`
+      if (entry.error !== null) lines.push(paint('red', `  ${printable(entry.error)}${since}`))
+      if (entry.unsigned === true)
+        lines.push(paint('yellow', '  anybody who reaches the port can send events: set authSecret'))
+      if (entry.skipped) lines.push(paint('yellow', `  ${entry.skipped} could never be stored and were skipped`))
+      if (entry.filterErrors) lines.push(paint('yellow', `  the filter failed on ${entry.filterErrors}`))
+    }
+  }
+  lines.push('')
+  for (const source of status.eventSources) {
+    lines.push(
+      `${paint('bold', source.name)}  ${source.replicas.map((replica) => replicaText(replica, paint)).join('   ') || 'no replicas'}`,
+    )
+  }
+  lines.push('')
+  const { bus } = status
+  lines.push(
+    bus.connected
+      ? `bus ${bus.kind}, ${bus.fencing === 'strict' ? 'refuses older terms' : paint('yellow', 'cannot refuse older terms (lease-only)')}`
+      : paint(
+          'red',
+          `bus ${bus.kind} does not answer: ${printable(bus.error ?? '')} (senders get 503; it is restarted)`,
+        ),
+  )
+  if (status.deliver !== undefined) {
+    const { url, delivered, skipped, cursor, head, error } = status.deliver
+    const behind = head > cursor ? `, behind by up to ${head - cursor}` : ''
+    lines.push(
+      `delivers to ${url}: ${delivered} in this run${skipped > 0 ? `, ${skipped} refused for good` : ''}${behind}`,
+    )
+    if (error !== null) lines.push(paint('red', `  ${printable(error)}; it is retried for ever`))
+  }
+  for (const failover of status.failovers.slice(-5)) {
+    const { at, source, from, to, term, reason, gapMs } = failover
+    const gap = gapMs === null ? '' : `, gap ${formatMs(gapMs)}`
+    lines.push(
+      paint('dim', `${ago(at, nowMs)} ago  ${source}: ${from ?? 'nobody'} → ${to}, term ${term} (${reason}${gap})`),
+    )
+  }
+  if (status.problems.length > 0) {
+    lines.push(paint('red', 'the files as they are now are not applied; this runs with what was valid before:'))
+    for (const problem of status.problems) lines.push(`  ${printable(problem)}`)
+  }
+  return `${lines.join('\n')}\n`
+}
+
+function rowOf(source: SourceStatus, entry: EntryStatus, nowMs: number): string[] {
+  const serving = source.replicas.filter(({ state }) => state === 'serving').length
+  const servedBy =
+    entry.strategy === 'active-passive'
+      ? (entry.leader ?? 'nobody yet')
+      : `${serving} of ${source.replicas.length} replicas`
+  return [
+    `${source.name} / ${entry.name}`,
+    entry.type,
+    entry.error !== null && entry.leader === null && entry.strategy === 'active-passive' ? 'not served' : servedBy,
+    entry.term === null ? '-' : String(entry.term),
+    String(entry.published),
+    entry.lastEventAt === null ? '-' : `${ago(entry.lastEventAt, nowMs)} ago`,
+  ]
+}
+
+function replicaText({ id, pid, state, restarts, silentMs }: ReplicaStatus, paint: Paint): string {
+  const color = { serving: 'green', standby: 'dim', starting: 'yellow', draining: 'yellow', down: 'red' } as const
+  const more = [
+    ...(pid === null ? [] : [`pid ${pid}`]),
+    ...(restarts > 0 ? [`${restarts} ${restarts === 1 ? 'restart' : 'restarts'}`] : []),
+    ...(silentMs === undefined ? [] : [`silent for ${formatMs(silentMs)}`]),
+  ]
+  return `${id} ${paint(color[state], state)}${more.length > 0 ? ` (${more.join(', ')})` : ''}`
+}
+
+export function ago(at: string, nowMs: number): string {
+  return formatMs(Math.max(0, nowMs - Date.parse(at)))
+}
+
+/** Columns as wide as their widest cell, numbers to the right. */
+export function aligned(rows: string[][]): string[] {
+  const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)))
+  return rows.map((row) =>
+    row
+      .map((cell, column) =>
+        column === 3 || column === 4 ? cell.padStart(widths[column]!) : cell.padEnd(widths[column]!),
+      )
+      .join('  ')
+      .trimEnd(),
+  )
+}

@@ -1,0 +1,189 @@
+/**
+ * A host process: holds one replica of each EventSource assigned to it. It ends at once when its supervisor is gone (node:cluster's
+ * own rule for a worker that loses its channel): what it would still write is refused by the next run's incarnation.
+ * Signals that a terminal or a service manager sends to the whole group: SIGINT is the supervisor's business; SIGTERM drains.
+ */
+import process from 'node:process'
+import { connectEmbedded } from '../bus/embedded/client.ts'
+import type { LeaseBus } from '../bus/embedded/face.ts'
+import { systemClock } from '../core/clock.ts'
+import { isVedetteError, messageOf } from '../core/errors.ts'
+import { createLogger, type Logger } from '../core/log.ts'
+import { embeddedLock } from '../ha/locks/embedded.ts'
+import { embeddedSuspicion } from '../ha/peers/embedded.ts'
+import type { EventSource, Values } from '../manifest/manifest.ts'
+import { createListeners, type Listeners } from '../runtime/http/listeners.ts'
+import { createMetrics } from '../runtime/metrics.ts'
+import { type Replica, startReplica } from '../runtime/replica.ts'
+import { localSecrets } from '../runtime/secrets.ts'
+import { type Ask, type Assignment, type FromHost, type HostConfig, SIGN_OF_LIFE_MS, type ToHost } from './messages.ts'
+import { whenConnected } from './whenConnected.ts'
+
+const clock = systemClock
+/** Changes are gathered for this long, so that load does not become traffic between processes. */
+const REPORT_EVERY_MS = 100
+/** How long a drain waits for requests in flight. */
+const REQUESTS_PATIENCE_MS = 10_000
+
+function say(message: FromHost, sent?: () => void): void {
+  if (process.connected) process.send?.(message, undefined, undefined, () => sent?.())
+  else sent?.()
+}
+
+function die(reason: string): void {
+  process.stderr.write(`${reason}\n`)
+  const head = reason.split('\n', 1)[0] ?? ''
+  const end = () => process.exit(70)
+  say({ say: 'dying', reason: head.slice(0, 500) }, end)
+  setTimeout(end, 200)
+}
+const stackOf = (error: unknown): string => (error instanceof Error ? (error.stack ?? error.message) : String(error))
+
+process.on('uncaughtException', (error) => die(error.stack ?? error.message))
+process.on('unhandledRejection', (error) => die(stackOf(error)))
+process.on('SIGINT', () => {})
+
+interface Held {
+  config: HostConfig
+  bus: LeaseBus
+  log: Logger
+  listeners: Listeners
+  replicas: Map<string, Replica>
+  apply(assignment: Assignment): Promise<void>
+}
+
+const metrics = createMetrics()
+
+async function start(config: HostConfig, assignment: Assignment): Promise<Held> {
+  const log = createLogger({
+    format: 'text',
+    level: config.logLevel,
+    write: (line) => process.stderr.write(line),
+  }).child({ host: config.index })
+  const bus = connectEmbedded({
+    socket: config.socket,
+    incarnation: config.incarnation,
+    session: `host-${config.index}`,
+    clock,
+    log,
+  })
+  const listeners = createListeners({ bind: config.bind, clock, log })
+  const secrets: Values[] = []
+  const configMaps: Values[] = []
+  const store = localSecrets({ secrets, configMaps, dir: config.secretsDir })
+  const replicas = new Map<string, Replica>()
+  const suspicions = [embeddedSuspicion(bus)]
+  const report = reporter(replicas)
+
+  const startOne = async (object: EventSource): Promise<void> => {
+    const key = `${object.namespace}/${object.name}`
+    const replica = await startReplica({
+      object,
+      index: config.index,
+      bus,
+      lock: embeddedLock(bus, key),
+      suspicions,
+      listeners,
+      secrets: store,
+      metrics,
+      clock,
+      log,
+      onReport: report,
+      onFailover: (failover) => say({ say: 'failover', failover }),
+    })
+    replicas.set(key, replica)
+    report()
+  }
+  const apply = async ({ objects, ...values }: Assignment): Promise<void> => {
+    secrets.splice(0, secrets.length, ...values.secrets)
+    configMaps.splice(0, configMaps.length, ...values.configMaps)
+    const wanted = new Set(objects.map(({ namespace, name }) => `${namespace}/${name}`))
+    // what comes is started before what goes is stopped, so that a port both use stays open
+    await Promise.all(
+      objects.map(async (object) => {
+        const replica = replicas.get(`${object.namespace}/${object.name}`)
+        await (replica === undefined ? startOne(object) : replica.apply(object))
+      }),
+    )
+    await Promise.all(
+      [...replicas].map(async ([key, replica]) => {
+        if (wanted.has(key)) return
+        await replica.stop()
+        replicas.delete(key)
+      }),
+    )
+    report()
+  }
+  await whenConnected(bus)
+  await apply(assignment)
+  return { config, bus, log, listeners, replicas, apply }
+}
+
+/** Sends all reports: soon after a change, but not more often than {@link REPORT_EVERY_MS}; and as a sign of life. */
+function reporter(replicas: Map<string, Replica>): () => void {
+  let sentAt = Number.NEGATIVE_INFINITY
+  let due = false
+  const send = () => {
+    due = false
+    sentAt = clock.monotonic()
+    say({ say: 'reports', reports: [...replicas.values()].map((replica) => replica.report()) })
+  }
+  setInterval(send, SIGN_OF_LIFE_MS).unref()
+  return () => {
+    if (due) return
+    due = true
+    clock.after(Math.max(0, sentAt + REPORT_EVERY_MS - clock.monotonic()), send)
+  }
+}
+
+async function drain({ replicas, listeners, bus }: Held): Promise<void> {
+  await listeners.drain(REQUESTS_PATIENCE_MS)
+  await Promise.all([...replicas.values()].map((replica) => replica.stop()))
+  await listeners.close()
+  await bus.close()
+}
+
+let held: Promise<Held> | null = null
+let draining: Promise<void> | null = null
+
+async function answer(message: Ask): Promise<unknown> {
+  if (message.ask === 'start') {
+    held = start(message.config, message.assignment)
+    await held
+    return
+  }
+  if (message.ask === 'metrics') return await metrics.registry.getMetricsAsJSON()
+  const host = await held
+  if (host === null) return
+  switch (message.ask) {
+    case 'apply':
+      return await host.apply(message.assignment)
+    case 'handOver':
+      return (await host.replicas.get(`${message.namespace}/${message.name}`)?.handOver(message.successor)) ?? false
+    case 'drain':
+      draining ??= drain(host)
+      return await draining
+  }
+}
+
+process.on('message', (message: ToHost) => {
+  if (typeof message?.number !== 'number') return
+  const { number } = message
+  const ends = message.ask === 'drain'
+  answer(message).then(
+    (value) => say({ say: 'answer', number, value }, ends ? () => process.exit(0) : undefined),
+    (error: unknown) => {
+      // without its replicas a host is of no use: the next one may fare better
+      if (message.ask === 'start') return die(isVedetteError(error) ? error.message : stackOf(error))
+      say({ say: 'answer', number, error: messageOf(error) }, ends ? () => process.exit(1) : undefined)
+    },
+  )
+})
+
+process.on('SIGTERM', () => {
+  if (held === null) process.exit(0)
+  void held.then((host) => {
+    draining ??= drain(host)
+    void draining.finally(() => process.exit(0))
+  })
+})

@@ -1,0 +1,279 @@
+/**
+ * The host processes: as many as the largest `replicas`, each restarted when it dies. They are workers of node:cluster, so that all
+ * share one listening socket per port: while one of them lives no connection is refused. They take connections
+ * themselves (SCHED_NONE), so that a frozen one holds none that it has not already taken.
+ */
+import cluster, { type Worker } from 'node:cluster'
+import type { HostView } from '../api/status.ts'
+import { sourceKey } from '../api/status.ts'
+import { backoffMs } from '../core/backoff.ts'
+import type { Clock } from '../core/clock.ts'
+import { fail } from '../core/errors.ts'
+import type { Logger } from '../core/log.ts'
+import type { Failover, ReplicaReport } from '../runtime/report.ts'
+import { entryPoint } from './entryPoint.ts'
+import type { Answers, Ask, Assignment, FromHost, HostConfig } from './messages.ts'
+
+export interface Hosts {
+  /** By index; also those that are down for the moment. */
+  view(): HostView[]
+  /** Starts, changes and drains hosts so that they run what they should. Resolves when all have done so. */
+  apply(count: number, assign: (index: number) => Assignment): Promise<void>
+  /** @throws LOCK_UNAVAILABLE when the host is down or does not answer in time */
+  ask<A extends Ask>(
+    index: number,
+    ask: A,
+    timeoutMs: number,
+  ): Promise<A['ask'] extends keyof Answers ? Answers[A['ask']] : unknown>
+  pids(): number[]
+  /** Drains all; those that do not end in time are killed. */
+  stop(patienceMs: number): Promise<void>
+  kill(): void
+}
+
+export interface HostsOptions {
+  config: (index: number) => HostConfig
+  clock: Clock
+  log: Logger
+  /** Where the hosts' log goes: their stderr is this process's own, or comes line by line to this function. */
+  onLog: ((text: string) => void) | null
+  /** Processes have come or gone. */
+  onPids: () => void
+  onReport: () => void
+  onFailover: (failover: Failover) => void
+  /** A process is gone; `key` tells its life from that of the next with the same index. */
+  onGone: (key: string) => void
+}
+
+/** A host that lived for this long was healthy: its next restart is at once again. */
+const HEALTHY_MS = 10_000
+const DRAIN_PATIENCE_MS = 15_000
+
+interface Host {
+  index: number
+  worker: Worker | null
+  restarts: number
+  /** Deaths in a row without a healthy life between. */
+  quickDeaths: number
+  bornAt: number
+  heardAt: number
+  reports: Map<string, ReplicaReport>
+  assignment: Assignment
+  pending: Map<number, { resolve(value: unknown): void; reject(error: Error): void }>
+  cancelRestart: () => void
+  /** True once it shall not come back. */
+  leaving: boolean
+  lastWords: string | null
+  /** Resolves when the process is gone. */
+  gone: Promise<void>
+}
+
+export const lifeKey = (index: number, pid: number | null | undefined): string => `${index}/${pid}`
+
+export function createHosts(options: HostsOptions): Hosts {
+  const { clock, log, onLog } = options
+  const hosts = new Map<number, Host>()
+  let stopping = false
+  let asked = 0
+
+  cluster.schedulingPolicy = cluster.SCHED_NONE
+  cluster.setupPrimary({
+    exec: entryPoint('./host', import.meta.url),
+    args: [],
+    serialization: 'advanced',
+    stdio: ['ignore', 'ignore', onLog === null ? 'inherit' : 'pipe', 'ipc'],
+  })
+
+  const launch = (host: Host): Promise<unknown> => {
+    const worker = cluster.fork()
+    const pid = worker.process.pid
+    host.worker = worker
+    host.bornAt = host.heardAt = clock.monotonic()
+    host.reports = new Map()
+    host.lastWords = null
+    if (onLog !== null) worker.process.stderr?.setEncoding('utf8').on('data', onLog)
+    worker.on('message', (message: FromHost) => hear(host, worker, message))
+    worker.on('error', (error) => log.debug('a message to a host was lost', { host: host.index, error }))
+    host.gone = new Promise((resolve) => {
+      worker.once('exit', (code, signal) => {
+        ended(host, pid, code, signal)
+        resolve()
+      })
+    })
+    options.onPids()
+    const config = options.config(host.index)
+    return tell(host, { ask: 'start', config, assignment: host.assignment }, null)
+  }
+
+  const hear = (host: Host, worker: Worker, message: FromHost) => {
+    if (host.worker !== worker) return
+    host.heardAt = clock.monotonic()
+    switch (message.say) {
+      case 'answer': {
+        const waiting = host.pending.get(message.number)
+        host.pending.delete(message.number)
+        if (message.error === undefined) waiting?.resolve(message.value)
+        else waiting?.reject(new Error(message.error))
+        return
+      }
+      case 'reports':
+        host.reports = new Map(
+          message.reports.map((report) => [
+            sourceKey({ namespace: report.namespace, name: report.eventSource }),
+            report,
+          ]),
+        )
+        return options.onReport()
+      case 'failover':
+        return options.onFailover(message.failover)
+      case 'dying':
+        host.lastWords = message.reason
+    }
+  }
+
+  const ended = (host: Host, pid: number | undefined, code: number | null, signal: string | null) => {
+    const lived = clock.monotonic() - host.bornAt
+    host.worker = null
+    for (const { reject } of host.pending.values()) reject(new Error(`host ${host.index} ended`))
+    host.pending.clear()
+    options.onGone(lifeKey(host.index, pid))
+    options.onPids()
+    options.onReport()
+    if (stopping || host.leaving) return
+    host.quickDeaths = lived > HEALTHY_MS || code === 0 ? 0 : host.quickDeaths + 1
+    const pauseMs =
+      host.quickDeaths <= 1 ? 0 : backoffMs(host.quickDeaths - 2, { firstMs: 100, maxMs: 5000, jitter: 0.2 })
+    log.warn('a host process ended; starting it again', {
+      host: host.index,
+      pid,
+      why: host.lastWords ?? (signal === null ? `exit ${code}` : signal),
+      inMs: Math.round(pauseMs),
+    })
+    const again = () => {
+      if (stopping || host.leaving) return
+      host.restarts++
+      launch(host).catch((error: unknown) =>
+        log.debug('a host ended before it had started', { host: host.index, error }),
+      )
+    }
+    if (pauseMs === 0) again()
+    else host.cancelRestart = clock.after(pauseMs, again)
+  }
+
+  const tell = (host: Host, ask: Ask, timeoutMs: number | null): Promise<unknown> => {
+    const { worker } = host
+    if (worker === null || !worker.isConnected()) {
+      return Promise.reject(fail('LOCK_UNAVAILABLE', `host ${host.index} is down`))
+    }
+    const number = ++asked
+    return new Promise((resolve, reject) => {
+      const cancel =
+        timeoutMs === null
+          ? () => {}
+          : clock.after(timeoutMs, () => {
+              host.pending.delete(number)
+              reject(
+                fail(
+                  'LOCK_UNAVAILABLE',
+                  `host ${host.index} (process ${worker.process.pid}) did not answer within ${timeoutMs} ms`,
+                ),
+              )
+            })
+      host.pending.set(number, {
+        resolve(value) {
+          cancel()
+          resolve(value)
+        },
+        reject(error) {
+          cancel()
+          reject(error)
+        },
+      })
+      worker.send({ ...ask, number }, (error: Error | null) => {
+        if (error === null) return
+        host.pending.get(number)?.reject(error)
+        host.pending.delete(number)
+      })
+    })
+  }
+
+  const drain = async (host: Host, patienceMs: number): Promise<void> => {
+    host.leaving = true
+    host.cancelRestart()
+    const { worker } = host
+    if (worker === null) return
+    const cancel = clock.after(patienceMs, () => {
+      log.warn('a host process does not end; killing it', { host: host.index, pid: worker.process.pid })
+      worker.process.kill('SIGKILL')
+    })
+    tell(host, { ask: 'drain' }, null).catch(() => {})
+    await host.gone
+    cancel()
+  }
+
+  return {
+    view: () =>
+      [...hosts.values()]
+        .sort((a, b) => a.index - b.index)
+        .map((host) => ({
+          index: host.index,
+          pid: host.worker?.process.pid ?? null,
+          restarts: host.restarts,
+          silentMs: clock.monotonic() - host.heardAt,
+          reports: host.reports,
+        })),
+    async apply(count, assign) {
+      const work: Promise<unknown>[] = []
+      for (let index = 0; index < count; index++) {
+        const assignment = assign(index)
+        const host = hosts.get(index)
+        if (host === undefined) {
+          const fresh: Host = {
+            index,
+            worker: null,
+            restarts: 0,
+            quickDeaths: 0,
+            bornAt: 0,
+            heardAt: 0,
+            reports: new Map(),
+            assignment,
+            pending: new Map(),
+            cancelRestart: () => {},
+            leaving: false,
+            lastWords: null,
+            gone: Promise.resolve(),
+          }
+          hosts.set(index, fresh)
+          work.push(launch(fresh))
+        } else {
+          host.assignment = assignment
+          // one that is down gets it when it starts
+          if (host.worker !== null) work.push(tell(host, { ask: 'apply', assignment }, 15_000))
+        }
+      }
+      for (const host of [...hosts.values()].filter(({ index }) => index >= count)) {
+        work.push(drain(host, DRAIN_PATIENCE_MS).then(() => hosts.delete(host.index)))
+      }
+      const results = await Promise.allSettled(work)
+      for (const result of results) {
+        if (result.status === 'rejected')
+          log.warn('a host has not taken its objects over yet', { error: result.reason })
+      }
+    },
+    async ask(index, ask, timeoutMs) {
+      const host = hosts.get(index)
+      if (host === undefined) throw fail('LOCK_UNAVAILABLE', `there is no host ${index}`)
+      return (await tell(host, ask, timeoutMs)) as never
+    },
+    pids: () =>
+      [...hosts.values()].flatMap(({ worker }) => (worker?.process.pid === undefined ? [] : [worker.process.pid])),
+    async stop(patienceMs) {
+      stopping = true
+      await Promise.all([...hosts.values()].map((host) => drain(host, patienceMs)))
+    },
+    kill() {
+      stopping = true
+      for (const { worker } of hosts.values()) worker?.process.kill('SIGKILL')
+    },
+  }
+}

@@ -1,0 +1,96 @@
+/** What the files say, judged for `vedette run`: which objects run here, and what stands against it. */
+import type { TypeFacts } from '../api/status.ts'
+import { fail } from '../core/errors.ts'
+import { diagnosticLine, loadManifest, readManifestFiles } from '../manifest/load.ts'
+import type { Diagnostic, Manifest } from '../manifest/manifest.ts'
+import type { SourceDefinition } from '../source.ts'
+import { loadSource } from '../sources/index.ts'
+import type { Assignment } from './messages.ts'
+
+export interface Objects {
+  manifest: Manifest
+  warnings: Diagnostic[]
+  /** Things to say once: kinds that are skipped, buses that become the embedded one. */
+  notices: string[]
+  facts: TypeFacts
+}
+
+/**
+ * Reads and judges the files.
+ * @throws MANIFEST_INVALID with every mistake as a line of its message, also for a bus that this version cannot run
+ */
+export async function loadObjects(files: string[]): Promise<Objects> {
+  const { manifest, diagnostics } = await loadManifest(await readManifestFiles(files))
+  const errors = diagnostics.filter(({ severity }) => severity === 'error')
+  if (errors.length > 0) {
+    throw fail(
+      'MANIFEST_INVALID',
+      [
+        `the files have ${errors.length} ${errors.length === 1 ? 'error' : 'errors'}:`,
+        ...errors.map(diagnosticLine),
+      ].join('\n'),
+    )
+  }
+  if (manifest.eventSources.length === 0) {
+    throw fail(
+      'MANIFEST_INVALID',
+      `there is no EventSource in ${files.join(', ')}: add one (see examples/quickstart.yaml)`,
+    )
+  }
+  const notices = [
+    ...manifest.skipped.map(
+      ({ kind, name, file, line }) => `${file}:${line}: ${kind} ${name} is skipped: vedette runs EventSources`,
+    ),
+    ...judgeBuses(manifest),
+  ]
+  const warnings = diagnostics.filter(({ severity }) => severity === 'warning')
+  return { manifest, warnings, notices, facts: await factsOf(manifest) }
+}
+
+/** @returns notices. @throws MANIFEST_INVALID */
+function judgeBuses({ eventBuses, eventSources }: Manifest): string[] {
+  const named = new Set(eventSources.map(({ namespace, eventBusName }) => `${namespace}/${eventBusName}`))
+  const notices: string[] = []
+  for (const { namespace, name, kind, place } of eventBuses) {
+    const bus = `${place.file}:${place.line}: EventBus ${name}`
+    const unnamed = !named.has(`${namespace}/${name}`)
+    if (unnamed && eventBuses.length > 1) {
+      throw fail(
+        'MANIFEST_INVALID',
+        `${bus} is not the one that the EventSources name (${[...named].join(', ')}), and one run has one bus: remove it`,
+      )
+    }
+    if (kind === 'jetstreamExotic' || kind === 'kafka') {
+      throw fail('MANIFEST_INVALID', `${bus}: ${kind} is not yet in this version: leave it out to use the embedded bus`)
+    }
+    if (unnamed) notices.push(`${bus} is not named by any EventSource (spec.eventBusName); the embedded bus is used`)
+    else notices.push(`${bus} (${kind}) is a bus inside Kubernetes: here the embedded bus takes its place`)
+  }
+  if (eventBuses.length > 1) {
+    throw fail(
+      'MANIFEST_INVALID',
+      `there are ${eventBuses.length} EventBus documents, but one run has one bus: keep one`,
+    )
+  }
+  return notices
+}
+
+async function factsOf({ eventSources }: Manifest): Promise<TypeFacts> {
+  const types = new Set(eventSources.flatMap(({ entries }) => entries.map(({ type }) => type)))
+  const loaded = new Map<string, SourceDefinition<any, any>>()
+  for (const type of types) {
+    const definition = await loadSource(type)
+    if (definition !== null) loaded.set(type, definition)
+  }
+  return (type) => loaded.get(type)
+}
+
+/** How many host processes it takes. */
+export function hostCount({ eventSources }: Manifest): number {
+  return Math.max(0, ...eventSources.map(({ replicas }) => replicas))
+}
+
+/** What host `index` holds. */
+export function assignmentOf({ eventSources, secrets, configMaps }: Manifest, index: number): Assignment {
+  return { objects: eventSources.filter(({ replicas }) => replicas > index), secrets, configMaps }
+}

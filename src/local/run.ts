@@ -1,0 +1,189 @@
+/** The run as the API sees it: status, metrics and the few things one can do to it. */
+
+import { type MetricSums, runMetrics } from '../api/metrics.ts'
+import type { Run } from '../api/run.ts'
+import { busStatus, type DeliveryStatus, foldSources, leaderOf, sourceKey } from '../api/status.ts'
+import type { Bus, LogState, SourceRef } from '../bus/bus.ts'
+import type { Clock } from '../core/clock.ts'
+import { fail } from '../core/errors.ts'
+import type { EventSource } from '../manifest/manifest.ts'
+import type { Failover } from '../runtime/report.ts'
+import type { RunRecord } from './dataDir.ts'
+import { type Hosts, lifeKey } from './hosts.ts'
+import type { Objects } from './objects.ts'
+import { version } from './version.ts'
+
+const METRICS_PATIENCE_MS = 1000
+const BUS_PATIENCE_MS = 1000
+const HAND_OVER_PATIENCE_MS = 10_000
+const LOOK_MS = 20
+
+export interface RunParts {
+  bus: Bus
+  hosts: Hosts
+  sums: MetricSums
+  clock: Clock
+  objects: () => Objects
+  problems: () => string[]
+  failovers: () => Failover[]
+  delivery: () => DeliveryStatus | null
+  busRestarts: () => number
+  record: () => RunRecord
+  ready: () => boolean
+  stop: () => void
+}
+
+export function createRun(parts: RunParts): Run {
+  const { bus, hosts, sums, clock } = parts
+  let lastState: LogState | null = null
+
+  /** The bus's counts; the last known ones when it does not answer soon. */
+  const logState = async (): Promise<LogState | null> => {
+    const asked = bus.state().then(
+      (state) => {
+        lastState = state
+      },
+      () => {},
+    )
+    let cancel = () => {}
+    await Promise.race([
+      asked,
+      new Promise<void>((resolve) => {
+        cancel = clock.after(BUS_PATIENCE_MS, resolve)
+      }),
+    ])
+    cancel()
+    return lastState
+  }
+
+  const find = (name: string, namespace?: string): EventSource => {
+    const all = parts.objects().manifest.eventSources
+    const found = all.filter(
+      (source) => source.name === name && (namespace === undefined || source.namespace === namespace),
+    )
+    if (found.length > 1) {
+      throw fail(
+        'SOURCE_UNKNOWN',
+        `there are several EventSources ${name}: give --namespace ${found.map((one) => one.namespace).join(' or ')}`,
+      )
+    }
+    if (found[0] === undefined) {
+      throw fail(
+        'SOURCE_UNKNOWN',
+        `there is no EventSource ${name} here; there ${all.length === 1 ? 'is' : 'are'} ${all.map((one) => one.name).join(', ')}`,
+      )
+    }
+    return found[0]
+  }
+
+  return {
+    bus,
+    ready: () => parts.ready() && bus.status().connected,
+    stop: parts.stop,
+    find: (name, namespace) => {
+      const { namespace: of, name: called } = find(name, namespace)
+      return { namespace: of, name: called }
+    },
+    eventType({ namespace, name }, entry) {
+      const source = find(name, namespace)
+      const found = source.entries.find((one) => one.name === entry)
+      if (found === undefined) {
+        throw fail(
+          'SOURCE_UNKNOWN',
+          `EventSource ${name} has no entry ${entry}; it has ${source.entries.map((one) => one.name).join(', ')}`,
+        )
+      }
+      return parts.objects().facts(found.type)?.eventType ?? found.type
+    },
+    async status() {
+      const { manifest, facts } = parts.objects()
+      const { supervisor, startedAt, api } = parts.record()
+      const log = await logState()
+      const delivery = parts.delivery()
+      return {
+        eventSources: foldSources(manifest.eventSources, { hosts: hosts.view(), log, facts }),
+        bus: busStatus(bus.kind, bus.fencing, bus.status()),
+        failovers: parts.failovers(),
+        problems: parts.problems(),
+        ...(delivery === null ? {} : { deliver: { ...delivery, head: Math.max(delivery.head, log?.lastSeq ?? 0) } }),
+        run: { pid: supervisor.pid, startedAt, api, ready: parts.ready() },
+      }
+    },
+    async metrics() {
+      const view = hosts.view()
+      await Promise.all(
+        view.map(async ({ index, pid }) => {
+          if (pid === null) return
+          const snapshot = await hosts.ask(index, { ask: 'metrics' }, METRICS_PATIENCE_MS).catch(() => null)
+          if (snapshot !== null && hosts.view().find((host) => host.index === index)?.pid === pid) {
+            sums.seen(lifeKey(index, pid), snapshot)
+          }
+        }),
+      )
+      const log = await logState()
+      const delivery = parts.delivery()
+      return await sums.render(
+        await runMetrics({
+          version: version(),
+          hosts: view.map(({ index, pid, restarts }) => ({ index, up: pid !== null, restarts })),
+          busRestarts: parts.busRestarts(),
+          bytes: log?.bytes ?? 0,
+          messages: log?.messages ?? 0,
+          delivery:
+            delivery === null
+              ? null
+              : {
+                  delivered: delivery.delivered,
+                  skipped: delivery.skipped,
+                  lag: Math.max(0, Math.max(delivery.head, log?.lastSeq ?? 0) - delivery.cursor),
+                  failing: delivery.error !== null,
+                },
+        }),
+      )
+    },
+    async failOver({ namespace, name }: SourceRef) {
+      const source = find(name, namespace)
+      const key = sourceKey(source)
+      const { facts } = parts.objects()
+      if (
+        !source.entries.some((entry) => entry.refused === undefined && facts(entry.type)?.strategy === 'active-passive')
+      ) {
+        throw fail(
+          'NOT_LEADING',
+          `all entries of ${name} are active-active: every replica serves, there is no lead to hand over`,
+        )
+      }
+      if (source.replicas < 2) {
+        throw fail(
+          'NOT_LEADING',
+          `${name} has ${source.replicas} replica: there is nobody to hand the lead to; set spec.replicas to 2 or more`,
+        )
+      }
+      const before = leaderOf(hosts.view(), key)
+      const from = hosts.view().find((host) => host.reports.get(key)?.id === before.leader)
+      if (before.leader === null || from === undefined) {
+        throw fail('NOT_LEADING', `nobody leads ${name} at this moment: an election is going on; see vedette status`)
+      }
+      const deadline = clock.monotonic() + HAND_OVER_PATIENCE_MS
+      const led = hosts.ask(
+        from.index,
+        { ask: 'handOver', namespace: source.namespace, name, successor: undefined },
+        HAND_OVER_PATIENCE_MS,
+      )
+      led.catch(() => {})
+      for (;;) {
+        const now = leaderOf(hosts.view(), key)
+        if (now.leader !== null && now.leader !== before.leader && now.term !== null && now.term > (before.term ?? 0)) {
+          return { from: before.leader, to: now.leader, term: now.term }
+        }
+        if (clock.monotonic() > deadline) {
+          throw fail(
+            'NOT_LEADING',
+            `no other replica of ${name} took the lead within ${HAND_OVER_PATIENCE_MS / 1000} s; see vedette status`,
+          )
+        }
+        await clock.sleep(LOOK_MS)
+      }
+    },
+  }
+}

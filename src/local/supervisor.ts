@@ -1,0 +1,293 @@
+/**
+ * `vedette run`: one supervisor that holds the pieces together. It owns no event and no position: when it dies, its hosts end,
+ * and the next run begins a new incarnation, after which nothing of the old one is stored.
+ */
+import { createServer, type Server } from 'node:http'
+import { type Delivery, type DeliveryMode, parseTarget, startDelivery } from '../api/deliver.ts'
+import { createMetricSums } from '../api/metrics.ts'
+import { createApi } from '../api/server.ts'
+import { allServed } from '../api/status.ts'
+import type { Bus } from '../bus/bus.ts'
+import { connectEmbedded } from '../bus/embedded/client.ts'
+import { systemClock } from '../core/clock.ts'
+import { fail, messageOf } from '../core/errors.ts'
+import type { Logger, LogLevel } from '../core/log.ts'
+import { diagnosticLine } from '../manifest/load.ts'
+import { type BusProcess, startBusProcess } from './busProcess.ts'
+import { takeDataDir } from './dataDir.ts'
+import { openFailoverLog } from './failoverLog.ts'
+import { createHosts } from './hosts.ts'
+import { identify } from './identity.ts'
+import { assignmentOf, hostCount, loadObjects, type Objects } from './objects.ts'
+import { createRun } from './run.ts'
+import { watchPaths } from './watch.ts'
+import { whenConnected } from './whenConnected.ts'
+
+export interface RunOptions {
+  files: string[]
+  data: string
+  /** Of the API. */
+  listen: { host: string; port: number }
+  /** Of the sources' listeners. */
+  bind: string
+  secretsDir: string | undefined
+  deliver: { url: string; mode: DeliveryMode } | undefined
+  logLevel: LogLevel
+  log: Logger
+  /** Where the hosts' log lines go; null: straight to stderr. */
+  onHostLog: ((text: string) => void) | null
+}
+
+/** A run that has begun. */
+export interface Supervisor {
+  readonly status: ReturnType<typeof createRun>['status']
+  readonly bus: Bus
+  readonly api: string
+  /** Resolves when everything listens and serves, or shows an error; after 10 s anyway. */
+  readonly ready: Promise<void>
+  /** Resolves when it has stopped; rejects when it cannot go on. */
+  readonly ended: Promise<void>
+  /** Drains. Called again: ends at once, without draining. */
+  stop(): void
+}
+
+const READY_WITHIN_MS = 10_000
+const STOP_PATIENCE_MS = 20_000
+const clock = systemClock
+
+/** @throws MANIFEST_INVALID, DATA_DIR_IN_USE, PORT_IN_USE, STORE_CORRUPT, STORE_TOO_NEW, USAGE */
+export async function startSupervisor(options: RunOptions): Promise<Supervisor> {
+  const { log, listen } = options
+  if (options.deliver !== undefined) parseTarget(options.deliver.url)
+  let objects = await loadObjects(options.files)
+  sayNotices(objects, log)
+  const dataDir = await takeDataDir(options.data)
+  const undo: (() => Promise<unknown> | unknown)[] = [() => dataDir.release()]
+  try {
+    return await assemble()
+  } catch (error) {
+    for (const step of undo.reverse()) await Promise.resolve(step()).catch(() => {})
+    throw error
+  }
+
+  async function assemble(): Promise<Supervisor> {
+    const sums = createMetricSums()
+    let problems: string[] = []
+    let readyNow = false
+    let stopping = false
+    const becomeReady = Promise.withResolvers<void>()
+    const end = Promise.withResolvers<void>()
+    end.promise.catch(() => {})
+
+    let busPid: number | undefined
+    let bus: BusProcess | null = null
+    const notePids = () => {
+      const pids = [busPid, ...hosts.pids()]
+      const children = pids.flatMap((pid) => (pid === undefined ? [] : (identify(pid) ?? [])))
+      dataDir.update({ children }).catch((error: unknown) => log.warn('run.json could not be written', { error }))
+    }
+    const hosts = createHosts({
+      config: (index) => ({
+        index,
+        socket: bus!.socket,
+        incarnation: bus!.incarnation,
+        bind: options.bind,
+        secretsDir: options.secretsDir,
+        logLevel: options.logLevel,
+      }),
+      clock,
+      log,
+      onLog: options.onHostLog,
+      onPids: notePids,
+      onReport: () => judgeReady(),
+      onFailover(failover) {
+        log.info(`${failover.to} leads ${failover.source}`, {
+          term: failover.term,
+          from: failover.from,
+          reason: failover.reason,
+          gapMs: failover.gapMs,
+        })
+        failovers.add(failover)
+      },
+      onGone: (life) => sums.gone(life),
+    })
+    undo.push(() => hosts.kill())
+
+    // the port first: a second run on it should fail before it has touched anything
+    const server = await listenOn(listen)
+    undo.push(() => server.close())
+    bus = await startBusProcess({
+      dir: dataDir.dir,
+      socket: dataDir.socket('bus.sock'),
+      clock,
+      log,
+      onPid(pid) {
+        busPid = pid
+        notePids()
+      },
+    })
+    undo.push(() => bus?.stop())
+    const busProcess = bus
+    busProcess.failed.catch(async (error: unknown) => {
+      hosts.kill()
+      await dataDir.release().catch(() => {})
+      end.reject(error)
+    })
+    const client = connectEmbedded({
+      socket: busProcess.socket,
+      incarnation: busProcess.incarnation,
+      session: 'supervisor',
+      clock,
+      log,
+    })
+    undo.push(() => client.close())
+    await whenConnected(client)
+    busProcess.watch(() => client.kv.get('ping'))
+    const failovers = await openFailoverLog(client.kv, log)
+    const delivery: Delivery | null =
+      options.deliver === undefined ? null : await startDelivery({ bus: client, clock, log, ...options.deliver })
+    undo.push(() => delivery?.stop())
+
+    const run = createRun({
+      bus: client,
+      hosts,
+      sums,
+      clock,
+      objects: () => objects,
+      problems: () => problems,
+      failovers: () => failovers.all(),
+      delivery: () => delivery?.status() ?? null,
+      busRestarts: () => busProcess.restarts,
+      record: () => dataDir.record,
+      ready: () => readyNow,
+      stop: () => stop(),
+    })
+    const token = dataDir.record.token
+    const api = createApi({ run, log, trusted: false, token, host: listen.host })
+    server.on('request', (request, response) => api.emit('request', request, response))
+    const control = createApi({ run, log, trusted: true, token, host: listen.host })
+    await new Promise<void>((resolve, reject) => {
+      control.once('error', reject)
+      control.listen(dataDir.record.control, () => resolve())
+    })
+    undo.push(() => control.close())
+    const { port } = server.address() as { port: number }
+    const address = `${listen.host.includes(':') ? `[${listen.host}]` : listen.host}:${port}`
+    await dataDir.update({ api: address })
+
+    let applying: Promise<void> = hosts.apply(hostCount(objects.manifest), (index) =>
+      assignmentOf(objects.manifest, index),
+    )
+    const reload = async (): Promise<void> => {
+      let fresh: Objects
+      try {
+        fresh = await loadObjects(options.files)
+      } catch (error) {
+        problems = messageOf(error).split('\n')
+        log.error('the changed files are not applied; the run goes on with what was valid before', {
+          error: messageOf(error),
+        })
+        return
+      }
+      if (problems.length > 0) log.info('the files are valid again')
+      problems = []
+      if (JSON.stringify(fresh.manifest) === JSON.stringify(objects.manifest) || stopping) return
+      sayNotices(fresh, log)
+      objects = fresh
+      await hosts.apply(hostCount(fresh.manifest), (index) => assignmentOf(fresh.manifest, index))
+      log.info('the changed files are applied')
+    }
+    // standard input is read once
+    const stopWatching = watchPaths(options.files.includes('-') ? [] : options.files, {
+      clock,
+      onChange() {
+        applying = applying
+          .then(reload)
+          .catch((error: unknown) => log.error('the changed files could not be applied', { error }))
+      },
+    })
+    undo.push(stopWatching)
+
+    const startedAt = clock.monotonic()
+    const judgeReady = () => {
+      if (readyNow || stopping) return
+      const late = clock.monotonic() - startedAt > READY_WITHIN_MS
+      if (!late && !allServed(objects.manifest.eventSources, hosts.view(), objects.facts)) return
+      if (late) log.warn('not every entry is served yet; see vedette status')
+      readyNow = true
+      becomeReady.resolve()
+    }
+    clock.after(READY_WITHIN_MS + 1, judgeReady)
+    judgeReady()
+
+    const stop = () => {
+      if (stopping) {
+        log.warn('ending at once')
+        hosts.kill()
+        busProcess.kill()
+        void dataDir.release().finally(() => end.resolve())
+        return
+      }
+      stopping = true
+      drain().then(end.resolve, end.reject)
+    }
+    const drain = async () => {
+      log.info('stopping: no new events are taken, what is in flight is finished')
+      stopWatching()
+      await hosts.stop(STOP_PATIENCE_MS)
+      await delivery?.stop()
+      await failovers.settled()
+      await client.close()
+      await busProcess.stop()
+      await closeServers([server, control])
+      await dataDir.release()
+      log.info('stopped')
+    }
+    return { status: run.status, bus: client, api: address, ready: becomeReady.promise, ended: end.promise, stop }
+  }
+}
+
+function sayNotices({ notices, warnings }: Objects, log: Logger): void {
+  for (const notice of notices) log.info(notice)
+  for (const warning of warnings) log.warn(diagnosticLine(warning))
+}
+
+async function listenOn({ host, port }: { host: string; port: number }): Promise<Server> {
+  const server = createServer({ requestTimeout: 60_000, headersTimeout: 15_000 })
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', (error: NodeJS.ErrnoException) => {
+      const where = `${host}:${port}`
+      if (error.code === 'EADDRINUSE') {
+        reject(
+          fail(
+            'PORT_IN_USE',
+            `the API cannot listen on ${where}, something else does: end that, or choose another with --listen 127.0.0.1:PORT (0: any free one)`,
+          ),
+        )
+      } else {
+        reject(
+          fail(
+            'PORT_IN_USE',
+            `the API cannot listen on ${where} (${error.code ?? error.message}): choose another address with --listen`,
+          ),
+        )
+      }
+    })
+    server.listen(port, host, () => resolve())
+  })
+  return server
+}
+
+async function closeServers(servers: Server[]): Promise<void> {
+  await Promise.all(
+    servers.map(
+      (server) =>
+        new Promise<void>((resolve) => {
+          server.close(() => resolve())
+          // streams never end by themselves; a short word (the answer to stop) may still be on its way
+          server.closeIdleConnections()
+          setTimeout(() => server.closeAllConnections(), 50)
+        }),
+    ),
+  )
+}
