@@ -209,11 +209,11 @@ test('what is being made up is made up whole, even when that takes its time', as
     { clock: fakeClock(Date.parse(START) + MAKE_UP_MS), resume: { anchor: last, last } },
   )
   const release = holdEmits(harness)
-  await clock.advance(30_000)
+  await clock.advance(50_000)
   assert.equal(harness.emitted.length, 128)
   release()
   await clock.advance(0)
-  assert.equal(harness.emitted.length, (MAKE_UP_MS + 30_000) / 250)
+  assert.equal(harness.emitted.length, (MAKE_UP_MS + 50_000) / 250)
   assert.deepEqual(harness.advanced, [])
   await harness.stop()
 })
@@ -308,6 +308,14 @@ test('seconds, and intervals below and between whole seconds', async () => {
     ['15', '17', '18', '20'].map((s) => `2026-11-22T15:18:${s}Z`),
   )
   await between.harness.stop()
+})
+
+test('a standby that prepares puts nothing on the bus and starts no timer', async () => {
+  const clock = fakeClock(Date.parse(START))
+  const harness = serveInHarness(calendar, { interval: '1s', timezone: 'Europe/Berlin' }, { clock, prepareOnly: true })
+  await clock.advance(5000)
+  assert.deepEqual([harness.emitted, harness.advanced, clock.timers], [[], [], 0])
+  assert.equal(await harness.stop(), undefined)
 })
 
 test('a position that cannot be read is a fresh start', async () => {

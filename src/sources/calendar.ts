@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { defineSource } from '../source.ts'
 import { docs, examples } from './calendar/docs.ts'
-import { type CalendarPosition, serveCalendar } from './calendar/serve.ts'
+import { type CalendarPosition, serveCalendar, warmUp } from './calendar/serve.ts'
 import { type CalendarSpec, MAKE_UP_MS, scheduleField, specSchema, validateSpec } from './calendar/spec.ts'
 
 export default defineSource<CalendarSpec, CalendarPosition>({
@@ -34,5 +34,6 @@ export default defineSource<CalendarSpec, CalendarPosition>({
     const field = scheduleField(spec)
     return { [field ?? 'schedule']: field === null ? '' : spec[field], timezone: spec.timezone ?? '' }
   },
+  prepare: warmUp,
   serve: serveCalendar,
 })

@@ -6,7 +6,7 @@ import type { Clock } from '../../core/clock.ts'
 import { fail } from '../../core/errors.ts'
 import { rfc3339Nano } from '../../core/event.ts'
 import { goJsonString } from '../../core/json.ts'
-import type { SourceContext } from '../../source.ts'
+import type { PrepareContext, SourceContext } from '../../source.ts'
 import { goTimeString } from './go-time.ts'
 import { inFlight } from './in-flight.ts'
 import { type CalendarSpec, compile, type Schedule } from './spec.ts'
@@ -28,6 +28,14 @@ const LONGEST_SLEEP_MS = 1000
 const MOST_IN_FLIGHT = 128
 /** Skipped ticks are counted up to here; the exact number of more is worth no one's time. */
 const MOST_COUNTED = 10_000
+
+/**
+ * Computes one tick and forgets it: the first use of a time zone in a process costs tens of milliseconds, and a standby should have
+ * them behind it.
+ */
+export async function warmUp({ spec, localZone, clock }: PrepareContext<CalendarSpec>): Promise<void> {
+  compile(spec, localZone).next(clock.now(), clock.now())
+}
 
 export async function serveCalendar(ctx: SourceContext<CalendarSpec, CalendarPosition>): Promise<void> {
   const schedule = compile(ctx.spec, ctx.localZone)
