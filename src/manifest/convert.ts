@@ -138,8 +138,9 @@ export function convert(contents: unknown, problems: Problem[]): Node {
     return String(value)
   }
 
-  const scalar = (node: { value: unknown; type?: string; tag?: string }, at: number): Scalar => {
-    const text = typeof node.value === 'string' ? node.value : String(node.value ?? '')
+  const scalar = (node: { value: unknown; source?: string; type?: string; tag?: string }, at: number): Scalar => {
+    // The library itself decodes `!!binary`; `source` has the text.
+    const text = typeof node.value === 'string' ? node.value : (node.source ?? '')
     const quoted = node.type !== undefined && node.type !== 'PLAIN'
     const resolved =
       node.tag !== undefined ? resolveTagged(node.tag, text, quoted) : { value: quoted ? text : resolvePlain(text) }

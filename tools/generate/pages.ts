@@ -29,7 +29,7 @@ export function sourcePage(definition: SourceDefinition<any, any>): string {
 
 /** The module's own text with its headings below ours; lines in code blocks are no headings. */
 function demoted(text: string): string {
-  const blocks = text.split(/^(```[^]*?^```)/m)
+  const blocks = text.split(/^(```[\s\S]*?^```)/m)
   const levels = blocks.flatMap((block, i) => (i % 2 === 1 ? [] : (block.match(/^#+(?= )/gm) ?? [])))
   const shift = Math.max(0, 3 - Math.min(...levels.map((level) => level.length)))
   if (levels.length === 0 || shift === 0) return text
