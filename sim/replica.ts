@@ -23,6 +23,12 @@ export type Mutation =
   | 'unknown means no'
   /** Positions are those of the last own claim. */
   | 'stale positions'
+  /** A batch goes out back to front. */
+  | 'no order'
+  /** What the bus did not take is acknowledged. */
+  | 'forgets'
+  /** Who has led once does not stand again. */
+  | 'never stands again'
 
 export interface SimulatedReplica {
   readonly elector: Elector
@@ -69,15 +75,20 @@ export function startSimulatedReplica({
   const stop = new AbortController()
   const suspectListeners = new Set<(holder: string) => void>()
   let stopped = false
+  let hasLed = false
 
   const appendFenced = async (fence: Fenced, batch: (Append | Advance)[]): Promise<Outcome[]> => {
     if (replica.full) return batch.map(() => ({ outcome: 'unavailable', error: fail('BUS_FULL', 'the bus is full') }))
     // Who wrote it by its own account; the record's term is the bus's account.
     const signed = batch.map((member) => ('event' in member ? { ...member, sourceId: String(fence.term) } : member))
     const with_ = mutation === 'no fence' ? (mutant.newest ?? fence) : fence
+    if (mutation === 'no order') return (await process.gated(bus.appendFenced(with_, signed.reverse()))).reverse()
     const outcomes = await process.gated(bus.appendFenced(with_, signed))
-    if (mutation !== 'unknown means no') return outcomes
-    return outcomes.map((one) => (one.outcome === 'unknown' ? { ...one, outcome: 'unavailable' } : one))
+    return outcomes.map((one) => {
+      if (mutation === 'unknown means no' && one.outcome === 'unknown') return { ...one, outcome: 'unavailable' }
+      if (mutation === 'forgets' && one.outcome === 'unavailable') return { outcome: 'stored', seq: 0 }
+      return one
+    })
   }
   const seen: Bus = {
     ...bus,
@@ -146,9 +157,12 @@ export function startSimulatedReplica({
     log,
     strict: () => true,
     claim,
-    mayStand: () => bus.status().connected && !replica.full,
+    mayStand: () => bus.status().connected && !replica.full && !(mutation === 'never stands again' && hasLed),
     onView: ({ state, leader, term }) => log.info(`${state}; leader ${leader ?? '-'} term ${term ?? '-'}`),
-    serve: (lead) => leadership.serve(lead),
+    serve(lead) {
+      hasLed = true
+      return leadership.serve(lead)
+    },
   })
   const replica: SimulatedReplica = {
     elector,
