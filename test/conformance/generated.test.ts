@@ -3,6 +3,9 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import path from 'node:path'
 import { test } from 'node:test'
+import { z } from 'zod'
+import { plainValue } from '../../src/manifest/tree.ts'
+import { parseYaml } from '../../src/manifest/yaml.ts'
 import { generate, stale } from '../../tools/generate.ts'
 
 const root = path.resolve(import.meta.dirname, '../..')
@@ -23,6 +26,32 @@ test('a change is noticed', async () => {
     'examples/webhook.yaml: left over',
     'schema/types/nothing.schema.json: missing',
   ])
+})
+
+test('the JSON Schema takes every example, and refuses wrong types and missing fields', async () => {
+  const files = await generate()
+  const schema = z.fromJSONSchema(JSON.parse(files.get('schema/eventsource.schema.json')!))
+  let taken = 0
+  for (const [file, text] of files) {
+    if (!file.startsWith('examples/')) continue
+    for (const document of parseYaml(text).documents) {
+      const value = plainValue(document) as { kind: string }
+      if (value.kind !== 'EventSource') continue
+      assert.deepEqual(schema.safeParse(value).error?.issues, undefined, file)
+      taken++
+    }
+  }
+  assert.ok(taken >= 3)
+  const object = (entry: object) => ({
+    apiVersion: 'argoproj.io/v1alpha1',
+    kind: 'EventSource',
+    metadata: { name: 'a' },
+    spec: { webhook: { e: entry } },
+  })
+  const good = { port: '1', endpoint: '/x', method: 'POST' }
+  assert.equal(schema.safeParse(object(good)).success, true)
+  assert.equal(schema.safeParse(object({ ...good, port: 1 })).success, false)
+  assert.equal(schema.safeParse(object({ ...good, endpoint: undefined })).success, false)
 })
 
 test('links between docs pages lead somewhere', async () => {

@@ -69,5 +69,7 @@ function addRequired(schema: JsonSchema, field: Field): void {
   if (field.fields === undefined || schema.properties === undefined) return
   const required = Object.keys(field.fields).filter((name) => field.fields![name]!.required)
   if (required.length > 0) schema.required = required
+  // What the decoder fills in for a missing field is no default that anyone could use.
+  for (const name of required) delete schema.properties[name]?.default
   for (const [name, child] of Object.entries(field.fields)) addRequired(schema.properties[name] ?? {}, child)
 }
