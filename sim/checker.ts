@@ -1,6 +1,6 @@
 /** What must hold in every world, whatever happens in it. Looks only at what the bus stored and what replicas were told. */
 import type { Fenced, Stored } from '../src/bus/bus.ts'
-import { isEvent } from './origin.ts'
+import { eventIdOf, isEvent } from './origin.ts'
 
 export interface Checker {
   /** Everything found so far, in words. */
@@ -94,7 +94,7 @@ export function createChecker(say: (violation: string) => void): Checker {
       lastTermOf.set(by, term)
       known = Math.max(known, term)
       for (const [entry, { byTerm, advanced }] of entries) {
-        const position = Number(positions.get(entry) ?? 0)
+        const position = positionIn(positions.get(entry))
         // Later terms may have gone on before this answer came; what they stored is none of this claim's business.
         const item = byTerm.findLast((one) => one.term < term)?.item ?? 0
         const later = byTerm.some((one) => one.term > term)
@@ -109,12 +109,13 @@ export function createChecker(say: (violation: string) => void): Checker {
     },
     outcome(by, entry, item, outcome) {
       if (outcome === 'stored') {
-        if (isEvent(entry, item)) acked.add(`${entry}-${item}`)
-        else stateOf(entry).advanced = Math.max(stateOf(entry).advanced, item)
+        acked.add(eventIdOf(entry, item))
+      } else if (outcome === 'advanced') {
+        stateOf(entry).advanced = Math.max(stateOf(entry).advanced, item)
       } else if (outcome === 'duplicate') {
         // The bus's memory of ids saved the day; with positions it must never have to.
         fail(`double: ${by} sent ${entry}-${item} again`)
-      } else if (outcome === 'refused') fail(`refused: ${entry}-${item} of ${by}`)
+      } else if (outcome === 'skipped') fail(`skipped: ${entry}-${item} of ${by}`)
     },
     finish(log) {
       const count = new Map<string, number>()
@@ -125,4 +126,9 @@ export function createChecker(say: (violation: string) => void): Checker {
       }
     },
   }
+}
+
+/** A position as the runtime stores it: with the fingerprint of what it is a position in. */
+function positionIn(stored: unknown): number {
+  return stored === undefined ? 0 : Number((stored as { p: unknown }).p)
 }

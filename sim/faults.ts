@@ -74,33 +74,40 @@ const faults: Record<string, Fault> = {
     })
   },
   full(world) {
-    const ms = world.random.pick([100, 1_000])
+    const ms = world.random.pick([100, 1_000, 7_000])
     world.say(`world   the bus is full for ${ms} ms`)
-    const filled = world.places.map(({ replica }) => replica)
-    for (const replica of filled) if (replica) replica.full = true
+    const filled = world.places.map(({ replica }) => replica?.client)
+    for (const client of filled) if (client) client.full = true
     world.after(ms, () => {
-      for (const replica of filled) if (replica) replica.full = false
+      for (const client of filled) if (client) client.full = false
     })
   },
   falseSuspicion(world, place) {
     world.say(`world   ${place.id} is said to be dead`)
-    for (const other of world.places) if (other.alive && world.random.chance(0.7)) other.replica.suspect(place.id)
+    for (const other of world.places)
+      if (other.alive && world.random.chance(0.7)) other.replica.client.suspect(place.id)
   },
   handOver(world, place) {
     const successor = world.random.chance(0.5) ? world.random.pick(world.places).id : undefined
     world.say(`world   ${place.id} is to hand over to ${successor ?? 'whom it may concern'}`)
     const { replica } = place
-    place.process.reach(() => void (world.calm || replica.elector.handOver(successor)))
+    place.process.reach(() => void (world.calm || replica.handOver(successor)))
   },
   stop(world, place) {
     world.say(`world   ${place.id} is stopped, and killed if it takes too long`)
     const { replica, process } = place
-    process.reach(() => world.calm || replica.stop.abort())
+    process.reach(() => void (world.calm || replica.stop()))
     world.after(world.random.pick([100, 2_000]), () => {
       if (place.process !== process) return
       world.kill(place, true)
       world.start(place)
     })
+  },
+  edit(world) {
+    world.say('world   the object is edited')
+    world.edit()
+    const { object } = world
+    for (const { alive, process, replica } of world.places) if (alive) process.reach(() => replica.apply(object))
   },
   wallClock(world, place) {
     const ms = world.random.between(-4e6, 4e6)
@@ -150,11 +157,11 @@ export function drawFaults(world: World, lastsMs: number): { lastsMs: number; re
       world.net.delayMs = world.net.usualMs
       for (const orphan of world.orphans) world.kill(orphan, true)
       for (const place of world.places) {
-        if (!place.alive || place.replica.stop.signal.aborted) {
+        if (!place.alive || place.replica.stopping) {
           world.kill(place, true)
           world.start(place)
         }
-        place.replica.full = false
+        place.replica.client.full = false
         place.process.resume()
         for (const { link } of new Set([place.bus, place.lockBus])) {
           link.thaw()

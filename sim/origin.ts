@@ -1,14 +1,16 @@
 /**
  * What the simulated replicas read: for each entry the items 1, 2, 3, …, of which some are events and some are only stepped
- * over. The position is the item's number, so the log shows every hole and every double.
+ * over. The position is the item's number and the event's id names it, so the log shows every hole and every double.
  */
-import type { Append } from '../src/bus/bus.ts'
-import type { Clock } from '../src/core/clock.ts'
-import type { EntryRunner } from '../src/runtime/entry.ts'
-import type { Sink } from '../src/runtime/pipeline.ts'
+
+import { isVedetteError, messageOf } from '../src/core/errors.ts'
+import type { Entry, EventSource } from '../src/manifest/manifest.ts'
+import type { SourceContext, SourceDefinition } from '../src/source.ts'
 import type { Random } from './random.ts'
 
-export const entryNames = ['d', 'a', 'c'] as const
+export const source = { namespace: 'sim', name: 'orders' }
+
+const entryNames = ['d', 'a', 'c'] as const
 
 /** Every entry steps over some of its items, each in its own rhythm; the first entry over none. */
 export function isEvent(entry: string, item: number): boolean {
@@ -16,63 +18,81 @@ export function isEvent(entry: string, item: number): boolean {
   return rhythm === 0 || item % (rhythm + 1) !== 0
 }
 
-/** Told what became of what was handed over. */
+export function eventIdOf(entry: string, item: number): string {
+  return `${entry}-${item}`
+}
+
+/** The object that all replicas hold. The last entry's items are stepped over by its filter, the others' by the source. */
+export function originObject({ replicas, entries, version }: { replicas: number; entries: number; version: number }) {
+  const place = { file: 'sim.yaml', line: 1, column: 1 }
+  const entry = (name: string): Entry => ({
+    ...{ type: 'origin', name, spec: { version }, place },
+    ...(name === 'c' ? { filter: { expression: 'keep == true', onError: 'drop' } } : {}),
+  })
+  const object: EventSource = {
+    ...{ ...source, labels: {}, annotations: {}, replicas, eventBusName: 'default', spec: {}, place },
+    entries: entryNames.slice(0, entries).map(entry),
+  }
+  return object
+}
+
+/** Told what became of what a source handed over. */
 export interface OriginWatch {
   resumed(entry: string, position: number): void
+  /** @param outcome `stored` and the like, or the code of the error */
   outcome(entry: string, item: number, outcome: string): void
 }
 
-/** An entry that reads the origin, with several items in flight, as a real source does. */
-export function originEntry({
-  entry,
-  clock,
+/** A source with several items in flight, as real ones have. */
+export function originSource({
   random,
   gapMs,
   window,
   watch,
 }: {
-  entry: string
-  clock: Clock
   random: Random
   /** Mean time between items. */
   gapMs: number
   /** Items in flight at once. */
   window: number
   watch: OriginWatch
-}): EntryRunner {
-  let position: unknown = null
-
-  const handOver = async (sink: Sink, item: number): Promise<void> => {
-    if (isEvent(entry, item)) await sink.ready()
-    const member = isEvent(entry, item) ? eventOf(entry, item) : { entry, position: item }
-    const { outcome } = await sink.append(member)
-    watch.outcome(entry, item, outcome)
-    if (outcome === 'stored') position = Math.max(Number(position), item)
+}): SourceDefinition<any, number> {
+  const handOver = async (ctx: SourceContext<unknown, number>, item: number): Promise<void> => {
+    const { entry } = ctx
+    const event = isEvent(entry, item)
+    try {
+      if (event || entry === 'c') {
+        const data = `{"item":${item},"keep":${event}}`
+        const { outcome } = await ctx.emit({ data, eventId: eventIdOf(entry, item), position: item })
+        watch.outcome(entry, item, outcome)
+      } else {
+        await ctx.advance(item)
+        watch.outcome(entry, item, 'advanced')
+      }
+    } catch (error) {
+      watch.outcome(entry, item, isVedetteError(error) ? error.code : messageOf(error))
+      throw error
+    }
   }
 
-  const runner: Pick<EntryRunner, 'entry' | 'serve' | 'prepare' | 'position'> = {
-    entry: { name: entry } as EntryRunner['entry'],
-    prepare: async () => {},
-    position: () => position,
-    async serve(sink, stored, signal) {
-      position = stored ?? 0
-      watch.resumed(entry, Number(position))
+  const definition: Pick<SourceDefinition<any, number>, 'type' | 'strategy' | 'serve'> = {
+    type: 'origin',
+    strategy: 'active-passive',
+    async serve(ctx) {
+      const position = ctx.resume() ?? 0
+      watch.resumed(ctx.entry, position)
+      const failed = Promise.withResolvers<never>()
+      failed.promise.catch(() => {})
       const flying = new Set<Promise<void>>()
-      for (let item = Number(position) + 1; !signal.aborted; item++) {
-        const one: Promise<void> = handOver(sink, item).then(() => void flying.delete(one))
+      for (let item = position + 1; !ctx.signal.aborted; item++) {
+        const one: Promise<void> = handOver(ctx, item).then(() => void flying.delete(one), failed.reject)
         flying.add(one)
-        if (flying.size >= window) await Promise.race(flying)
-        await clock.sleep(random.between(0, 2 * gapMs), signal).catch(() => {})
+        if (flying.size >= window) await Promise.race([...flying, failed.promise])
+        const pause = ctx.clock.sleep(random.between(0, 2 * gapMs), ctx.signal).catch(() => {})
+        await Promise.race([pause, failed.promise])
       }
-      await Promise.all(flying)
+      await Promise.race([Promise.all(flying), failed.promise])
     },
   }
-  return runner as EntryRunner
-}
-
-/** The id says all. */
-const EVENT = Buffer.from('{}')
-
-function eventOf(entry: string, item: number): Append {
-  return { entry, id: `${entry}-${item}`, event: EVENT, position: item }
+  return definition as SourceDefinition<any, number>
 }

@@ -3,7 +3,7 @@
  * the sum as the last line. Exit code 1 when a world breaks a rule.
  */
 import { parseArgs } from 'node:util'
-import type { Mutation } from './replica.ts'
+import type { Mutation } from './client.ts'
 import { simulate, type Verdict } from './world.ts'
 
 /** What many worlds add up to. */

@@ -2,11 +2,14 @@
 import { type MemoryBus, memoryBusWorld } from '../src/bus/memory.ts'
 import { type Logger, silentLogger } from '../src/core/log.ts'
 import { quickTiming } from '../src/ha/timing.ts'
+import type { EventSource } from '../src/manifest/manifest.ts'
 import { createChecker } from './checker.ts'
+import { createClient, type Mutant, type Mutation } from './client.ts'
 import { drawFaults } from './faults.ts'
+import { originObject, source } from './origin.ts'
 import { createProcess, type Process } from './process.ts'
 import { type Random, seeded } from './random.ts'
-import { type Mutation, type SimulatedReplica, startSimulatedReplica } from './replica.ts'
+import { type SimulatedReplica, startSimulatedReplica } from './replica.ts'
 import { virtualTime } from './time.ts'
 
 export interface Verdict {
@@ -26,6 +29,7 @@ export interface Verdict {
 /** One replica's place: the process in it comes and goes. */
 export interface Place {
   readonly id: string
+  readonly index: number
   process: Process
   bus: MemoryBus
   lockBus: MemoryBus
@@ -34,6 +38,9 @@ export interface Place {
 }
 
 export interface World {
+  /** The EventSource as it is now; `edit` changes what its entries say, and nothing else. */
+  object: EventSource
+  edit(): void
   readonly random: Random
   readonly places: Place[]
   /** Processes of an earlier incarnation. */
@@ -75,7 +82,7 @@ export async function simulate(
   const bus = memoryBusWorld({ clock: time, requestTimeoutMs, clone: (value) => value })
   const pace = { gapMs: random.pick([20, 60, 150]), window: random.int(1, 6), entries: random.int(1, 3) }
   const faults: Record<string, number> = {}
-  const mutant = {}
+  const mutant: Mutant = { positions: new Map() }
   let pids = 0
   let calmSince: number | null = null
   let recoveredMs: number | null = null
@@ -103,7 +110,13 @@ export async function simulate(
   }
 
   const usualMs = random.pick([0.5, 2, 8])
+  const replicas = random.int(1, 5)
+  let version = 0
   const world: World = {
+    object: originObject({ replicas, entries: pace.entries, version }),
+    edit() {
+      world.object = originObject({ replicas, entries: pace.entries, version: ++version })
+    },
     random,
     places: [],
     orphans: [],
@@ -125,16 +138,12 @@ export async function simulate(
       place.bus = connect(id, place.process)
       place.lockBus = world.split ? connect(`${id}-lock`, place.process) : place.bus
       place.alive = true
+      const pid = `${id}#${++pids}`
+      const { process, bus: ofPlace, lockBus } = place
+      const client = createClient({ pid, process, bus: ofPlace, lockBus, checker, mutation, mutant })
       place.replica = startSimulatedReplica({
-        ...{
-          id,
-          pid: `${id}#${++pids}`,
-          process: place.process,
-          bus: place.bus,
-          lockBus: place.lockBus,
-          random: random.fork(),
-        },
-        ...{ timing: quickTiming, checker, log: logger(id), mutation, mutant, pace },
+        ...{ object: world.object, index: place.index, pid, process, client, random: random.fork() },
+        ...{ timing: quickTiming, checker, log: logger(id), pace },
       })
     },
     kill(place, told) {
@@ -144,11 +153,11 @@ export async function simulate(
       const deliver = random.chance(0.5)
       for (const { link } of new Set([place.bus, place.lockBus])) link.cut({ deliver, processDied: told })
     },
-    leader: () => world.places.find(({ alive, replica }) => alive && replica.elector.view().state === 'leading'),
+    leader: () => world.places.find(({ alive, replica }) => alive && replica.view().state === 'leading'),
   }
 
-  for (let i = 0, count = random.int(1, 5); i < count; i++) {
-    const place = { id: `r${i}`, alive: false } as Place
+  for (let index = 0; index < replicas; index++) {
+    const place = { id: `${source.name}-${index}`, index, alive: false } as Place
     world.places.push(place)
     time.after(random.between(0, 300), () => {
       if (!place.alive) world.start(place)
@@ -168,10 +177,10 @@ export async function simulate(
     say('world   calm')
 
     const agreed = () => {
-      const views = world.places.map(({ replica }) => replica.elector.view())
+      const views = world.places.map(({ replica }) => replica.view())
       const leaders = views.filter(({ state }) => state === 'leading')
       const leader = leaders[0]?.leader
-      return leaders.length === 1 && views.every((view) => view.leader === leader)
+      return leaders.length === 1 && views.every((view) => view.leader === leader && view.state !== 'draining')
     }
     const limit = calmSince + recoveryMs(requestTimeoutMs)
     // One whole second in which all agree, nobody claims, and events go on.
@@ -180,7 +189,7 @@ export async function simulate(
       const over = time.monotonic() >= from + 1_000
       if (over && checker.events > events) break
       if (time.monotonic() > limit) {
-        const views = world.places.map(({ id, replica }) => `${id} ${JSON.stringify(replica.elector.view())}`)
+        const views = world.places.map(({ id, replica }) => `${id} ${JSON.stringify(replica.view())}`)
         checker.fail(`liveness: not settled after ${time.monotonic() - calmSince} ms of calm: ${views.join(', ')}`)
         break
       }
@@ -189,7 +198,7 @@ export async function simulate(
       claims = checker.claims
       events = checker.events
     }
-    for (const { replica } of world.places) replica.stop.abort()
+    for (const { replica } of world.places) replica.stop()
     await time.runUntil(time.monotonic() + 2 * quickTiming.leaseMs + 2 * requestTimeoutMs)
     for (const { id, replica } of world.places) if (!replica.stopped) checker.fail(`liveness: ${id} does not stop`)
     checker.finish(bus.log())

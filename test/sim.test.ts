@@ -4,7 +4,7 @@ import { spawn } from 'node:child_process'
 import { text } from 'node:stream/consumers'
 import { suite, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
-import type { Mutation } from '../sim/replica.ts'
+import type { Mutation } from '../sim/client.ts'
 import type { Sum } from '../sim/run.ts'
 import { simulate } from '../sim/world.ts'
 
@@ -31,7 +31,7 @@ suite('simulation', { timeout: 600_000 }, () => {
     assert.equal(sum.worlds, WORLDS)
     assert.ok(sum.events > 50 * WORLDS)
     assert.ok(sum.claims > 2 * WORLDS)
-    assert.equal(Object.keys(sum.faults).length, 15)
+    assert.equal(Object.keys(sum.faults).length, 16)
     for (const [fault, times] of Object.entries(sum.faults)) assert.ok(times > WORLDS / 10, fault)
   })
 
