@@ -3,11 +3,11 @@
  * lmdb maps the file: a truncated or garbled one can end the process that touches it by SIGBUS or SIGSEGV.
  */
 import { spawn } from 'node:child_process'
-import { existsSync, renameSync, rmSync } from 'node:fs'
+import { existsSync, linkSync, mkdirSync, renameSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
-import { fail } from '../../core/errors.ts'
-import { inspectHeader } from './header.ts'
+import { DATA_FILE, inspectHeader, LOCK_FILE } from './header.ts'
 
 export interface StoreCheck {
   /** 0 when unknown. */
@@ -23,7 +23,7 @@ export interface StoreRepair {
   /** Records that were there and could not be read, as far as is known. */
   lost: number
   problems: string[]
-  /** Where the damaged store lies now. */
+  /** The directory where the damaged store lies now. */
   damaged: string
 }
 
@@ -64,11 +64,10 @@ const MAX_CRASHES = 200
 /**
  * Copies every readable, sound record, id, term, position, value, snapshot and count into a fresh store, which takes the
  * damaged one's place; that is kept aside. Nothing may have the store open.
- * @throws STORE_CORRUPT when not even the file could be moved
  */
 export async function repairStore(dir: string, now: Date = new Date()): Promise<StoreRepair> {
-  const target = `${dir}.repair`
-  const damaged = `${dir}.damaged-${now.toISOString().replace(/[:.]/g, '-')}`
+  const target = join(dir, 'store.repair')
+  const damaged = join(dir, `store.damaged-${now.toISOString().replace(/[:.]/g, '-')}`)
   rmSync(target, { recursive: true, force: true })
   const problems: string[] = []
   let [records, lost] = [0, 0]
@@ -95,10 +94,19 @@ export async function repairStore(dir: string, now: Date = new Date()): Promise<
       }
     }
   }
-  if (existsSync(dir)) renameSync(dir, damaged)
-  if (existsSync(target)) renameSync(target, dir)
-  if (existsSync(target)) throw fail('STORE_CORRUPT', `the repaired store in ${target} could not be moved to ${dir}`)
+  replace(dir, target, damaged)
   return { records, lost, problems: problems.slice(0, 20), damaged }
+}
+
+/** In steps after each of which the directory has a store: the damaged one or the repaired one. */
+function replace(dir: string, target: string, damaged: string): void {
+  mkdirSync(damaged, { mode: 0o700 })
+  const [old, repaired] = [join(dir, DATA_FILE), join(target, DATA_FILE)]
+  if (existsSync(old)) linkSync(old, join(damaged, DATA_FILE))
+  if (existsSync(repaired)) renameSync(repaired, old)
+  else rmSync(old, { force: true })
+  rmSync(join(dir, LOCK_FILE), { force: true })
+  rmSync(target, { recursive: true, force: true })
 }
 
 interface ChildRun {

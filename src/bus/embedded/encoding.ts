@@ -31,18 +31,19 @@ export function decodeValue(bytes: Buffer, where: string): unknown {
   }
 }
 
-export function encodeRecord(record: LogRecord): Buffer {
+/** The sequence number stands in the record too, so that it can be told without its key. */
+export function encodeRecord(seq: number, record: LogRecord): Buffer {
   const { timeMs, namespace, eventSource, entry, id, sourceId, term, previous, event } = record
-  return encodeValue([timeMs, namespace, eventSource, entry, id, sourceId ?? null, term ?? null, previous, event])
+  return encodeValue([seq, timeMs, namespace, eventSource, entry, id, sourceId ?? null, term ?? null, previous, event])
 }
 
 /** @throws STORE_CORRUPT */
 export function decodeRecord(bytes: Buffer, seq: number): LogRecord {
   const fields = decodeValue(bytes, `record ${seq}`)
-  if (!Array.isArray(fields) || fields.length < 9 || !(fields[8] instanceof Uint8Array)) {
+  if (!Array.isArray(fields) || fields.length < 10 || fields[0] !== seq || !(fields[9] instanceof Uint8Array)) {
     throw corrupt(`record ${seq}`, 'it has not the fields of a record')
   }
-  const [timeMs, namespace, eventSource, entry, id, sourceId, term, previous, event] = fields
+  const [, timeMs, namespace, eventSource, entry, id, sourceId, term, previous, event] = fields
   return {
     timeMs,
     namespace,

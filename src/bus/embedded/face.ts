@@ -120,7 +120,7 @@ export function busOver(
     ]
     signal?.addEventListener('abort', hear)
     try {
-      for (let next = from; !signal?.aborted; ) {
+      for (let next = Math.ceil(from); !signal?.aborted; ) {
         heard = false
         const page = await call('page', { from: next, namespace, eventSource, entry }).catch((error: unknown) => {
           if (follow && error instanceof VedetteError && error.class === 'transient') return null

@@ -14,6 +14,7 @@ export type Header =
   | { state: 'bad'; why: string }
 
 export const DATA_FILE = 'data.mdb'
+export const LOCK_FILE = 'lock.mdb'
 
 const MAGIC = 0xbeefc0de
 const AT = { magic: 24, version: 28, pageSize: 48, lastPage: 144, transaction: 152 }

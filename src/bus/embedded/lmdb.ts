@@ -68,7 +68,7 @@ function environmentOf(root: RootDatabase, databases: Record<TableName, Database
           const bytes = log.get(seq)
           return bytes === undefined ? undefined : decodeRecord(bytes, seq)
         },
-        put: (seq, record) => log.putSync(seq, encodeRecord(record)),
+        put: (seq, record) => log.putSync(seq, encodeRecord(seq, record)),
         remove: (seq) => log.removeSync(seq),
         first() {
           for (const seq of log.getKeys({ limit: 1 })) return seq

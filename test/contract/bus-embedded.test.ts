@@ -1,0 +1,13 @@
+import { busContract } from './bus.ts'
+import { startBus, takeLease } from './bus-embedded.fixture.ts'
+
+busContract('embedded', async () => {
+  const fixture = await startBus()
+  const keeper = await fixture.connect()
+  return {
+    connect: () => fixture.connect(),
+    hold: (source, holder) => takeLease(keeper, source, holder),
+    close: () => fixture.close(),
+    traits: { claimNeedsLease: true, dedup: true },
+  }
+})
