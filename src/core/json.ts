@@ -11,6 +11,8 @@ const ESCAPES: Record<string, string> = {
 }
 const MUST_ESCAPE = /[<>&\u2028\u2029\ufffd]/
 const TO_ESCAPE = /[<>&\u2028\u2029\ufffd]/g
+/** Text that needs no escape at all, which most is. */
+const PLAIN = /^[ !#-%'-;=?-[\]-~]*$/
 const escaped = (c: string): string => ESCAPES[c] ?? c
 
 /**
@@ -18,6 +20,7 @@ const escaped = (c: string): string => ESCAPES[c] ?? c
  * surrogates) as `\ufffd`, which is how Go marks invalid UTF-8.
  */
 export function goJsonString(text: string): string {
+  if (PLAIN.test(text)) return `"${text}"`
   const json = JSON.stringify(text.isWellFormed() ? text : text.toWellFormed())
   return MUST_ESCAPE.test(json) ? json.replace(TO_ESCAPE, escaped) : json
 }
@@ -45,7 +48,7 @@ export function goJson(value: unknown): string {
   if (Array.isArray(value)) return `[${value.map(goJson).join(',')}]`
   const members: string[] = []
   if (value instanceof Map) {
-    for (const key of [...(value as Map<string, unknown>).keys()].sort(byBytes)) {
+    for (const key of sortedKeys(value as Map<string, unknown>)) {
       members.push(`${goJsonString(key)}:${goJson(value.get(key))}`)
     }
     return `{${members.join(',')}}`
@@ -61,10 +64,12 @@ export function sortedMap<T>(map: Readonly<Record<string, T>>): ReadonlyMap<stri
   return new Map(Object.entries(map))
 }
 
-/** Bytewise order of UTF-8, which is not the order of UTF-16 code units beyond the BMP. */
-function byBytes(a: string, b: string): number {
-  if (ASCII.test(a) && ASCII.test(b)) return a < b ? -1 : a > b ? 1 : 0
-  return Buffer.compare(Buffer.from(a), Buffer.from(b))
+/** Keys in the bytewise order of UTF-8, which is that of UTF-16 code units only as long as all is ASCII. */
+function sortedKeys(map: ReadonlyMap<string, unknown>): string[] {
+  const keys = [...map.keys()]
+  return keys.every((key) => ASCII.test(key))
+    ? keys.sort()
+    : keys.sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)))
 }
 const ASCII = /^[\x00-\x7f]*$/
 

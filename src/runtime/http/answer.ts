@@ -33,16 +33,16 @@ export function writeAnswer(
   { close, clock, log }: { close: boolean; clock: Clock; log: Logger },
 ): void {
   if (response.destroyed || response.headersSent) return
-  const bytes = Buffer.from(body)
   if (close || !incoming.complete) lingerAtEnd(incoming.socket, clock)
   try {
     response.writeHead(status, {
       'Content-Type': TEXT,
       ...headers,
-      'Content-Length': bytes.length,
+      'Content-Length': Buffer.byteLength(body),
       ...(close ? { Connection: 'close' } : {}),
     })
-    response.end(bytes)
+    // A string, not bytes: node:http then writes head and body with one plain write, which is much cheaper.
+    response.end(body)
   } catch (error) {
     log.error(`an answer could not be written: ${messageOf(error)}`)
     incoming.socket.destroy()

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { afterEach, test } from 'node:test'
 import fc from 'fast-check'
+import { held, listen, serve, until } from '../../../test/http-routes.ts'
 import { freePort, rawConnect, rawRequest } from '../../../test/raw-http.ts'
-import { held, listen, serve, until } from './testing.ts'
 
 const cleanUps: (() => unknown)[] = []
 afterEach(async () => {

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { Agent, request as httpRequest } from 'node:http'
 import { afterEach, test } from 'node:test'
+import { held, listen, serve, until } from '../../../test/http-routes.ts'
 import { freePort, rawConnect, rawRequest } from '../../../test/raw-http.ts'
-import { held, listen, serve, until } from './testing.ts'
 
 const cleanUps: (() => unknown)[] = []
 afterEach(async () => {

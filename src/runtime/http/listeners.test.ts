@@ -3,10 +3,10 @@ import { once } from 'node:events'
 import { createServer } from 'node:net'
 import { afterEach, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { held, listen, serve } from '../../../test/http-routes.ts'
 import { freePort, rawConnect, rawRequest } from '../../../test/raw-http.ts'
 import { fail } from '../../core/errors.ts'
 import type { HttpRequest } from '../../source.ts'
-import { held, listen, serve } from './testing.ts'
 
 const cleanUps: (() => unknown)[] = []
 afterEach(async () => {

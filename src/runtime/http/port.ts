@@ -9,6 +9,17 @@ import { createConnections } from './connections.ts'
 import { exchange, type Shared } from './exchange.ts'
 import type { Routes } from './routes.ts'
 
+/** A socket that is already bound, given by whoever lets several processes listen on one port. */
+export interface SharedSocket {
+  /** What `server.listen(handle)` takes. */
+  handle: object
+  /** To be called once this process no longer accepts on it. */
+  release(): void
+}
+
+/** @throws an error with the system's code (EADDRINUSE…) */
+export type OpenPort = (port: number, host: string) => Promise<SharedSocket>
+
 export interface Port {
   listening(): boolean
   /** What new connections are shown; null: plain HTTP. */
@@ -30,16 +41,18 @@ export interface Port {
 /**
  * @param owner for whom the port is opened, for messages
  * @param onClosed a connection has closed
+ * @param open where the socket comes from; left out: this process opens its own
  */
 export function createPort(
   shared: Shared,
   routes: Routes,
-  options: { port: number; certificate: Certificate | null; owner: string; onClosed: () => void },
+  options: { port: number; certificate: Certificate | null; owner: string; onClosed: () => void; open?: OpenPort | undefined },
 ): Port {
   const { clock, limits, log } = shared
   const { port, owner } = options
   let { certificate } = options
   let stopped = false
+  let release = () => {}
   const server = makeServer(shared, certificate)
   const connections = createConnections({
     clock,
@@ -85,20 +98,22 @@ export function createPort(
       certificate = renewed
       ;(server as TlsServer).setSecureContext(renewed)
     },
-    listen: (host) =>
-      new Promise((resolve, reject) => {
-        const failed = (error: NodeJS.ErrnoException) => reject(listenError(error, host, port, owner))
-        server.once('error', failed)
-        server.listen({ port, host, exclusive: false }, () => {
-          server.off('error', failed)
-          server.on('error', (error) => log.error(`port ${port}: ${error.message}`))
-          resolve()
-        })
-      }),
+    async listen(host) {
+      try {
+        const socket = await options.open?.(port, host)
+        release = socket?.release ?? release
+        await listening(server, socket?.handle ?? { port, host, exclusive: false })
+      } catch (error) {
+        release()
+        throw listenError(error as NodeJS.ErrnoException, host, port, owner)
+      }
+      server.on('error', (error) => log.error(`port ${port}: ${error.message}`))
+    },
     stop() {
       stopped = true
       // Not node:http's own close: it also closes connections that just opened, and stops enforcing the time-outs.
       NetServer.prototype.close.call(server)
+      release()
       connections.closeIdle()
     },
     busy: connections.busy,
@@ -109,6 +124,16 @@ export function createPort(
       server.close()
     },
   }
+}
+
+function listening(server: Server, on: object): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject)
+    server.listen(on, () => {
+      server.off('error', reject)
+      resolve()
+    })
+  })
 }
 
 function makeServer({ limits }: Shared, certificate: Certificate | null): Server {

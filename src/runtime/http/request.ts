@@ -4,18 +4,19 @@ import type { HttpRequest } from '../../source.ts'
 
 /** What upstream's payloads show instead of credentials. */
 const MASKED = '*** Masked Auth Secret ***'
-/** Hop-by-hop or moved elsewhere: Go's server takes these out of the map. */
+/** Go's server takes these out of the map. */
 const NOT_IN_MAP = new Set(['Host', 'Transfer-Encoding', 'Trailer'])
 /** Distinct header names remembered; senders can make up any number. */
 const MAX_NAMES = 1000
 
-/** Header names as Go writes them (`X-Github-Event`), remembered. */
+/** Header names as Go writes them (`X-Github-Event`), remembered; empty for those that are not in the map. */
 export function createCanonicalNames(): (name: string) => string {
   const known = new Map<string, string>()
   return (name) => {
     let canonical = known.get(name)
     if (canonical === undefined) {
       canonical = name.toLowerCase().replace(/(^|-)[a-z]/g, (start) => start.toUpperCase())
+      if (NOT_IN_MAP.has(canonical)) canonical = ''
       if (known.size < MAX_NAMES && name.length <= 64) known.set(name, canonical)
     }
     return canonical
@@ -76,7 +77,7 @@ function headerMap(raw: readonly string[], canonical: (name: string) => string):
   const map = new Map<string, string[]>()
   for (let i = 0; i < raw.length; i += 2) {
     const name = canonical(raw[i]!)
-    if (NOT_IN_MAP.has(name)) continue
+    if (name === '') continue
     const value = utf8FromLatin1(raw[i + 1]!)
     const values = map.get(name)
     if (values === undefined) map.set(name, [value])
@@ -84,5 +85,10 @@ function headerMap(raw: readonly string[], canonical: (name: string) => string):
   }
   if (map.get('Authorization')?.some((value) => value !== '')) map.set('Authorization', [MASKED])
   if (map.get('Pragma')?.[0] === 'no-cache' && !map.has('Cache-Control')) map.set('Cache-Control', ['no-cache'])
-  return Object.fromEntries([...map].sort(([a], [b]) => (a < b ? -1 : 1)))
+  const headers: Record<string, string[]> = {}
+  for (const name of [...map.keys()].sort()) {
+    if (name === '__proto__') Object.defineProperty(headers, name, { value: map.get(name), enumerable: true })
+    else headers[name] = map.get(name)!
+  }
+  return headers
 }

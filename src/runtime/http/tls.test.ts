@@ -3,10 +3,10 @@ import { X509Certificate } from 'node:crypto'
 import { afterEach, test } from 'node:test'
 import type { TLSSocket } from 'node:tls'
 import { makeCertificate } from '../../../test/certificate.ts'
+import { listen, serve, until } from '../../../test/http-routes.ts'
 import { freePort, rawConnect, rawRequest } from '../../../test/raw-http.ts'
 import { fail } from '../../core/errors.ts'
 import { silentLogger } from '../../core/log.ts'
-import { listen, serve, until } from './testing.ts'
 
 const cleanUps: (() => unknown)[] = []
 afterEach(async () => {

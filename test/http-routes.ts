@@ -1,11 +1,11 @@
-/** What the tests of this folder share; not part of the program. */
+/** Listeners and routes for tests of the HTTP machinery. */
 import assert from 'node:assert/strict'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { systemClock } from '../../core/clock.ts'
-import { silentLogger } from '../../core/log.ts'
-import type { HttpAnswer, HttpRequest, HttpRoute } from '../../source.ts'
-import type { Limits } from './limits.ts'
-import { createListeners, type Listeners } from './listeners.ts'
+import { systemClock } from '../src/core/clock.ts'
+import { silentLogger } from '../src/core/log.ts'
+import type { Limits } from '../src/runtime/http/limits.ts'
+import { createListeners, type Listeners } from '../src/runtime/http/listeners.ts'
+import type { HttpAnswer, HttpRequest, HttpRoute } from '../src/source.ts'
 
 /** Listeners on loopback that `cleanUps` closes. */
 export function listen(cleanUps: (() => unknown)[], limits: Partial<Limits> = {}, log = silentLogger): Listeners {
