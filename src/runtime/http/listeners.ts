@@ -1,7 +1,7 @@
 /**
  * The HTTP listeners of one process: one per distinct port, shared by all entries of all types. Guarantees: a route that is
  * registered again replaces the former one without a refused connection; nothing a sender does makes memory grow without bound or
- * the process end. Host processes of `vedette run` share a port: its socket is then handed in (`openPort`).
+ * the process end. Host processes of `vedette run` share a port: its socket is then handed in (`openSocket`).
  */
 import type { Clock } from '../../core/clock.ts'
 import { fail, messageOf } from '../../core/errors.ts'
@@ -12,7 +12,7 @@ import { type Certificate, readCertificate, sameCertificate } from './certificat
 import type { Shared } from './exchange.ts'
 import { createGuard } from './guard.ts'
 import { defaultLimits, type Limits } from './limits.ts'
-import { createPort, type OpenPort, type Port } from './port.ts'
+import { createPort, type OpenSocket, type Port } from './port.ts'
 import { createCanonicalNames } from './request.ts'
 import { createRoutes, type Registration, type Routes } from './routes.ts'
 
@@ -62,9 +62,9 @@ export function createListeners({
   bind,
   clock,
   log,
-  openPort,
+  openSocket,
   ...given
-}: { bind: string; clock: Clock; log: Logger; openPort?: OpenPort } & Partial<Limits>): Listeners {
+}: { bind: string; clock: Clock; log: Logger; openSocket?: OpenSocket } & Partial<Limits>): Listeners {
   const limits = { ...defaultLimits, ...given }
   const open = new Map<number, Opened>()
   /** Ports that no longer accept, until their connections are closed. */
@@ -114,7 +114,7 @@ export function createListeners({
       certificate,
       owner,
       onClosed: somethingEnded,
-      open: openPort,
+      open: openSocket,
     })
     const opened: Opened = { number, routes, port, cancel: () => {} }
     open.set(number, opened)

@@ -18,7 +18,7 @@ export interface SharedSocket {
 }
 
 /** @throws an error with the system's code (EADDRINUSE…) */
-export type OpenPort = (port: number, host: string) => Promise<SharedSocket>
+export type OpenSocket = (port: number, host: string) => Promise<SharedSocket>
 
 export interface Port {
   listening(): boolean
@@ -46,7 +46,13 @@ export interface Port {
 export function createPort(
   shared: Shared,
   routes: Routes,
-  options: { port: number; certificate: Certificate | null; owner: string; onClosed: () => void; open?: OpenPort | undefined },
+  options: {
+    port: number
+    certificate: Certificate | null
+    owner: string
+    onClosed: () => void
+    open?: OpenSocket | undefined
+  },
 ): Port {
   const { clock, limits, log } = shared
   const { port, owner } = options
