@@ -3,7 +3,8 @@ import type { Place, World } from './world.ts'
 
 type Fault = (world: World, place: Place) => void
 
-const faults: Record<string, Fault> = {
+/** Every kind, by name. */
+export const faults: Readonly<Record<string, Fault>> = {
   crash(world, place) {
     const told = world.random.chance(0.7)
     const downMs = world.random.pick([1, 30, 400, 2_500])

@@ -80,7 +80,7 @@ export async function simulate(
   const checker = createChecker(say)
   const requestTimeoutMs = random.pick([300, 1000, 3000])
   const bus = memoryBusWorld({ clock: time, requestTimeoutMs, clone: (value) => value })
-  const pace = { gapMs: random.pick([20, 60, 150]), window: random.int(1, 6), entries: random.int(1, 3) }
+  const pace = { gapMs: random.pick([30, 80, 200]), window: random.int(1, 6), entries: random.int(1, 3) }
   const faults: Record<string, number> = {}
   const mutant: Mutant = { positions: new Map() }
   let pids = 0
@@ -170,7 +170,7 @@ export async function simulate(
   })
   try {
     await time.runUntil(random.between(300, 600))
-    const restoreAll = drawFaults(world, random.between(1_500, 5_000))
+    const restoreAll = drawFaults(world, random.between(1_500, 4_500))
     await time.runUntil(world.now() + restoreAll.lastsMs)
     calmSince = time.monotonic()
     restoreAll.restore()
@@ -199,7 +199,10 @@ export async function simulate(
       events = checker.events
     }
     for (const { replica } of world.places) replica.stop()
-    await time.runUntil(time.monotonic() + 2 * quickTiming.leaseMs + 2 * requestTimeoutMs)
+    const patience = time.monotonic() + 2 * quickTiming.leaseMs + 2 * requestTimeoutMs
+    while (world.places.some(({ replica }) => !replica.stopped) && time.monotonic() < patience) {
+      await time.runUntil(time.monotonic() + 100)
+    }
     for (const { id, replica } of world.places) if (!replica.stopped) checker.fail(`liveness: ${id} does not stop`)
     checker.finish(bus.log())
   } catch (error) {
