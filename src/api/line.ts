@@ -39,8 +39,15 @@ export function readableLine({ seq, time, subject, event }: EventLine, width = 1
 }
 
 function payload(event: Record<string, unknown>): string {
-  if (typeof event.data_base64 === 'string') return Buffer.from(event.data_base64, 'base64').toString('utf8')
-  return JSON.stringify(event.data ?? null)
+  if (typeof event.data_base64 !== 'string') return JSON.stringify(event.data ?? null)
+  const text = Buffer.from(event.data_base64, 'base64').toString('utf8')
+  try {
+    // of a request people want to see the body, not the headers before it
+    const body = text.startsWith('{"header":') ? (JSON.parse(text) as { body?: unknown }).body : undefined
+    return body === undefined ? text : JSON.stringify(body)
+  } catch {
+    return text
+  }
 }
 
 /** Payloads come from anywhere: control characters must not reach a terminal. */

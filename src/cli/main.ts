@@ -6,6 +6,9 @@ import { exitCodeOf, isVedetteError, messageOf } from '../core/errors.ts'
 /** In the order of `vedette --help`. */
 const commands: Record<string, () => Promise<{ default: (program: Command) => void }>> = {
   run: () => import('./run.ts'),
+  validate: () => import('./validate.ts'),
+  explain: () => import('./explain.ts'),
+  types: () => import('./types.ts'),
   status: () => import('./status.ts'),
   tail: () => import('./tail.ts'),
   send: () => import('./send.ts'),
@@ -22,20 +25,15 @@ async function main(argv: string[]): Promise<void> {
     .showHelpAfterError('(add --help for what there is)')
     .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, 'vedette: ')) })
     .exitOverride()
-  program.on('option:version', () => {})
   const wanted = argv.find((word) => !word.startsWith('-'))
+  if (wanted === undefined && (argv[0] === '-V' || argv[0] === '--version')) {
+    const { version } = await import('../local/version.ts')
+    process.stdout.write(`${version()}\n`)
+    return
+  }
   const load = wanted !== undefined && Object.hasOwn(commands, wanted) ? commands[wanted] : undefined
   const modules = await Promise.all((load === undefined ? Object.values(commands) : [load]).map((one) => one()))
   for (const { default: register } of modules) register(program)
-  program.action(async () => {
-    if (program.opts<{ version?: boolean }>().version) {
-      const { version } = await import('../local/version.ts')
-      process.stdout.write(`${version()}\n`)
-    } else {
-      program.outputHelp({ error: true })
-      process.exitCode = 2
-    }
-  })
   for (const command of program.commands) command.copyInheritedSettings(program).exitOverride()
   await program.parseAsync(argv, { from: 'user' })
 }

@@ -1,7 +1,7 @@
 /**
- * A host process: holds one replica of each EventSource assigned to it. It ends at once when its supervisor is gone (node:cluster's
- * own rule for a worker that loses its channel): what it would still write is refused by the next run's incarnation.
- * Signals that a terminal or a service manager sends to the whole group: SIGINT is the supervisor's business; SIGTERM drains.
+ * A host process: holds one replica of each EventSource assigned to it. It ends at once when its supervisor is gone: what it would
+ * still write is refused by the next run's incarnation. Signals that a terminal or a service manager sends to the whole group:
+ * SIGINT is the supervisor's business; SIGTERM drains.
  */
 import process from 'node:process'
 import { connectEmbedded } from '../bus/embedded/client.ts'
@@ -13,6 +13,7 @@ import { embeddedLock } from '../ha/locks/embedded.ts'
 import { embeddedSuspicion } from '../ha/peers/embedded.ts'
 import type { EventSource, Values } from '../manifest/manifest.ts'
 import { createListeners, type Listeners } from '../runtime/http/listeners.ts'
+import type { SharedSocket } from '../runtime/http/port.ts'
 import { createMetrics } from '../runtime/metrics.ts'
 import { type Replica, startReplica } from '../runtime/replica.ts'
 import { localSecrets } from '../runtime/secrets.ts'
@@ -42,6 +43,7 @@ const stackOf = (error: unknown): string => (error instanceof Error ? (error.sta
 process.on('uncaughtException', (error) => die(error.stack ?? error.message))
 process.on('unhandledRejection', (error) => die(stackOf(error)))
 process.on('SIGINT', () => {})
+process.on('disconnect', () => process.exit(0))
 
 interface Held {
   config: HostConfig
@@ -67,7 +69,7 @@ async function start(config: HostConfig, assignment: Assignment): Promise<Held> 
     clock,
     log,
   })
-  const listeners = createListeners({ bind: config.bind, clock, log })
+  const listeners = createListeners({ bind: config.bind, clock, log, openSocket: openPort })
   const secrets: Values[] = []
   const configMaps: Values[] = []
   const store = localSecrets({ secrets, configMaps, dir: config.secretsDir })
@@ -143,6 +145,7 @@ async function drain({ replicas, listeners, bus }: Held): Promise<void> {
   await bus.close()
 }
 
+let opened = 0
 let held: Promise<Held> | null = null
 let draining: Promise<void> | null = null
 
@@ -166,8 +169,30 @@ async function answer(message: Ask): Promise<unknown> {
   }
 }
 
-process.on('message', (message: ToHost) => {
+const opening = new Map<number, { resolve(socket: SharedSocket): void; reject(error: Error): void }>()
+
+/** The supervisor binds, so that all hosts share one socket. */
+function openPort(port: number, host: string): Promise<SharedSocket> {
+  const number = ++opened
+  return new Promise((resolve, reject) => {
+    opening.set(number, { resolve, reject })
+    say({ say: 'openPort', number, port, host })
+  })
+}
+
+function portOpened(
+  { number, port, code }: { number: number; port: number; code?: string | undefined },
+  handle: object | undefined,
+): void {
+  const waiting = opening.get(number)
+  opening.delete(number)
+  if (handle === undefined) waiting?.reject(Object.assign(new Error(code ?? 'no socket came'), { code }))
+  else waiting?.resolve({ handle, release: () => say({ say: 'closePort', port }) })
+}
+
+process.on('message', (message: ToHost, handle: unknown) => {
   if (typeof message?.number !== 'number') return
+  if ('port' in message) return portOpened(message, (handle ?? undefined) as object | undefined)
   const { number } = message
   const ends = message.ask === 'drain'
   answer(message).then(

@@ -1,18 +1,18 @@
 /**
- * The host processes: as many as the largest `replicas`, each restarted when it dies. They are workers of node:cluster, so that all
- * share one listening socket per port: while one of them lives no connection is refused. They take connections
- * themselves (SCHED_NONE), so that a frozen one holds none that it has not already taken.
+ * The host processes: as many as the largest `replicas`, each restarted when it dies. They share one listening socket per port
+ * (sharedPorts.ts).
  */
-import cluster, { type Worker } from 'node:cluster'
+import { type ChildProcess, fork, type SendHandle } from 'node:child_process'
 import type { HostView } from '../api/status.ts'
 import { sourceKey } from '../api/status.ts'
 import { backoffMs } from '../core/backoff.ts'
 import type { Clock } from '../core/clock.ts'
-import { fail } from '../core/errors.ts'
+import { fail, messageOf } from '../core/errors.ts'
 import type { Logger } from '../core/log.ts'
 import type { Failover, ReplicaReport } from '../runtime/report.ts'
 import { entryPoint } from './entryPoint.ts'
-import type { Answers, Ask, Assignment, FromHost, HostConfig } from './messages.ts'
+import type { Answers, Ask, Assignment, FromHost, HostConfig, ToHost } from './messages.ts'
+import { createSharedPorts, type Handle } from './sharedPorts.ts'
 
 export interface Hosts {
   /** By index; also those that are down for the moment. */
@@ -51,7 +51,7 @@ const DRAIN_PATIENCE_MS = 15_000
 
 interface Host {
   index: number
-  worker: Worker | null
+  process: ChildProcess | null
   restarts: number
   /** Deaths in a row without a healthy life between. */
   quickDeaths: number
@@ -75,38 +75,35 @@ export function createHosts(options: HostsOptions): Hosts {
   const hosts = new Map<number, Host>()
   let stopping = false
   let asked = 0
-
-  cluster.schedulingPolicy = cluster.SCHED_NONE
-  cluster.setupPrimary({
-    exec: entryPoint('./host', import.meta.url),
-    args: [],
-    serialization: 'advanced',
-    stdio: ['ignore', 'ignore', onLog === null ? 'inherit' : 'pipe', 'ipc'],
-  })
+  const ports = createSharedPorts()
 
   const launch = (host: Host): Promise<unknown> => {
-    const worker = cluster.fork()
-    const pid = worker.process.pid
-    host.worker = worker
+    const process = fork(entryPoint('./host', import.meta.url), [], {
+      serialization: 'advanced',
+      stdio: ['ignore', 'ignore', onLog === null ? 'inherit' : 'pipe', 'ipc'],
+    })
+    const { pid } = process
+    host.process = process
     host.bornAt = host.heardAt = clock.monotonic()
     host.reports = new Map()
     host.lastWords = null
-    if (onLog !== null) worker.process.stderr?.setEncoding('utf8').on('data', onLog)
-    worker.on('message', (message: FromHost) => hear(host, worker, message))
-    worker.on('error', (error) => log.debug('a message to a host was lost', { host: host.index, error }))
+    if (onLog !== null) process.stderr?.setEncoding('utf8').on('data', onLog)
+    process.on('message', (message) => hear(host, process, message as FromHost))
+    process.on('error', (error) => log.debug('a message to a host was lost', { host: host.index, error }))
     host.gone = new Promise((resolve) => {
-      worker.once('exit', (code, signal) => {
+      process.once('exit', (code, signal) => {
         ended(host, pid, code, signal)
         resolve()
       })
     })
     options.onPids()
     const config = options.config(host.index)
-    return tell(host, { ask: 'start', config, assignment: host.assignment }, null)
+    const started = tell(host, { ask: 'start', config, assignment: host.assignment }, null)
+    return started.then(() => ports.settle(host.index))
   }
 
-  const hear = (host: Host, worker: Worker, message: FromHost) => {
-    if (host.worker !== worker) return
+  const hear = (host: Host, process: ChildProcess, message: FromHost) => {
+    if (host.process !== process) return
     host.heardAt = clock.monotonic()
     switch (message.say) {
       case 'answer': {
@@ -126,14 +123,35 @@ export function createHosts(options: HostsOptions): Hosts {
         return options.onReport()
       case 'failover':
         return options.onFailover(message.failover)
+      case 'openPort':
+        return void openPort(host, process, message)
+      case 'closePort':
+        return ports.close(host.index, message.port)
       case 'dying':
         host.lastWords = message.reason
     }
   }
 
+  const openPort = async (
+    host: Host,
+    process: ChildProcess,
+    { number, port, host: address }: { number: number; port: number; host: string },
+  ) => {
+    const answer = (message: ToHost, handle?: Handle) => {
+      if (process.connected) process.send(message, handle as unknown as SendHandle, {}, () => {})
+    }
+    try {
+      const handle = await ports.open(host.index, port, address)
+      if (host.process === process) answer({ port, number }, handle)
+    } catch (error) {
+      answer({ port, number, code: (error as NodeJS.ErrnoException).code ?? messageOf(error) })
+    }
+  }
+
   const ended = (host: Host, pid: number | undefined, code: number | null, signal: string | null) => {
     const lived = clock.monotonic() - host.bornAt
-    host.worker = null
+    host.process = null
+    ports.suspend(host.index)
     for (const { reject } of host.pending.values()) reject(new Error(`host ${host.index} ended`))
     host.pending.clear()
     options.onGone(lifeKey(host.index, pid))
@@ -161,8 +179,8 @@ export function createHosts(options: HostsOptions): Hosts {
   }
 
   const tell = (host: Host, ask: Ask, timeoutMs: number | null): Promise<unknown> => {
-    const { worker } = host
-    if (worker === null || !worker.isConnected()) {
+    const { process } = host
+    if (process === null || !process.connected) {
       return Promise.reject(fail('LOCK_UNAVAILABLE', `host ${host.index} is down`))
     }
     const number = ++asked
@@ -175,7 +193,7 @@ export function createHosts(options: HostsOptions): Hosts {
               reject(
                 fail(
                   'LOCK_UNAVAILABLE',
-                  `host ${host.index} (process ${worker.process.pid}) did not answer within ${timeoutMs} ms`,
+                  `host ${host.index} (process ${process.pid}) did not answer within ${timeoutMs} ms`,
                 ),
               )
             })
@@ -189,7 +207,7 @@ export function createHosts(options: HostsOptions): Hosts {
           reject(error)
         },
       })
-      worker.send({ ...ask, number }, (error: Error | null) => {
+      process.send({ ...ask, number } satisfies ToHost, (error: Error | null) => {
         if (error === null) return
         host.pending.get(number)?.reject(error)
         host.pending.delete(number)
@@ -200,15 +218,16 @@ export function createHosts(options: HostsOptions): Hosts {
   const drain = async (host: Host, patienceMs: number): Promise<void> => {
     host.leaving = true
     host.cancelRestart()
-    const { worker } = host
-    if (worker === null) return
+    const { process } = host
+    if (process === null) return ports.leave(host.index)
     const cancel = clock.after(patienceMs, () => {
-      log.warn('a host process does not end; killing it', { host: host.index, pid: worker.process.pid })
-      worker.process.kill('SIGKILL')
+      log.warn('a host process does not end; killing it', { host: host.index, pid: process.pid })
+      process.kill('SIGKILL')
     })
     tell(host, { ask: 'drain' }, null).catch(() => {})
     await host.gone
     cancel()
+    ports.leave(host.index)
   }
 
   return {
@@ -217,7 +236,7 @@ export function createHosts(options: HostsOptions): Hosts {
         .sort((a, b) => a.index - b.index)
         .map((host) => ({
           index: host.index,
-          pid: host.worker?.process.pid ?? null,
+          pid: host.process?.pid ?? null,
           restarts: host.restarts,
           silentMs: clock.monotonic() - host.heardAt,
           reports: host.reports,
@@ -230,7 +249,7 @@ export function createHosts(options: HostsOptions): Hosts {
         if (host === undefined) {
           const fresh: Host = {
             index,
-            worker: null,
+            process: null,
             restarts: 0,
             quickDeaths: 0,
             bornAt: 0,
@@ -248,7 +267,7 @@ export function createHosts(options: HostsOptions): Hosts {
         } else {
           host.assignment = assignment
           // one that is down gets it when it starts
-          if (host.worker !== null) work.push(tell(host, { ask: 'apply', assignment }, 15_000))
+          if (host.process !== null) work.push(tell(host, { ask: 'apply', assignment }, 15_000))
         }
       }
       for (const host of [...hosts.values()].filter(({ index }) => index >= count)) {
@@ -265,15 +284,14 @@ export function createHosts(options: HostsOptions): Hosts {
       if (host === undefined) throw fail('LOCK_UNAVAILABLE', `there is no host ${index}`)
       return (await tell(host, ask, timeoutMs)) as never
     },
-    pids: () =>
-      [...hosts.values()].flatMap(({ worker }) => (worker?.process.pid === undefined ? [] : [worker.process.pid])),
+    pids: () => [...hosts.values()].flatMap(({ process }) => (process?.pid === undefined ? [] : [process.pid])),
     async stop(patienceMs) {
       stopping = true
       await Promise.all([...hosts.values()].map((host) => drain(host, patienceMs)))
     },
     kill() {
       stopping = true
-      for (const { worker } of hosts.values()) worker?.process.kill('SIGKILL')
+      for (const { process } of hosts.values()) process?.kill('SIGKILL')
     },
   }
 }

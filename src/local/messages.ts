@@ -34,13 +34,18 @@ export type Ask =
   /** Stop taking, drain, hand over, release; answered, then the process ends. */
   | { ask: 'drain' }
 
-export type ToHost = Ask & { number: number }
+export type ToHost =
+  | (Ask & { number: number })
+  /** The answer to `openPort`; the socket travels with it. */
+  | { port: number; number: number; code?: string | undefined }
 
 export type FromHost =
   | { say: 'answer'; number: number; value?: unknown; error?: string }
   /** All replicas of the host; at changes, and every 500 ms as a sign of life. */
   | { say: 'reports'; reports: ReplicaReport[] }
   | { say: 'failover'; failover: Failover }
+  | { say: 'openPort'; number: number; port: number; host: string }
+  | { say: 'closePort'; port: number }
   /** Last words of a process that ends by itself. */
   | { say: 'dying'; reason: string }
 

@@ -1,6 +1,7 @@
 /** What the files say, judged for `vedette run`: which objects run here, and what stands against it. */
 import type { TypeFacts } from '../api/status.ts'
-import { fail } from '../core/errors.ts'
+import { fail, messageOf } from '../core/errors.ts'
+import { compileFilter } from '../filter/filter.ts'
 import { diagnosticLine, loadManifest, readManifestFiles } from '../manifest/load.ts'
 import type { Diagnostic, Manifest } from '../manifest/manifest.ts'
 import type { SourceDefinition } from '../source.ts'
@@ -20,7 +21,7 @@ export interface Objects {
  * @throws MANIFEST_INVALID with every mistake as a line of its message, also for a bus that this version cannot run
  */
 export async function loadObjects(files: string[]): Promise<Objects> {
-  const { manifest, diagnostics } = await loadManifest(await readManifestFiles(files))
+  const { manifest, diagnostics } = await loadManifest(await readManifestFiles(files), { checkFilter })
   const errors = diagnostics.filter(({ severity }) => severity === 'error')
   if (errors.length > 0) {
     throw fail(
@@ -45,6 +46,16 @@ export async function loadObjects(files: string[]): Promise<Objects> {
   ]
   const warnings = diagnostics.filter(({ severity }) => severity === 'warning')
   return { manifest, warnings, notices, facts: await factsOf(manifest) }
+}
+
+/** Says what is wrong with a filter expression, or null. */
+function checkFilter(expression: string): string | null {
+  try {
+    compileFilter(expression)
+    return null
+  } catch (error) {
+    return messageOf(error)
+  }
 }
 
 /** @returns notices. @throws MANIFEST_INVALID */

@@ -159,31 +159,31 @@ export function createRun(parts: RunParts): Run {
           `${name} has ${source.replicas} replica: there is nobody to hand the lead to; set spec.replicas to 2 or more`,
         )
       }
-      const before = leaderOf(hosts.view(), key)
-      const from = hosts.view().find((host) => host.reports.get(key)?.id === before.leader)
-      if (before.leader === null || from === undefined) {
-        throw fail('NOT_LEADING', `nobody leads ${name} at this moment: an election is going on; see vedette status`)
-      }
       const deadline = clock.monotonic() + HAND_OVER_PATIENCE_MS
-      const led = hosts.ask(
-        from.index,
-        { ask: 'handOver', namespace: source.namespace, name, successor: undefined },
-        HAND_OVER_PATIENCE_MS,
-      )
-      led.catch(() => {})
-      for (;;) {
-        const now = leaderOf(hosts.view(), key)
-        if (now.leader !== null && now.leader !== before.leader && now.term !== null && now.term > (before.term ?? 0)) {
-          return { from: before.leader, to: now.leader, term: now.term }
+      const leading = async (unlike: (now: ReturnType<typeof leaderOf>) => boolean, otherwise: string) => {
+        for (;;) {
+          const { leader, term } = leaderOf(hosts.view(), key)
+          if (leader !== null && term !== null && !unlike({ leader, term })) return { leader, term }
+          if (clock.monotonic() > deadline) throw fail('NOT_LEADING', otherwise)
+          await clock.sleep(LOOK_MS)
         }
-        if (clock.monotonic() > deadline) {
-          throw fail(
-            'NOT_LEADING',
-            `no other replica of ${name} took the lead within ${HAND_OVER_PATIENCE_MS / 1000} s; see vedette status`,
-          )
-        }
-        await clock.sleep(LOOK_MS)
       }
+      const seconds = HAND_OVER_PATIENCE_MS / 1000
+      const before = await leading(() => false, `nobody leads ${name}, for ${seconds} s now; see vedette status`)
+      const from = hosts.view().find((host) => host.reports.get(key)?.id === before.leader)
+      hosts
+        .ask(
+          from?.index ?? -1,
+          { ask: 'handOver', namespace: source.namespace, name, successor: undefined },
+          seconds * 1000,
+        )
+        .catch(() => {})
+      // by whatever way: also when the leader does not answer and is replaced for that
+      const after = await leading(
+        (now) => now.leader === before.leader || (now.term ?? 0) <= before.term,
+        `no other replica of ${name} took the lead within ${seconds} s; see vedette status`,
+      )
+      return { from: before.leader, to: after.leader, term: after.term }
     },
   }
 }
