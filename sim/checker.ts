@@ -92,14 +92,14 @@ export function createChecker(say: (violation: string) => void): Checker {
       }
       nonces.set(term, nonce)
       lastTermOf.set(by, term)
+      const superseded = known > term
       known = Math.max(known, term)
       for (const [entry, { byTerm, advanced }] of entries) {
         const position = positionIn(positions.get(entry))
         // Later terms may have gone on before this answer came; what they stored is none of this claim's business.
         const item = byTerm.findLast((one) => one.term < term)?.item ?? 0
-        const later = byTerm.some((one) => one.term > term)
         if (position < item) fail(`position: ${by} was to resume ${entry} at ${position}, but ${item} is on the log`)
-        if (!later && position < advanced) {
+        if (!superseded && position < advanced) {
           fail(`position: ${by} was to resume ${entry} at ${position}, but ${advanced} was acknowledged`)
         }
         const lost = missing(entry, item, position + 1)
