@@ -1,7 +1,7 @@
 /** The events of a running `vedette run`, over its control socket: server-sent events taken apart again. */
 import { createInterface } from 'node:readline'
 import type { Scan } from '../api/scan.ts'
-import { fail } from '../core/errors.ts'
+import { fail, messageOf } from '../core/errors.ts'
 import type { RunRecord } from '../local/dataDir.ts'
 import { errorIn, open, textOf } from './client.ts'
 
@@ -27,14 +27,17 @@ export async function* remoteEvents(
   const gone = new AbortController()
   const response = await open(run, `/v1/events?${query}`, { signal: gone.signal })
   if (response.statusCode !== 200) throw errorIn(await textOf(response), response.statusCode ?? 0)
-  response.on('error', () => {})
   let seq = 0
+  // readline throws what its input throws; the loop below must end in our words
+  response.on('error', () => {})
   try {
     for await (const line of createInterface({ input: response, crlfDelay: Number.POSITIVE_INFINITY })) {
       if (line.startsWith('id: ')) seq = Number(line.slice(4))
       else if (line.startsWith('data: ')) yield { seq, json: line.slice(6) }
       else if (line.startsWith(': next ')) onNext(Number(line.slice(7)))
     }
+  } catch (error) {
+    throw fail('NOT_RUNNING', `the run ended: ${messageOf(error)}`)
   } finally {
     gone.abort()
   }

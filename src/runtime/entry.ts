@@ -56,6 +56,9 @@ export function createEntry(options: EntryOptions): EntryRunner {
   const account = createAccount({ clock, log, metrics, onChange })
   let position: unknown = null
   let serving = false
+  // a listener serves from the moment its port accepts, not before: `ready` promises that
+  const hasPort = (definition.listens?.(entry.spec).length ?? 0) > 0
+  let accepting = !hasPort
 
   const prepareContext = (signal: AbortSignal): PrepareContext => ({
     spec: entry.spec,
@@ -95,8 +98,12 @@ export function createEntry(options: EntryOptions): EntryRunner {
       advance: pipeline.advance,
       resume: () => resumed,
       snapshot: sink.snapshot(entry.name),
-      http: (route) =>
-        listeners.route(`${namespace}/${eventSource}/${entry.name}`, route, { signal, secret: prepared.secret, log }),
+      async http(route) {
+        const owner = `${namespace}/${eventSource}/${entry.name}`
+        await listeners.route(owner, route, { signal, secret: prepared.secret, log })
+        accepting = true
+        onChange()
+      },
     }
     const patience = { signal, clock, patienceMs: STOP_PATIENCE_MS }
     try {
@@ -104,6 +111,7 @@ export function createEntry(options: EntryOptions): EntryRunner {
       if (!returned) log.error('the source does not stop; what it still emits is refused')
       else if (!signal.aborted) throw fail('ORIGIN_UNAVAILABLE', 'the source ended by itself')
     } finally {
+      accepting = !hasPort
       await patiently(pipeline.settle(), patience)
       position = pipeline.position()
     }
@@ -147,7 +155,7 @@ export function createEntry(options: EntryOptions): EntryRunner {
     report: () => ({
       type: entry.type,
       name: entry.name,
-      serving,
+      serving: serving && accepting,
       ...account.report(),
       ...(definition.unsigned?.(entry.spec) ? { unsigned: true } : {}),
     }),

@@ -172,7 +172,9 @@ test('following goes on from one run to the next, each event once', async (t) =>
   await second.says('ready\n')
   for (let n = 1; n <= 3; n++) assert.equal((await post(port, { n })).status, 200)
   const all = parsed((await cli('tail', '--from', 'start', '--json', ...data)).stdout).map(({ seq }) => seq)
-  await waitFor(async () => parsed(tail.stdout()).at(-1)?.seq === all.at(-1))
+  await waitFor(async () => parsed(tail.stdout()).at(-1)?.seq === all.at(-1)).catch((error) => {
+    throw new Error(`${error.message}: ${tail.stderr()}`)
+  })
   const followed = parsed(tail.stdout()).map(({ seq }) => seq)
   assert.deepEqual(followed, all.slice(-followed.length))
 })
