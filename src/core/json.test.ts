@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { compactJson, compactJsonBytes, goJson, goJsonString, sortedMap } from './json.ts'
+import { compactJson, compactJsonBytes, goJson, goJsonOfMap, goJsonString, sortedMap } from './json.ts'
 import { decodeUtf8, utf8FromLatin1 } from './utf8.ts'
 
 const PREFIX = 'json: error calling MarshalJSON for type *json.RawMessage: '
@@ -88,6 +88,20 @@ test('strings as Go writes them', () => {
 test('maps are sorted bytewise, also keys that JavaScript would put first or reorder', () => {
   const map = sortedMap(JSON.parse('{"b":1,"10":2,"9":3,"!":4,"😀":5,"\uffff":6,"__proto__":7}'))
   assert.equal(goJson({ z: map, a: 1 }), '{"z":{"!":4,"10":2,"9":3,"__proto__":7,"b":1,"\uffff":6,"😀":5},"a":1}')
+})
+
+test('a map written directly is the same as the long way', () => {
+  const maps = [
+    '{}',
+    '{"a":["1"],"b":["2","<"],"c":[]}',
+    '{"b":"1","a":"2"}',
+    '{"a":"x","10":"b","9":"c"}',
+    '{"😀":"1","\uffff":"2"}',
+  ]
+  for (const text of maps) {
+    const map = JSON.parse(text)
+    assert.equal(goJsonOfMap(map), goJson(sortedMap(map)))
+  }
 })
 
 test('structs keep their order, undefined members are left out, bytes are base64', () => {

@@ -64,6 +64,25 @@ export function sortedMap<T>(map: Readonly<Record<string, T>>): ReadonlyMap<stri
   return new Map(Object.entries(map))
 }
 
+/** A Go map of strings or string lists, written as {@link goJson} does, without a detour: the header maps of a busy listener. */
+export function goJsonOfMap(map: Readonly<Record<string, string | readonly string[]>>): string {
+  let json = ''
+  let before = ''
+  for (const key of Object.keys(map)) {
+    // Not in order, or perhaps not in bytewise order: the long way.
+    if (key < before || !ASCII.test(key)) return goJson(sortedMap(map))
+    before = key
+    const value = map[key]!
+    json += json === '' ? '{' : ','
+    json += `${goJsonString(key)}:${typeof value === 'string' ? goJsonString(value) : goJsonList(value)}`
+  }
+  return json === '' ? '{}' : `${json}}`
+}
+
+function goJsonList(values: readonly string[]): string {
+  return values.length === 1 ? `[${goJsonString(values[0]!)}]` : `[${values.map(goJsonString).join(',')}]`
+}
+
 /** Keys in the bytewise order of UTF-8, which is that of UTF-16 code units only as long as all is ASCII. */
 function sortedKeys(map: ReadonlyMap<string, unknown>): string[] {
   const keys = [...map.keys()]

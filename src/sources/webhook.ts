@@ -2,7 +2,7 @@
 import { hash } from 'node:crypto'
 import { z } from 'zod'
 import { fail } from '../core/errors.ts'
-import { compactJsonBytes, goJson, sortedMap } from '../core/json.ts'
+import { compactJsonBytes, goJson, goJsonOfMap } from '../core/json.ts'
 import { whenAborted } from '../core/signals.ts'
 import { defineSource, type Finding, type HttpRequest } from '../source.ts'
 import { parseQuery } from './shared/query.ts'
@@ -44,12 +44,12 @@ export default defineSource<Spec>({
   unsigned: (spec) => spec.authSecret === undefined,
   async serve(ctx) {
     const metadata = ctx.spec.metadata ?? {}
-    const tail = Buffer.from(Object.keys(metadata).length === 0 ? '}' : `,"metadata":${goJson(sortedMap(metadata))}}`)
+    const tail = Buffer.from(Object.keys(metadata).length === 0 ? '}' : `,"metadata":${goJsonOfMap(metadata)}}`)
     await ctx.http({
       ...webhookRoute(ctx.spec),
       methods: [ctx.spec.method],
       async handle(request) {
-        const head = Buffer.from(`{"header":${goJson(sortedMap(request.headers))},"body":`)
+        const head = Buffer.from(`{"header":${goJsonOfMap(request.headers)},"body":`)
         const data = Buffer.concat([head, bodyOf(request), tail])
         const { id } = await ctx.emit({ data, id: senderId(request) })
         return { status: 200, body: 'success', headers: { 'X-Event-Id': id } }
