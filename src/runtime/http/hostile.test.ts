@@ -24,8 +24,14 @@ test('a body announced too long gets 413 without being read, however much follow
   })
   const connection = await rawConnect(port)
   connection.send(`${HEAD}Content-Length: 50000000\r\n\r\n`)
-  // The sender does not look at the answer before it has sent much: the answer must survive the close.
-  for (let i = 0; i < 50; i++) connection.send(Buffer.alloc(100_000))
+  // The sender does not look at the answer before it has sent everything: the answer must survive the close.
+  connection.socket.pause()
+  for (let i = 0; i < 50; i++) {
+    await new Promise<void>((resolve, reject) =>
+      connection.socket.write(Buffer.alloc(100_000), (error) => (error ? reject(error) : resolve())),
+    )
+  }
+  connection.socket.resume()
   const reply = await connection.reply()
   assert.deepEqual([reply.status, reply.body, reply.headers.connection], [413, 'http: request body too large', 'close'])
   await connection.closed()

@@ -151,6 +151,20 @@ test('windDown: all is served, answers say Connection: close', async () => {
   assert.deepEqual([reply.status, reply.headers.connection], [200, 'close'])
 })
 
+test('windDown: what is pipelined behind the last answer is not taken, as nobody would learn of it', async () => {
+  const port = await freePort()
+  let handled = 0
+  const listeners = listen(cleanUps)
+  const handle = async () => ({ status: 200, body: String(++handled) })
+  await serve(listeners, { port, handle })
+  const connection = await rawConnect(port)
+  listeners.windDown()
+  connection.send('POST /x HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\n{}'.repeat(3))
+  assert.equal((await connection.reply()).body, '1')
+  assert.equal(await connection.closed(), '')
+  assert.equal(handled, 1)
+})
+
 test('closed listeners leave no timer behind', async () => {
   const port = await freePort()
   const script = `

@@ -70,7 +70,7 @@ export function createPort(
     const connection = connections.began(incoming)
     // Pipelined behind a last answer: nobody would read an answer to it, so it is not taken.
     if (connection === null) return
-    if (stopped) connection.last = true
+    if (stopped || shared.closing) connection.last = true
     response.once('close', () => {
       connection.owed--
       if (connection.latest === incoming) connection.latest = null
