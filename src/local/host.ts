@@ -89,6 +89,7 @@ async function start(config: HostConfig, assignment: Assignment): Promise<Held> 
       secrets: store,
       metrics,
       clock,
+      localZone: process.env.TZ || undefined,
       log,
       onReport: report,
       onFailover: (failover) => say({ say: 'failover', failover }),

@@ -25,6 +25,8 @@ export interface EntryOptions {
   listeners: Listeners
   metrics: EntryMetrics
   maxEventBytes: () => number
+  /** The process's own time zone (an IANA name), when it has one. */
+  localZone?: string | undefined
   /** Something that status shows has changed. */
   onChange: () => void
 }
@@ -71,6 +73,7 @@ export function createEntry(options: EntryOptions): EntryRunner {
     secret: (selector) => secrets.secret(namespace, selector),
     configMap: (selector) => secrets.configMap(namespace, selector),
     condition: account.condition,
+    ...(options.localZone === undefined ? {} : { localZone: options.localZone }),
   })
 
   /** One call of the source's `serve`, with everything it emitted settled. */

@@ -1,6 +1,7 @@
 /** What a replica does while it leads: its active-passive entries served under one fence after another. */
 import type { Bus, Fenced, SourceRef } from '../bus/bus.ts'
 import type { Clock } from '../core/clock.ts'
+import { isVedetteError } from '../core/errors.ts'
 import type { Logger } from '../core/log.ts'
 import { patiently, whenAborted } from '../core/signals.ts'
 import type { Lead } from '../ha/elector.ts'
@@ -103,6 +104,8 @@ export function createLeadership({
     }
     onChange()
     await whenAborted(signal)
+    // Refused once, refused always: whoever still waits for the bus need not.
+    if (isVedetteError(signal.reason, 'FENCED')) publisher.close(signal.reason)
     await Promise.all([...running.values()].map(({ done }) => done))
     term = null
     if (!doubt.signal.aborted) await patiently(publisher.drain(), { signal, clock, patienceMs: DRAIN_PATIENCE_MS })

@@ -65,50 +65,65 @@ export function createPipeline({
 }): Pipeline {
   const inFlight = new Set<Promise<unknown>>()
   let position = resumed
-  let behind: Advance | null = null
+  /** Calls are numbered, so that what waits for room cannot be overtaken by the position of a later call. */
+  let calls = 0
+  let behind: { call: number; position: StoredPosition } | null = null
   let cancelFlush: (() => void) | null = null
 
   const stored = (at: unknown): StoredPosition => ({ f: fingerprint, p: at })
 
   const append = async (member: Append | Advance): Promise<Outcome> => {
-    const work = sink.append(member)
-    inFlight.add(work)
-    const outcome = await work
-    inFlight.delete(work)
+    const outcome = await sink.append(member)
     const settled =
       outcome.outcome === 'stored' || outcome.outcome === 'duplicate' || (fenced && outcome.outcome === 'refused')
     if (settled && member.position !== undefined) position = member.position
     return outcome
   }
 
+  /** In the order of the calls: whoever came earlier and still waits for room goes first. */
+  const turn = async (): Promise<void> => {
+    if (fenced) await sink.ready()
+  }
+
+  const track = <T>(work: Promise<T>): Promise<T> => {
+    inFlight.add(work)
+    const done = () => inFlight.delete(work)
+    work.then(done, done)
+    return work
+  }
+
+  const moveOnLater = (call: number, at: unknown) => {
+    if (behind === null || behind.call < call) behind = { call, position: stored(at) }
+    cancelFlush ??= clock.after(ADVANCE_EVERY_MS, () => track(flushBehind()))
+  }
+
   const flushBehind = async (): Promise<void> => {
     cancelFlush?.()
     cancelFlush = null
+    await turn()
     if (behind === null) return
-    const member = behind
+    const member: Advance = { entry, position: behind.position }
     behind = null
     await append(member)
   }
 
   const emit = async (event: Emit<unknown>): Promise<Emitted> => {
+    const call = ++calls
     const startedMs = clock.monotonic()
     const sourceId = event.id === undefined || fingerprint === '' ? event.id : `${fingerprint}/${event.id}`
     const id = event.eventId ?? (sourceId === undefined ? randomId() : eventId(namespace, eventSource, entry, sourceId))
     if (!filter(event.data, id, account)) {
-      if (event.position !== undefined) {
-        behind = { entry, position: stored(event.position) }
-        cancelFlush ??= clock.after(ADVANCE_EVERY_MS, flushBehind)
-      }
+      if (event.position !== undefined) moveOnLater(call, event.position)
       return { id, outcome: 'filtered' }
     }
-    if (fenced) await sink.ready()
+    await turn()
     const data = typeof event.data === 'string' ? Buffer.from(event.data) : event.data
     const bytes = encodeEvent({ id, source: eventSource, type: eventType, subject: entry, timeMs: clock.now() }, data)
     const member: Append = { entry, id, sourceId, event: bytes }
     if (event.position !== undefined) {
       member.position = stored(event.position)
       // The event carries a newer position than what waited to be written alone.
-      behind = null
+      if (behind !== null && behind.call < call) behind = null
     }
     const outcome =
       fenced || bytes.byteLength <= maxEventBytes()
@@ -132,15 +147,20 @@ export function createPipeline({
     }
   }
 
+  const advance = async (at: unknown): Promise<void> => {
+    const call = ++calls
+    await turn()
+    if (behind !== null && behind.call < call) behind = null
+    const outcome = await append({ entry, position: stored(at) })
+    if (outcome.outcome !== 'stored' && outcome.outcome !== 'duplicate') throw outcome.error
+  }
+
   return {
-    emit,
-    async advance(at) {
-      behind = null
-      const outcome = await append({ entry, position: stored(at) })
-      if (outcome.outcome !== 'stored' && outcome.outcome !== 'duplicate') throw outcome.error
-    },
+    emit: (event) => track(emit(event)),
+    advance: (at) => track(advance(at)),
     position: () => position,
     async settle() {
+      await Promise.allSettled(inFlight)
       await flushBehind()
       await Promise.allSettled(inFlight)
     },

@@ -33,6 +33,8 @@ export interface ReplicaOptions {
   metrics: ReplicaMetrics
   clock: Clock
   random?: () => number
+  /** The process's own time zone (`TZ`), for schedules that name none. */
+  localZone?: string | undefined
   log: Logger
   onReport: (report: ReplicaReport) => void
   onFailover: (failover: Failover) => void
@@ -103,6 +105,7 @@ export async function startReplica(options: ReplicaOptions): Promise<Replica> {
       listeners: options.listeners,
       metrics: metrics.entry(namespace, name, entry.name),
       maxEventBytes: () => bus.maxEventBytes,
+      localZone: options.localZone,
       onChange: changed,
     })
 
