@@ -1,5 +1,6 @@
 /** A crowd of webhook senders as real ones behave: an idempotency key per event, a retry on connection errors and 5xx. */
 import { Agent, request } from 'node:http'
+import type { TestContext } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
 
 export interface Crowd {
@@ -13,9 +14,10 @@ export interface Crowd {
 
 /**
  * `senders` at once, each sending one event after the other to `url` until stopped, each event repeated with its key until
- * it is answered 200.
+ * it is answered 200. Gives up when the test ends, however it ends.
  */
 export function startCrowd(
+  t: TestContext,
   url: string,
   { senders, attemptTimeoutMs = 5_000, pauseMs = 0 }: { senders: number; attemptTimeoutMs?: number; pauseMs?: number },
 ): Crowd {
@@ -23,10 +25,16 @@ export function startCrowd(
   const statuses = new Map<number, number>()
   const agent = new Agent({ keepAlive: true, maxSockets: senders })
   let sending = true
+  let givenUp = false
+  t.after(() => {
+    sending = false
+    givenUp = true
+    agent.destroy()
+  })
   const one = async (sender: number): Promise<void> => {
     for (let n = 0; sending; n++) {
       const key = `s${sender}-${n}`
-      for (;;) {
+      while (!givenUp) {
         const status = await post(agent, url, key, attemptTimeoutMs)
         statuses.set(status, (statuses.get(status) ?? 0) + 1)
         if (status === 200) {

@@ -27,7 +27,7 @@ const shownStatuses = (crowd: Crowd) => [...crowd.statuses].map(([status, times]
 test('replicas killed one after another for 30 s: everything answered 200 is there once', async (t) => {
   const rig = await startRig(orders)
   t.after(() => rig.close())
-  const crowd = startCrowd(ordersUrl(rig), { senders: 200 })
+  const crowd = startCrowd(t, ordersUrl(rig), { senders: 200 })
   const endMs = performance.now() + 30_000
   let kills = 0
   while (performance.now() < endMs) {
@@ -57,7 +57,7 @@ test('replicas killed one after another for 30 s: everything answered 200 is the
 test('the supervisor killed under load: nothing acknowledged is lost, and the next start takes over', async (t) => {
   const rig = await startRig(orders)
   t.after(() => rig.close())
-  const crowd = startCrowd(ordersUrl(rig), { senders: 200 })
+  const crowd = startCrowd(t, ordersUrl(rig), { senders: 200 })
   for (let round = 0; round < 3; round++) {
     await pause(1500)
     const hosts = await rig.hostPids()
@@ -76,7 +76,7 @@ test('the supervisor killed under load: nothing acknowledged is lost, and the ne
 test('the bus process killed under load: 503 at most, nothing acknowledged lost, recovery at once', async (t) => {
   const rig = await startRig(orders)
   t.after(() => rig.close())
-  const crowd = startCrowd(ordersUrl(rig), { senders: 200 })
+  const crowd = startCrowd(t, ordersUrl(rig), { senders: 200 })
   let longestMs = 0
   for (let round = 0; round < 5; round++) {
     await pause(1000)
@@ -114,7 +114,7 @@ spec:
 `,
   )
   t.after(() => rig.close())
-  const crowd = startCrowd(ordersUrl(rig), { senders: 100 })
+  const crowd = startCrowd(t, ordersUrl(rig), { senders: 100 })
   await pause(2500)
   const bus = await rig.busPid()
   process.kill(bus, 'SIGSTOP')
@@ -143,7 +143,7 @@ spec:
 test('everything killed at once under load, 10 times: all that was acknowledged is there, the store opens', async (t) => {
   const rig = await startRig(orders)
   t.after(() => rig.close())
-  const crowd = startCrowd(ordersUrl(rig), { senders: 200 })
+  const crowd = startCrowd(t, ordersUrl(rig), { senders: 200 })
   const starts: number[] = []
   for (let round = 0; round < 10; round++) {
     await pause(700 + Math.random() * 600)
