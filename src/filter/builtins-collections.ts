@@ -117,7 +117,7 @@ export const collections: Readonly<Record<string, BuiltinFunction>> = {
       const most = integerIn(count as bigint | GoInt)
       if (most > BigInt(list.items.length)) return list
       if (most < 0n || list.type === PAIR) throw new Problem(`cannot take ${most} elements`)
-      return new GoSlice(list.type, list.items.slice(0, Number(most)), list.isNil)
+      return new GoSlice(list.type, list.items.slice(0, Number(most)), { isNil: list.isNil })
     },
   },
   keys: listOf('keys', (map) => anys(map.keys())),

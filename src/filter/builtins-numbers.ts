@@ -108,7 +108,7 @@ const arrayToFloat = (name: string, work: (values: number[]) => number): Builtin
   validate: one(isArray, () => FLOAT),
   call: ([list], meter) => {
     const { values } = numbersOf(name, list as Value)
-    meter.spend(values.length)
+    meter.spend(values.length * 2)
     return values.length === 0 ? 0 : work(values.map(Number))
   },
 })

@@ -3,10 +3,11 @@ import type { BuiltinFunction } from './builtins.ts'
 import { formatValue } from './format.ts'
 import { decodeBytes, encodeJson, fromBase64, toBase64 } from './json.ts'
 import type { Meter } from './limits.ts'
-import { Problem, swallow } from './problem.ts'
-import { fromBytes, lower, replaceText, splitText, trimSet, trimSpace, upper } from './text.ts'
+import { Problem } from './problem.ts'
+import { fromBytes, isAscii, lower, replaceText, splitText, trimSet, trimSpace, upper } from './text.ts'
 import { parseDuration } from './time/duration.ts'
-import { parseTime } from './time/parse.ts'
+import { cutLayout } from './time/layout.ts'
+import { parseTime, readTime } from './time/parse.ts'
 import { type Time, timeAt } from './time/time.ts'
 import { DURATION, TIME } from './time/types.ts'
 import { loadZone, UTC } from './time/zone.ts'
@@ -42,6 +43,16 @@ function grown(result: string, meter: Meter): string {
   return result
 }
 
+/** Counts work that looks at characters, which is slow where there are others than ASCII. */
+export function charwise(subject: string, meter: Meter): void {
+  if (!isAscii(subject)) meter.characters(subject.length)
+}
+
+function mapped(map: (bytes: string) => string, subject: string, meter: Meter): string {
+  charwise(subject, meter)
+  return grown(map(subject), meter)
+}
+
 function pieces(parts: string[], meter: Meter): GoSlice {
   meter.elements(parts.length)
   return strings(parts)
@@ -51,18 +62,20 @@ function splitting(keep: boolean): BuiltinFunction {
   return text(STRINGS, [SS, [STRING, STRING, INT]], ([subject, separator], meter, values) => {
     if (values.length > 3) throw new Problem('takes 2 or 3 arguments')
     const limit = values.length === 3 ? toIndex(values[2] as Value) : -1
+    if (limit === 0) return new GoSlice(STRINGS, [], { isNil: true })
     return pieces(splitText(subject as string, separator as string, limit, keep), meter)
   })
 }
 
 function affix(cut: (subject: string, affix: string) => string): BuiltinFunction {
-  return text(STRING, [S, SS], ([subject, other], _, values) =>
+  return text(STRING, [S, SS], ([subject], _, values) =>
     cut(subject as string, values.length === 2 ? toText(values[1] as Value) : ' '),
   )
 }
 
 /** Replacement whose result is counted before it is made. */
 export function replaceCounted(subject: string, old: string, by: string, limit: number, meter: Meter): string {
+  meter.spend(subject.length / 2)
   if (by.length > old.length) {
     const found = old === '' ? subject.length + 1 : subject.split(old).length - 1
     const times = limit < 0 ? found : Math.min(limit, found)
@@ -86,14 +99,20 @@ const LAYOUTS = [
   '02 Jan 06 15:04 MST',
   'Monday, 02-Jan-06 15:04:05 MST',
   'Mon, 02 Jan 2006 15:04:05 MST',
-]
+].map(cutLayout)
 
-function date(texts: string[]): Time {
+function date(texts: string[], meter: Meter): Time {
   const [subject, layout, zone] = texts.map(fromBytes) as [string, string?, string?]
-  if (layout !== undefined) return parseTime(layout, subject, zone === undefined ? UTC : loadZone(zone))
+  meter.spend(50)
+  if (layout !== undefined) {
+    const where = zone === undefined ? UTC : loadZone(zone, meter)
+    meter.spend(where.slow ? 400 : layout.length)
+    return parseTime(layout, subject, where)
+  }
   for (const known of LAYOUTS) {
-    const time = swallow(() => parseTime(known, subject), undefined)
+    const time = readTime(known, subject, UTC)
     if (time !== undefined) return time
+    meter.spend(20)
   }
   throw new Problem(`invalid date ${JSON.stringify(subject)}: give the layout as a second argument`)
 }
@@ -105,17 +124,16 @@ export function now(): Time {
 
 export const texts: Readonly<Record<string, BuiltinFunction>> = {
   string: { direct: true, overloads: [funcOf([ANY], STRING)], call: ([x], meter) => formatValue(x as Value, meter) },
-  trim: text(STRING, [S, SS], ([subject, cutset], _, values) =>
-    values.length === 1
-      ? trimSpace(subject as string)
-      : trimSet(subject as string, toText(values[1] ?? cutset ?? null)),
-  ),
+  trim: text(STRING, [S, SS], ([subject], meter, values) => {
+    charwise(subject as string, meter)
+    return values.length === 1 ? trimSpace(subject as string) : trimSet(subject as string, toText(values[1] ?? null))
+  }),
   trimPrefix: affix((subject, prefix) => (subject.startsWith(prefix) ? subject.slice(prefix.length) : subject)),
   trimSuffix: affix((subject, suffix) =>
     subject.endsWith(suffix) ? subject.slice(0, subject.length - suffix.length) : subject,
   ),
-  upper: { ...text(STRING, [S], ([subject], meter) => grown(upper(subject as string), meter)), direct: true },
-  lower: { ...text(STRING, [S], ([subject], meter) => grown(lower(subject as string), meter)), direct: true },
+  upper: { ...text(STRING, [S], ([subject], meter) => mapped(upper, subject as string, meter)), direct: true },
+  lower: { ...text(STRING, [S], ([subject], meter) => mapped(lower, subject as string, meter)), direct: true },
   split: splitting(false),
   splitAfter: splitting(true),
   replace: text(
@@ -141,6 +159,7 @@ export const texts: Readonly<Record<string, BuiltinFunction>> = {
       const between = glue === undefined ? '' : toText(glue)
       if (!(list instanceof GoSlice) || (list.type.name !== ANYS.name && list.type.name !== STRINGS.name))
         throw new Problem(`invalid argument for join (type ${typeName(list ?? null)})`)
+      meter.spend(list.length)
       const items = list.items.map(toText)
       meter.text(items.reduce((sum, item) => sum + item.length + between.length, 0))
       return items.join(between)
@@ -155,9 +174,12 @@ export const texts: Readonly<Record<string, BuiltinFunction>> = {
   toBase64: text(STRING, [S], ([subject], meter) => grown(toBase64(subject as string), meter)),
   fromBase64: text(STRING, [S], ([subject], meter) => grown(fromBase64(subject as string), meter)),
   now: { overloads: [funcOf([], TIME)], call: now },
-  duration: text(DURATION, [S], ([subject]) => new GoInt(DURATION, parseDuration(fromBytes(subject as string)))),
-  date: text(TIME, [S, SS, [STRING, STRING, STRING]], (args, _, values) => {
+  duration: text(DURATION, [S], ([subject], meter) => {
+    meter.spend(15 + (subject as string).length / 2)
+    return new GoInt(DURATION, parseDuration(fromBytes(subject as string)))
+  }),
+  date: text(TIME, [S, SS, [STRING, STRING, STRING]], (args, meter, values) => {
     for (const value of values) toText(value)
-    return date(args)
+    return date(args, meter)
   }),
 }

@@ -136,8 +136,10 @@ export function evaluate(node: Node, run: Run): Value {
       const pairs = node.pairs.map(({ key, value }) => [evaluate(key, run), evaluate(value, run)] as const)
       run.at = node.at
       run.meter.elements(pairs.length)
+      const entries = new Map<string, Value>()
       // Of two equal keys the first wins, as upstream.
-      return new GoMap(OBJECT, new Map(pairs.reverse().map(([key, value]) => [toText(key), value])))
+      for (const [key, value] of pairs) if (!entries.has(toText(key))) entries.set(key as string, value)
+      return new GoMap(OBJECT, entries)
     }
   }
 }
@@ -150,6 +152,7 @@ function lookUp(name: string, run: Run): Value {
 
 function callBuiltin(name: string, args: Value[], at: number, run: Run, indirect: boolean): Value {
   const builtin = builtins.get(name)
+  run.meter.spend(3)
   run.at = at
   if (builtin?.call === undefined || (indirect && builtin.direct))
     throw new Problem(`${name} can only be called by its bare name`)
@@ -245,11 +248,12 @@ function countRange(from: Value, to: Value): { first: bigint; count: number } {
 
 function range(from: Value, to: Value, meter: Meter): Value {
   const { first, count } = countRange(from, to)
-  meter.elements(count)
-  return new GoSlice(
-    INTS,
-    Array.from({ length: count }, (_, i) => first + BigInt(i)),
-  )
+  meter.elements(count, 0)
+  const items = () => {
+    meter.spend(count * 4)
+    return Array.from({ length: count }, (_, i) => first + BigInt(i))
+  }
+  return new GoSlice(INTS, items, { range: { first, count } })
 }
 
 /** `x in a..b` without making the array. */
@@ -271,6 +275,10 @@ function pointer(name: string, run: Run): Value {
 }
 
 function walkOver(value: Value): Loop {
+  if (value instanceof GoSlice && value.range !== undefined) {
+    const { first, count } = value.range
+    return { length: count, item: (i) => first + BigInt(i), index: 0, acc: null }
+  }
   if (value instanceof GoSlice)
     return { length: value.items.length, item: (i) => itemAt(value.items, i), index: 0, acc: null }
   if (typeof value === 'string')
@@ -352,6 +360,7 @@ function walk(node: Builtin, closure: Node, start: Node | undefined, loop: Loop,
       const members = new Map<Value, Value[]>()
       for (; loop.index < loop.length; loop.index++) {
         const key = evaluate(closure, run)
+        run.meter.spend(10)
         run.at = node.at
         const found = map.get(key)
         const list = found === undefined ? [] : (members.get(found) as Value[])

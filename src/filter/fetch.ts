@@ -42,20 +42,21 @@ function position(key: Value, length: number): number {
 export function slice(value: Value, from: Value, to: Value): Value {
   const isText = typeof value === 'string'
   if (!isText && !(value instanceof GoSlice)) throw new Problem(`cannot slice ${typeName(value)}`)
-  const length = isText ? value.length : value.items.length
+  const length = isText ? value.length : value.length
   const clamp = (bound: number) => Math.max(0, bound < 0 ? length + bound : bound)
   const end = Math.min(length, clamp(toIndex(to)))
   const start = Math.min(end, clamp(toIndex(from)))
   if (isText) return value.slice(start, end)
   if (value.type === PAIR) throw new Problem('cannot slice a pair')
-  return new GoSlice(value.type, value.items.slice(start, end), value.isNil)
+  return new GoSlice(value.type, value.items.slice(start, end), { isNil: value.isNil })
 }
 
 /** Calls a function value, as reflection would: the arguments must be of the parameters' types. @throws Problem */
 export function invoke(callee: Value, args: Value[], meter: Meter): Value {
+  meter.spend(10)
   if (!(callee instanceof GoFunc))
     throw new Problem(callee === null ? 'there is no such function' : `${typeName(callee)} cannot be called`)
-  const { params = [], variadic = false, results = 1 } = callee.type
+  const { params = [], variadic = false } = callee.type
   const least = variadic ? params.length - 1 : params.length
   if (args.length < least || (!variadic && args.length > least))
     throw new Problem(
@@ -66,6 +67,5 @@ export function invoke(callee: Value, args: Value[], meter: Meter): Value {
     if (wanted.kind !== 'interface' && typeName(arg) !== wanted.name)
       throw new Problem(`argument ${i + 1} must be ${wanted.name}, not ${typeName(arg)}`)
   }
-  if (results > 2) throw new Problem('a function with more than two results cannot be called')
   return callee.call(args, meter)
 }

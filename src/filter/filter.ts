@@ -43,9 +43,10 @@ export function compileFilter(expression: string): CompiledFilter {
       return attempt(
         expression,
         () => {
+          const meter = new Meter()
           run = {
-            env: environment(text),
-            meter: new Meter(),
+            env: environment(text, meter),
+            meter,
             variables: undefined,
             loop: undefined,
             broken: false,

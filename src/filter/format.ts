@@ -27,6 +27,7 @@ function formatted(value: Value, meter: Meter, depth: number): string {
     return `map[${pairs.join(' ')}]`
   }
   if (value instanceof GoFunc) throw new Problem('a function has no text')
+  meter.spend(300)
   return toBytes(value.text())
 }
 
@@ -40,31 +41,18 @@ export function sortedKeys(map: GoMap): Value[] {
   })
 }
 
-/** Go's `%v` of a float64: shortest digits, an exponent below -4 and from 21. */
+/** Go's `%v` of a float64: shortest digits, an exponent below 1e-04 and from 1e+06. */
 export function formatFloat(value: number): string {
   if (Number.isNaN(value)) return 'NaN'
   if (!Number.isFinite(value)) return value > 0 ? '+Inf' : '-Inf'
   if (value === 0) return Object.is(value, -0) ? '-0' : '0'
   const [digits, power] = value.toExponential().split('e') as [string, string]
   const exponent = Number(power)
-  if (exponent < -4 || exponent >= 21) {
+  if (exponent < -4 || exponent >= 6) {
     const size = String(Math.abs(exponent)).padStart(2, '0')
     return `${digits}e${exponent < 0 ? '-' : '+'}${size}`
   }
-  return plainDecimal(value)
-}
-
-/** All digits, no exponent (`strconv` format `f`). */
-function plainDecimal(value: number): string {
-  const text = String(value)
-  if (!text.includes('e')) return text
-  const [, sign, whole, fraction = '', power] = /^(-?)(\d+)(?:\.(\d+))?e([+-]\d+)$/.exec(text) as unknown as string[]
-  const point = (whole as string).length + Number(power)
-  const digits = `${whole}${fraction}`
-  if (point <= 0) return `${sign}0.${'0'.repeat(-point)}${digits}`
-  return (
-    sign + (digits.length <= point ? digits.padEnd(point, '0') : `${digits.slice(0, point)}.${digits.slice(point)}`)
-  )
+  return String(value)
 }
 
 const ESCAPES: Readonly<Record<number, string>> = {

@@ -9,7 +9,7 @@ import { GoFunc, GoInt, GoMap, GoSlice, typeName, type Value } from './values.ts
  * turned into values when they are looked at.
  * @throws Problem when it is not JSON, nested too deeply, or holds a number beyond float64
  */
-export function decodeJson(text: string): Value {
+export function decodeJson(text: string, meter: Meter): Value {
   if (deeper(text, limits.dataDepth)) throw new Problem(`the JSON is nested deeper than ${limits.dataDepth}`)
   let raw: unknown
   try {
@@ -19,7 +19,7 @@ export function decodeJson(text: string): Value {
   }
   // Only a number with a long exponent or very many digits can overflow; then look at all of them now, as Go does.
   if (/[eE]\+?\d{3}|\d{309}/.test(text)) refuseInfinity(raw)
-  return fromRaw(raw)
+  return fromRaw(raw, meter)
 }
 
 function refuseInfinity(raw: unknown): void {
@@ -28,11 +28,19 @@ function refuseInfinity(raw: unknown): void {
   if (typeof raw === 'object' && raw !== null) for (const member of Object.values(raw)) refuseInfinity(member)
 }
 
-function fromRaw(raw: unknown): Value {
+function fromRaw(raw: unknown, meter: Meter): Value {
   if (typeof raw === 'string') return toBytes(raw)
-  if (Array.isArray(raw)) return new GoSlice(ANYS, () => raw.map(fromRaw))
+  if (Array.isArray(raw))
+    return new GoSlice(ANYS, () => {
+      meter.spend(raw.length / 2)
+      return raw.map((item) => fromRaw(item, meter))
+    })
   if (typeof raw === 'object' && raw !== null) {
-    return new GoMap(OBJECT, () => new Map(Object.entries(raw).map(([key, value]) => [toBytes(key), fromRaw(value)])))
+    return new GoMap(OBJECT, () => {
+      const members = Object.entries(raw)
+      meter.spend(2 + members.length)
+      return new Map(members.map(([key, value]) => [toBytes(key), fromRaw(value, meter)]))
+    })
   }
   return raw as null | boolean | number
 }
@@ -111,6 +119,7 @@ function encoded(value: Value, meter: Meter, style: JsonStyle, depth: number): s
     return enclose('{}', members, style, depth)
   }
   if (value instanceof GoFunc) throw new Problem(`${typeName(value)} has no JSON`)
+  meter.spend(300)
   return value.json()
 }
 
@@ -131,8 +140,8 @@ function encodeString(bytes: string, { raw }: JsonStyle): string {
 
 /** The bytes of a byte string decoded as JSON text. */
 export function decodeBytes(bytes: string, meter: Meter): Value {
-  meter.spend(bytes.length / 8)
-  return decodeJson(fromBytes(bytes))
+  meter.spend(20 + bytes.length / 4)
+  return decodeJson(fromBytes(bytes), meter)
 }
 
 /** Base64 (standard, padded) of a byte string. */

@@ -138,7 +138,7 @@ export function equal(a: Value, b: Value, meter: Meter): boolean {
 
 /** `reflect.DeepEqual`: also the types must be the same, inside too. */
 export function deepEqual(a: Value, b: Value, meter: Meter, depth = 0): boolean {
-  meter.spend(1)
+  meter.spend(2)
   if (depth > limits.dataDepth) throw new Problem(`the data is nested deeper than ${limits.dataDepth}`)
   if (a === null || typeof a !== 'object' || b === null || typeof b !== 'object') {
     if (typeof a === 'string') meter.scan(a.length)
@@ -183,7 +183,7 @@ export function within(needle: Value, haystack: Value, meter: Meter): boolean {
 /** Length of a string (bytes), array or map. @throws Problem */
 export function lengthOf(value: Value): number {
   if (typeof value === 'string') return value.length
-  if (value instanceof GoSlice) return value.items.length
+  if (value instanceof GoSlice) return value.length
   if (value instanceof GoMap) return value.size
   throw new Problem(`invalid argument for len (type ${typeName(value)})`)
 }

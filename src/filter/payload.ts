@@ -1,6 +1,7 @@
 import { asFloat, asInt } from './builtins-numbers.ts'
 import { decodeJson, encodeJson } from './json.ts'
 import { jsonpath } from './jsonpath/jsonpath.ts'
+import type { Meter } from './limits.ts'
 import { Problem, swallow } from './problem.ts'
 import { define } from './sprig/define.ts'
 import { sprig } from './sprig/index.ts'
@@ -13,8 +14,8 @@ import { GoMap, typeName, type Value } from './values.ts'
  * @param text the payload's JSON; null is an empty object
  * @throws Problem when it is not JSON or not an object
  */
-export function environment(text: string): GoMap {
-  const data = decodeJson(text)
+export function environment(text: string, meter: Meter): GoMap {
+  const data = decodeJson(text, meter)
   if (data !== null && !(data instanceof GoMap))
     throw new Problem(`the event's data must be a JSON object, not ${typeName(data)}`)
   const members = new Map<string, Value>()

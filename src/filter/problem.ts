@@ -1,14 +1,17 @@
 /**
  * What is wrong with an expression or its evaluation, before it is known which filter it belongs to. Everything below
  * `filter.ts` throws this; `filter.ts` turns it into FILTER_INVALID with the expression and the place.
+ *
+ * Not an Error on purpose: it is thrown and swallowed inside loops (`get`, JSONPath), where taking a stack each time
+ * would cost more than everything else, and it never leaves this room.
  */
-export class Problem extends Error {
-  override readonly name: string = 'Problem'
+export class Problem {
+  readonly message: string
   /** Offset into the expression (UTF-16 units), when known. */
   readonly at: number | undefined
 
   constructor(message: string, at?: number) {
-    super(message)
+    this.message = message
     this.at = at
   }
 }

@@ -23,8 +23,8 @@ export function compileRegex(pattern: string, at?: number): RE2JS {
 
 /** Compiles a pattern that is known only while the expression runs. */
 export function compileDynamic(pattern: string, meter: Meter): RE2JS {
-  meter.spend(200 + 30 * Math.min(writtenOut(fromBytes(pattern)), limits.patternSize))
-  return compileRegex(pattern)
+  const cost = 200 + 50 * Math.min(writtenOut(fromBytes(pattern)), limits.patternSize)
+  return meter.once(`regex ${pattern}`, cost, () => compileRegex(pattern))
 }
 
 /** True when `regex` matches somewhere in the byte string. */

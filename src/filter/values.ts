@@ -25,10 +25,22 @@ export class GoSlice {
   readonly isNil: boolean
   #items: readonly Value[] | (() => readonly Value[])
 
-  constructor(type: Type, items: readonly Value[] | (() => readonly Value[]), isNil = false) {
+  /** Set for a range of integers, whose items need not be made to be counted or walked over. */
+  readonly range: { first: bigint; count: number } | undefined
+
+  constructor(
+    type: Type,
+    items: readonly Value[] | (() => readonly Value[]),
+    { isNil = false, range }: { isNil?: boolean; range?: { first: bigint; count: number } } = {},
+  ) {
     this.type = type
     this.#items = items
     this.isNil = isNil
+    this.range = range
+  }
+
+  get length(): number {
+    return this.range?.count ?? this.items.length
   }
 
   get items(): readonly Value[] {
@@ -152,7 +164,7 @@ export function zeroOf(type: Type): Value {
     case 'float64':
       return 0
     case 'slice':
-      return new GoSlice(type, [], true)
+      return new GoSlice(type, [], { isNil: true })
     case 'map':
       return new GoMap(type, new Map(), true)
     case 'int64':

@@ -28,11 +28,13 @@ const WORDS: readonly [Word['kind'], RegExp][] = [
 
 function words(text: string): Word[] {
   const found: Word[] = []
+  // Copies, since a sticky pattern remembers where it stands.
+  const patterns = WORDS.map(([kind, pattern]) => [kind, new RegExp(pattern)] as const)
   for (let at = 0; at < text.length; ) {
-    for (const [kind, pattern] of WORDS) {
+    for (const [kind, pattern] of patterns) {
       pattern.lastIndex = at
-      const match = new RegExp(pattern).exec(text.slice(at))
-      if (match !== null && match.index === 0) {
+      const match = pattern.exec(text)
+      if (match !== null) {
         found.push({ kind, text: match[0] })
         at += match[0].length
         break

@@ -33,5 +33,6 @@ function parseAnyBase(text: string): bigint | undefined {
 export function castFloat(value: Value): number {
   if (typeof value === 'boolean') return value ? 1 : 0
   if (typeof value === 'string') return parseFloat64(value) ?? 0
+  if (value instanceof GoInt && (value.type === MONTH || value.type === WEEKDAY)) return Number(value.value)
   return Number(numberIn(value) ?? 0)
 }

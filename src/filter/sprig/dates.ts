@@ -1,5 +1,6 @@
 import { parseInteger } from '../builtins-numbers.ts'
 import { now } from '../builtins-texts.ts'
+import type { Meter } from '../limits.ts'
 import { swallow } from '../problem.ts'
 import { fromBytes, toBytes } from '../text.ts'
 import { formatDuration, parseDuration } from '../time/duration.ts'
@@ -19,12 +20,13 @@ function momentOf(value: Value): Time {
   return now()
 }
 
-function zoneOrUtc(name: string): Zone {
-  return swallow(() => loadZone(name), UTC)
+function zoneOrUtc(name: string, meter: Meter): Zone {
+  return swallow(() => loadZone(name, meter), UTC)
 }
 
-function shown(layout: string, value: Value, zone: string): string {
-  const moment = timeAt(momentOf(value).ns, zoneOrUtc(fromBytes(zone)))
+function shown(layout: string, value: Value, zone: string, meter: Meter): string {
+  const moment = timeAt(momentOf(value).ns, zoneOrUtc(fromBytes(zone), meter))
+  meter.spend(moment.zone.slow ? 300 : 60)
   return toBytes(formatTime(moment, fromBytes(layout)))
 }
 
@@ -68,17 +70,18 @@ function seconds(value: Value): bigint {
   return value instanceof GoInt && value.type === INT64 ? value.value : 0n
 }
 
-function toDate(layout: string, text: string): Time {
+function toDate(layout: string, text: string, meter: Meter): Time {
+  meter.spend(50 + layout.length)
   return parseTime(fromBytes(layout), fromBytes(text))
 }
 
-const inZone = define('sas:s', ([layout, value, zone]) => shown(layout, value, zone))
+const inZone = define('sas:s', ([layout, value, zone], meter) => shown(layout, value, zone, meter))
 const modify = define('st:t', ([span, time]) => modified(span, time, false))
 const mustModify = define('st:t', ([span, time]) => modified(span, time, true))
 
 export const dates: Functions = {
   ago: define('a:s', ([value]) => toBytes(ago(value))),
-  date: define('sa:s', ([layout, value]) => shown(layout, value, 'UTC')),
+  date: define('sa:s', ([layout, value], meter) => shown(layout, value, 'UTC', meter)),
   date_in_zone: inZone,
   dateInZone: inZone,
   date_modify: modify,
@@ -87,10 +90,10 @@ export const dates: Functions = {
   mustDateModify: mustModify,
   duration: define('a:s', ([value]) => toBytes(formatDuration(BigInt.asIntN(64, seconds(value) * NS_PER_SECOND)))),
   durationRound: define('a:s', ([value]) => rounded(value)),
-  htmlDate: define('a:s', ([value]) => shown('2006-01-02', value, 'UTC')),
-  htmlDateInZone: define('as:s', ([value, zone]) => shown('2006-01-02', value, zone)),
-  mustToDate: define('ss:t', ([layout, text]) => toDate(layout, text)),
-  toDate: define('ss:t', ([layout, text]) => swallow(() => toDate(layout, text), ZERO_TIME)),
+  htmlDate: define('a:s', ([value], meter) => shown('2006-01-02', value, 'UTC', meter)),
+  htmlDateInZone: define('as:s', ([value, zone], meter) => shown('2006-01-02', value, zone, meter)),
+  mustToDate: define('ss:t', ([layout, text], meter) => toDate(layout, text, meter)),
+  toDate: define('ss:t', ([layout, text], meter) => swallow(() => toDate(layout, text, meter), ZERO_TIME)),
   now: define(':t', () => now()),
   unixEpoch: define('t:s', ([time]) => String(secondsOf(time.ns))),
 }

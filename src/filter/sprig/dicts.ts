@@ -1,7 +1,7 @@
 import { limits, type Meter } from '../limits.ts'
 import { Problem } from '../problem.ts'
 import { OBJECT } from '../types.ts'
-import { anys, GoMap, isNil, strings, type Value } from '../values.ts'
+import { anys, GoMap, isNil, strings, toText, type Value } from '../values.ts'
 import { define, type Functions } from './define.ts'
 import { isEmpty } from './lists.ts'
 import { textOf } from './texts.ts'
@@ -45,10 +45,10 @@ const merging = (overwrite: boolean) =>
 function dig(args: Value[]): Value {
   if (args.length < 3) throw new Problem('dig needs at least three arguments')
   const [otherwise, start] = args.slice(-2) as [Value, Value]
+  const keys = args.slice(0, -2).map(toText)
   let at: Value = start
-  for (const key of args.slice(0, -2)) {
-    if (!(at instanceof GoMap) || at.type.name !== OBJECT.name || typeof key !== 'string')
-      throw new Problem('dig: keys must be strings and what is dug into maps')
+  for (const key of keys) {
+    if (!(at instanceof GoMap) || at.type.name !== OBJECT.name) throw new Problem('dig: only maps can be dug into')
     const next = at.entries.get(key)
     if (next === undefined) return otherwise
     at = next

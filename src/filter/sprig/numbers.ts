@@ -46,7 +46,7 @@ function quotient(a: Decimal, b: Decimal): Decimal {
 
 /** Exact decimal arithmetic from left to right, as sprig's float functions do it. */
 function decimals(first: Value, rest: Value[], step: (a: Decimal, b: Decimal) => Decimal, meter: Meter): number {
-  meter.spend(rest.length * rest.length)
+  meter.spend(20 + rest.length * (20 + rest.length))
   const result = rest.reduce<Decimal>((a, b) => step(a, decimal(castFloat(b))), decimal(castFloat(first)))
   return Number(`${result.coefficient}e${result.exponent}`)
 }

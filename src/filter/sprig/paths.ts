@@ -161,10 +161,11 @@ export const paths: Functions = {
   osExt: functions.ext,
   osIsAbs: functions.isAbs,
   urlParse: define('s:m', ([text], meter) => {
-    meter.spend(text.length / 4)
+    meter.spend(30 + text.length)
     return shown(parseUrl(text), meter)
   }),
   urlJoin: define('m:s', ([map], meter) => {
+    meter.spend(30)
     const url = urlJoin(map)
     meter.text(url.length)
     return url

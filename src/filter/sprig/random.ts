@@ -12,7 +12,7 @@ const ASCII = Array.from({ length: 95 }, (_, i) => String.fromCharCode(32 + i)).
 function pick(count: bigint, from: string, meter: Meter): string {
   const length = Math.max(0, Number(count))
   meter.text(length)
-  meter.spend(length)
+  meter.spend(length * 10)
   return Array.from({ length }, () => from[randomInt(from.length)]).join('')
 }
 
@@ -42,5 +42,8 @@ export const random: Functions = {
     }
     return all.join('')
   }),
-  uuidv4: define(':s', () => randomUUID()),
+  uuidv4: define(':s', (_, meter) => {
+    meter.spend(20)
+    return randomUUID()
+  }),
 }

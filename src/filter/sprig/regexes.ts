@@ -41,7 +41,7 @@ function findAll(regex: RE2JS, bytes: string, most: bigint, meter: Meter): GoSli
     }
   }
   meter.elements(found.length)
-  return found.length === 0 ? new GoSlice(STRINGS, [], true) : strings(found)
+  return found.length === 0 ? new GoSlice(STRINGS, [], { isNil: true }) : strings(found)
 }
 
 /** Go's template: `$1`, `${1}`, `$name`, `${name}`, `$$`; what names no group is nothing. */
@@ -72,7 +72,7 @@ function replaceAll(regex: RE2JS, bytes: string, by: string, literal: boolean, m
 }
 
 function split(regex: RE2JS, bytes: string, most: bigint, meter: Meter): GoSlice {
-  if (most === 0n) return new GoSlice(STRINGS, [], true)
+  if (most === 0n) return new GoSlice(STRINGS, [], { isNil: true })
   if (regex.pattern() !== '' && bytes === '') return strings([''])
   const text = fromBytes(bytes)
   const parts: string[] = []

@@ -202,6 +202,12 @@ function satisfies(constraint: string, text: string): boolean {
 }
 
 export const semver: Functions = {
-  semver: define('s:a', ([text]) => parseVersion(text)),
-  semverCompare: define('ss:b', ([constraint, text]) => satisfies(constraint, text)),
+  semver: define('s:a', ([text], meter) => {
+    meter.spend(50)
+    return parseVersion(text)
+  }),
+  semverCompare: define('ss:b', ([constraint, text], meter) => {
+    meter.spend(200 + constraint.length * 2)
+    return satisfies(constraint, text)
+  }),
 }

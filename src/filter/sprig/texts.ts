@@ -28,6 +28,12 @@ function counted(text: string, meter: Meter): string {
   return text
 }
 
+/** A mapping that looks at each character, counted. */
+function perCharacter(map: (text: string) => string, text: string, meter: Meter): string {
+  meter.characters(text.length)
+  return counted(map(text), meter)
+}
+
 function abbreviate(text: string, from: number, width: number): string {
   if (text.length <= width) return text
   let offset = Math.min(from, text.length)
@@ -103,7 +109,7 @@ function indent(spaces: bigint, text: string, meter: Meter): string {
   return pad + replaceCounted(text, '\n', `\n${pad}`, -1, meter)
 }
 
-const trimAll = define('ss:s', ([cutset, text]) => trimSet(text, cutset))
+const trimAll = define('ss:s', ([cutset, text], meter) => perCharacter((t) => trimSet(t, cutset), text, meter))
 
 export const texts: Functions = {
   hello: define(':s', () => 'Hello!'),
@@ -112,15 +118,15 @@ export const texts: Functions = {
     right < 4n || (left > 0n && right < 7n) ? text : abbreviate(text, Number(left), Number(right)),
   ),
   trunc: define('is:s', ([count, text]) => truncated(Number(count), text)),
-  trim: define('s:s', ([text]) => trimSpace(text)),
-  upper: define('s:s', ([text], meter) => counted(upper(text), meter)),
-  lower: define('s:s', ([text], meter) => counted(lower(text), meter)),
-  title: define('s:s', ([text], meter) => counted(titled(text), meter)),
-  untitle: define('s:s', ([text], meter) => counted(uncapitalized(text), meter)),
-  swapcase: define('s:s', ([text], meter) => counted(swapped(text), meter)),
-  snakecase: define('s:s', ([text], meter) => counted(separated(text, '_'), meter)),
-  kebabcase: define('s:s', ([text], meter) => counted(separated(text, '-'), meter)),
-  camelcase: define('s:s', ([text], meter) => counted(pascal(text), meter)),
+  trim: define('s:s', ([text], meter) => perCharacter(trimSpace, text, meter)),
+  upper: define('s:s', ([text], meter) => perCharacter(upper, text, meter)),
+  lower: define('s:s', ([text], meter) => perCharacter(lower, text, meter)),
+  title: define('s:s', ([text], meter) => perCharacter(titled, text, meter)),
+  untitle: define('s:s', ([text], meter) => perCharacter(uncapitalized, text, meter)),
+  swapcase: define('s:s', ([text], meter) => perCharacter(swapped, text, meter)),
+  snakecase: define('s:s', ([text], meter) => perCharacter((t) => separated(t, '_'), text, meter)),
+  kebabcase: define('s:s', ([text], meter) => perCharacter((t) => separated(t, '-'), text, meter)),
+  camelcase: define('s:s', ([text], meter) => perCharacter(pascal, text, meter)),
   substr: define('iis:s', ([start, end, text]) => substring(Number(start), Number(end), text)),
   repeat: define('is:s', ([count, text], meter) => repeatCounted(text, Number(count), meter)),
   trimall: trimAll,
@@ -135,7 +141,7 @@ export const texts: Functions = {
       meter,
     ),
   ),
-  initials: define('s:s', ([text]) => initials(text)),
+  initials: define('s:s', ([text], meter) => perCharacter(initials, text, meter)),
   wrap: define('is:s', ([width, text], meter) => wrap(text, Number(width), '', false, meter)),
   wrapWith: define('iss:s', ([width, separator, text], meter) => wrap(text, Number(width), separator, true, meter)),
   contains: define('ss:b', ([part, text]) => text.includes(part)),
@@ -144,7 +150,7 @@ export const texts: Functions = {
   quote: define('a*:s', (args, meter) =>
     args
       .filter((x) => x !== null)
-      .map((x) => counted(quote(textOf(x, meter)), meter))
+      .map((x) => perCharacter(quote, textOf(x, meter), meter))
       .join(' '),
   ),
   squote: define('a*:s', (args, meter) =>

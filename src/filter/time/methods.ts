@@ -12,8 +12,11 @@ import { civilFromDays, daysFromCivil, UTC, type Zone } from './zone.ts'
 export function timeMethod(value: Value, name: string): GoFunc | undefined {
   const type = typeOf(value)?.methods?.get(name)
   if (type === undefined) return undefined
-  return new GoFunc(type, (args) => {
-    if (isTime(value)) return ofTime(value, name, args)
+  return new GoFunc(type, (args, meter) => {
+    if (isTime(value)) {
+      meter.spend(value.zone.slow ? 200 : 60)
+      return ofTime(value, name, args)
+    }
     if (value instanceof GoInt) return value.type === DURATION ? ofDuration(value.value, name, args) : nameOf(value)
     return toBytes((value as Zone).text())
   })
@@ -47,6 +50,10 @@ function ofTime(time: Time, name: string, args: Value[]): Value {
     case 'Nanosecond':
     case 'YearDay':
       return int(fieldsOf(time)[`${name[0]?.toLowerCase()}${name.slice(1)}` as 'year'])
+    case 'Date':
+      return int(fieldsOf(time).year)
+    case 'Clock':
+      return int(fieldsOf(time).hour)
     case 'Month':
       return int64(int(fieldsOf(time).month), MONTH)
     case 'Weekday':

@@ -25,20 +25,30 @@ interface Reading {
  * @throws Problem when the text does not follow the layout
  */
 export function parseTime(layout: string, text: string, zone: Zone = UTC): Time {
-  const { literals, elements } = cutLayout(layout)
-  const bad = () => new Problem(`cannot read ${JSON.stringify(text)} as a time in the form ${JSON.stringify(layout)}`)
+  const time = readTime(cutLayout(layout), text, zone)
+  if (time === undefined)
+    throw new Problem(`cannot read ${JSON.stringify(text)} as a time in the form ${JSON.stringify(layout)}`)
+  return time
+}
+
+/** As {@link parseTime}; `undefined` when the text does not follow the layout. */
+export function readTime(
+  { literals, elements }: ReturnType<typeof cutLayout>,
+  text: string,
+  zone: Zone,
+): Time | undefined {
   const r: Reading = {
     ...{ rest: text, year: 0, month: -1, day: -1, yearDay: -1, hour: 0, minute: 0, second: 0, nanosecond: 0n },
     ...{ half: undefined, offset: undefined, zoneName: '', utc: false },
   }
   for (const [i, element] of elements.entries()) {
-    if (!skip(r, literals[i] as string) || !read(r, element, elements[i + 1], literals[i + 1] as string)) throw bad()
+    if (!skip(r, literals[i] as string) || !read(r, element, elements[i + 1], literals[i + 1] as string))
+      return undefined
   }
-  if (!skip(r, literals.at(-1) as string) || r.rest !== '') throw bad()
+  if (!skip(r, literals.at(-1) as string) || r.rest !== '') return undefined
   if (r.half === 'pm' && r.hour < 12) r.hour += 12
   else if (r.half === 'am' && r.hour === 12) r.hour = 0
-  if (!settleDate(r)) throw bad()
-  return place(r, zone)
+  return settleDate(r) ? place(r, zone) : undefined
 }
 
 /** Takes a literal; a run of spaces stands for any run of spaces. */

@@ -96,9 +96,8 @@ export function timeOf(
   const days = daysFromCivil(carried, ((((month - 1) % 12) + 12) % 12) + 1, 1) + day - 1
   const local = days * 86_400 + hour * 3600 + minute * 60 + second
   if (!Number.isSafeInteger(local)) throw new Problem('the time is out of range')
-  // As Go does: guess with the offset at the local reading, then correct with the offset found there.
-  const guess = local - zone.at(local).offset
-  const { offset } = zone.at(guess)
-  const moment = zone.at(local - offset).offset === offset ? local - offset : guess
+  // As Go does: take the offset of the reading as if it were UTC, then that of the moment found so.
+  const { offset } = zone.at(local - zone.at(local).offset)
+  const moment = local - offset
   return timeAt(BigInt(moment) * NS_PER_SECOND + nanosecond, zone)
 }
