@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import fc from 'fast-check'
 import { compactJson, compactJsonBytes, goJson, goJsonOfMap, goJsonString, sortedMap } from './json.ts'
 import { decodeUtf8, utf8FromLatin1 } from './utf8.ts'
 
@@ -131,4 +132,49 @@ test('UTF-8 is decoded as Go does: one U+FFFD per stray byte', () => {
   ]
   for (const [bytes, text] of cases) assert.equal(utf8FromLatin1(bytes), text)
   assert.equal(decodeUtf8(Buffer.from('plain')), 'plain')
+})
+
+test('any bytes: accepted exactly when JSON.parse accepts them, and then the same value', () => {
+  const piece = fc.oneof(
+    fc.constantFrom(
+      '{',
+      '}',
+      '[',
+      ']',
+      ':',
+      ',',
+      '"a"',
+      '"',
+      '\\',
+      '\\u00e9',
+      '-',
+      '0',
+      '1.5',
+      'e1',
+      'true',
+      'null',
+      ' ',
+      '\n',
+      '<',
+    ),
+    fc.json(),
+    fc.uint8Array({ maxLength: 3 }).map((bytes) => Buffer.from(bytes).toString('latin1')),
+  )
+  fc.assert(
+    fc.property(fc.array(piece, { maxLength: 8 }), (pieces) => {
+      // Read as Latin-1 both see the same characters, whatever the bytes are.
+      const bytes = Buffer.from(pieces.join(''), 'latin1')
+      let wanted: unknown
+      try {
+        wanted = JSON.parse(bytes.toString('latin1'))
+      } catch {
+        assert.throws(() => compactJsonBytes(bytes), { code: 'EVENT_INVALID' })
+        return
+      }
+      const compact = Buffer.from(compactJsonBytes(bytes))
+      assert.deepEqual(JSON.parse(compact.toString('latin1')), wanted)
+      assert.ok(compactJsonBytes(compact).length === compact.length)
+    }),
+    { seed: Number(process.env.VEDETTE_SEED ?? 20261122), numRuns: Number(process.env.VEDETTE_FUZZ ?? 3000) },
+  )
 })

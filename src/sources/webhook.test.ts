@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { existsSync, readFileSync } from 'node:fs'
 import { afterEach, test } from 'node:test'
+import fc from 'fast-check'
 import { parseAllDocuments } from 'yaml'
 import { type Harness, serveInHarness } from '../../test/harness.ts'
 import { freePort, type Reply, rawRequest } from '../../test/raw-http.ts'
@@ -173,6 +174,28 @@ test('another method is 405, too large is 413 (also for forms), compressed is 41
   assert.equal((await send('POST /e', bearer, '"12345678"')).status, 200)
   assert.match(events()[0]!, /"Authorization":\["\*\*\* Masked Auth Secret \*\*\*"\]/)
   assert.ok(!events()[0]!.includes('secret"'))
+})
+
+test('any body of any type is an event that is JSON, or 400; never a 5xx', async () => {
+  const { send, events } = await serve()
+  const body = fc.oneof(
+    fc.uint8Array({ maxLength: 60 }).map((bytes) => Buffer.from(bytes)),
+    fc.json().map((text) => Buffer.from(text)),
+    fc.webQueryParameters().map((text) => Buffer.from(text)),
+    fc
+      .array(fc.constantFrom('a', '=', '&', ';', '%', '%41', '%ff', '+', '{', '"'))
+      .map((parts) => Buffer.from(parts.join(''))),
+  )
+  await fc.assert(
+    fc.asyncProperty(body, fc.constantFrom({}, FORM, JSON_TYPE), async (sent, type) => {
+      const before = events().length
+      const { status } = await send('POST /e', type, sent)
+      assert.ok(status === 200 || status === 400, `${status}`)
+      assert.equal(events().length, before + (status === 200 ? 1 : 0))
+      if (status === 200) webhook.event.parse(JSON.parse(events().at(-1)!))
+    }),
+    { seed: Number(process.env.VEDETTE_SEED ?? 20261122), numRuns: Number(process.env.VEDETTE_FUZZ ?? 300) },
+  )
 })
 
 test('200 only when the bus has it: 503 with Retry-After while it cannot, and the next request works', async () => {
