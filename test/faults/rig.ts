@@ -88,10 +88,22 @@ export interface Rig {
   close(): Promise<void>
 }
 
+export interface RigOptions {
+  /** More arguments for `vedette run`. */
+  args?: string[]
+  /** More environment for it and all its processes. */
+  env?: Record<string, string>
+  /** The data directory, when it is to be at a special place; the caller removes it. */
+  data?: string
+}
+
 /** @param yaml the manifest; `ports` are free ones to put into it */
-export async function startRig(yaml: (ports: number[]) => string, { args = [] as string[] } = {}): Promise<Rig> {
+export async function startRig(
+  yaml: (ports: number[]) => string,
+  { args = [], env = {}, data: dataWanted }: RigOptions = {},
+): Promise<Rig> {
   const dir = mkdtempSync(join(tmpdir(), 'vedette-rig-'))
-  const data = join(dir, 'data')
+  const data = dataWanted ?? join(dir, 'data')
   const manifest = join(dir, 'sources.yaml')
   const [apiPort, ...ports] = (await freePorts(5)) as [number, ...number[]]
   const api = `http://127.0.0.1:${apiPort}`
@@ -105,6 +117,7 @@ export async function startRig(yaml: (ports: number[]) => string, { args = [] as
     const startedMs = performance.now()
     supervisor = spawn(vedette, ['run', manifest, '--data', data, '--listen', `127.0.0.1:${apiPort}`, ...args], {
       stdio: ['ignore', 'pipe', 'pipe'],
+      env: { ...process.env, ...env },
       // A group of its own, so that all of it can be killed at once.
       detached: true,
     })
