@@ -3,27 +3,30 @@
  * that its parent (check.ts) knows what not to touch again.
  */
 import { writeSync } from 'node:fs'
+import { join } from 'node:path'
 import { messageOf } from '../../core/errors.ts'
 import type { ChildLine, ChildOrder } from './check.ts'
+import { recordOf } from './encoding.ts'
+import { DATA_FILE } from './header.ts'
 import { type Environment, openEnvironment } from './lmdb.ts'
+import { scavenge } from './scavenge.ts'
 import { entryKey, type LogRecord, sourceKey, type Table, type Tables, weightOf } from './tables.ts'
 
 const MAX_PROBLEMS = 20
 const STEP = 128
 const SMALL_TABLES = ['terms', 'positions', 'entries', 'leases', 'snapshots', 'kv', 'ids'] as const
+const META_KEYS = ['format', 'since', 'incarnation', 'generation', 'seq', 'revision', 'entries'] as const
 /** Between the last sequence number found and the next given, when the store no longer knows what it gave. */
 const SEQ_GAP = 1_000_000
 
 const order = JSON.parse(process.argv[2] ?? '') as ChildOrder
-const found = { format: 0, records: 0, lost: 0, problems: [] as string[] }
+const found = { format: 0, records: 0, problems: [] as string[] }
 
 const say = (line: ChildLine) => writeSync(1, `${JSON.stringify(line)}\n`)
-const at = (place: string, seq = 0) => say({ at: place, seq, records: found.records, lost: found.lost })
+const at = (place: string) => say({ at: place, records: found.records })
 
 function problem(text: string) {
-  if (found.problems.length >= MAX_PROBLEMS) return
-  found.problems.push(text)
-  if (order.mode === 'salvage') say({ problem: text })
+  if (found.problems.length < MAX_PROBLEMS) found.problems.push(text)
 }
 
 /** The value, or undefined with the problem noted. */
@@ -36,23 +39,23 @@ function attempt<T>(read: () => T): T | undefined {
   }
 }
 
-/** Calls `visit` for each pair that can be read, as `scan` gives them; ends at what it cannot pass. */
-function visitTable<V>(name: string, table: Table<V>, visit: (pairs: [string, V][]) => void) {
+/** Calls `visit` for the pairs of `table` in order; ends at what it cannot pass. @returns whether it came to the end */
+function visitTable<V>(name: string, table: Table<V>, visit: (pairs: [string, V][]) => void): boolean {
   at(name)
   for (let after: string | undefined; ; ) {
     const pairs = attempt(() => [...table.scan(after, STEP)])
-    if (pairs === undefined) return
+    if (pairs === undefined) return false
     visit(pairs)
-    if (pairs.length < STEP) return
+    if (pairs.length < STEP) return true
     after = pairs.at(-1)?.[0]
   }
 }
 
-/** Calls `visit` for each record that can be read, jumping over what cannot, in growing steps, up to `lastSeq`. */
-function visitLog(log: Tables['log'], from: number, lastSeq: number, visit: (records: [number, LogRecord][]) => void) {
-  let [next, stride] = [from, 1]
-  for (;;) {
-    at('log', next)
+/** Calls `visit` for the records in order; over one whose bytes are damaged it steps. @returns whether all were sound */
+function visitLog(log: Tables['log'], lastSeq: number, visit: (records: [number, LogRecord][]) => void): boolean {
+  let sound = true
+  for (let next = 0; next <= lastSeq; ) {
+    at('log')
     const records: [number, LogRecord][] = []
     const passed = attempt(() => {
       for (const pair of log.range(next)) {
@@ -63,55 +66,79 @@ function visitLog(log: Tables['log'], from: number, lastSeq: number, visit: (rec
     })
     visit(records)
     found.records += records.length
-    const last = records.at(-1)?.[0]
-    if (passed === true) return
-    if (passed === false) {
-      ;[next, stride] = [(last ?? next) + 1, 1]
-      continue
+    if (passed === true) return sound
+    if (records.length > 0) next = (records.at(-1) as [number, LogRecord])[0] + 1
+    if (passed === undefined) {
+      sound = false
+      // What neither a damaged record nor its neighbour lets pass is left to the scavenger.
+      if (records.length === 0 && ++next > lastSeq) return false
+      if (found.problems.length >= MAX_PROBLEMS) return false
     }
-    // Stuck at a damaged record: over it, then further and further while there is no good one.
-    stride = last === undefined ? stride * 2 : 1
-    found.lost += stride
-    next = (last ?? next) + 1 + (last === undefined ? stride - 1 : 1)
-    if (next > lastSeq) return
   }
-}
-
-function lastSeqOf({ tables }: Environment): number {
-  return attempt(() => tables.meta.get('seq')) || SEQ_GAP
+  return sound
 }
 
 function scan(source: Environment) {
   found.format = attempt(() => source.tables.meta.get('format')) ?? 0
   for (const name of SMALL_TABLES) visitTable<unknown>(name, source.tables[name] as Table<unknown>, () => {})
-  visitLog(source.tables.log, 0, lastSeqOf(source), () => {})
+  visitLog(source.tables.log, attempt(() => source.tables.meta.get('seq')) ?? 0, () => {})
 }
 
-function salvage(source: Environment, target: Environment) {
+/** Everything that lmdb can reach. @returns whether that is all there was */
+function salvage(source: Environment, target: Environment): boolean {
   const skip = new Set(order.skip)
   const to = target.tables
+  let complete = skip.size === 0
   at('meta')
   if (!skip.has('meta')) {
-    for (const key of ['format', 'since', 'incarnation', 'seq', 'revision', 'entries'] as const) {
+    for (const key of META_KEYS) {
       const value = attempt(() => source.tables.meta.get(key))
-      if (value !== undefined) target.transaction(() => to.meta.put(key, Math.max(value, to.meta.get(key))))
+      if (value === undefined) complete = false
+      else target.transaction(() => to.meta.put(key, Math.max(value, to.meta.get(key))))
     }
   }
-  const knowsSeq = to.meta.get('seq') > 0
   for (const name of SMALL_TABLES) {
     if (skip.has(name)) continue
-    visitTable<unknown>(name, source.tables[name] as Table<unknown>, (pairs) =>
+    const copied = visitTable<unknown>(name, source.tables[name] as Table<unknown>, (pairs) =>
       target.transaction(() => {
         for (const [key, value] of pairs) (to[name] as Table<unknown>).put(key, value)
       }),
     )
+    complete &&= copied
   }
-  visitLog(source.tables.log, order.from ?? 0, lastSeqOf(source), (records) =>
+  if (skip.has('log')) return false
+  const copied = visitLog(source.tables.log, to.meta.get('seq') || SEQ_GAP, (records) =>
     target.transaction(() => {
       for (const [seq, record] of records) keep(to, seq, record)
     }),
   )
-  if (!knowsSeq) target.transaction(() => to.meta.put('seq', to.meta.get('seq') + SEQ_GAP))
+  return complete && copied
+}
+
+/** Adds what lies in the file's pages and is not there yet; of several for one key, the newest. */
+function addScavenged(target: Environment) {
+  at('pages')
+  const to = target.tables
+  const newest = new Map<string, bigint>()
+  for (const { table, key, value, transaction } of scavenge(join(order.dir, DATA_FILE))) {
+    if (table === 'ids') continue
+    const name = `${table} ${key}`
+    const before = newest.get(name)
+    const isThere = table === 'meta' ? false : (to[table] as { get(key: unknown): unknown }).get(key) !== undefined
+    // Present and not from here: lmdb itself could reach it, and knows better.
+    if (before === undefined ? isThere : before >= transaction) continue
+    newest.set(name, transaction)
+    target.transaction(() => {
+      if (table === 'log') attempt(() => keep(to, key as number, recordOf(value, key as number)))
+      else if (table !== 'meta') (to[table] as Table<unknown>).put(key as string, value)
+      else if ((META_KEYS as readonly unknown[]).includes(key)) {
+        const number = key as (typeof META_KEYS)[number]
+        to.meta.put(number, Math.max(Number(value), to.meta.get(number)))
+      }
+    })
+  }
+  found.records = to.meta.get('messages')
+  target.transaction(() => to.meta.put('seq', to.meta.get('seq') + SEQ_GAP))
 }
 
 /** Stores one record, and mends from it what the small tables may have lost: the entry, its id, the source's term. */
@@ -144,10 +171,11 @@ function keep(to: Tables, seq: number, record: LogRecord) {
 }
 
 at('open')
-const source = attempt(() => openEnvironment(order.dir, { readOnly: true, mapBytes: 1 << 30 }))
-if (source !== undefined) {
-  if (order.mode === 'scan') scan(source)
-  else salvage(source, openEnvironment(order.target ?? '', { mapBytes: 1 << 30 }))
-}
+const target = order.target === undefined ? null : openEnvironment(order.target, { mapBytes: 1 << 30 })
+const usable = order.skip?.includes('open') !== true
+const source = usable ? attempt(() => openEnvironment(order.dir, { readOnly: true, mapBytes: 1 << 30 })) : undefined
+if (target === null) {
+  if (source !== undefined) scan(source)
+} else if (source === undefined || !salvage(source, target)) addScavenged(target)
 say({ done: found })
 process.exit(0)

@@ -1,4 +1,7 @@
-/** How records lie in the store: a checksum over a msgpack array, so that a damaged one is noticed and its neighbours are not. */
+/**
+ * How values lie in the store: a checksum, the table, and a msgpack of key and value. Each says by itself what it is, so that a
+ * damaged one is noticed and its neighbours can be saved even when the paths to them are gone (scavenge.ts).
+ */
 import { crc32 } from 'node:zlib'
 import { Packr } from 'msgpackr'
 import { fail } from '../../core/errors.ts'
@@ -10,40 +13,51 @@ const packr = new Packr({ useRecords: false })
 /** The way back from a damaged store, for messages. */
 export const REPAIR_HINT = 'stop it and run `vedette doctor --repair`, which saves every readable record'
 
-/** 4 bytes CRC-32 (IEEE, big endian) of what follows, then msgpack. */
-export function encodeValue(value: unknown): Buffer {
-  const body = packr.pack(value)
-  const bytes = Buffer.allocUnsafe(4 + body.byteLength)
-  bytes.writeUInt32BE(crc32(body), 0)
-  bytes.set(body, 4)
+/** The tables in the order of the numbers that stand for them in the file. Only ever appended to. */
+export const TABLE_NAMES = ['meta', 'log', 'ids', 'terms', 'positions', 'entries', 'leases', 'snapshots', 'kv'] as const
+export type TableName = (typeof TABLE_NAMES)[number]
+
+/** 4 bytes CRC-32 (IEEE, big endian) of what follows; 1 byte table; msgpack of `[key, value]`. */
+export function encodeValue(table: TableName, key: string | number, value: unknown): Buffer {
+  const body = packr.pack([key, value])
+  const bytes = Buffer.allocUnsafe(5 + body.byteLength)
+  bytes[4] = TABLE_NAMES.indexOf(table)
+  bytes.set(body, 5)
+  bytes.writeUInt32BE(crc32(bytes.subarray(4)), 0)
   return bytes
 }
 
-/** @throws STORE_CORRUPT @param where names the value in the message */
-export function decodeValue(bytes: Buffer, where: string): unknown {
-  if (bytes.byteLength < 5) throw corrupt(where, `it has ${bytes.byteLength} bytes`)
-  const body = bytes.subarray(4)
-  if (bytes.readUInt32BE(0) !== crc32(body)) throw corrupt(where, 'its checksum is wrong')
+/** @throws STORE_CORRUPT when it is not the value of that key in that table */
+export function decodeValue(table: TableName, key: string | number, bytes: Buffer): unknown {
+  const found = identify(bytes)
+  if (found?.table !== table || found.key !== key) throw corrupt(table, key)
+  return found.value
+}
+
+/** Says of bytes what they are, or null when they are no sound value. */
+export function identify(bytes: Buffer): { table: TableName; key: string | number; value: unknown } | null {
+  if (bytes.byteLength < 7 || bytes.readUInt32BE(0) !== crc32(bytes.subarray(4))) return null
+  const table = TABLE_NAMES[bytes[4]!]
+  if (table === undefined) return null
   try {
-    return packr.unpack(body)
-  } catch (error) {
-    throw corrupt(where, `it cannot be decoded: ${String(error)}`)
+    const pair = packr.unpack(bytes.subarray(5)) as unknown
+    if (!Array.isArray(pair) || pair.length !== 2) return null
+    return { table, key: pair[0], value: pair[1] }
+  } catch {
+    return null
   }
 }
 
-/** The sequence number stands in the record too, so that it can be told without its key. */
-export function encodeRecord(seq: number, record: LogRecord): Buffer {
+/** A log record as its fields in order: half the size of a map with names. */
+export function recordFields(record: LogRecord): unknown[] {
   const { timeMs, namespace, eventSource, entry, id, sourceId, term, previous, event } = record
-  return encodeValue([seq, timeMs, namespace, eventSource, entry, id, sourceId ?? null, term ?? null, previous, event])
+  return [timeMs, namespace, eventSource, entry, id, sourceId ?? null, term ?? null, previous, event]
 }
 
 /** @throws STORE_CORRUPT */
-export function decodeRecord(bytes: Buffer, seq: number): LogRecord {
-  const fields = decodeValue(bytes, `record ${seq}`)
-  if (!Array.isArray(fields) || fields.length < 10 || fields[0] !== seq || !(fields[9] instanceof Uint8Array)) {
-    throw corrupt(`record ${seq}`, 'it has not the fields of a record')
-  }
-  const [, timeMs, namespace, eventSource, entry, id, sourceId, term, previous, event] = fields
+export function recordOf(fields: unknown, seq: number): LogRecord {
+  if (!Array.isArray(fields) || fields.length < 9 || !(fields[8] instanceof Uint8Array)) throw corrupt('log', seq)
+  const [timeMs, namespace, eventSource, entry, id, sourceId, term, previous, event] = fields
   return {
     timeMs,
     namespace,
@@ -57,6 +71,7 @@ export function decodeRecord(bytes: Buffer, seq: number): LogRecord {
   }
 }
 
-function corrupt(where: string, why: string) {
-  return fail('STORE_CORRUPT', `${where} in the store is damaged: ${why}; ${REPAIR_HINT}`, { where })
+function corrupt(table: TableName, key: string | number) {
+  const what = table === 'log' ? `record ${key}` : `${JSON.stringify(key)} in table ${table}`
+  return fail('STORE_CORRUPT', `${what} of the store is damaged; ${REPAIR_HINT}`, { table, key })
 }

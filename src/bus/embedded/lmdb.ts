@@ -5,7 +5,15 @@
  */
 import { type Database, open, type RootDatabase } from 'lmdb'
 import { fail, isVedetteError, messageOf, type VedetteError } from '../../core/errors.ts'
-import { decodeRecord, decodeValue, encodeRecord, encodeValue, REPAIR_HINT } from './encoding.ts'
+import {
+  decodeValue,
+  encodeValue,
+  REPAIR_HINT,
+  recordFields,
+  recordOf,
+  TABLE_NAMES,
+  type TableName,
+} from './encoding.ts'
 import type { Table, Tables } from './tables.ts'
 
 export interface Environment {
@@ -16,9 +24,6 @@ export interface Environment {
   usedBytes(): number
   close(): Promise<void>
 }
-
-const TABLES = ['meta', 'log', 'ids', 'terms', 'positions', 'entries', 'leases', 'snapshots', 'kv'] as const
-type TableName = (typeof TABLES)[number]
 
 /**
  * Opens or creates; the caller has looked at the file's header before (header.ts), since lmdb may crash on garbage.
@@ -34,12 +39,12 @@ export function openEnvironment(
       path: dir,
       noSubdir: false,
       overlappingSync: false,
-      maxDbs: TABLES.length + 4,
+      maxDbs: TABLE_NAMES.length + 4,
       mapSize: Math.ceil(mapBytes / 65_536) * 65_536,
       readOnly,
     })
     const databases = Object.fromEntries(
-      TABLES.map((name) => {
+      TABLE_NAMES.map((name) => {
         const database = root.openDB<Buffer, any>({ name, encoding: 'binary' }) as Database<Buffer, any> | undefined
         if (database === undefined)
           throw fail('STORE_CORRUPT', `the store in ${dir} lacks table ${name}; ${REPAIR_HINT}`)
@@ -59,32 +64,34 @@ function environmentOf(root: RootDatabase, databases: Record<TableName, Database
       meta: {
         get(key) {
           const bytes = meta.get(key)
-          return bytes === undefined ? 0 : (decodeValue(bytes, `number ${key}`) as number)
+          return bytes === undefined ? 0 : (decodeValue('meta', key, bytes) as number)
         },
-        put: (key, value) => meta.putSync(key, encodeValue(value)),
+        put: (key, value) => meta.putSync(key, encodeValue('meta', key, value)),
       },
       log: {
         get(seq) {
           const bytes = log.get(seq)
-          return bytes === undefined ? undefined : decodeRecord(bytes, seq)
+          return bytes === undefined ? undefined : recordOf(decodeValue('log', seq, bytes), seq)
         },
-        put: (seq, record) => log.putSync(seq, encodeRecord(seq, record)),
+        put: (seq, record) => log.putSync(seq, encodeValue('log', seq, recordFields(record))),
         remove: (seq) => log.removeSync(seq),
         first() {
           for (const seq of log.getKeys({ limit: 1 })) return seq
           return 0
         },
         *range(from) {
-          for (const { key, value } of log.getRange({ start: Math.max(from, 0) })) yield [key, decodeRecord(value, key)]
+          for (const { key, value } of log.getRange({ start: Math.max(from, 0) })) {
+            yield [key, recordOf(decodeValue('log', key, value), key)]
+          }
         },
       },
-      ids: tableOf(ids, encodeTime, (bytes) => (bytes.byteLength === 8 ? bytes.readDoubleBE(0) : 0)),
-      terms: packedTable(databases.terms, 'term'),
-      positions: packedTable(databases.positions, 'position'),
-      entries: packedTable(databases.entries, 'entry'),
-      leases: packedTable(databases.leases, 'lease'),
-      snapshots: packedTable(databases.snapshots, 'snapshot'),
-      kv: packedTable(databases.kv, 'value'),
+      ids: tableOf(ids, encodeTime, (_, bytes) => (bytes.byteLength === 8 ? bytes.readDoubleBE(0) : 0)),
+      terms: packedTable(databases.terms, 'terms'),
+      positions: packedTable(databases.positions, 'positions'),
+      entries: packedTable(databases.entries, 'entries'),
+      leases: packedTable(databases.leases, 'leases'),
+      snapshots: packedTable(databases.snapshots, 'snapshots'),
+      kv: packedTable(databases.kv, 'kv'),
     },
     transaction(work) {
       try {
@@ -107,34 +114,39 @@ function environmentOf(root: RootDatabase, databases: Record<TableName, Database
   }
 }
 
-function encodeTime(timeMs: number): Buffer {
+/** Ids are small and many, and a damaged one does no harm: no checksum. */
+function encodeTime(_: string, timeMs: number): Buffer {
   const bytes = Buffer.allocUnsafe(8)
   bytes.writeDoubleBE(timeMs, 0)
   return bytes
 }
 
-function packedTable<V>(database: Database<Buffer, any>, what: string): Table<V> {
-  return tableOf<V>(database, encodeValue, (bytes, key) => decodeValue(bytes, `${what} ${key}`) as V)
+function packedTable<V>(database: Database<Buffer, any>, name: TableName): Table<V> {
+  return tableOf<V>(
+    database,
+    (key, value) => encodeValue(name, key, value),
+    (key, bytes) => decodeValue(name, key, bytes) as V,
+  )
 }
 
 function tableOf<V>(
   database: Database<Buffer, any>,
-  encode: (value: V) => Buffer,
-  decode: (bytes: Buffer, key: string) => V,
+  encode: (key: string, value: V) => Buffer,
+  decode: (key: string, bytes: Buffer) => V,
 ): Table<V> {
   return {
     get(key) {
       const bytes = database.get(key)
-      return bytes === undefined ? undefined : decode(bytes, key)
+      return bytes === undefined ? undefined : decode(key, bytes)
     },
-    put: (key, value) => database.putSync(key, encode(value)),
+    put: (key, value) => database.putSync(key, encode(key, value)),
     remove: (key) => database.removeSync(key),
     *scan(after, limit) {
       const options = {
         ...(after === undefined ? {} : { start: after, exclusiveStart: true }),
         ...(limit === undefined ? {} : { limit }),
       }
-      for (const { key, value } of database.getRange(options)) yield [key, decode(value, key)]
+      for (const { key, value } of database.getRange(options)) yield [key, decode(key, value)]
     },
   }
 }
