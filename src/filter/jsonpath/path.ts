@@ -1,4 +1,5 @@
 import { Problem } from '../problem.ts'
+import { closing, endOfQuote } from './brackets.ts'
 import { parseScript, type Script } from './script.ts'
 
 /** One step of a JSONPath. */
@@ -54,32 +55,6 @@ function named(name: string, bad: () => Problem): Step {
   return name === 'length' ? { kind: 'length' } : { kind: 'key', key: name }
 }
 
-/** Where the bracket at `from` closes; brackets in quotes do not count. */
-export function closing(text: string, from: number): number {
-  let depth = 0
-  for (let i = from; i < text.length; i++) {
-    const c = text[i]
-    if (c === "'" || c === '"') {
-      const end = endOfQuote(text, i)
-      if (end < 0) return -1
-      i = end
-    } else if (c === '[' || c === '(') {
-      depth++
-    } else if (c === ']' || c === ')') {
-      if (--depth === 0) return i
-    }
-  }
-  return -1
-}
-
-export function endOfQuote(text: string, from: number): number {
-  for (let i = from + 1; i < text.length; i++) {
-    if (text[i] === '\\') i++
-    else if (text[i] === text[from]) return i
-  }
-  return -1
-}
-
 /** Cuts at separators outside quotes and brackets. */
 function cut(text: string, separator: string): string[] {
   const parts: string[] = []
@@ -106,7 +81,7 @@ function subscript(text: string, bad: () => Problem): Step {
   if (text.startsWith('?')) {
     const inner = text.slice(1)
     if (!inner.startsWith('(') || !inner.endsWith(')')) throw bad()
-    return { kind: 'filter', script: parseScript(inner.slice(1, -1).trim()) }
+    return { kind: 'filter', script: parseScript(inner.slice(1, -1), parsePath) }
   }
   const members = cut(text, ',')
   const bounds = cut(text, ':')
@@ -134,6 +109,6 @@ function argument(text: string, bad: () => Problem): string | number | Script {
   if (text.length > 1 && (quote === "'" || quote === '"') && endOfQuote(text, 0) === text.length - 1)
     return text.slice(1, -1).replaceAll(`\\${quote}`, quote)
   if (INTEGER.test(text)) return Number(text)
-  if (isScript(text)) return parseScript(text.slice(1, -1))
+  if (isScript(text)) return parseScript(text.slice(1, -1), parsePath)
   throw bad()
 }

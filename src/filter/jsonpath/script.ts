@@ -5,7 +5,8 @@ import type { Meter } from '../limits.ts'
 import { Problem, swallow } from '../problem.ts'
 import { compileDynamic, matches } from '../regex.ts'
 import { GoMap, GoSlice, type Value } from '../values.ts'
-import { closing, endOfQuote, parsePath, type Step } from './path.ts'
+import { closing, endOfQuote } from './brackets.ts'
+import type { Step } from './path.ts'
 
 /** What stands in `[?( … )]` and `[( … )]`. */
 export type Script =
@@ -25,22 +26,31 @@ export interface Scope {
 const OPERATORS = ['||', '&&', '==', '!=', '<=', '>=', '<', '>', '=~', '+', '-', '**', '*', '/', '%', 'not in', 'in']
 const MOST_NESTED = 100
 
-/** @throws Problem */
-export function parseScript(text: string, depth = 0): Script {
+/**
+ * @param path parses the paths in it
+ * @throws Problem
+ */
+export function parseScript(text: string, path: (text: string) => Step[], depth = 0): Script {
   if (depth > MOST_NESTED) throw new Problem('the expression in the JSONPath is nested too deeply')
   const trimmed = text.trim()
   if (trimmed === '') throw new Problem('an expression in the JSONPath is empty')
   for (const [level, operator] of OPERATORS.entries()) {
-    if (level === 9 && trimmed.startsWith('!')) return { kind: 'not', of: parseScript(trimmed.slice(1), depth + 1) }
+    if (level === 9 && trimmed.startsWith('!'))
+      return { kind: 'not', of: parseScript(trimmed.slice(1), path, depth + 1) }
     const at = find(trimmed, operator)
     if (at < 0) continue
     const [left, right] = [trimmed.slice(0, at), trimmed.slice(at + operator.length)]
     if (left.trim() === '' || right.trim() === '') continue
-    return { kind: 'operation', operator, left: parseScript(left, depth + 1), right: parseScript(right, depth + 1) }
+    return {
+      kind: 'operation',
+      operator,
+      left: parseScript(left, path, depth + 1),
+      right: parseScript(right, path, depth + 1),
+    }
   }
   if (trimmed.startsWith('(') && closing(trimmed, 0) === trimmed.length - 1)
-    return parseScript(trimmed.slice(1, -1), depth + 1)
-  if (trimmed.startsWith('@') || trimmed.startsWith('$')) return { kind: 'path', steps: parsePath(trimmed) }
+    return parseScript(trimmed.slice(1, -1), path, depth + 1)
+  if (trimmed.startsWith('@') || trimmed.startsWith('$')) return { kind: 'path', steps: path(trimmed) }
   return { kind: 'literal', text: trimmed }
 }
 

@@ -6,7 +6,7 @@ import { fromBytes, toBytes } from '../text.ts'
 import { formatDuration, parseDuration } from '../time/duration.ts'
 import { formatTime } from '../time/layout.ts'
 import { parseTime } from '../time/parse.ts'
-import { isTime, mod, NS_PER_SECOND, secondsOf, type Time, timeAt, ZERO_TIME } from '../time/time.ts'
+import { fieldsOf, isTime, mod, NS_PER_SECOND, secondsOf, type Time, timeAt, ZERO_TIME } from '../time/time.ts'
 import { loadZone, UTC, type Zone } from '../time/zone.ts'
 import { INT64 } from '../types.ts'
 import { GoInt, type Value } from '../values.ts'
@@ -27,7 +27,7 @@ function zoneOrUtc(name: string, meter: Meter): Zone {
 function shown(layout: string, value: Value, zone: string, meter: Meter): string {
   const moment = timeAt(momentOf(value).ns, zoneOrUtc(fromBytes(zone), meter))
   meter.spend(moment.zone.slow ? 300 : 60)
-  return toBytes(formatTime(moment, fromBytes(layout)))
+  return toBytes(formatTime(fieldsOf(moment), fromBytes(layout)))
 }
 
 function modified(text: string, time: Time, strict: boolean): Time {

@@ -1,4 +1,4 @@
-import { fieldsOf, type Time } from './time.ts'
+import type { Fields } from './time.ts'
 
 export const MONTHS = 'January February March April May June July August September October November December'.split(' ')
 export const DAYS = 'Sunday Monday Tuesday Wednesday Thursday Friday Saturday'.split(' ')
@@ -22,9 +22,8 @@ export function cutLayout(layout: string): { literals: string[]; elements: strin
 }
 
 /** `time.Time.Format`. */
-export function formatTime(time: Time, layout: string): string {
+export function formatTime(fields: Fields, layout: string): string {
   const { literals, elements } = cutLayout(layout)
-  const fields = fieldsOf(time)
   let out = literals[0] as string
   for (const [i, element] of elements.entries()) out += show(element, fields) + literals[i + 1]
   return out
@@ -32,7 +31,7 @@ export function formatTime(time: Time, layout: string): string {
 
 const pad = (number: number, width: number, by = '0'): string => String(number).padStart(width, by)
 
-function show(element: string, f: ReturnType<typeof fieldsOf>): string {
+function show(element: string, f: Fields): string {
   const hour12 = f.hour % 12 || 12
   switch (element) {
     case '2006':

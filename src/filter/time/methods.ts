@@ -69,7 +69,7 @@ function ofTime(time: Time, name: string, args: Value[]): Value {
     case 'String':
       return toBytes(time.text())
     case 'Format':
-      return toBytes(formatTime(time, fromBytes(args[0] as string)))
+      return toBytes(formatTime(fieldsOf(time), fromBytes(args[0] as string)))
     case 'IsZero':
       return time.ns === ZERO_TIME.ns
     case 'UTC':

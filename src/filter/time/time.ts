@@ -25,12 +25,12 @@ export function timeAt(ns: bigint, zone: Zone): Time {
     type: TIME,
     ns,
     zone,
-    text: () => formatTime(time, '2006-01-02 15:04:05.999999999 -0700 MST'),
+    text: () => formatTime(fieldsOf(time), '2006-01-02 15:04:05.999999999 -0700 MST'),
     sameAs: (other) => (other as Time).ns === ns && (other as Time).zone.name === zone.name,
     json: () => {
       const { year } = fieldsOf(time)
       if (year < 0 || year > 9999) throw new Problem(`the year ${year} does not fit into JSON`)
-      return `"${formatTime(time, '2006-01-02T15:04:05.999999999Z07:00')}"`
+      return `"${formatTime(fieldsOf(time), '2006-01-02T15:04:05.999999999Z07:00')}"`
     },
   }
   return time
