@@ -86,6 +86,9 @@ test('drain: nothing new is accepted, idle connections close, what is in flight 
   const idle = await rawConnect(port)
   idle.send('GET /health HTTP/1.1\r\nHost: h\r\n\r\n')
   assert.equal((await idle.reply()).headers.connection, 'keep-alive')
+  const kept = await rawConnect(port)
+  kept.send('GET /health HTTP/1.1\r\nHost: h\r\n\r\n')
+  assert.equal((await kept.reply()).headers.connection, 'keep-alive')
   const busy = await rawConnect(port)
   busy.send('POST /x HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\n{}')
   await arrived(1)
@@ -97,10 +100,13 @@ test('drain: nothing new is accepted, idle connections close, what is in flight 
   const draining = listeners.drain(10_000).then(() => {
     drained = true
   })
-  await idle.closed()
-  // A connection that was open already may still bring its request.
+  // What was open already may still bring a request: it may have been on its way.
   opened.send('POST /x HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\n{}')
+  kept.send('GET /health HTTP/1.1\r\nHost: h\r\n\r\n')
+  assert.equal((await kept.reply()).headers.connection, 'close')
+  await kept.closed()
   await arrived(2)
+  await idle.closed()
   await assert.rejects(rawConnect(port), { code: 'ECONNREFUSED' })
   await assert.rejects(serve(listeners, { port, endpoint: '/y' }), { code: 'SHUTTING_DOWN' })
   await silent.closed()

@@ -28,8 +28,10 @@ export interface Port {
   renew(certificate: Certificate): void
   /** @throws PORT_IN_USE naming port and entry */
   listen(host: string): Promise<void>
-  /** Accepts nothing more; idle connections are closed, the others end with their next answer. */
+  /** Accepts nothing more; connections end with their next answer. */
   stop(): void
+  /** Closes connections that had a request before and wait for the next one. */
+  closeIdle(): void
   /** Connections on which an answer is owed or a request may be on its way. */
   busy(): number
   /** Closes connections that never said anything. */
@@ -120,8 +122,8 @@ export function createPort(
       // Not node:http's own close: it also closes connections that just opened, and stops enforcing the time-outs.
       NetServer.prototype.close.call(server)
       release()
-      connections.closeIdle()
     },
+    closeIdle: connections.closeIdle,
     busy: connections.busy,
     closeSilent: connections.closeSilent,
     destroy() {
