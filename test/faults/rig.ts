@@ -40,6 +40,8 @@ export interface Status {
     }[]
   }[]
   bus: { kind: string; fencing: string; connected: boolean }
+  /** What is wrong with the files as they are now. */
+  problems: string[]
   failovers: {
     at: string
     source: string

@@ -8,6 +8,8 @@ export interface Crowd {
   readonly acknowledged: string[]
   /** Every status seen, with how often; 0: connection error or time-out. */
   readonly statuses: Map<number, number>
+  /** Why there was no answer, when there was none: the codes of the errors, with how often. */
+  readonly failures: Map<string, number>
   /** Stops sending new events, lets each sender finish its own. */
   stop(): Promise<void>
 }
@@ -23,6 +25,8 @@ export function startCrowd(
 ): Crowd {
   const acknowledged: string[] = []
   const statuses = new Map<number, number>()
+  const failures = new Map<string, number>()
+  const failed = (code: string) => failures.set(code, (failures.get(code) ?? 0) + 1)
   const agent = new Agent({ keepAlive: true, maxSockets: senders })
   let sending = true
   let givenUp = false
@@ -35,7 +39,7 @@ export function startCrowd(
     for (let n = 0; sending; n++) {
       const key = `s${sender}-${n}`
       while (!givenUp) {
-        const status = await post(agent, url, key, attemptTimeoutMs)
+        const status = await post(agent, url, key, attemptTimeoutMs, failed)
         statuses.set(status, (statuses.get(status) ?? 0) + 1)
         if (status === 200) {
           acknowledged.push(key)
@@ -50,6 +54,7 @@ export function startCrowd(
   return {
     acknowledged,
     statuses,
+    failures,
     async stop() {
       sending = false
       await done
@@ -59,7 +64,13 @@ export function startCrowd(
 }
 
 /** @returns the status, or 0 for a connection error or time-out */
-function post(agent: Agent, url: string, key: string, timeoutMs: number): Promise<number> {
+function post(
+  agent: Agent,
+  url: string,
+  key: string,
+  timeoutMs: number,
+  failed: (code: string) => void,
+): Promise<number> {
   const body = JSON.stringify({ key })
   return new Promise((resolve) => {
     const sent = request(
@@ -71,13 +82,19 @@ function post(agent: Agent, url: string, key: string, timeoutMs: number): Promis
         headers: { 'content-type': 'application/json', 'content-length': body.length, 'idempotency-key': key },
       },
       (answer) => {
-        answer.on('error', () => resolve(0))
+        answer.on('error', (error: NodeJS.ErrnoException) => {
+          failed(`${error.code ?? error.message} in the answer`)
+          resolve(0)
+        })
         answer.on('end', () => resolve(answer.statusCode ?? 0))
         answer.resume()
       },
     )
     sent.on('timeout', () => sent.destroy(new Error('timeout')))
-    sent.on('error', () => resolve(0))
+    sent.on('error', (error: NodeJS.ErrnoException) => {
+      failed(`${error.code ?? error.message}${sent.reusedSocket ? ' on a kept connection' : ''}`)
+      resolve(0)
+    })
     sent.end(body)
   })
 }
