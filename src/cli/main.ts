@@ -9,12 +9,14 @@ const commands: Record<string, () => Promise<{ default: (program: Command) => vo
   validate: () => import('./validate.ts'),
   explain: () => import('./explain.ts'),
   types: () => import('./types.ts'),
+  filter: () => import('./filter.ts'),
   status: () => import('./status.ts'),
   tail: () => import('./tail.ts'),
   send: () => import('./send.ts'),
   replay: () => import('./replay.ts'),
   failover: () => import('./failover.ts'),
   stop: () => import('./stop.ts'),
+  doctor: () => import('./doctor.ts'),
 }
 
 async function main(argv: string[]): Promise<void> {

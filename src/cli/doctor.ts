@@ -1,0 +1,240 @@
+import {
+  closeSync,
+  existsSync,
+  fdatasyncSync,
+  mkdirSync,
+  openSync,
+  rmSync,
+  statfsSync,
+  statSync,
+  writeSync,
+} from 'node:fs'
+import { dirname, join, resolve } from 'node:path'
+import { styleText } from 'node:util'
+import type { Command } from 'commander'
+import { checkStore, repairStore, type StoreRepair } from '../bus/embedded/check.ts'
+import { DATA_FILE } from '../bus/embedded/header.ts'
+import { STORE_FORMAT } from '../bus/embedded/store.ts'
+import { runningBus } from '../bus/embedded/takeover.ts'
+import { fail, messageOf } from '../core/errors.ts'
+import { takeDataDir } from '../local/dataDir.ts'
+import { findRun, withData } from './client.ts'
+
+/** One thing looked at. */
+export interface Check {
+  name: string
+  ok: boolean
+  /** What was found. */
+  message: string
+  /** What to do, when it is not ok. */
+  remedy?: string
+}
+
+const OLDEST_NODE = 24
+const LEAST_FREE_BYTES = 256 << 20
+/** Each emit waits for the disk at least once: beyond this, even few events are slow. */
+const SLOW_SYNC_MS = 50
+const SYNCS = 15
+/** statfs(2): file systems over which lmdb's shared memory map does not hold. */
+const NETWORK_FILE_SYSTEMS = new Map([
+  [0x6969, 'NFS'],
+  [0xff534d42, 'CIFS'],
+  [0xfe534d42, 'SMB2'],
+  [0x01021997, '9P'],
+])
+/** A clock may be this far behind what it said when the store was last written. */
+const CLOCK_SLACK_MS = 5000
+
+export default function register(program: Command): void {
+  withData(
+    program
+      .command('doctor')
+      .description('look for what would keep a run from working, and repair a damaged store')
+      .option(
+        '--repair',
+        'save every readable record of a damaged store into a new one; the damaged one is kept',
+        false,
+      )
+      .option('--json', 'as JSON, for programs', false),
+  )
+    .addHelpText('after', '\nExamples:\n  vedette doctor\n  vedette doctor --repair --data /var/lib/vedette')
+    .action(async ({ data, repair, json }: { data: string; repair: boolean; json: boolean }) => {
+      const dir = resolve(data)
+      const repaired = repair ? await repairIfDamaged(dir) : null
+      const checks = await examine(dir)
+      const ok = checks.every((check) => check.ok)
+      process.stdout.write(json ? `${JSON.stringify({ ok, checks, repaired })}\n` : report(checks, repaired, repair))
+      process.exitCode = ok ? 0 : 1
+    })
+}
+
+/** All checks, in the order in which their failures explain each other. */
+export async function examine(dir: string): Promise<Check[]> {
+  const checks = [checkNode(), checkDirectory(dir), checkDisk(dir), checkSync(dir), await checkRun(dir)]
+  return [...checks, await checkContent(dir), checkClock(dir)]
+}
+
+/**
+ * @returns null when there was nothing to repair
+ * @throws DATA_DIR_IN_USE a run has the directory
+ */
+async function repairIfDamaged(dir: string): Promise<StoreRepair | null> {
+  if (!existsSync(join(dir, DATA_FILE))) return null
+  const taken = await takeDataDir(dir)
+  try {
+    const orphan = runningBus(dir)
+    if (orphan !== null)
+      throw fail('DATA_DIR_IN_USE', `process ${orphan} has the store open: end it, then repair again`)
+    const { problems } = await checkStore(dir)
+    return problems.length === 0 ? null : await repairStore(dir)
+  } finally {
+    await taken.release()
+  }
+}
+
+function report(checks: Check[], repaired: StoreRepair | null, asked: boolean): string {
+  const paint = (style: Parameters<typeof styleText>[0], text: string) =>
+    styleText(style, text, { stream: process.stdout })
+  const width = Math.max(...checks.map(({ name }) => name.length))
+  const lines = checks.map(({ name, ok, message, remedy }) => {
+    const mark = ok ? paint('green', 'ok  ') : paint('red', 'FAIL')
+    const line = `${mark} ${name.padEnd(width)}  ${message}`
+    return remedy === undefined ? line : `${line}\n     ${' '.repeat(width)}  ${paint('yellow', remedy)}`
+  })
+  if (repaired !== null) {
+    lines.push(`repaired: ${repaired.records} events saved; the damaged store is kept in ${repaired.damaged}`)
+  } else if (asked) lines.push('nothing to repair')
+  return `${lines.join('\n')}\n`
+}
+
+function checkNode(): Check {
+  const found = process.versions.node
+  const ok = Number(found.split('.')[0]) >= OLDEST_NODE
+  const message = `Node.js ${found} on ${process.platform} ${process.arch}`
+  return ok
+    ? { name: 'node', ok, message }
+    : { name: 'node', ok, message, remedy: `use Node.js ${OLDEST_NODE} or later` }
+}
+
+function checkDirectory(dir: string): Check {
+  const name = 'data directory'
+  if (!existsSync(dir)) {
+    const parent = nearestExisting(dir)
+    return tried(name, `${dir} is not there yet and can be made`, `make it, or allow writing in ${parent}`, () =>
+      tryWriting(parent),
+    )
+  }
+  return tried(name, `${dir} can be written`, 'give this user the directory, or choose another with --data', () =>
+    tryWriting(dir),
+  )
+}
+
+function checkDisk(dir: string): Check {
+  const at = nearestExisting(dir)
+  const { bavail, bsize, type } = statfsSync(at)
+  const free = bavail * bsize
+  const network = NETWORK_FILE_SYSTEMS.get(type)
+  if (network !== undefined) {
+    const message = `${at} is on ${network}, where the store is not safe`
+    return { name: 'disk', ok: false, message, remedy: 'choose a directory on a local disk with --data' }
+  }
+  const message = `${formatBytes(free)} free`
+  if (free >= LEAST_FREE_BYTES) return { name: 'disk', ok: true, message }
+  return {
+    name: 'disk',
+    ok: false,
+    message,
+    remedy: `free at least ${formatBytes(LEAST_FREE_BYTES)}: a full disk refuses events`,
+  }
+}
+
+/** How long the disk takes to hold something for good. */
+function checkSync(dir: string): Check {
+  const file = join(nearestExisting(dir), `.vedette-doctor-${process.pid}`)
+  const remedy = 'choose a faster disk with --data: every event waits for this once'
+  try {
+    const handle = openSync(file, 'w')
+    try {
+      const times = Array.from({ length: SYNCS }, (_, i) => {
+        const start = performance.now()
+        writeSync(handle, Buffer.alloc(4096, i), 0, 4096, i * 4096)
+        fdatasyncSync(handle)
+        return performance.now() - start
+      }).sort((a, b) => a - b)
+      const median = times[SYNCS >> 1] as number
+      const message = `a write is on disk after ${median.toFixed(2)} ms (median of ${SYNCS}, worst ${times.at(-1)?.toFixed(2)} ms)`
+      return median < SLOW_SYNC_MS
+        ? { name: 'fsync', ok: true, message }
+        : { name: 'fsync', ok: false, message, remedy }
+    } finally {
+      closeSync(handle)
+      rmSync(file, { force: true })
+    }
+  } catch (error) {
+    return { name: 'fsync', ok: false, message: messageOf(error), remedy }
+  }
+}
+
+async function checkRun(dir: string): Promise<Check> {
+  const record = await findRun(dir)
+  const bus = runningBus(dir)
+  if (record !== null)
+    return { name: 'run', ok: true, message: `a run has the directory (process ${record.supervisor.pid})` }
+  if (bus === null) return { name: 'run', ok: true, message: 'nothing runs' }
+  const message = `process ${bus} holds the store, but there is no run`
+  return { name: 'run', ok: false, message, remedy: `the next \`vedette run\` ends it; or end it now: kill -9 ${bus}` }
+}
+
+async function checkContent(dir: string): Promise<Check> {
+  if (!existsSync(join(dir, DATA_FILE))) return { name: 'store', ok: true, message: 'no store yet' }
+  const { format, records, problems } = await checkStore(dir)
+  const [first] = problems
+  if (first !== undefined) {
+    const more = problems.length > 1 ? ` (and ${problems.length - 1} more)` : ''
+    const remedy =
+      'stop the run, then `vedette doctor --repair` saves every readable record and keeps the damaged store'
+    return { name: 'store', ok: false, message: `damaged: ${first}${more}`, remedy }
+  }
+  if (format > STORE_FORMAT) {
+    const message = `format ${format}, newer than ${STORE_FORMAT}`
+    return { name: 'store', ok: false, message, remedy: 'use the version of vedette that wrote it, or a later one' }
+  }
+  return { name: 'store', ok: true, message: `sound, format ${format || STORE_FORMAT}, ${records} events` }
+}
+
+function checkClock(dir: string): Check {
+  const now = Date.now()
+  const message = new Date(now).toISOString()
+  const file = join(dir, DATA_FILE)
+  const written = existsSync(file) ? statSync(file).mtimeMs : 0
+  if (now >= written - CLOCK_SLACK_MS) return { name: 'clock', ok: true, message }
+  return {
+    name: 'clock',
+    ok: false,
+    message: `${message}, but the store was written at ${new Date(written).toISOString()}`,
+    remedy: 'set the clock (NTP): schedules and event times follow it',
+  }
+}
+
+function tried(name: string, message: string, remedy: string, work: () => void): Check {
+  try {
+    work()
+    return { name, ok: true, message }
+  } catch (error) {
+    return { name, ok: false, message: messageOf(error), remedy }
+  }
+}
+
+function tryWriting(dir: string): void {
+  const probe = join(dir, `.vedette-doctor-${process.pid}`)
+  mkdirSync(probe)
+  rmSync(probe, { recursive: true })
+}
+
+function nearestExisting(path: string): string {
+  return existsSync(path) || dirname(path) === path ? path : nearestExisting(dirname(path))
+}
+
+function formatBytes(bytes: number): string {
+  return bytes >= 1 << 30 ? `${(bytes / 2 ** 30).toFixed(1)} GiB` : `${Math.round(bytes / 2 ** 20)} MiB`
+}
