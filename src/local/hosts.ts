@@ -48,6 +48,8 @@ export interface HostsOptions {
 /** A host that lived for this long was healthy: its next restart is at once again. */
 const HEALTHY_MS = 10_000
 const DRAIN_PATIENCE_MS = 15_000
+/** After a restart a host asks for its ports while its entries begin to serve, which is a little after it has started. */
+const PORTS_SETTLE_MS = 5000
 
 interface Host {
   index: number
@@ -99,7 +101,9 @@ export function createHosts(options: HostsOptions): Hosts {
     options.onPids()
     const config = options.config(host.index)
     const started = tell(host, { ask: 'start', config, assignment: host.assignment }, null)
-    return started.then(() => ports.settle(host.index))
+    return started.then(() => {
+      clock.after(PORTS_SETTLE_MS, () => host.process === process && ports.settle(host.index))
+    })
   }
 
   const hear = (host: Host, process: ChildProcess, message: FromHost) => {

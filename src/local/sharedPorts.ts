@@ -53,15 +53,19 @@ export function createSharedPorts(): SharedPorts {
   }
   return {
     async open(user, port, host) {
-      let opening = open.get(port)
-      if (opening === undefined) {
-        opening = bind(port, host).then((handle) => ({ handle, users: new Map() }))
-        open.set(port, opening)
-        opening.catch(() => open.delete(port))
+      for (;;) {
+        let opening = open.get(port)
+        if (opening === undefined) {
+          opening = bind(port, host).then((handle) => ({ handle, users: new Map() }))
+          open.set(port, opening)
+          opening.catch(() => open.delete(port))
+        }
+        const shared = await opening
+        // the last user may have let go of it in this very moment
+        if (open.get(port) !== opening) continue
+        shared.users.set(user, true)
+        return shared.handle
       }
-      const shared = await opening
-      shared.users.set(user, true)
-      return shared.handle
     },
     close: (user, port) =>
       void open
