@@ -7,7 +7,8 @@ import { type Clock, systemClock } from '../core/clock.ts'
 import { fail } from '../core/errors.ts'
 import type { BusStatus, Stored } from './bus.ts'
 import { busOver, type LeaseBus, type Transport } from './embedded/face.ts'
-import { readPage, retain, sweepIds } from './embedded/reading.ts'
+import { isRenewal } from './embedded/leases.ts'
+import { forgetIds, readPage, retain } from './embedded/reading.ts'
 import {
   isWrite,
   type Operation,
@@ -118,12 +119,13 @@ export function memoryBusWorld({
     input: any,
   ): { result: Output<O> } | { error: WireError } {
     const before = tables.meta.get('seq')
+    const leaseBefore = operation === 'writeLease' ? tables.leases.get(input.name)?.record : undefined
     try {
       const at = { nowMs: clock.now(), incarnation: ofIncarnation, dedupMs }
       const result = perform(tables, at, operation, input)
       if (operation === 'writeLease' && result !== null) {
         leaseWriters.set(input.name, from)
-        tell({ push: 'lease', name: input.name })
+        if (!isRenewal(leaseBefore, input.record)) tell({ push: 'lease', name: input.name }, from)
       }
       return { result: clone(result) }
     } catch (error) {
@@ -330,10 +332,7 @@ export function memoryBusWorld({
     retain({ maxAgeMs, maxBytes }) {
       const nowMs = clock.now()
       while (retain(tables, { nowMs, maxAgeMs, maxBytes, limit: 1000 }) === 1000);
-      for (let after: string | undefined; ; ) {
-        after = sweepIds(tables, { nowMs, dedupMs, after, limit: 1000 })
-        if (after === undefined) break
-      }
+      forgetIds(tables, [...tables.ids.scan()], { nowMs, dedupMs })
     },
   }
 }

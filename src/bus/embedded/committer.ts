@@ -114,9 +114,23 @@ export function createCommitter({
         settle(group)
         return
       }
+      if (known.code === 'STORE_CORRUPT' && known.details.table !== undefined) {
+        refuseDamaged(group, known)
+        return
+      }
       refuse(group, known.code === 'FENCED' ? fail('BUS_UNAVAILABLE', known.message) : known)
       if (known.code !== 'BUS_FULL') onBroken(known)
     }
+  }
+
+  /** One damaged value: those that do not need it go on without it. */
+  function refuseDamaged(group: Write[], error: VedetteError) {
+    if (group.length > 1) {
+      for (const write of group) tryCommit([write])
+      return
+    }
+    log.error('a damaged value in the store', { error })
+    refuse(group, error)
   }
 
   function flush() {

@@ -34,6 +34,17 @@ export function writeLease(
   return { record, revision: String(revision) }
 }
 
+/** True when nobody but the one that measures since when it has not changed needs to know. */
+export function isRenewal(before: LeaseValue | undefined, after: LeaseValue): boolean {
+  return (
+    before !== undefined &&
+    before.holder === after.holder &&
+    before.released === after.released &&
+    before.successor === after.successor &&
+    before.term === after.term
+  )
+}
+
 /** @returns the new revision, or null when it had another than `expected` (0: none), or when the writer's incarnation has ended */
 export function putValue(
   tables: Tables,

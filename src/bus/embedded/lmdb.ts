@@ -22,6 +22,8 @@ export interface Environment {
   transaction<T>(work: () => T): T
   /** Bytes of the pages in use (the file itself never shrinks). */
   usedBytes(): number
+  /** How many de-duplication ids there are. */
+  idCount(): number
   close(): Promise<void>
 }
 
@@ -110,6 +112,7 @@ function environmentOf(root: RootDatabase, databases: Record<TableName, Database
       }
       return pages * pageSize
     },
+    idCount: () => (ids.getStats() as { entryCount: number }).entryCount,
     close: () => root.close(),
   }
 }

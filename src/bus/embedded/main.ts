@@ -7,7 +7,7 @@
 import { mkdirSync, writeSync } from 'node:fs'
 import { systemClock } from '../../core/clock.ts'
 import { fail, type VedetteError } from '../../core/errors.ts'
-import { createLogger } from '../../core/log.ts'
+import { createLogger, type Logger } from '../../core/log.ts'
 import { asStoreError } from './lmdb.ts'
 import { toWireError } from './request.ts'
 import { type BusServer, startServer } from './server.ts'
@@ -33,7 +33,7 @@ export interface BusProcessOptions extends Partial<StoreLimits> {
 const DEFAULT_MAX_EVENT_BYTES = 8 << 20
 const TIDY_MS = 1000
 
-const log = (options: BusProcessOptions) =>
+const logOf = (options: BusProcessOptions) =>
   createLogger({ format: options.logFormat ?? 'text', name: 'bus', write: (line) => writeSync(2, line) })
 
 function end(error: unknown): never {
@@ -45,6 +45,7 @@ async function main(): Promise<void> {
   const options = readOptions()
   const { dir, socket, incarnation = 'next', maxEventBytes = DEFAULT_MAX_EVENT_BYTES, check = false } = options
   const clock = systemClock
+  const log = logOf(options)
   mkdirSync(dir, { recursive: true, mode: 0o700 })
   await takeOver(dir, clock)
   const limits = { ...DEFAULT_LIMITS, ...definedOf(options) }
@@ -53,16 +54,16 @@ async function main(): Promise<void> {
     socket,
     store,
     clock,
-    log: log(options),
+    log,
     dedupMs: limits.dedupMs,
     maxEventBytes,
     onBroken,
   })
-  const stopTidying = tidyFromTimeToTime(store, onBroken)
+  const stopTidying = tidyFromTimeToTime(store, log, onBroken)
 
   /** The store can no longer be written: better to start anew than to go on refusing. */
   function onBroken(error: VedetteError) {
-    log(options).error('the bus ends because its store cannot be written', { error })
+    log.error('the bus ends because its store cannot be written', { error })
     // Its clients are told first: a request that is answered is not of unknown fate.
     setImmediate(() => setImmediate(() => end(error)))
   }
@@ -99,10 +100,11 @@ async function stop(server: BusServer, store: Store, stopTidying: () => void): P
  * Retention and forgetting, in small steps with the turns of requests between them. Its wall clock is the one at the start, moved on
  * by the monotonic clock: a clock set forward by a year must not make everything old.
  */
-function tidyFromTimeToTime(store: Store, onBroken: (error: VedetteError) => void): () => void {
+function tidyFromTimeToTime(store: Store, log: Logger, onBroken: (error: VedetteError) => void): () => void {
   const { now, monotonic } = systemClock
   const [startMs, startMonotonic] = [now(), monotonic()]
   let stopped = false
+  let said = ''
   const step = () => {
     if (stopped) return
     let more = false
@@ -110,7 +112,9 @@ function tidyFromTimeToTime(store: Store, onBroken: (error: VedetteError) => voi
       more = store.tidy(Math.min(now(), startMs + monotonic() - startMonotonic))
     } catch (error) {
       const known = asStoreError(error)
-      if (known.code !== 'BUS_FULL') return onBroken(known)
+      if (known.code !== 'BUS_FULL' && known.details.table === undefined) return onBroken(known)
+      if (known.message !== said) log.error('old events cannot be let go', { error: known })
+      said = known.message
     }
     if (more) setImmediate(step)
     else systemClock.after(TIDY_MS, step)

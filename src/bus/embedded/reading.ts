@@ -91,16 +91,16 @@ export function retain(
   return gone.length
 }
 
-/** Forgets ids whose window is over among `limit` after `after`. @returns where to go on, or undefined at the end */
-export function sweepIds(
+/** Forgets those of `ids` whose window is over; they may have been stored anew since they were looked at. */
+export function forgetIds(
   tables: Tables,
-  { nowMs, dedupMs, after, limit }: { nowMs: number; dedupMs: number; after?: string | undefined; limit: number },
-): string | undefined {
-  const looked = [...tables.ids.scan(after, limit)]
-  for (const [key, storedMs] of looked) {
-    if (nowMs - storedMs >= dedupMs) tables.ids.remove(key)
+  ids: Iterable<[string, number]>,
+  { nowMs, dedupMs }: { nowMs: number; dedupMs: number },
+): void {
+  for (const [key] of ids) {
+    const storedMs = tables.ids.get(key)
+    if (storedMs !== undefined && nowMs - storedMs >= dedupMs) tables.ids.remove(key)
   }
-  return looked.length < limit ? undefined : looked.at(-1)?.[0]
 }
 
 function asStored(seq: number, record: LogRecord): Stored {

@@ -6,6 +6,7 @@ import { fail, type VedetteError } from '../../core/errors.ts'
 import type { Logger } from '../../core/log.ts'
 import { createCommitter } from './committer.ts'
 import { encodeFrame, frameReader, type Hello, PROTOCOL, type Welcome } from './frames.ts'
+import { isRenewal } from './leases.ts'
 import { isOperation, isWrite, type Operation, type Push, perform, toWireError, type WireError } from './request.ts'
 import { hasShape } from './shape.ts'
 import type { Store } from './store.ts'
@@ -105,12 +106,7 @@ export async function startServer({
   /** A lease was written: remembers by whom, and tells the others when it is more than a renewal. */
   function leaseWritten(connection: Connection, name: string, record: LeaseValue, before: LeaseValue | undefined) {
     leaseWriters.set(name, connection)
-    const renewal =
-      before?.holder === record.holder &&
-      before.released === record.released &&
-      before.successor === record.successor &&
-      before.term === record.term
-    if (!renewal) hintOthers({ push: 'lease', name }, connection)
+    if (!isRenewal(before, record)) hintOthers({ push: 'lease', name }, connection)
   }
 
   function suspectHoldersOf(gone: Connection) {

@@ -10,7 +10,7 @@ import { checkInChild } from './check.ts'
 import { REPAIR_HINT } from './encoding.ts'
 import { inspectHeader } from './header.ts'
 import { openEnvironment } from './lmdb.ts'
-import { retain, sweepIds } from './reading.ts'
+import { forgetIds, retain } from './reading.ts'
 import { beginIncarnation } from './rules.ts'
 import type { Tables } from './tables.ts'
 
@@ -54,8 +54,9 @@ export interface Store {
   close(): Promise<void>
 }
 
-const RETAIN_STEP = 256
-const SWEEP_STEP = 512
+const RETAIN_STEP = 1024
+const SWEEP_STEP = 1024
+const SWEEP_MS = 3_600_000
 const USAGE_EVERY = 64
 /** Present while a process is opening the store: found at the next start, it says that opening crashed. */
 const OPENING_FILE = 'store.opening'
@@ -112,7 +113,29 @@ export async function openStore({
     rmSync(marker, { force: true })
   }
 
+  /** @returns how many records have gone. Looked at before a transaction is begun: mostly there is nothing to do. */
+  function dropOverdue(nowMs: number): number {
+    const { tables: committed } = environment
+    if (!overdue(committed, { nowMs, maxAgeMs, maxBytes })) return 0
+    return transaction((tables) => retain(tables, { nowMs, maxAgeMs, maxBytes, limit: RETAIN_STEP }))
+  }
+
   let sweepAfter: string | undefined
+  let sweepLeft = 0
+  let sweptMs: number | null = null
+  /** Looks at all ids once an hour, a few at a time. */
+  function sweepSome(nowMs: number) {
+    if (sweepLeft <= 0) {
+      sweepLeft = Math.ceil((environment.idCount() * Math.min(nowMs - (sweptMs ?? nowMs), SWEEP_MS)) / SWEEP_MS)
+      sweptMs = nowMs
+    }
+    const step = [...environment.tables.ids.scan(sweepAfter, SWEEP_STEP)]
+    sweepLeft -= SWEEP_STEP
+    sweepAfter = step.length < SWEEP_STEP ? undefined : step.at(-1)?.[0]
+    if (!step.some(([, storedMs]) => nowMs - storedMs >= dedupMs)) return
+    transaction((tables) => forgetIds(tables, step, { nowMs, dedupMs }))
+  }
+
   let [transactions, isFull] = [0, false]
   return {
     dir,
@@ -124,17 +147,9 @@ export async function openStore({
       return isFull
     },
     tidy(nowMs) {
-      // Looked at before a transaction is begun: mostly there is nothing to do.
-      const dropped = overdue(environment.tables, { nowMs, maxAgeMs, maxBytes })
-        ? transaction((tables) => retain(tables, { nowMs, maxAgeMs, maxBytes, limit: RETAIN_STEP }))
-        : 0
-      const step = [...environment.tables.ids.scan(sweepAfter, SWEEP_STEP)]
-      if (step.some(([, storedMs]) => nowMs - storedMs >= dedupMs)) {
-        sweepAfter = transaction((tables) => sweepIds(tables, { nowMs, dedupMs, after: sweepAfter, limit: SWEEP_STEP }))
-      } else {
-        sweepAfter = step.length < SWEEP_STEP ? undefined : step.at(-1)?.[0]
-      }
-      return dropped === RETAIN_STEP
+      const dropped = dropOverdue(nowMs)
+      sweepSome(nowMs)
+      return dropped === RETAIN_STEP || sweepLeft > 0
     },
     close: () => environment.close(),
   }
