@@ -35,7 +35,7 @@ export function createLiveView(stream: WriteStream): LiveView {
   const reading = new AbortController()
   const erase = () => (painted > 0 ? `\x1b[${painted}A\x1b[0J` : '')
   const paintBlock = (above = '') => {
-    const fitting = block.slice(0, Math.max(0, (stream.rows ?? 24) - 2)).map((line) => cut(line, stream.columns ?? 80))
+    const fitting = block.slice(0, Math.max(0, (stream.rows || 24) - 2)).map((line) => cut(line, stream.columns || 80))
     stream.write(`${erase()}${above}${fitting.map((line) => `${line}\n`).join('')}`)
     painted = fitting.length
   }
@@ -73,7 +73,7 @@ export function createLiveView(stream: WriteStream): LiveView {
           .reduce((sum, entry) => sum + entry.published, 0)
         counts.push({ atMs: performance.now(), published })
         while (counts.length > 2 && counts[1]!.atMs < performance.now() - RATE_OVER_MS) counts.shift()
-        const width = stream.columns ?? 80
+        const width = stream.columns || 80
         block = [
           '',
           ...statusText(now, { nowMs: Date.now(), paint: (style, text) => styleText(style, text, { stream }) })
