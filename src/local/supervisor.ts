@@ -115,7 +115,15 @@ export async function startSupervisor(options: RunOptions): Promise<Supervisor> 
 
     // the port first: a second run on it should fail before it has touched anything
     const server = await listenOn(listen)
-    undo.push(() => server.close())
+    undo.push(() => {
+      server.close()
+      server.closeAllConnections()
+    })
+    // who asks before there is an answer waits for it
+    const begun = Promise.withResolvers<Server>()
+    server.on('request', (request, response) => {
+      void begun.promise.then((api) => response.destroyed || api.emit('request', request, response))
+    })
     bus = await startBusProcess({
       dir: dataDir.dir,
       socket: dataDir.socket('bus.sock'),
@@ -164,7 +172,7 @@ export async function startSupervisor(options: RunOptions): Promise<Supervisor> 
     })
     const token = dataDir.record.token
     const api = createApi({ run, log, trusted: false, token, host: listen.host })
-    server.on('request', (request, response) => api.emit('request', request, response))
+    begun.resolve(api)
     const control = createApi({ run, log, trusted: true, token, host: listen.host })
     await new Promise<void>((resolve, reject) => {
       control.once('error', reject)

@@ -21,7 +21,18 @@ export interface Crowd {
 export function startCrowd(
   t: TestContext,
   url: string,
-  { senders, attemptTimeoutMs = 5_000, pauseMs = 0 }: { senders: number; attemptTimeoutMs?: number; pauseMs?: number },
+  {
+    senders,
+    attemptTimeoutMs = 5_000,
+    pauseMs = 0,
+    name = '',
+  }: {
+    senders: number
+    attemptTimeoutMs?: number
+    pauseMs?: number
+    /** Tells the keys of one crowd from those of another. */
+    name?: string
+  },
 ): Crowd {
   const acknowledged: string[] = []
   const statuses = new Map<number, number>()
@@ -37,7 +48,7 @@ export function startCrowd(
   })
   const one = async (sender: number): Promise<void> => {
     for (let n = 0; sending; n++) {
-      const key = `s${sender}-${n}`
+      const key = `${name}s${sender}-${n}`
       while (!givenUp) {
         const status = await post(agent, url, key, attemptTimeoutMs, failed)
         statuses.set(status, (statuses.get(status) ?? 0) + 1)
