@@ -10,8 +10,6 @@ const commands: Record<string, () => Promise<{ default: (program: Command) => vo
   explain: () => import('./explain.ts'),
   types: () => import('./types.ts'),
   filter: () => import('./filter.ts'),
-  doctor: () => import('./doctor.ts'),
-  filter: () => import('./filter.ts'),
   status: () => import('./status.ts'),
   tail: () => import('./tail.ts'),
   send: () => import('./send.ts'),
