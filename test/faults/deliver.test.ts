@@ -1,0 +1,160 @@
+/** `--deliver` to a receiver that fails in every way, while the run is killed: every event arrives, in order. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { setTimeout as pause } from 'node:timers/promises'
+import { assertAcknowledgedOnce } from './checks.ts'
+import { type Received, type Receiver, startReceiver } from './receiver.ts'
+import { dataOf, type Line, type Rig, startRig, waitFor } from './rig.ts'
+import { startCrowd } from './senders.ts'
+
+const orders = ([port]: number[]) => `apiVersion: argoproj.io/v1alpha1
+kind: EventSource
+metadata:
+  name: orders
+spec:
+  replicas: 2
+  webhook:
+    order:
+      port: "${port}"
+      endpoint: /orders
+      method: POST
+`
+
+const ordersUrl = (rig: Rig) => `http://127.0.0.1:${rig.ports[0]}/orders`
+
+/** Those that were answered 200, each at its first time, are the events of the log, in its order. */
+function assertAllTakenInOrder(lines: Line[], received: Received[]): void {
+  const firsts = new Set(received.filter(({ taken }) => taken).map(({ id }) => id))
+  assert.deepEqual(
+    [...firsts],
+    lines.map(({ event }) => event.id),
+  )
+}
+
+/** No event is offered before the one before it was taken. Only who was killed may go back, and not beyond its cursor. */
+function goingBack(lines: Line[], received: Received[]): number[] {
+  const place = new Map(lines.map(({ event }, i) => [event.id, i]))
+  const back: number[] = []
+  let [next, taken] = [0, false]
+  for (const one of received) {
+    const at = place.get(one.id)
+    assert.ok(at !== undefined, `${one.id} is not on the log`)
+    if (at < next || (at === next && taken)) back.push(next - at + 1)
+    else if (at > next) {
+      assert.equal(at, next + 1, 'an event was stepped over')
+      assert.ok(taken, 'the next event was sent before this one was taken')
+    }
+    ;[next, taken] = [at, one.taken]
+  }
+  return back
+}
+
+const allTaken = (receiver: Receiver, count: () => number) =>
+  waitFor(
+    async () => new Set(receiver.received.filter(({ taken }) => taken).map(({ id }) => id)).size >= count(),
+    30_000,
+  )
+
+test('the receiver refuses, resets, hangs and is gone for a while; the run is killed: every event arrives, in order', async (t) => {
+  const receiver = await startReceiver(t)
+  const rig = await startRig(orders, { args: ['--deliver', receiver.url] })
+  t.after(() => rig.close())
+  const crowd = startCrowd(t, ordersUrl(rig), { senders: 5, pauseMs: 50 })
+  const goesOn = async (count = 20) => {
+    const before = receiver.received.filter(({ taken }) => taken).length
+    await waitFor(async () => receiver.received.filter(({ taken }) => taken).length >= before + count, 20_000)
+  }
+  const tried = async (count: number) => {
+    const before = receiver.counts[receiver.behaves]
+    await waitFor(async () => receiver.counts[receiver.behaves] >= before + count, 20_000)
+  }
+  await goesOn()
+  receiver.behaves = 'refuses'
+  await tried(3)
+  receiver.behaves = 'takes'
+  await goesOn()
+  receiver.behaves = 'resets'
+  await tried(3)
+  // Killed with an event that it cannot deliver.
+  await rig.killAll()
+  receiver.behaves = 'takes'
+  await rig.restart()
+  await goesOn()
+  await receiver.goDown()
+  await waitFor(async () => rig.log().includes('delivery fails'), 10_000)
+  await pause(300)
+  await receiver.comeBack()
+  await goesOn()
+  // Killed in the middle of delivering.
+  process.kill(rig.supervisor.pid!, 'SIGKILL')
+  await rig.restart()
+  await goesOn()
+  receiver.behaves = 'never'
+  await tried(1)
+  process.kill(rig.supervisor.pid!, 'SIGKILL')
+  receiver.behaves = 'takes'
+  await rig.restart()
+  await goesOn()
+  await crowd.stop()
+  const lines = await rig.lines()
+  assertAcknowledgedOnce(lines, crowd.acknowledged)
+  await allTaken(receiver, () => lines.length)
+  assert.equal(await rig.stop(), 0)
+  const beforeLast = receiver.received.length
+  // After a graceful end nothing is repeated, and what comes then is delivered.
+  await rig.restart()
+  const answer = await fetch(ordersUrl(rig), { method: 'POST', body: '{"key":"last"}' })
+  assert.equal(answer.status, 200)
+  await waitFor(async () => receiver.received.length > beforeLast)
+  assert.equal(await rig.stop(), 0)
+  const all = await rig.lines()
+  assert.equal(all.length, lines.length + 1)
+  assert.deepEqual(
+    receiver.received.slice(beforeLast).map(({ id }) => id),
+    [all.at(-1)!.event.id],
+  )
+  assertAllTakenInOrder(all, receiver.received)
+  const back = goingBack(all, receiver.received)
+  const { takes, refuses, resets, never } = receiver.counts
+  t.diagnostic(
+    `${all.length} events; taken ${takes} times, refused ${refuses}, reset ${resets}, left hanging ${never}; ` +
+      `went back after a kill by ${back.join(', ') || 'nothing'}`,
+  )
+  assert.ok(back.length <= 3, 'it went back more often than it was killed')
+})
+
+for (const mode of ['structured', 'binary'] as const) {
+  test(`${mode} mode is read by the CloudEvents SDK`, async (t) => {
+    const receiver = await startReceiver(t)
+    const rig = await startRig(orders, { args: ['--deliver', receiver.url, '--deliver-mode', mode] })
+    t.after(() => rig.close())
+    const body = { key: 'ä "quoted" 100 %', list: [1, 2.5, null] }
+    const answer = await fetch(ordersUrl(rig), {
+      method: 'POST',
+      body: JSON.stringify(body),
+      headers: { 'content-type': 'application/json' },
+    })
+    assert.equal(answer.status, 200)
+    await waitFor(async () => receiver.received.length > 0)
+    assert.equal(await rig.stop(), 0)
+    const [line] = (await rig.lines()) as [Line]
+    const [{ event, headers }] = receiver.received as [Received]
+    assert.match(
+      String(headers['content-type']),
+      mode === 'structured' ? /^application\/cloudevents\+json/ : /^application\/json/,
+    )
+    assert.equal(headers['ce-id'], mode === 'structured' ? undefined : line.event.id)
+    assert.ok(event.validate())
+    assert.equal(event.id, line.event.id)
+    assert.equal(event.source, line.event.source)
+    assert.equal(event.subject, line.event.subject)
+    assert.equal(event.type, 'webhook')
+    assert.equal(event.time, new Date(line.event.time).toISOString())
+    // The SDK gives the bytes of `data_base64` as an array of numbers.
+    const data = ArrayBuffer.isView(event.data)
+      ? JSON.parse(Buffer.from(event.data as Uint32Array).toString())
+      : event.data
+    assert.deepEqual(data, dataOf(line))
+    assert.deepEqual(data.body, body)
+  })
+}
