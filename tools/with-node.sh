@@ -34,8 +34,9 @@ install() {
       exit 3
     }
     say 'installing npm packages (once)'
-    (cd "$root" && npm ci --no-audit --no-fund --loglevel=error >&2) || {
-      say 'npm ci failed: see above; check the network, then try again'
+    # not npm ci: it refuses a lock file without the optional packages of other platforms, which not every registry has
+    (cd "$root" && npm install --no-save --no-audit --no-fund --loglevel=error >&2) || {
+      say 'npm install failed: see above; check the network, then try again'
       exit 3
     }
     touch "$installed"
@@ -56,7 +57,7 @@ done
 if [ -z "$node" ]; then
   major=$(node -p 'process.versions.node.split(".")[0]' 2>/dev/null || echo 0)
   if [ "$major" -lt 24 ]; then
-    say "Node.js 24 or newer is needed (found: $major): run npm ci in $root, or install it from https://nodejs.org"
+    say "Node.js 24 or newer is needed (found: $major): run npm install in $root, or install it from https://nodejs.org"
     exit 3
   fi
   node=node
