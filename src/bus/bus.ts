@@ -118,6 +118,8 @@ export interface Bus {
   readonly kind: 'embedded' | 'memory' | 'jetstream' | 'kafka'
   /** What the next claim would give, as far as is known. */
   readonly fencing: 'strict' | 'lease-only'
+  /** Why it is `lease-only`, once that is known. */
+  readonly fencingReason?: string | undefined
   /** Largest event it stores, bytes; known once connected. */
   readonly maxEventBytes: number
   status(): BusStatus

@@ -28,12 +28,15 @@ export interface Acks {
   /** Everything in flight has an unknown outcome: the connection broke. */
   broken(reason: string): void
   readonly inFlight: number
-  close(): void
+  readonly inFlightBytes: number
+  /** How long the oldest that is in flight has waited, milliseconds; 0 when nothing is. */
+  oldestMs(): number
 }
 
 export type Headers = Record<string, string | number>
 
 interface Pending {
+  bytes: number
   resolve: (ack: PubAck) => void
   reject: (error: VedetteError) => void
   dueMs: number
@@ -46,57 +49,73 @@ export function createAcks(nc: NatsConnection, { clock, timeoutMs }: { clock: Cl
   const pending = new Map<string, Pending>()
   const inbox = `_INBOX.${randomToken()}`
   let counter = 0
-  let cancelSweep: (() => void) | null = null
+  let inFlightBytes = 0
+  let sweeping = false
 
   nc.subscribe(`${inbox}.*`, {
     callback: (_, message) => {
       const token = message.subject.slice(inbox.length + 1)
       const waiting = pending.get(token)
       if (waiting === undefined) return
-      pending.delete(token)
+      forget(token, waiting)
       answered(waiting, message)
     },
   })
 
+  const forget = (token: string, { bytes }: Pending) => {
+    if (pending.delete(token)) inFlightBytes -= bytes
+  }
+
   const sweep = () => {
-    cancelSweep = null
+    sweeping = false
     const nowMs = clock.monotonic()
     for (const [token, waiting] of pending) {
       // In order of sending, so the first that is not due ends it.
       if (waiting.dueMs > nowMs) break
-      pending.delete(token)
+      forget(token, waiting)
       waiting.reject(fail('OUTCOME_UNKNOWN', `the stream did not answer within ${timeoutMs} ms`))
     }
-    if (pending.size > 0) cancelSweep = clock.after(SWEEP_MS, sweep)
+    if (pending.size > 0) sweepLater()
+  }
+
+  const sweepLater = () => {
+    if (sweeping) return
+    sweeping = true
+    clock.after(SWEEP_MS, sweep)
   }
 
   return {
     request(subject, payload, headers) {
       return new Promise((resolve, reject) => {
         const token = (counter++).toString(36)
-        pending.set(token, { resolve, reject, dueMs: clock.monotonic() + timeoutMs })
-        cancelSweep ??= clock.after(SWEEP_MS, sweep)
+        const waiting = { resolve, reject, bytes: payload.byteLength, dueMs: clock.monotonic() + timeoutMs }
+        pending.set(token, waiting)
+        inFlightBytes += waiting.bytes
+        sweepLater()
         try {
           nc.publish(subject, payload, { reply: `${inbox}.${token}`, headers: encoded(headers) })
         } catch (error) {
-          pending.delete(token)
+          forget(token, waiting)
           reject(fail('BUS_UNAVAILABLE', (error as Error).message))
         }
       })
     },
     publish: (subject, payload, headers) => nc.publish(subject, payload, { headers: encoded(headers) }),
     broken(reason) {
-      const all = [...pending.values()]
-      pending.clear()
-      for (const { reject } of all) reject(fail('OUTCOME_UNKNOWN', reason))
+      for (const [token, waiting] of [...pending]) {
+        forget(token, waiting)
+        waiting.reject(fail('OUTCOME_UNKNOWN', reason))
+      }
     },
     get inFlight() {
       return pending.size
     },
-    close() {
-      cancelSweep?.()
-      for (const { reject } of pending.values()) reject(fail('OUTCOME_UNKNOWN', 'the connection is closing'))
-      pending.clear()
+    get inFlightBytes() {
+      return inFlightBytes
+    },
+    oldestMs() {
+      const oldest = pending.values().next().value
+      return oldest === undefined ? 0 : clock.monotonic() - (oldest.dueMs - timeoutMs)
     },
   }
 }
@@ -115,11 +134,18 @@ function answered({ resolve, reject }: Pending, message: Msg): void {
 
 /** The library asks its headers for one thing only when it publishes: their bytes. */
 function encoded(headers: Headers): MsgHdrs {
-  let text = 'NATS/1.0\r\n'
-  for (const name in headers) text += `${name}: ${headers[name]}\r\n`
-  const bytes = Buffer.from(`${text}\r\n`)
+  const bytes = Buffer.from(headerText(headers))
   return { encode: () => bytes } as unknown as MsgHdrs
 }
+
+function headerText(headers: Headers): string {
+  let text = 'NATS/1.0\r\n'
+  for (const name in headers) text += `${name}: ${headers[name]}\r\n`
+  return `${text}\r\n`
+}
+
+/** How many bytes the headers take on the wire. */
+export const headerBytes = (headers: Headers): number => Buffer.byteLength(headerText(headers))
 
 function randomToken(): string {
   return Buffer.from(crypto.getRandomValues(new Uint8Array(12))).toString('hex')

@@ -3,11 +3,12 @@
  * https://docs.nats.io/reference/reference-protocols/nats-protocol.
  */
 import type { ConnectionOptions, NatsConnection } from '@nats-io/transport-node'
+import { backoffMs } from '../core/backoff.ts'
 import type { Clock } from '../core/clock.ts'
-import { messageOf } from '../core/errors.ts'
+import { fail, messageOf } from '../core/errors.ts'
 import type { Logger } from '../core/log.ts'
 
-/** How to authenticate; read anew at each connect, so that rotated credentials need no restart. */
+/** How to authenticate; rotated credentials need no restart. */
 export type NatsCredentials = { token: string } | { user: string; pass: string } | null
 
 export interface NatsOptions {
@@ -15,8 +16,9 @@ export interface NatsOptions {
   servers: string[]
   /** Shown by the server's monitoring. */
   name: string
-  credentials: () => NatsCredentials
-  /** PEM texts. TLS is used whenever the server offers it; without a CA the certificate is not verified, as upstream does, and status says so. */
+  /** Read before each attempt to connect, and what it gave counts for the next one. Rejections are logged and shown. */
+  credentials: () => Promise<NatsCredentials>
+  /** PEM texts; with these, or a `tls://` address, TLS is a must. Otherwise it is used when the server offers it. Without a CA the certificate is not verified, as upstream does, and `transport` says so. */
   tls?: { ca?: string; cert?: string; key?: string; insecureSkipVerify?: boolean } | undefined
   clock: Clock
   log: Logger
@@ -38,6 +40,8 @@ export interface NatsClient {
 
 /** A dead peer behind a live socket is noticed after two of these. */
 const PING_MS = 2_000
+/** How long a close waits for the server to have read what was sent. */
+const LAST_WORDS_MS = 500
 
 export function connectNats({ servers, name, credentials, tls, clock, log }: NatsOptions): NatsClient {
   const listeners = new Set<(status: NatsStatus) => void>()
@@ -46,13 +50,26 @@ export function connectNats({ servers, name, credentials, tls, clock, log }: Nat
   let encrypted = false
   let closed = false
   const verified = tls?.ca !== undefined && tls.insecureSkipVerify !== true
+  const mustEncrypt = tls !== undefined || servers.some((url) => /^(tls|wss):/.test(url))
+  const connected = Promise.withResolvers<NatsConnection>()
+  connected.promise.catch(() => {})
+  let current: NatsCredentials = null
+
+  /** The library asks synchronously; so what it is told was read just before, and is read anew for its next attempt. */
+  const readCredentials = async () => {
+    current = await credentials()
+  }
+  const readForNextTime = () =>
+    readCredentials().catch((error: unknown) =>
+      log.warn('the credentials for NATS cannot be read', { error: messageOf(error) }),
+    )
 
   const become = (next: NatsStatus) => {
     if (next.connected === status.connected) return
     status = next
     unsettledAt = clock.monotonic()
     if (next.connected) log.info('connected to NATS')
-    else log.warn('NATS cannot be reached', { error: next.error })
+    else if (!closed) log.warn('NATS cannot be reached', { error: next.error })
     for (const listener of [...listeners]) listener(status)
   }
 
@@ -80,26 +97,31 @@ export function connectNats({ servers, name, credentials, tls, clock, log }: Nat
     if (!closed) become({ connected: false, error: 'the connection to NATS has ended' })
   }
 
-  const connection = (async () => {
+  const dial = async (): Promise<void> => {
     const { connect } = await import('@nats-io/transport-node')
-    const options: ConnectionOptions = {
+    // Verification off is upstream's way with its own self-signed servers; a CA turns it on.
+    const tlsOptions = {
+      rejectUnauthorized: verified,
+      ...(tls?.ca ? { ca: tls.ca } : {}),
+      ...(tls?.cert ? { cert: tls.cert } : {}),
+      ...(tls?.key ? { key: tls.key } : {}),
+    }
+    let encrypt = true
+    const options = (): ConnectionOptions => ({
       servers,
       name,
       authenticator: () => {
-        const found = credentials()
+        const found = current
+        void readForNextTime()
         if (found === null) return
         return 'token' in found ? { auth_token: found.token } : found
       },
-      // Verification off is upstream's way with its own self-signed servers; a CA turns it on.
-      tls: {
-        rejectUnauthorized: verified,
-        ...(tls?.ca ? { ca: tls.ca } : {}),
-        ...(tls?.cert ? { cert: tls.cert } : {}),
-        ...(tls?.key ? { key: tls.key } : {}),
-      } as ConnectionOptions['tls'],
+      // The library knows only "must" and "must not"; once encrypted, a reconnect must be too.
+      tls: (encrypt ? tlsOptions : null) as NonNullable<ConnectionOptions['tls']>,
       reconnect: true,
       maxReconnectAttempts: -1,
-      waitOnFirstConnect: true,
+      // The first connection is tried here, so that credentials are read anew for it too.
+      waitOnFirstConnect: false,
       ignoreAuthErrorAbort: true,
       // At once, then with pauses: a cluster has other servers to go to.
       reconnectDelayHandler: () => 20 + Math.random() * 80,
@@ -107,28 +129,35 @@ export function connectNats({ servers, name, credentials, tls, clock, log }: Nat
       maxPingOut: 2,
       timeout: 2_000,
       noAsyncTraces: true,
-    }
-    for (let attempt = 0; ; attempt++) {
+    })
+    for (let attempt = 0; !closed; attempt++) {
       try {
-        const nc = await connect(options)
+        await readCredentials()
+        const nc = await connect(options())
+        if (closed) return await nc.close()
         encrypted = (
           nc as unknown as { protocol: { transport: { isEncrypted(): boolean } } }
         ).protocol.transport.isEncrypted()
+        connected.resolve(nc)
         void watch(nc)
-        return nc
+        return
       } catch (error) {
-        if (closed) throw error
+        if (closed) break
+        if (!mustEncrypt && encrypt === /not support 'tls'/.test(messageOf(error))) {
+          encrypt = !encrypt
+          if (!encrypt) continue
+        }
         status = { connected: false, error: `cannot connect to ${servers.join(', ')}: ${messageOf(error)}` }
-        if (attempt === 0) log.warn('cannot connect to NATS yet', { error: messageOf(error) })
+        if (attempt <= 1) log.warn('cannot connect to NATS yet', { error: messageOf(error) })
         for (const listener of [...listeners]) listener(status)
-        await clock.sleep(Math.min(100 * 2 ** Math.min(attempt, 5), 2_000))
+        await clock.sleep(backoffMs(attempt, { firstMs: 50, maxMs: 1_000 }))
       }
     }
-  })()
-  connection.catch(() => {})
+  }
+  void dial()
 
   return {
-    connection,
+    connection: connected.promise,
     status: () => status,
     onStatus(listener) {
       listeners.add(listener)
@@ -141,8 +170,15 @@ export function connectNats({ servers, name, credentials, tls, clock, log }: Nat
       return encrypted ? (verified ? 'verified' : 'encrypted') : 'plain'
     },
     async close() {
+      if (closed) return
       closed = true
-      const nc = await Promise.race([connection.catch(() => null), Promise.resolve(null)])
+      const wasConnected = status.connected
+      connected.reject(fail('BUS_UNAVAILABLE', 'this connection was closed'))
+      // What has no outcome yet must not wait for a server that may be gone.
+      become({ connected: false, error: 'closed' })
+      const nc = await connected.promise.catch(() => null)
+      if (wasConnected && nc !== null)
+        await Promise.race([nc.flush().catch(() => {}), clock.sleep(LAST_WORDS_MS).catch(() => {})])
       await nc?.close()
     },
   }

@@ -21,6 +21,8 @@ export interface BusUnderTest {
     claimNeedsLease: boolean
     /** It knows an id that it has stored. */
     dedup: boolean
+    /** It refuses older terms itself; left out: true. */
+    strict?: boolean
   }
 }
 
@@ -274,7 +276,8 @@ function fencing(bus: () => Bus, world: World, traits: () => BusUnderTest['trait
     )
   })
 
-  test('under load, nothing of the old term is stored after the claim resolved, and positions end where its events do', async () => {
+  test('under load, nothing of the old term is stored after the claim resolved, and positions end where its events do', async (t) => {
+    if (traits().strict === false) return t.skip('this bus is lease-only: what is on its way is stored')
     const source = world.source()
     let holder = 0
     let leading = await world.lead(bus(), source, 'r-0')

@@ -2,45 +2,27 @@
  * Writing as one term: atomic batches that name the term record they build on, and the record's renewal. One call at a time;
  * after an outcome that is `fenced` or `unknown` the fence is spent, and its owner claims anew.
  */
-import type { Acks, Headers, PubAck } from '../../clients/nats-acks.ts'
+import type { Headers, PubAck } from '../../clients/nats-acks.ts'
 import type { Clock } from '../../core/clock.ts'
-import { fail } from '../../core/errors.ts'
-import { type Advance, type Append, type Fenced, isAppend, type Outcome, type SourceRef, subjectOf } from '../bus.ts'
-import { code, failure, refusal } from './outcome.ts'
-import { encodeRecord, header, headerText, type TermRecord, termSubject } from './record.ts'
+import { fail, type VedetteError } from '../../core/errors.ts'
+import { type Advance, type Append, type Fenced, isAppend, type Outcome, type SourceRef } from '../bus.ts'
+import { eventMessage, type Message, positionHeader, unstorable } from './message.ts'
+import { code, ends, failure, refusal } from './outcome.ts'
+import { encodeRecord, header, type TermRecord, termSubject } from './record.ts'
 import type { StreamFacts } from './stream.ts'
 
 export interface JetStreamFence extends Fenced {
   append(batch: (Append | Advance)[]): Promise<Outcome[]>
-  /** Stops renewing. */
+  /** Asks the stream whether this term still rules. @throws FENCED when it does not; BUS_UNAVAILABLE, OUTCOME_UNKNOWN */
+  check(): Promise<void>
+  /** Nothing more is stored under it: the stream it was made for is gone. */
+  end(error: VedetteError): void
+  /** Keeps an idle record alive no longer. */
   retire(): void
 }
 
-interface Message {
-  subject: string
-  payload: Uint8Array
-  headers: Headers
-}
-
-/** The most messages an atomic batch may have (ADR-50), less room for the record. */
-const MAX_BATCH = 999
-/** The record is written again after this many events, or bytes, so that no limit of the stream drops it, and reading it back is short. */
-const RENEW_EVENTS = 2_000
-const RENEW_BYTES = 8 << 20
-
-export function createFence({
-  acks,
-  facts,
-  source,
-  record: claimed,
-  seq: claimedSeq,
-  positions: read,
-  maxEventBytes,
-  connected,
-  clock,
-  newBatchId,
-}: {
-  acks: Acks
+export interface FenceParts {
+  sender: Sender
   facts: StreamFacts
   source: SourceRef
   /** As just written, at this stream sequence. */
@@ -49,25 +31,48 @@ export function createFence({
   /** As read after the claim. */
   positions: Map<string, unknown>
   maxEventBytes: () => number
+  /** The sequence of the newest term record, as the stream's leader knows it; 0: none. */
+  newestRecord: () => Promise<number>
   connected: () => boolean
   clock: Clock
-  newBatchId: () => string
-}): JetStreamFence {
+}
+
+/** What puts messages onto the stream. */
+export interface Sender {
+  /** One message. @throws as {@link Acks.request} */
+  single(message: Message): Promise<PubAck>
+  /** All or none. @throws as {@link Acks.request} */
+  batch(messages: Message[]): Promise<PubAck>
+}
+
+/** An atomic batch has at most 1,000 messages (ADR-50); one is kept for the record. */
+const MAX_BATCH = 999
+const MAX_BATCH_BYTES = 4 << 20
+/** The record is written again after this many events, or bytes, so that no limit of the stream drops it. */
+const RENEW_EVENTS = 2_000
+const RENEW_BYTES = 8 << 20
+const RENEW_MS = 3_600_000
+
+export function createFence(parts: FenceParts): JetStreamFence {
+  const { sender, facts, source, record: claimed, positions: read, maxEventBytes, connected, clock } = parts
+  const { fencing } = facts
+  const { term } = claimed
   const subject = termSubject(source)
   const positions = new Map(read)
-  const { fencing } = facts
-  const term = claimed.term
-  let seq = claimedSeq
+  /** The entries that the record knows: a first position is written into it at once, so that a claim knows where to look. */
+  const recorded = new Set(claimed.since === null ? read.keys() : [])
+  let seq = parts.seq
   let eventsSince = 0
   let bytesSince = 0
   let writtenMs = clock.monotonic()
   let spent: Outcome | null = null
-  let retired = false
   let turn: Promise<unknown> = Promise.resolve()
-  let cancelIdle: (() => void) | null = null
-  const maxEvents = Math.min(RENEW_EVENTS, facts.maxMessages > 0 ? Math.floor(facts.maxMessages / 4) : RENEW_EVENTS)
-  const maxBytes = Math.min(RENEW_BYTES, facts.maxBytes > 0 ? Math.floor(facts.maxBytes / 4) : RENEW_BYTES)
-  const maxAgeMs = Math.min(facts.maxAgeMs > 0 ? facts.maxAgeMs / 3 : 3_600_000, 3_600_000)
+  let retired = false
+  let cancelIdle = () => {}
+  const share = (limit: number, most: number) => (limit > 0 ? Math.min(most, Math.max(1, Math.floor(limit / 4))) : most)
+  const maxEvents = share(facts.maxMessages, RENEW_EVENTS)
+  const maxBytes = share(facts.maxBytes, RENEW_BYTES)
+  const maxAgeMs = facts.maxAgeMs > 0 ? Math.min(facts.maxAgeMs / 3, RENEW_MS) : RENEW_MS
 
   const fence = (): Headers =>
     fencing.kind === 'none' ? {} : { [header.expectedSeq]: seq, [header.expectedSubject]: subject }
@@ -78,54 +83,34 @@ export function createFence({
     headers: { [header.expectedSeq]: seq },
   })
 
-  const eventMessage = (member: Append): Message => ({
-    subject: subjectOf(source, member.entry),
-    payload: member.event,
-    headers: {
-      [header.id]: member.id,
-      [header.namespace]: source.namespace,
-      [header.term]: term,
-      ...(member.sourceId === undefined ? {} : { [header.sourceId]: headerText(member.sourceId) }),
-      ...(member.position === undefined ? {} : { [header.position]: headerText(JSON.stringify(member.position)) }),
-    },
-  })
-
-  const sendAlone = ({ subject: to, payload, headers }: Message): Promise<PubAck> => acks.request(to, payload, headers)
-
-  const sendBatch = (messages: Message[]): Promise<PubAck> => {
-    const batch = newBatchId()
-    const last = messages.length - 1
-    for (const [i, { subject: to, payload, headers }] of messages.entries()) {
-      const numbered = { ...headers, [header.batchId]: batch, [header.batchSequence]: i + 1 }
-      if (i === last) return acks.request(to, payload, { ...numbered, [header.batchCommit]: 1 })
-      acks.publish(to, payload, numbered)
-    }
-    throw fail('BUG', 'an empty batch')
+  const renewed = (at: number) => {
+    seq = at
+    eventsSince = 0
+    bytesSince = 0
+    writtenMs = clock.monotonic()
+    for (const entry of positions.keys()) recorded.add(entry)
   }
 
   /** Positions as they are, in a record of their own. */
   const renew = async (): Promise<Outcome> => {
-    const sent = recordMessage()
     let ack: PubAck
     try {
-      ack = await sendAlone(sent)
+      ack = await sender.single(recordMessage())
     } catch (error) {
       return failure(error)
     }
     const no = refusal(ack)
-    if (no !== null) return no
-    seq = ack.seq
-    renewed()
+    if (no !== null) return no.outcome === 'refused' ? { ...no, outcome: 'unavailable' } : no
+    renewed(ack.seq)
     return { outcome: 'stored', seq }
   }
 
-  const renewed = () => {
-    eventsSince = 0
-    bytesSince = 0
-    writtenMs = clock.monotonic()
-  }
-
   const due = () => eventsSince >= maxEvents || bytesSince >= maxBytes || clock.monotonic() - writtenMs >= maxAgeMs
+
+  /** Whether only the record can carry the member's position. */
+  const needsRecord = (member: Append | Advance) =>
+    member.position !== undefined &&
+    (!isAppend(member) || !recorded.has(member.entry) || positionHeader(member) === null)
 
   const moveOn = (member: Append | Advance) => {
     if (member.position !== undefined) positions.set(member.entry, member.position)
@@ -136,25 +121,14 @@ export function createFence({
     const outcomes: Outcome[] = []
     let behind = false
     for (const member of members) {
-      let outcome: Outcome
-      if (isAppend(member)) {
-        const message = eventMessage(member)
-        outcome = await sendAlone({ ...message, headers: { ...message.headers, ...fence() } }).then(
-          (ack) => refusal(ack) ?? (ack.duplicate ? { outcome: 'duplicate' } : { outcome: 'stored', seq: ack.seq }),
-          failure,
-        )
-        if (outcome.outcome === 'stored') {
-          eventsSince++
-          bytesSince += member.event.byteLength
-        }
-      } else outcome = { outcome: 'stored', seq }
-      if (['fenced', 'unknown', 'unavailable'].includes(outcome.outcome)) {
+      const outcome = isAppend(member) ? await sendOne(member) : ({ outcome: 'stored', seq } as const)
+      if (ends(outcome)) {
         while (outcomes.length < members.length) outcomes.push(outcome)
         break
       }
       moveOn(member)
       // Only a stored event carries its own position.
-      if (outcome.outcome !== 'stored' || !isAppend(member)) behind = behind || member.position !== undefined
+      behind ||= needsRecord(member) || (outcome.outcome !== 'stored' && member.position !== undefined)
       outcomes.push(outcome)
     }
     if (!behind && !due()) return outcomes
@@ -162,52 +136,76 @@ export function createFence({
     if (record.outcome === 'stored') return outcomes
     // What is stored is stored; what only moved a position is not durable yet.
     return outcomes.map((outcome, i) =>
-      outcome.outcome === 'stored' && isAppend(members[i]!) ? outcome : spentBy(record),
+      ends(outcome) || (outcome.outcome === 'stored' && isAppend(members[i]!)) ? outcome : record,
     )
+  }
+
+  const sendOne = async (member: Append): Promise<Outcome> => {
+    const message = eventMessage(source, member, term)
+    const outcome = await sender
+      .single({ ...message, headers: { ...message.headers, ...fence() } })
+      .then(
+        (ack): Outcome =>
+          refusal(ack) ?? (ack.duplicate ? { outcome: 'duplicate' } : { outcome: 'stored', seq: ack.seq }),
+        failure,
+      )
+    if (outcome.outcome === 'stored') {
+      eventsSince++
+      bytesSince += member.event.byteLength
+    }
+    return outcome
   }
 
   /** All in one atomic batch, the record last when positions moved without an event or it is due. */
   const together = async (members: (Append | Advance)[]): Promise<Outcome[]> => {
-    const messages = members.filter(isAppend).map(eventMessage)
+    const messages = members.filter(isAppend).map((member) => eventMessage(source, member, term))
     const bytes = messages.reduce((sum, { payload }) => sum + payload.byteLength, 0)
     const before = new Map(positions)
-    for (const member of members) moveOn(member)
-    const withRecord =
-      messages.length < members.length ||
-      eventsSince + messages.length >= maxEvents ||
-      bytesSince + bytes >= maxBytes ||
-      due()
-    if (withRecord) messages.push(recordMessage())
-    else messages[0]!.headers = { ...messages[0]!.headers, ...fence() }
     const rollBack = () => {
       positions.clear()
       for (const [entry, position] of before) positions.set(entry, position)
     }
+    for (const member of members) moveOn(member)
+    const withRecord =
+      members.some(needsRecord) || eventsSince + messages.length >= maxEvents || bytesSince + bytes >= maxBytes || due()
+    if (withRecord) messages.push(recordMessage())
+    else if (messages.length > 0) messages[0]!.headers = { ...messages[0]!.headers, ...fence() }
+    else return members.map(() => ({ outcome: 'stored', seq }))
     let ack: PubAck
     try {
-      ack = messages.length === 1 ? await sendAlone(messages[0]!) : await sendBatch(messages)
+      ack = messages.length === 1 ? await sender.single(messages[0]!) : await sender.batch(messages)
     } catch (error) {
       rollBack()
       return members.map(() => failure(error))
     }
-    if (ack.error?.err_code === code.duplicateInBatch || ack.duplicate === true) {
+    const repeated = [code.duplicateInBatch, code.duplicateInProcess].includes(ack.error?.err_code as never)
+    const no = refusal(ack)
+    if (repeated || ack.duplicate === true || no?.outcome === 'refused') {
       rollBack()
       return await oneByOne(members)
     }
-    const no = refusal(ack)
     if (no !== null) {
       rollBack()
-      return no.outcome === 'refused' ? await oneByOne(members) : members.map(() => no)
+      return members.map(() => no)
     }
     let next = ack.seq - messages.length + 1
     const outcomes = members.map((member): Outcome => ({ outcome: 'stored', seq: isAppend(member) ? next++ : ack.seq }))
     eventsSince += messages.length
     bytesSince += bytes
-    if (withRecord) {
-      seq = ack.seq
-      renewed()
-    }
+    if (withRecord) renewed(ack.seq)
     return outcomes
+  }
+
+  const check = async (): Promise<void> => {
+    if (spent !== null && 'error' in spent) throw spent.error
+    const newest = await parts.newestRecord()
+    if (newest !== seq) throw fail('FENCED', `the term record of ${source.name} is ${newest}, not that of term ${term}`)
+  }
+
+  /** A server that cannot refuse: ask at least, which leaves the time until the write arrives. */
+  const checkIfLeaseOnly = async (): Promise<Outcome | null> => {
+    if (fencing.kind !== 'none') return null
+    return await check().then(() => null, failure)
   }
 
   /** What can never be stored is told apart first; its position moves on all the same. */
@@ -215,30 +213,25 @@ export function createFence({
     if (spent !== null) return batch.map(() => spent!)
     if (!connected())
       return batch.map(() => ({ outcome: 'unavailable', error: fail('BUS_UNAVAILABLE', 'NATS cannot be reached') }))
-    const outcomes: (Outcome | null)[] = batch.map((member) =>
-      isAppend(member) ? unstorable(member, maxEventBytes()) : null,
-    )
+    const older = await checkIfLeaseOnly()
+    if (older?.outcome === 'fenced') spent = older
+    if (older !== null) return batch.map(() => older)
+    const refused = batch.map((member) => (isAppend(member) ? unstorable(member, maxEventBytes()) : null))
     const members = batch.map((member, i): Append | Advance =>
-      outcomes[i] === null ? member : { entry: member.entry, position: member.position },
+      refused[i] === null ? member : { entry: member.entry, position: member.position },
     )
-    const seen = new Set<string>()
-    const repeats = members.map((member) => isAppend(member) && (seen.has(member.id) || !seen.add(member.id)))
-    const whole = fencing.kind === 'batch' && !repeats.includes(true)
-    const stored: Outcome[] = []
-    for (let i = 0; i < members.length; i += MAX_BATCH) {
-      const part = members.slice(i, i + MAX_BATCH)
-      const done = await (whole ? together(part) : oneByOne(part))
-      stored.push(...done)
-      const stop = done.find(
-        ({ outcome }) => outcome === 'fenced' || outcome === 'unknown' || outcome === 'unavailable',
-      )
+    const ids = members.flatMap((member) => (isAppend(member) ? [member.id] : []))
+    const whole = fencing.kind === 'batch' && new Set(ids).size === ids.length
+    const outcomes: Outcome[] = []
+    for (const part of partsOf(members)) {
+      outcomes.push(...(await (whole ? together(part) : oneByOne(part))))
+      const stop = outcomes.find(ends)
       if (stop === undefined) continue
-      while (stored.length < members.length) stored.push(stop)
       if (stop.outcome !== 'unavailable') spent = stop
+      while (outcomes.length < members.length) outcomes.push(stop)
+      break
     }
-    return stored.map((outcome, i) =>
-      outcome.outcome === 'stored' || outcome.outcome === 'duplicate' ? (outcomes[i] ?? outcome) : outcome,
-    )
+    return outcomes.map((outcome, i) => (ends(outcome) ? outcome : (refused[i] ?? outcome)))
   }
 
   const inTurn = <T>(work: () => Promise<T>): Promise<T> => {
@@ -247,17 +240,22 @@ export function createFence({
     return result
   }
 
+  /** Also an idle term keeps its record younger than the stream's oldest message may be. */
   const keepAlive = () => {
     cancelIdle = clock.after(maxAgeMs / 2, () => {
-      if (retired) return
       void inTurn(async () => {
-        if (spent !== null || !connected() || clock.monotonic() - writtenMs < maxAgeMs / 3) return
+        if (spent !== null || !connected() || clock.monotonic() - writtenMs < maxAgeMs / 2) return
         const outcome = await renew()
         if (outcome.outcome === 'fenced' || outcome.outcome === 'unknown') spent = outcome
-      }).then(keepAlive)
+      }).then(() => spent === null && !retired && keepAlive())
     })
   }
   keepAlive()
+
+  const retire = () => {
+    retired = true
+    cancelIdle()
+  }
 
   return {
     source,
@@ -266,17 +264,24 @@ export function createFence({
     fencing: fencing.kind === 'none' ? 'lease-only' : 'strict',
     ...(fencing.kind === 'none' ? { reason: fencing.reason } : {}),
     append: (batch) => inTurn(() => append(batch)),
-    retire() {
-      retired = true
-      cancelIdle?.()
+    check: () => inTurn(check),
+    retire,
+    end(error) {
+      retire()
+      spent ??= { outcome: 'fenced', error }
     },
   }
 }
 
-function unstorable({ id, event }: Append, limit: number): Outcome | null {
-  if (event.byteLength <= limit) return null
-  return {
-    outcome: 'refused',
-    error: fail('EVENT_TOO_LARGE', `event ${id} has ${event.byteLength} bytes, the bus takes ${limit}`),
+function* partsOf(members: (Append | Advance)[]): Generator<(Append | Advance)[]> {
+  let [start, bytes] = [0, 0]
+  for (const [i, member] of members.entries()) {
+    const more = isAppend(member) ? member.event.byteLength : 0
+    if (i > start && (bytes + more > MAX_BATCH_BYTES || i - start >= MAX_BATCH)) {
+      yield members.slice(start, i)
+      ;[start, bytes] = [i, 0]
+    }
+    bytes += more
   }
+  if (start < members.length) yield members.slice(start)
 }

@@ -8,6 +8,10 @@ export const code = {
   wrongLastSequence: 10071,
   /** A member of an atomic batch was stored before, or stands in it twice. */
   duplicateInBatch: 10201,
+  /** The same id is being stored right now: it is asked again. */
+  duplicateInProcess: 10158,
+  /** Something else that compares this subject is being stored right now; proves nothing. */
+  unsettledSequence: 10164,
   /** Too many batches are open on the stream. */
   tooManyBatches: 10176,
   messageTooLarge: 10054,
@@ -23,6 +27,8 @@ export function refusal({ error }: PubAck): Outcome | null {
     case code.messageTooLarge:
       return { outcome: 'refused', error: fail('EVENT_TOO_LARGE', `the stream refused it: ${description}`) }
     case code.tooManyBatches:
+    case code.duplicateInProcess:
+    case code.unsettledSequence:
       return { outcome: 'unavailable', error: fail('BUS_BUSY', description) }
     default:
       // The stream decided not to store it: full (discard new), without resources, without quorum, being changed.
@@ -36,9 +42,14 @@ export function refusal({ error }: PubAck): Outcome | null {
   }
 }
 
+/** Whether it stands in the way of all that comes after it. */
+export const ends = ({ outcome }: Outcome): boolean =>
+  outcome === 'fenced' || outcome === 'unknown' || outcome === 'unavailable'
+
 /** The outcome of a request that got no answer of the stream. */
 export function failure(error: unknown): Outcome {
-  if (isVedetteError(error, 'BUS_UNAVAILABLE')) return { outcome: 'unavailable', error }
+  if (isVedetteError(error, 'FENCED')) return { outcome: 'fenced', error }
+  if (isVedetteError(error, 'BUS_UNAVAILABLE', 'BUS_BUSY', 'BUS_FULL')) return { outcome: 'unavailable', error }
   if (isVedetteError(error)) return { outcome: 'unknown', error }
   return { outcome: 'unknown', error: fail('OUTCOME_UNKNOWN', messageOf(error)) }
 }

@@ -1,0 +1,140 @@
+/**
+ * A new term: its record written by compare-and-set upon the one before, then the positions as they were at that moment. All is
+ * asked of the stream's leader; a copy on another server may lag.
+ */
+import type { JetStreamManager, StoredMsg } from '@nats-io/jetstream'
+import { fail, messageOf } from '../../core/errors.ts'
+import type { Claim, SourceRef } from '../bus.ts'
+import type { Sender } from './fence.ts'
+import { failure, refusal } from './outcome.ts'
+import { type Readers, scanHeaders } from './reading.ts'
+import { decodeRecord, encodeRecord, header, headerValue, type TermRecord, termSubject } from './record.ts'
+import { STREAM } from './stream.ts'
+
+export interface Claimed {
+  record: TermRecord
+  seq: number
+  positions: Map<string, unknown>
+}
+
+export interface ClaimParts extends Readers {
+  sender: Sender
+}
+
+/** @throws FENCED another claim came between; BUS_UNAVAILABLE, OUTCOME_UNKNOWN */
+export async function claimTerm(parts: ClaimParts, source: SourceRef, claim: Claim): Promise<Claimed> {
+  const own = (await ownRecord(parts.jsm, source, claim.nonce)) ?? (await writeRecord(parts, source, claim))
+  return { ...own, positions: await positionsAt(parts, source, own) }
+}
+
+/** The newest term record and its place, or null; a place with a record that cannot be read is one all the same. */
+export async function newestRecord(
+  jsm: JetStreamManager,
+  source: SourceRef,
+): Promise<{ seq: number; record: TermRecord | null } | null> {
+  const found = await lastOn(jsm, termSubject(source))
+  return found === null ? null : { seq: found.seq, record: decodeRecord(found.data) }
+}
+
+/** What was written by an earlier attempt whose answer was lost. */
+async function ownRecord(
+  jsm: JetStreamManager,
+  source: SourceRef,
+  nonce: string,
+): Promise<{ record: TermRecord; seq: number } | null> {
+  const newest = await newestRecord(jsm, source)
+  return newest?.record?.nonce === nonce ? { record: newest.record, seq: newest.seq } : null
+}
+
+async function writeRecord(
+  { jsm, sender }: ClaimParts,
+  source: SourceRef,
+  { holder, nonce, floor }: Claim,
+): Promise<{ record: TermRecord; seq: number }> {
+  const before = await newestRecord(jsm, source)
+  const record: TermRecord = {
+    term: Math.max(before?.record?.term ?? 0, floor) + 1,
+    holder,
+    nonce,
+    positions: before?.record?.positions ?? {},
+    // Without one that can be read, all that is on the log counts.
+    since: before?.record ? (before.record.since ?? before.seq) : 0,
+  }
+  const message = {
+    subject: termSubject(source),
+    payload: encodeRecord(record),
+    headers: { [header.expectedSeq]: before?.seq ?? 0 },
+  }
+  const outcome = await sender
+    .single(message)
+    .then((ack) => refusal(ack) ?? { outcome: 'stored' as const, seq: ack.seq }, failure)
+  if (outcome.outcome === 'stored') return { record, seq: outcome.seq }
+  if (outcome.outcome === 'fenced') {
+    // Perhaps by an earlier attempt of one's own, which came late.
+    const own = await ownRecord(jsm, source, nonce)
+    if (own !== null) return own
+  }
+  throw 'error' in outcome ? outcome.error : fail('BUG', `a claim was answered ${outcome.outcome}`)
+}
+
+/** Each entry's position: the record's, moved on by the last event after it. */
+async function positionsAt(
+  parts: ClaimParts,
+  source: SourceRef,
+  { record, seq }: { record: TermRecord; seq: number },
+): Promise<Map<string, unknown>> {
+  const positions = new Map(Object.entries(record.positions))
+  const { since } = record
+  if (since === null || since + 1 === seq) return positions
+  const unclear: string[] = []
+  await Promise.all(
+    (await subjectsOf(parts.jsm, source)).map(async (subject) => {
+      const entry = subject.split('.')[2]!
+      const last = await lastOn(parts.jsm, subject)
+      if (last === null || last.seq <= since) return
+      const position = last.seq < seq ? positionOf(source, (name) => last.header.get(name)) : undefined
+      if (position !== undefined) positions.set(entry, position)
+      // Something by hand, of another namespace's twin, or later than the claim, lies on top.
+      else if (positions.has(entry) || since === 0) unclear.push(subject)
+    }),
+  )
+  if (unclear.length > 0) {
+    // The own record marks the end.
+    const subjects = [...unclear, termSubject(source)]
+    for await (const found of scanHeaders(parts, source, { subjects, from: since + 1, to: seq })) {
+      const position = positionOf(source, found.header)
+      if (position !== undefined) positions.set(found.subject.split('.')[2]!, position)
+    }
+  }
+  return positions
+}
+
+function positionOf(source: SourceRef, of: (name: string) => string): unknown {
+  const text = of(header.position)
+  if (text === '' || of(header.namespace) !== source.namespace) return
+  try {
+    return JSON.parse(headerValue(text))
+  } catch {
+    return
+  }
+}
+
+/** The subjects of the source's entries that have something on the log. */
+async function subjectsOf(jsm: JetStreamManager, { name }: SourceRef): Promise<string[]> {
+  const { state } = await asked(() => jsm.streams.info(STREAM, { subjects_filter: `default.${name}.*` }))
+  return Object.keys(state.subjects ?? {}).filter((subject) => !subject.split('.')[2]!.startsWith('$'))
+}
+
+/** The last message on a subject. @throws BUS_UNAVAILABLE */
+export function lastOn(jsm: JetStreamManager, subject: string): Promise<StoredMsg | null> {
+  return asked(() => jsm.streams.getMessage(STREAM, { last_by_subj: subject }))
+}
+
+/** A question to the stream's leader. @throws BUS_UNAVAILABLE */
+export async function asked<T>(ask: () => Promise<T>): Promise<T> {
+  try {
+    return await ask()
+  } catch (error) {
+    throw fail('BUS_UNAVAILABLE', `the stream ${STREAM} does not answer: ${messageOf(error)}`, {}, { cause: error })
+  }
+}

@@ -1,0 +1,180 @@
+/** Reading the log: ordered consumers, which go on by themselves after a break, ended by what the stream's leader says is last. */
+import {
+  type Consumer,
+  DeliverPolicy,
+  type JetStreamClient,
+  type JetStreamManager,
+  type JsMsg,
+} from '@nats-io/jetstream'
+import type { Clock } from '../../core/clock.ts'
+import { fail, messageOf } from '../../core/errors.ts'
+import type { ReadOptions, SourceRef, Stored } from '../bus.ts'
+import { subjectOf } from '../bus.ts'
+import { asStored, type Received } from './message.ts'
+import { STREAM, SUBJECTS } from './stream.ts'
+
+export interface Readers {
+  js: JetStreamClient
+  jsm: JetStreamManager
+  /** Whether a consumer may filter several subjects (2.10 and newer). */
+  manyFilters: boolean
+}
+
+interface Range {
+  subjects: string[]
+  from: number
+  /** The last one wanted, which exists; left out: goes on for ever. */
+  to?: number
+  headersOnly?: boolean
+  signal?: AbortSignal | undefined
+}
+
+/** Messages asked for at a time: what waits in this process is at most this many. */
+const AHEAD = 256
+/** A reader that hears nothing for this long though there is something looks whether it still is. */
+const SILENCE_MS = 2_000
+const FOLLOW_AGAIN_MS = 200
+/** Nobody reads: the server may forget the consumer. */
+const FORGET_MS = 30_000
+
+/** Headers of a source's `subjects`, from `from` to `to` (which must exist), in order. @throws BUS_UNAVAILABLE */
+export async function* scanHeaders(
+  readers: Readers,
+  source: SourceRef,
+  { subjects, from, to }: { subjects: string[]; from: number; to: number },
+): AsyncGenerator<Received> {
+  const asked = readers.manyFilters ? subjects : [filterOf(source.name)]
+  try {
+    for await (const message of consume(readers, { subjects: asked, from, to, headersOnly: true })) {
+      if (subjects.includes(message.subject)) yield receivedOf(message)
+    }
+  } catch (error) {
+    throw unreadable(error)
+  }
+}
+
+/** @throws BUS_UNAVAILABLE unless it follows: then it goes on when the bus is back */
+export async function* readLog(
+  connection: () => Readers,
+  { from = 0, namespace, eventSource, entry, follow = false, signal }: ReadOptions,
+  clock: Clock,
+): AsyncGenerator<Stored> {
+  const subject = filterOf(eventSource, entry)
+  let next = Math.max(1, Math.ceil(from))
+  while (!signal?.aborted) {
+    try {
+      const readers = connection()
+      const to = follow ? undefined : (await readers.jsm.streams.getMessage(STREAM, { last_by_subj: subject }))?.seq
+      if (!follow && (to === undefined || to < next)) return
+      const range = { subjects: [subject], from: next, signal, ...(to === undefined ? {} : { to }) }
+      for await (const message of consume(readers, range)) {
+        next = message.seq + 1
+        const stored = asStored(receivedOf(message))
+        if (stored !== null && matches(stored, { namespace, eventSource, entry })) yield stored
+        if (signal?.aborted) return
+      }
+      if (!follow) return
+    } catch (error) {
+      if (signal?.aborted) return
+      if (!follow) throw unreadable(error)
+      await clock.sleep(FOLLOW_AGAIN_MS, signal).catch(() => {})
+    }
+  }
+}
+
+/** The last `limit` events of an entry, oldest first. @throws BUS_UNAVAILABLE */
+export async function readTail(readers: Readers, source: SourceRef, entry: string, limit: number): Promise<Stored[]> {
+  const subject = subjectOf(source, entry)
+  try {
+    const last = await readers.jsm.streams.getMessage(STREAM, { last_by_subj: subject })
+    if (last === null || limit <= 0) return []
+    const { first_seq: first } = (await readers.jsm.streams.info(STREAM)).state
+    // No server reads backwards: windows that grow until enough is found.
+    for (let width = Math.max(64, limit); ; width *= 16) {
+      const from = Math.max(first, last.seq - width + 1)
+      const found: Stored[] = []
+      for await (const message of consume(readers, { subjects: [subject], from, to: last.seq })) {
+        const stored = asStored(receivedOf(message))
+        if (stored === null || !matches(stored, { namespace: source.namespace })) continue
+        found.push(stored)
+        if (found.length > limit) found.shift()
+      }
+      if (found.length >= limit || from <= first) return found
+    }
+  } catch (error) {
+    throw unreadable(error)
+  }
+}
+
+async function* consume(
+  readers: Readers,
+  { subjects, from, to, headersOnly = false, signal }: Range,
+): AsyncGenerator<JsMsg> {
+  const consumer: Consumer = await readers.js.consumers.get(STREAM, {
+    filter_subjects: subjects.length === 1 ? subjects[0]! : subjects,
+    deliver_policy: DeliverPolicy.StartSequence,
+    opt_start_seq: from,
+    headers_only: headersOnly,
+    inactive_threshold: FORGET_MS,
+  })
+  const messages = await consumer.consume({ max_messages: AHEAD })
+  const stop = () => messages.stop()
+  signal?.addEventListener('abort', stop)
+  if (signal?.aborted) stop()
+  const watch =
+    to === undefined ? null : setInterval(() => void goneMissing().then((gone) => gone && stop()), SILENCE_MS)
+  let at = from - 1
+  /** What was to be the last one has been dropped by the stream's limits, or the stream is another one. */
+  const goneMissing = async () => {
+    try {
+      const { state } = await readers.jsm.streams.info(STREAM)
+      return state.first_seq > to! || state.last_seq < at
+    } catch {
+      return false
+    }
+  }
+  try {
+    for await (const message of messages) {
+      at = message.seq
+      if (to !== undefined && at > to) return
+      yield message
+      if (to !== undefined && at >= to) return
+    }
+  } finally {
+    if (watch !== null) clearInterval(watch)
+    signal?.removeEventListener('abort', stop)
+    await messages.close().catch(() => {})
+    consumer.delete().catch(() => {})
+  }
+}
+
+function receivedOf(message: JsMsg): Received {
+  return {
+    seq: message.seq,
+    timeMs: Number(message.timestampNanos / 1_000n) / 1_000,
+    subject: message.subject,
+    data: message.data,
+    header: (name) => message.headers?.get(name) ?? '',
+  }
+}
+
+function filterOf(eventSource?: string, entry?: string): string {
+  if (eventSource === undefined && entry === undefined) return SUBJECTS
+  return `default.${eventSource ?? '*'}.${entry ?? '*'}`
+}
+
+/** Events that others wrote name no namespace: they count for any. */
+function matches(
+  { subject, namespace: of }: Stored,
+  { namespace, eventSource, entry }: Pick<ReadOptions, 'namespace' | 'eventSource' | 'entry'>,
+): boolean {
+  const [, source, name] = subject.split('.')
+  return (
+    (namespace === undefined || of === '' || of === namespace) &&
+    (eventSource === undefined || source === eventSource) &&
+    (entry === undefined || name === entry)
+  )
+}
+
+const unreadable = (error: unknown) =>
+  fail('BUS_UNAVAILABLE', `the stream ${STREAM} cannot be read: ${messageOf(error)}`, {}, { cause: error })

@@ -1,0 +1,83 @@
+/** A real NATS server or cluster for a test, and buses on it. */
+import { randomBytes } from 'node:crypto'
+import type { Append, Bus, SourceRef, Stored } from '../../src/bus/bus.ts'
+import { type JetStreamBus, type JetStreamOptions, openJetStream } from '../../src/bus/jetstream/bus.ts'
+import { connectNats, type NatsClient, type NatsOptions } from '../../src/clients/nats.ts'
+import { systemClock } from '../../src/core/clock.ts'
+import { silentLogger } from '../../src/core/log.ts'
+import { type NatsOptions as ServerOptions, startNats } from '../servers/nats.ts'
+import { until } from './bus.ts'
+
+const clock = systemClock
+const log = silentLogger
+
+export interface Opened {
+  bus: JetStreamBus
+  client: NatsClient
+}
+
+export interface NatsFixture extends Awaited<ReturnType<typeof startNats>> {
+  client(options?: Partial<NatsOptions>): NatsClient
+  /** A bus that is ready. */
+  open(options?: Partial<NatsOptions & JetStreamOptions>): Promise<Opened>
+}
+
+/** @param replicas of the stream; by default as many as there are servers */
+export async function startJetStream(options: ServerOptions & { replicas?: number } = {}): Promise<NatsFixture> {
+  const servers = await startNats(options)
+  const replicas = options.replicas ?? options.nodes ?? 1
+  const all = new Set<{ close(): Promise<void> }>()
+  const client = (more: Partial<NatsOptions> = {}) => {
+    const made = connectNats({
+      servers: servers.urls,
+      name: 'test',
+      credentials: async () => null,
+      clock,
+      log,
+      ...more,
+    })
+    all.add(made)
+    return made
+  }
+  return {
+    ...servers,
+    client,
+    async open(more = {}) {
+      const connection = more.client ?? client(more)
+      const bus = openJetStream({ streamConfig: `replicas: ${replicas}`, clock, log, ...more, client: connection })
+      all.add(bus)
+      await until('the stream is ready', () => bus.status().connected, 30_000)
+      return { bus, client: connection }
+    },
+    async close() {
+      await Promise.all([...all].map((one) => one.close()))
+      await servers.close()
+    },
+  }
+}
+
+export const newSource = (namespace = 'test'): SourceRef => ({ namespace, name: `s${randomBytes(6).toString('hex')}` })
+
+export const claimOf = (holder: string) => ({ holder, nonce: randomBytes(8).toString('hex'), floor: 0 })
+
+/** JetStream knows an id for the whole stream, where the contract uses `a` and `b` in every test: each source gets its own. */
+export function withOwnIds(bus: Bus): Bus {
+  const prefix = ({ namespace, name }: SourceRef) => `${namespace}/${name}/`
+  const to = <M extends object>(source: SourceRef, batch: M[]) =>
+    batch.map((member) =>
+      'id' in member ? { ...member, id: `${prefix(source)}${(member as M & Append).id}` } : member,
+    )
+  const from = (stored: Stored): Stored => ({ ...stored, id: stored.id.slice(stored.id.lastIndexOf('/') + 1) })
+  return Object.create(bus, {
+    append: { value: (source: SourceRef, batch: Append[]) => bus.append(source, to(source, batch)) },
+    appendFenced: {
+      value: ((fence, batch) => bus.appendFenced(fence, to(fence.source, batch))) satisfies Bus['appendFenced'],
+    },
+    tail: { value: (async (...args) => (await bus.tail(...args)).map(from)) satisfies Bus['tail'] },
+    read: {
+      value: async function* (options?: Parameters<Bus['read']>[0]) {
+        for await (const stored of bus.read(options)) yield from(stored)
+      },
+    },
+  }) as Bus
+}
