@@ -55,6 +55,7 @@ function toSlice(name: string, value: Value | undefined): GoSlice {
 }
 
 const listOf = (name: string, work: (map: GoMap) => GoSlice): BuiltinFunction => ({
+  takes: [1, 1],
   validate: args(1, [isMap], () => ANYS),
   call: ([value], meter) => {
     const map = toMap(name, value)
@@ -106,10 +107,11 @@ function fieldOf(item: Value, field: string): Value {
 }
 
 export const collections: Readonly<Record<string, BuiltinFunction>> = {
-  first: { validate: args(1, [isArray], elementOf), call: ([list]) => tolerant(list as Value, 0n) },
-  last: { validate: args(1, [isArray], elementOf), call: ([list]) => tolerant(list as Value, -1n) },
-  get: { call: ([from, key]) => tolerant(from ?? null, key ?? null) },
+  first: { takes: [1, 1], validate: args(1, [isArray], elementOf), call: ([list]) => tolerant(list as Value, 0n) },
+  last: { takes: [1, 1], validate: args(1, [isArray], elementOf), call: ([list]) => tolerant(list as Value, -1n) },
+  get: { takes: [2, 2], call: ([from, key]) => tolerant(from ?? null, key ?? null) },
   take: {
+    takes: [2, 2],
     validate: args(2, [isArray, isInteger], (type) => type),
     call: ([value, count]) => {
       const list = toSlice('take from', value)
@@ -127,6 +129,7 @@ export const collections: Readonly<Record<string, BuiltinFunction>> = {
     return new GoSlice(sliceOf(PAIR), pairs)
   }),
   fromPairs: {
+    takes: [1, 1],
     validate: args(1, [isArray], () => ANY_MAP),
     call: ([value], meter) => {
       const list = toSlice('make a map from', value)
@@ -141,10 +144,12 @@ export const collections: Readonly<Record<string, BuiltinFunction>> = {
     },
   },
   sort: {
+    takes: [1, 2],
     validate: args(1, [isArray, isString], () => ANYS),
     call: ([value, order], meter) => sorted(toSlice('sort', value), (item) => fieldOf(item, ''), order, meter),
   },
   sortBy: {
+    takes: [2, 3],
     validate: args(2, [isArray, isString, isString], () => ANYS),
     call: ([value, field, order], meter) => {
       const name = toText(field ?? null)

@@ -27,6 +27,7 @@ function plain(name: string, value: Value): number | bigint {
 
 const rounding = (name: string, round: (x: number) => number): BuiltinFunction => ({
   direct: true,
+  takes: [1, 1],
   validate: one(isNumeric, () => FLOAT),
   call: ([x]) => round(Number(plain(name, x as Value))),
 })
@@ -75,6 +76,7 @@ export function asFloat(x: Value): Value {
 }
 
 const extreme = (name: string, sign: -1 | 1): BuiltinFunction => ({
+  takes: [1, Number.POSITIVE_INFINITY],
   validate: (args) => {
     if (args.length === 0) throw new Problem('takes at least 1 argument')
     for (const type of args) {
@@ -105,6 +107,7 @@ function numbersOf(name: string, list: Value): { values: (bigint | number)[]; wh
 }
 
 const arrayToFloat = (name: string, work: (values: number[]) => number): BuiltinFunction => ({
+  takes: [1, 1],
   validate: one(isArray, () => FLOAT),
   call: ([list], meter) => {
     const { values } = numbersOf(name, list as Value)
@@ -131,6 +134,7 @@ function sum(values: (bigint | number)[]): Value {
 export const numbers: Readonly<Record<string, BuiltinFunction>> = {
   len: {
     direct: true,
+    takes: [1, 1],
     validate: one(
       (type) => isArray(type) || isString(type) || type?.kind === 'map',
       () => INT,
@@ -140,6 +144,7 @@ export const numbers: Readonly<Record<string, BuiltinFunction>> = {
   type: { direct: true, overloads: [funcOf([ANY], STRING)], call: ([x]) => typeWord(x as Value) },
   abs: {
     direct: true,
+    takes: [1, 1],
     validate: one(isNumeric, (type) => type),
     call: ([x]) => {
       const number = plain('abs', x as Value)
@@ -154,6 +159,7 @@ export const numbers: Readonly<Record<string, BuiltinFunction>> = {
   round: rounding('round', goRound),
   int: {
     direct: true,
+    takes: [1, 1],
     validate: one(
       (type) => isNumeric(type) || isString(type),
       () => INT,
@@ -162,6 +168,7 @@ export const numbers: Readonly<Record<string, BuiltinFunction>> = {
   },
   float: {
     direct: true,
+    takes: [1, 1],
     validate: one(
       (type) => isNumeric(type) || isString(type),
       () => FLOAT,
@@ -171,6 +178,7 @@ export const numbers: Readonly<Record<string, BuiltinFunction>> = {
   max: extreme('>', 1),
   min: extreme('<', -1),
   sum: {
+    takes: [1, 1],
     validate: one(isArray, () => ANY),
     call: ([list], meter) => {
       const { values } = numbersOf('sum', list as Value)

@@ -12,6 +12,8 @@ export interface BuiltinFunction {
   predicate?: boolean
   /** The ways in which it can be called, tried in order. */
   overloads?: readonly Type[]
+  /** How many arguments it takes at least and at most; without this, what the overloads say. */
+  takes?: readonly [least: number, most: number]
   /** Instead of overloads: checks the arguments' types and gives the result's. @throws Problem */
   validate?: (args: readonly StaticType[]) => StaticType
   /** @throws Problem for arguments that are wrong at run time. Absent where upstream's cannot be called as a value. */
@@ -32,3 +34,9 @@ export const builtins: ReadonlyMap<string, BuiltinFunction> = new Map([
   ...Object.entries(texts),
   ...Object.entries(collections),
 ])
+
+/** True when a builtin can be called with so many arguments. Arguments of calls of any type are not checked before. */
+export function accepts({ takes, overloads = [] }: BuiltinFunction, count: number): boolean {
+  if (takes !== undefined) return count >= takes[0] && count <= takes[1]
+  return overloads.some(({ params = [] }) => params.length === count)
+}

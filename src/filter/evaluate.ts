@@ -1,5 +1,5 @@
 import type { Binary, Builtin, Node } from './ast.ts'
-import { builtins } from './builtins.ts'
+import { accepts, builtins } from './builtins.ts'
 import { fetch, invoke, slice } from './fetch.ts'
 import type { Meter } from './limits.ts'
 import {
@@ -156,6 +156,7 @@ function callBuiltin(name: string, args: Value[], at: number, run: Run, indirect
   run.at = at
   if (builtin?.call === undefined || (indirect && builtin.direct))
     throw new Problem(`${name} can only be called by its bare name`)
+  if (!accepts(builtin, args.length)) throw new Problem(`${name} does not take ${args.length} arguments`)
   return builtin.call(args, run.meter)
 }
 
@@ -271,7 +272,9 @@ function inRange(needle: Value, node: Binary, run: Run): boolean {
 function pointer(name: string, run: Run): Value {
   const loop = run.loop as Loop
   if (name === 'index') return BigInt(loop.index)
-  return name === 'acc' ? loop.acc : loop.item(loop.index)
+  if (name === 'acc') return loop.acc
+  if (name !== '') throw new Problem(`there is no #${name} here`)
+  return loop.item(loop.index)
 }
 
 function walkOver(value: Value): Loop {
@@ -283,7 +286,12 @@ function walkOver(value: Value): Loop {
     return { length: value.items.length, item: (i) => itemAt(value.items, i), index: 0, acc: null }
   if (typeof value === 'string')
     return { length: value.length, item: (i) => fetch(value, BigInt(i)), index: 0, acc: null }
-  if (value instanceof GoMap && value.size === 0) return { length: 0, item: () => null, index: 0, acc: null }
+  if (value instanceof GoMap) {
+    const item = () => {
+      throw new Problem('the elements of a map have no order: use keys() or values()')
+    }
+    return { length: value.size, item, index: 0, acc: null }
+  }
   throw new Problem(`cannot walk over ${typeName(value)}`)
 }
 

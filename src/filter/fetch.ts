@@ -23,7 +23,7 @@ export function fetch(from: Value, key: Value): Value {
 
 /** The method of a value, bound to it. */
 export function methodOf(value: Value, name: string): GoFunc | undefined {
-  return timeMethod(value, name) ?? versionMethod(value, name)
+  return versionMethod(value, name) ?? timeMethod(value, name)
 }
 
 function describe(key: Value): string {

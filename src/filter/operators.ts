@@ -176,7 +176,8 @@ export function within(needle: Value, haystack: Value, meter: Meter): boolean {
       return equal(item, needle, meter)
     })
   }
-  if (isTime(haystack) && typeof needle === 'string') return false
+  // A struct: upstream asks whether it has such a field, and none has one that could be meant.
+  if (typeof needle === 'string' && ['struct', 'ptr'].includes(kindOf(haystack))) return false
   throw new Problem(`operator "in" not defined on ${typeName(haystack)}`)
 }
 

@@ -13,8 +13,7 @@ import { runScript, type Script } from './script.ts'
  */
 export function jsonpath(json: string, path: string, meter: Meter): Value {
   const root = decodeBytes(json, meter)
-  const steps = parsePath(path)
-  meter.spend(path.length)
+  const steps = meter.once(`path ${path}`, 20 + path.length * 20, () => parsePath(path))
   return apply({ root, meter, depth: 0 }, root, steps)
 }
 

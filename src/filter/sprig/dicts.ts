@@ -20,7 +20,7 @@ function only(map: GoMap, keep: (key: string) => boolean, meter: Meter): GoMap {
   return new GoMap(OBJECT, new Map([...map.entries].filter(([key]) => keep(key))))
 }
 
-/** Merges `from` into `into`: missing and empty members are filled, or, overwriting, replaced by what is not empty. */
+/** Merges `from` into `into`: missing and empty members are filled, or, overwriting, all replaced; maps are merged. */
 function merge(into: GoMap, from: GoMap, overwrite: boolean, meter: Meter, depth = 0): GoMap {
   meter.elements(from.size)
   if (depth > limits.dataDepth) throw new Problem(`the data is nested deeper than ${limits.dataDepth}`)
@@ -29,7 +29,7 @@ function merge(into: GoMap, from: GoMap, overwrite: boolean, meter: Meter, depth
     const old = into.entries.get(key)
     if (old instanceof GoMap && value instanceof GoMap && old.type.name === value.type.name && !isNil(old)) {
       if (old !== value) merge(old, value, overwrite, meter, depth + 1)
-    } else if (old === undefined || isEmpty(old) || (overwrite && !isEmpty(value))) {
+    } else if (overwrite || (value !== null && (old === undefined || isEmpty(old)))) {
       into.entries.set(key, value)
     }
   }

@@ -108,7 +108,10 @@ export function deepCopy(value: Value, meter: Meter, depth = 0): Value {
   return copy
 }
 
-const copyOf = define('a:a', ([x], meter) => deepCopy(x, meter))
+const copyOf = define('a:a', ([x], meter) => {
+  if (x === null) throw new Problem('nil cannot be copied')
+  return deepCopy(x, meter)
+})
 const like = (target: string, value: Value): boolean => target === typeName(value) || `*${target}` === typeName(value)
 
 export const lists: Functions = {

@@ -2,7 +2,7 @@ import { repeatCounted, replaceCounted } from '../builtins-texts.ts'
 import { formatValue, quote } from '../format.ts'
 import type { Meter } from '../limits.ts'
 import { Problem } from '../problem.ts'
-import { isSpace, lower, ofCodePoints, splitText, trimSet, trimSpace, upper } from '../text.ts'
+import { fromBytes, isSpace, lower, ofCodePoints, splitText, trimSet, trimSpace, upper } from '../text.ts'
 import { BYTES, STRING_MAP } from '../types.ts'
 import { type GoInt, GoMap, GoSlice, strings, type Value } from '../values.ts'
 import { pascal, separated, swapped, titled, uncapitalized } from './casing.ts'
@@ -112,6 +112,9 @@ function indent(spaces: bigint, text: string, meter: Meter): string {
 const trimAll = define('ss:s', ([cutset, text], meter) => perCharacter((t) => trimSet(t, cutset), text, meter))
 
 export const texts: Functions = {
+  fail: define('s:s', ([message]) => {
+    throw new Problem(fromBytes(message))
+  }),
   hello: define(':s', () => 'Hello!'),
   abbrev: define('is:s', ([width, text]) => (width < 4n ? text : abbreviate(text, 0, Number(width)))),
   abbrevboth: define('iis:s', ([left, right, text]) =>
