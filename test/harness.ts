@@ -15,6 +15,8 @@ export interface Harness<Position> {
   snapshot: Uint8Array | null
   /** Makes the next emits fail with this. */
   failWith: Error | null
+  /** Calls back when `serve` has ended, with what it threw. */
+  onEnd(listener: (error: unknown) => void): void
   /** Ends `serve` and returns what it threw, if it threw. */
   stop(): Promise<unknown>
   /** Resolves once `predicate` holds; throws after `timeoutMs`. */
@@ -60,6 +62,9 @@ export function serveInHarness<Spec, Position>(
     snapshot,
     failWith: null,
     context: undefined as never,
+    onEnd(listener) {
+      served.then(listener)
+    },
     async stop() {
       controller.abort()
       return await served

@@ -1,0 +1,172 @@
+/**
+ * What every source type must keep, whatever it watches: the contract of src/source.ts as tests. Each type is an adapter that
+ * says how to make a spec that works here, and how to make its origin have one more event.
+ */
+import assert from 'node:assert/strict'
+import { type TestContext, test } from 'node:test'
+import { fail } from '../../src/core/errors.ts'
+import { describeSchema, type Field } from '../../src/manifest/fields.ts'
+import { loadManifest } from '../../src/manifest/load.ts'
+import type { SourceDefinition } from '../../src/source.ts'
+import { type Harness, serveInHarness } from '../harness.ts'
+
+/** An origin to serve from. */
+export interface Origin {
+  spec: unknown
+  /** Handed to the harness (clock, secrets, HTTP). */
+  options?: (harness: () => Harness<any>) => NonNullable<Parameters<typeof serveInHarness>[2]>
+  /** Resolves when the source is ready to see what comes. */
+  ready(harness: Harness<any>): Promise<void>
+  /** The origin has one more event. May reject or hang when nobody takes it. */
+  provoke(): Promise<unknown>
+}
+
+export function sourceContract(
+  definition: SourceDefinition<any, any>,
+  setUp: (t: TestContext) => Promise<Origin>,
+): void {
+  const { type, strategy } = definition
+
+  const serve = async (
+    t: TestContext,
+    origin: Origin,
+    more: { resume?: unknown; snapshot?: Uint8Array | null } = {},
+  ) => {
+    const harness: Harness<any> = serveInHarness(definition, origin.spec, {
+      ...origin.options?.(() => harness),
+      ...more,
+    })
+    t.after(() => harness.stop())
+    await origin.ready(harness)
+    return harness
+  }
+  /** One more event, and waits for it. */
+  const oneMore = async (harness: Harness<any>, origin: Origin) => {
+    const before = harness.emitted.length
+    await Promise.all([origin.provoke(), harness.until(() => harness.emitted.length > before)])
+  }
+
+  test(`${type}: every field of spec and payload is described`, () => {
+    const bare: string[] = []
+    const look = (field: Field, path: string) => {
+      if (path !== '' && (field.description ?? '') === '') bare.push(path)
+      for (const [name, member] of Object.entries(field.fields ?? {})) look(member, `${path}.${name}`)
+      if (field.item !== undefined) look({ ...field.item, description: field.item.description || '-' }, `${path}[]`)
+    }
+    look(describeSchema(definition.spec), '')
+    look(describeSchema(definition.event), '')
+    assert.deepEqual(bare, [])
+    for (const text of [definition.title, definition.summary, definition.docs, definition.because])
+      assert.notEqual(text.trim(), '')
+    assert.ok(definition.examples.length > 0)
+  })
+
+  test(`${type}: its examples are served as they stand`, async () => {
+    for (const { name, yaml } of definition.examples) {
+      const { manifest, diagnostics } = await loadManifest([{ file: `${name}.yaml`, text: yaml }])
+      assert.deepEqual(
+        diagnostics.filter(({ severity }) => severity === 'error'),
+        [],
+        name,
+      )
+      const entries = manifest.eventSources.flatMap((object) => object.entries)
+      assert.ok(
+        entries.some((entry) => entry.type === type),
+        `${name} has no entry of the type`,
+      )
+      assert.deepEqual(
+        entries.filter((entry) => entry.refused !== undefined),
+        [],
+        name,
+      )
+    }
+  })
+
+  test(`${type}: validation changes nothing, repeats itself, and lets a working spec pass`, async (t) => {
+    const { spec } = await setUp(t)
+    const parsed = deepFreeze(definition.spec.parse(spec))
+    const first = definition.validate?.(parsed) ?? []
+    assert.deepEqual(definition.validate?.(parsed) ?? [], first)
+    assert.deepEqual(
+      first.filter(({ severity, fatal }) => severity === 'error' || fatal === true),
+      [],
+    )
+    assert.deepEqual(definition.identity?.(parsed), definition.identity?.(structuredClone(parsed)))
+  })
+
+  test(`${type}: what the origin has is emitted once, with the payload its schema says and a position that can be stored`, async (t) => {
+    const origin = await setUp(t)
+    const harness = await serve(t, origin)
+    for (let i = 0; i < 3; i++) await oneMore(harness, origin)
+    assert.equal(harness.emitted.length, 3)
+    for (const { text, position } of harness.emitted) {
+      definition.event.parse(JSON.parse(text))
+      if (position !== undefined) assert.deepEqual(JSON.parse(JSON.stringify(position)), position)
+    }
+    const ids = harness.emitted.map(({ id, eventId }) => eventId ?? id).filter((id) => id !== undefined)
+    assert.equal(new Set(ids).size, ids.length)
+    if (definition.guarantee === 'exactly-once') assert.equal(ids.length, 3, 'without an id a repeat is a second event')
+  })
+
+  test(`${type}: told to stop it ends, and emits nothing after that`, async (t) => {
+    const origin = await setUp(t)
+    const harness = await serve(t, origin)
+    await oneMore(harness, origin)
+    assert.equal(await harness.stop(), undefined, 'stopping is no error')
+    const { length } = harness.emitted
+    await Promise.race([origin.provoke().catch(() => {}), new Promise((resolve) => setTimeout(resolve, 300))])
+    assert.equal(harness.emitted.length, length)
+  })
+
+  if (strategy === 'active-passive') {
+    test(`${type}: the next one goes on where the last one stopped`, async (t) => {
+      const origin = await setUp(t)
+      const first = await serve(t, origin)
+      await oneMore(first, origin)
+      await oneMore(first, origin)
+      await first.stop()
+      const resume = first.emitted.at(-1)?.position ?? first.advanced.at(-1) ?? null
+      const next = await serve(t, origin, { resume, snapshot: first.snapshot })
+      await oneMore(next, origin)
+      const told = new Set(first.emitted.map(({ id }) => id))
+      assert.deepEqual(
+        next.emitted.filter(({ id }) => told.has(id)),
+        [],
+        'told again',
+      )
+    })
+
+    test(`${type}: refused by the bus it ends, without another event`, async (t) => {
+      const origin = await setUp(t)
+      const harness = await serve(t, origin)
+      await oneMore(harness, origin)
+      const ended = new Promise((resolve) => harness.onEnd(resolve))
+      harness.failWith = fail('FENCED', 'term 2 rules')
+      await Promise.race([origin.provoke().catch(() => {}), ended])
+      assert.equal(((await ended) as { code?: string }).code, 'FENCED')
+      assert.equal(harness.emitted.length, 1)
+    })
+  }
+
+  if (definition.prepare !== undefined) {
+    test(`${type}: warm on a standby it consumes nothing, and ends when told`, async (t) => {
+      const origin = await setUp(t)
+      const harness: Harness<any> = serveInHarness(definition, origin.spec, {
+        ...origin.options?.(() => harness),
+        prepareOnly: true,
+      })
+      t.after(() => harness.stop())
+      await Promise.race([origin.provoke().catch(() => {}), new Promise((resolve) => setTimeout(resolve, 100))])
+      assert.equal(await harness.stop(), undefined)
+      assert.deepEqual([harness.emitted, harness.advanced, harness.snapshot], [[], [], null])
+    })
+  }
+}
+
+function deepFreeze<T>(value: T): T {
+  if (value !== null && typeof value === 'object') {
+    Object.freeze(value)
+    for (const member of Object.values(value)) deepFreeze(member)
+  }
+  return value
+}
