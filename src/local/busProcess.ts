@@ -6,7 +6,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { createInterface } from 'node:readline'
 import { backoffMs } from '../core/backoff.ts'
 import type { Clock } from '../core/clock.ts'
-import { codes, type ErrorCode, fail, messageOf } from '../core/errors.ts'
+import { codes, type ErrorCode, fail, isVedetteError, messageOf } from '../core/errors.ts'
 import type { Logger } from '../core/log.ts'
 import { entryPoint } from './entryPoint.ts'
 
@@ -58,6 +58,7 @@ export async function startBusProcess(options: BusProcessOptions): Promise<BusPr
   let restarts = 0
   let stopWatching = () => {}
   let current = await launch(options, 'next')
+  let answeredAt = clock.monotonic()
   const { incarnation } = current
   let giveUp: (error: unknown) => void = () => {}
   const failed = new Promise<never>((_, reject) => {
@@ -67,17 +68,21 @@ export async function startBusProcess(options: BusProcessOptions): Promise<BusPr
 
   /** @param suspicious it died in a way that makes one doubt the store: it is looked through first */
   const restart = async (suspicious: boolean) => {
+    let before = ''
     for (let attempt = 0; !stopping; attempt++) {
       restarts++
       try {
         current = await launch(options, incarnation, suspicious)
+        answeredAt = clock.monotonic()
         log.info('the bus process runs again', { pid: current.child.pid })
         if (stopping) current.child.stdin?.end()
         else keep()
         return
       } catch (error) {
-        log.error('the bus process does not start', { error })
-        if (attempt + 1 >= TRIES) return giveUp(error)
+        if (messageOf(error) !== before) log.error('the bus process does not start; it is tried again', { error })
+        before = messageOf(error)
+        // a full disk is somebody's to clear, and then all is well
+        if (attempt + 1 >= TRIES && !isVedetteError(error, 'BUS_FULL')) return giveUp(error)
         await clock.sleep(backoffMs(attempt, { firstMs: 100, maxMs: 2000 }))
       }
     }
@@ -109,7 +114,7 @@ export async function startBusProcess(options: BusProcessOptions): Promise<BusPr
       return current.child.pid
     },
     watch(ping) {
-      let answeredAt = clock.monotonic()
+      answeredAt = clock.monotonic()
       let lookedAt = answeredAt
       let stopped = false
       const look = () => {
@@ -124,6 +129,9 @@ export async function startBusProcess(options: BusProcessOptions): Promise<BusPr
           },
           () => {},
         )
+        const { exitCode, signalCode } = current.child
+        // one that is gone is not frozen: it is being started again
+        if (exitCode !== null || signalCode !== null) answeredAt = now
         if (now - answeredAt > frozenMs) {
           log.error('the bus process does not answer; killing it', {
             pid: current.child.pid,

@@ -77,10 +77,13 @@ export async function takeDataDir(path: string): Promise<DataDir> {
   const update = (change: Partial<RunRecord>): Promise<void> => {
     record = { ...record, ...change }
     const text = `${JSON.stringify(record, null, 2)}\n`
-    writing = writing.then(async () => {
-      await writeFile(`${file}.new`, text, { mode: 0o600 })
-      await rename(`${file}.new`, file)
-    })
+    // one that failed (the disk is full) does not keep the next from being written
+    writing = writing
+      .catch(() => {})
+      .then(async () => {
+        await writeFile(`${file}.new`, text, { mode: 0o600 })
+        await rename(`${file}.new`, file)
+      })
     return writing
   }
   await update({ children: [] })

@@ -39,21 +39,41 @@ function attempt<T>(read: () => T): T | undefined {
   }
 }
 
-/** Calls `visit` for the pairs of `table` in order; ends at what it cannot pass. @returns whether it came to the end */
-function visitTable<V>(name: string, table: Table<V>, visit: (pairs: [string, V][]) => void): boolean {
+/** Calls `visit` for the pairs of a table in order; ends at what it cannot pass. @returns whether that was all */
+function visitTable(
+  { tables, count }: Environment,
+  name: (typeof SMALL_TABLES)[number],
+  visit: (pairs: [string, unknown][]) => void,
+): boolean {
   at(name)
+  const table = tables[name] as Table<unknown>
+  let seen = 0
   for (let after: string | undefined; ; ) {
     const pairs = attempt(() => [...table.scan(after, STEP)])
     if (pairs === undefined) return false
     visit(pairs)
-    if (pairs.length < STEP) return true
+    seen += pairs.length
+    if (pairs.length < STEP) break
     after = pairs.at(-1)?.[0]
   }
+  return isAll(name, seen, count(name))
+}
+
+/** Over a page that is none lmdb passes in silence, as if it were the end. */
+function isAll(name: string, seen: number, counted: number): boolean {
+  if (seen >= counted) return true
+  problem(`of the ${counted} values in table ${name} only ${seen} can be read`)
+  return false
 }
 
 /** Calls `visit` for the records in order; over one whose bytes are damaged it steps. @returns whether all were sound */
-function visitLog(log: Tables['log'], lastSeq: number, visit: (records: [number, LogRecord][]) => void): boolean {
+function visitLog(
+  { tables: { log }, count }: Environment,
+  lastSeq: number,
+  visit: (records: [number, LogRecord][]) => void,
+): boolean {
   let sound = true
+  let seen = 0
   for (let next = 0; next <= lastSeq; ) {
     at('log')
     const records: [number, LogRecord][] = []
@@ -66,7 +86,8 @@ function visitLog(log: Tables['log'], lastSeq: number, visit: (records: [number,
     })
     visit(records)
     found.records += records.length
-    if (passed === true) return sound
+    seen += records.length
+    if (passed === true) break
     if (records.length > 0) next = (records.at(-1) as [number, LogRecord])[0] + 1
     if (passed === undefined) {
       sound = false
@@ -75,13 +96,13 @@ function visitLog(log: Tables['log'], lastSeq: number, visit: (records: [number,
       if (found.problems.length >= MAX_PROBLEMS) return false
     }
   }
-  return sound
+  return isAll('log', seen, count('log')) && sound
 }
 
 function scan(source: Environment) {
   found.format = attempt(() => source.tables.meta.get('format')) ?? 0
-  for (const name of SMALL_TABLES) visitTable<unknown>(name, source.tables[name] as Table<unknown>, () => {})
-  visitLog(source.tables.log, attempt(() => source.tables.meta.get('seq')) ?? 0, () => {})
+  for (const name of SMALL_TABLES) visitTable(source, name, () => {})
+  visitLog(source, attempt(() => source.tables.meta.get('seq')) ?? 0, () => {})
 }
 
 /** Everything that lmdb can reach. @returns whether that is all there was */
@@ -99,7 +120,7 @@ function salvage(source: Environment, target: Environment): boolean {
   }
   for (const name of SMALL_TABLES) {
     if (skip.has(name)) continue
-    const copied = visitTable<unknown>(name, source.tables[name] as Table<unknown>, (pairs) =>
+    const copied = visitTable(source, name, (pairs) =>
       target.transaction(() => {
         for (const [key, value] of pairs) (to[name] as Table<unknown>).put(key, value)
       }),
@@ -107,7 +128,7 @@ function salvage(source: Environment, target: Environment): boolean {
     complete &&= copied
   }
   if (skip.has('log')) return false
-  const copied = visitLog(source.tables.log, to.meta.get('seq') || SEQ_GAP, (records) =>
+  const copied = visitLog(source, to.meta.get('seq') || SEQ_GAP, (records) =>
     target.transaction(() => {
       for (const [seq, record] of records) keep(to, seq, record)
     }),

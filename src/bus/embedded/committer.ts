@@ -32,6 +32,8 @@ const MAX_GROUP_BYTES = 16 << 20
 const MAX_GROUP = 8192
 /** After the disk was full, events are refused without a try for this long. */
 const FULL_PAUSE_MS = 200
+/** There is space again when nothing was refused for so much longer. */
+const SPACE_AGAIN_MS = 1000
 
 /**
  * @param onCommitted after each round of answers
@@ -81,6 +83,8 @@ export function createCommitter({
 
   function noteFull(full: boolean) {
     if (full === wasFull) return
+    // A page that is free takes the one or other event though the disk is full: that is no news.
+    if (!full && clock.monotonic() < fullUntil + SPACE_AGAIN_MS) return
     wasFull = full
     if (full) log.error('the store is full: no events are taken until there is space')
     else log.info('the store has space again')
@@ -89,11 +93,11 @@ export function createCommitter({
   /** Commits what it can of the group and answers every one. */
   function settle(group: Write[]): void {
     const full = store.full() || clock.monotonic() < fullUntil
-    noteFull(full)
     if (!full) {
       tryCommit(group)
       return
     }
+    noteFull(true)
     const error = fail('BUS_FULL', 'the store is full; free space on the disk, or let less be kept')
     refuse(
       group.filter((write) => grows(write.operation)),
@@ -106,6 +110,7 @@ export function createCommitter({
     if (group.length === 0) return
     try {
       commit(group)
+      if (wasFull && group.some((write) => grows(write.operation))) noteFull(false)
     } catch (error) {
       const known = isVedetteError(error) ? error : fail('OUTCOME_UNKNOWN', String(error), {}, { cause: error })
       if (known.code === 'BUS_FULL' && group.some((write) => grows(write.operation))) {

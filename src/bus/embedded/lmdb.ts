@@ -3,6 +3,7 @@
  * when it returns; only synchronous transactions (with lmdb 3.5.6 the callback of an asynchronous one is never called); no
  * read outlives the turn it began in.
  */
+import { statfsSync } from 'node:fs'
 import { type Database, open, type RootDatabase } from 'lmdb'
 import { fail, isVedetteError, messageOf, type VedetteError } from '../../core/errors.ts'
 import {
@@ -20,6 +21,8 @@ export interface Environment {
   tables: Tables
   /** Runs `work` in one transaction, on disk when this returns. @throws what `work` threw, or a store error; then nothing was written */
   transaction<T>(work: () => T): T
+  /** How many pairs a table says that it has. */
+  count(name: TableName): number
   /** Bytes of the pages in use (the file itself never shrinks). */
   usedBytes(): number
   /** How many de-duplication ids there are. */
@@ -53,13 +56,17 @@ export function openEnvironment(
         return [name, database]
       }),
     ) as Record<TableName, Database<Buffer, any>>
-    return environmentOf(root, databases)
+    return environmentOf(root, databases, dir)
   } catch (error) {
-    throw asStoreError(error)
+    throw asStoreError(error, dir)
   }
 }
 
-function environmentOf(root: RootDatabase, databases: Record<TableName, Database<Buffer, any>>): Environment {
+function environmentOf(
+  root: RootDatabase,
+  databases: Record<TableName, Database<Buffer, any>>,
+  dir: string,
+): Environment {
   const { meta, log, ids } = databases
   return {
     tables: {
@@ -82,8 +89,19 @@ function environmentOf(root: RootDatabase, databases: Record<TableName, Database
           return 0
         },
         *range(from) {
-          for (const { key, value } of log.getRange({ start: Math.max(from, 0) })) {
+          let next = Math.max(from, 0)
+          for (const { key, value } of log.getRange({ start: next })) {
             yield [key, recordOf(decodeValue('log', key, value), key)]
+            next = key + 1
+          }
+          // measured: at a page that is none, lmdb ends a range as if there were no more
+          for (const last of log.getKeys({ reverse: true, limit: 1 })) {
+            if (last >= next) {
+              throw fail(
+                'STORE_CORRUPT',
+                `the store is damaged (no way from record ${next} to ${last}); ${REPAIR_HINT}`,
+              )
+            }
           }
         },
       },
@@ -99,9 +117,10 @@ function environmentOf(root: RootDatabase, databases: Record<TableName, Database
       try {
         return root.transactionSync(work)
       } catch (error) {
-        throw asStoreError(error)
+        throw asStoreError(error, dir)
       }
     },
+    count: (name) => (databases[name].getStats() as { entryCount: number }).entryCount,
     usedBytes() {
       let pages = 0
       let pageSize = 4096
@@ -154,22 +173,38 @@ function tableOf<V>(
   }
 }
 
+const EIO = 5
 const ENOSPC = 28
 const EDQUOT = 122
 const MAP_FULL = -30792
+const FULL: ReadonlySet<unknown> = new Set([ENOSPC, EDQUOT, MAP_FULL, 'ENOSPC', 'EDQUOT'])
+/** With less free than this a failed write is taken for a short one. */
+const NO_SPACE_BYTES = 1 << 20
 /** lmdb.h: PAGE_NOTFOUND, CORRUPTED, PANIC, VERSION_MISMATCH, INVALID, BAD_TXN, BAD_DBI. */
 const DAMAGE = new Set([-30797, -30796, -30795, -30794, -30793, -30782, -30780])
 
-/** What lmdb's errors mean for a client. Anything of which it is not sure that nothing was written is OUTCOME_UNKNOWN. */
-export function asStoreError(error: unknown): VedetteError {
+/**
+ * What the errors of lmdb and of the file system mean for a client. Anything of which it is not sure that nothing was written is
+ * OUTCOME_UNKNOWN. @param dir the store's: lmdb says EIO of a short write, too ("filesystem full?", mdb_page_flush in mdb.c)
+ */
+export function asStoreError(error: unknown, dir?: string): VedetteError {
   if (isVedetteError(error)) return error
-  const code = Number((error as { code?: unknown }).code)
+  const { code } = error as { code?: unknown }
   const options = { cause: error }
-  if (code === ENOSPC || code === EDQUOT || code === MAP_FULL) {
+  if (FULL.has(code) || (code === EIO && dir !== undefined && hasNoSpace(dir))) {
     return fail('BUS_FULL', 'the disk of the bus is full; free space, and it goes on by itself', {}, options)
   }
-  if (DAMAGE.has(code)) {
+  if (DAMAGE.has(Number(code))) {
     return fail('STORE_CORRUPT', `the store is damaged (${messageOf(error)}); ${REPAIR_HINT}`, { code }, options)
   }
   return fail('OUTCOME_UNKNOWN', `the store could not write: ${messageOf(error)}`, { code }, options)
+}
+
+function hasNoSpace(dir: string): boolean {
+  try {
+    const { bavail, bsize } = statfsSync(dir)
+    return bavail * bsize < NO_SPACE_BYTES
+  } catch {
+    return false
+  }
 }

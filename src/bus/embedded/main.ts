@@ -37,7 +37,8 @@ const logOf = (options: BusProcessOptions) =>
   createLogger({ format: options.logFormat ?? 'text', name: 'bus', write: (line) => writeSync(2, line) })
 
 function end(error: unknown): never {
-  writeSync(1, `${JSON.stringify({ error: toWireError(error) })}\n`)
+  const known = asStoreError(error)
+  writeSync(1, `${JSON.stringify({ error: toWireError(known.code === 'BUS_FULL' ? known : error) })}\n`)
   process.exit(1)
 }
 

@@ -1,0 +1,255 @@
+/** The disk is full, or the store is damaged: it is said, nothing acknowledged is lost, and there is a way back. */
+import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
+import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, statSync, truncateSync, writeSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { type TestContext, test } from 'node:test'
+import { setTimeout as pause } from 'node:timers/promises'
+import { assertAcknowledgedOnce, assertOrdered } from './checks.ts'
+import { type Line, nextLeader, type Rig, startRig, waitFor } from './rig.ts'
+import { startCrowd } from './senders.ts'
+import { assertEveryTickOnce, ticking } from './ticks.ts'
+
+const orders = ([port]: number[]) => `${ticking(3)()}---
+apiVersion: argoproj.io/v1alpha1
+kind: EventSource
+metadata:
+  name: orders
+spec:
+  replicas: 3
+  webhook:
+    order:
+      port: "${port}"
+      endpoint: /orders
+      method: POST
+`
+
+const ordersUrl = (rig: Rig) => `http://127.0.0.1:${rig.ports[0]}/orders`
+
+/** A small disk of its own, gone when the test ends; a reason when there can be none. */
+function smallDisk(t: TestContext, megabytes: number): { path: string } | { cannot: string } {
+  if (process.platform !== 'linux') return { cannot: 'a small disk is only made on Linux' }
+  if (process.getuid?.() !== 0) return { cannot: 'only root may mount a small disk' }
+  const path = mkdtempSync(join(tmpdir(), 'vedette-disk-'))
+  try {
+    execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${megabytes}m`, 'vedette-test', path], { stdio: 'pipe' })
+  } catch (error) {
+    rmSync(path, { recursive: true })
+    return { cannot: `mount is not permitted here: ${(error as { stderr?: Buffer }).stderr}` }
+  }
+  t.after(() => {
+    execFileSync('umount', ['--lazy', path])
+    rmSync(path, { recursive: true, force: true })
+  })
+  return { path }
+}
+
+const posted = async (rig: Rig) => {
+  const answer = await fetch(ordersUrl(rig), {
+    method: 'POST',
+    body: '{"key":"probe"}',
+    headers: { 'idempotency-key': 'probe' },
+  })
+  return { status: answer.status, retryAfter: answer.headers.get('retry-after') }
+}
+
+test('the disk is full under load, twice: 503 with Retry-After, every process lives, with space it goes on, nothing is lost', async (t) => {
+  const disk = smallDisk(t, 16)
+  if ('cannot' in disk) return t.skip(disk.cannot)
+  const ballast = join(disk.path, 'ballast')
+  const rig = await startRig(orders, { data: join(disk.path, 'data') })
+  t.after(() => rig.close())
+  const crowd = startCrowd(t, ordersUrl(rig), { senders: 50 })
+  const pids = async () => [await rig.busPid(), ...(await rig.hostPids()).sort()]
+  const before = await pids()
+  const recoveredMs: number[] = []
+  for (let round = 0; round < 2; round++) {
+    await pause(500)
+    fill(ballast)
+    const refusedBefore = crowd.statuses.get(503) ?? 0
+    await waitFor(async () => (crowd.statuses.get(503) ?? 0) > refusedBefore + 20, 20_000)
+    let answer = await posted(rig)
+    // Freed pages may take the one or other event yet.
+    await waitFor(async () => {
+      answer = await posted(rig)
+      return answer.status !== 200
+    })
+    assert.deepEqual([answer.status, answer.retryAfter], [503, '1'])
+    assert.match(rig.log(), /the store is full/)
+    await pause(2000)
+    assert.deepEqual(await pids(), before, 'a process ended because the disk was full')
+    rmSync(ballast)
+    const freedMs = performance.now()
+    const acknowledgedBefore = crowd.acknowledged.length
+    await waitFor(async () => crowd.acknowledged.length > acknowledgedBefore + 200, 10_000)
+    recoveredMs.push(performance.now() - freedMs)
+  }
+  await pause(1500)
+  await crowd.stop()
+  await nextLeader(rig, 'clock', null)
+  assert.deepEqual(await pids(), before)
+  assert.equal(await rig.stop(), 0)
+  const lines = await rig.lines()
+  assertOrdered(lines)
+  assertAcknowledgedOnce(
+    lines.filter(({ subject, event }) => subject === 'default.orders.order' && event.id !== ''),
+    crowd.acknowledged,
+  )
+  const ticks = assertEveryTickOnce(lines.filter(({ subject }) => subject === 'default.clock.tick'))
+  t.diagnostic(
+    `${crowd.acknowledged.length} acknowledged, ${ticks} ticks; went on ${recoveredMs.map((ms) => ms.toFixed(0)).join(', ')} ms after there was space; ` +
+      `answers: ${[...crowd.statuses].map(([status, times]) => `${status}: ${times}`).join(', ')}`,
+  )
+  assert.deepEqual([...crowd.failures], [])
+  assert.deepEqual([...crowd.statuses.keys()].sort(), [200, 503])
+})
+
+test('the bus and a host are killed while the disk is full: the run waits for space, then all goes on', async (t) => {
+  const disk = smallDisk(t, 16)
+  if ('cannot' in disk) return t.skip(disk.cannot)
+  const ballast = join(disk.path, 'ballast')
+  const rig = await startRig(orders, { data: join(disk.path, 'data') })
+  t.after(() => rig.close())
+  const crowd = startCrowd(t, ordersUrl(rig), { senders: 50 })
+  await pause(500)
+  fill(ballast)
+  await waitFor(async () => (crowd.statuses.get(503) ?? 0) > 20, 20_000)
+  fill(ballast)
+  process.kill((await nextLeader(rig, 'clock', null)).pid, 'SIGKILL')
+  process.kill(await rig.busPid(), 'SIGKILL')
+  // Longer than a process that does not start is tried.
+  await pause(12_000)
+  assert.equal(rig.supervisor.exitCode, null, rig.log().slice(-2000))
+  const lost = await rig.status()
+  assert.ok(lost.eventSources.length === 2)
+  rmSync(ballast)
+  const before = crowd.acknowledged.length
+  await waitFor(async () => crowd.acknowledged.length > before + 200, 10_000)
+  await nextLeader(rig, 'clock', null)
+  const recorded = () =>
+    (JSON.parse(readFileSync(join(rig.data, 'run.json'), 'utf8')) as { children: { pid: number }[] }).children.map(
+      ({ pid }) => pid,
+    )
+  const host = (await rig.hostPids())[0]!
+  process.kill(host, 'SIGKILL')
+  await waitFor(async () => {
+    const pids = [await rig.busPid(), ...(await rig.hostPids())].sort()
+    return pids.length === 4 && !pids.includes(host) && recorded().sort().join() === pids.join()
+  }, 10_000)
+  await pause(1500)
+  await crowd.stop()
+  assert.equal(await rig.stop(), 0)
+  const lines = await rig.lines()
+  assertAcknowledgedOnce(
+    lines.filter(({ subject }) => subject === 'default.orders.order'),
+    crowd.acknowledged,
+  )
+  const ticks = assertEveryTickOnce(lines.filter(({ subject }) => subject === 'default.clock.tick'))
+  t.diagnostic(`${crowd.acknowledged.length} acknowledged, ${ticks} ticks`)
+})
+
+/** Takes all the space there is. */
+function fill(path: string): void {
+  const file = openSync(path, 'a')
+  try {
+    const block = Buffer.alloc(64 << 10)
+    for (;;) writeSync(file, block)
+  } catch (error) {
+    assert.equal((error as NodeJS.ErrnoException).code, 'ENOSPC')
+  } finally {
+    closeSync(file)
+  }
+}
+
+const PAGE = 4096
+
+/** How a store is damaged, and how many of its events that may cost. */
+const damages: Record<
+  string,
+  { damage(file: string, lines: Line[]): void; loses(events: number): number; starts: boolean }
+> = {
+  'its first pages are garbage': {
+    damage(file) {
+      for (const page of [0, 1]) overwrite(file, page)
+    },
+    loses: () => 0,
+    starts: false,
+  },
+  'a third of the file is missing': {
+    damage: (file) => truncateSync(file, Math.floor((statSync(file).size * 2) / 3)),
+    loses: (events) => events * 0.7,
+    starts: false,
+  },
+  'a page in its middle is garbage': {
+    damage(file, lines) {
+      const { id } = lines[Math.floor(lines.length / 2)]!.event
+      const bytes = readFileSync(file)
+      const wanted = `"id":"${id}"`
+      // Its page, and whatever former copies of that page there are.
+      for (let at = bytes.indexOf(wanted); at >= 0; at = bytes.indexOf(wanted, at + 1))
+        overwrite(file, Math.floor(at / PAGE))
+    },
+    // One page has room for no more.
+    loses: () => 16,
+    starts: true,
+  },
+}
+
+function overwrite(file: string, page: number): void {
+  const handle = openSync(file, 'r+')
+  writeSync(handle, Buffer.alloc(PAGE, 'no page of ours '), 0, PAGE, page * PAGE)
+  closeSync(handle)
+}
+
+for (const [what, { damage, loses, starts }] of Object.entries(damages)) {
+  test(`a store, ${what}: it is said, with what to do; doctor --repair saves what is readable, run works again`, async (t) => {
+    const rig = await startRig(orders)
+    t.after(() => rig.close())
+    const crowd = startCrowd(t, ordersUrl(rig), { senders: 20, name: 'before' })
+    await waitFor(async () => crowd.acknowledged.length > 500, 20_000)
+    await crowd.stop()
+    assert.equal(await rig.stop(), 0)
+    const before = await rig.lines()
+    damage(join(rig.data, 'data.mdb'), before)
+
+    const says = /damaged.*vedette doctor --repair/
+    if (!starts) {
+      const { code, stderr } = await rig.cli('run', rig.manifest, '--listen', '127.0.0.1:0')
+      assert.equal(code, 1, stderr)
+      assert.match(stderr, says)
+    }
+    const tail = await rig.cli('tail', '--from', 'start', '-n', '1000000', '--json')
+    assert.equal(tail.code, 1, 'tail of a damaged store')
+    assert.match(tail.stderr, says)
+    const looked = await rig.cli('doctor')
+    assert.equal(looked.code, 1, `doctor finds nothing:\n${looked.stdout}`)
+    const repaired = await rig.cli('doctor', '--repair')
+    assert.equal(repaired.code, 0, repaired.stdout + repaired.stderr)
+    const after = await rig.lines()
+    const kept = new Map(before.map((line) => [line.seq, line.event.id]))
+    for (const { seq, event } of after) assert.equal(event.id, kept.get(seq), `event ${seq} is another than before`)
+    const lost = before.length - after.length
+    t.diagnostic(
+      `${before.length} events, ${lost} lost; ${repaired.stdout.split('\n').find((line) => line.startsWith('repaired'))}`,
+    )
+    assert.ok(lost > 0 || !starts, 'the damage is none')
+    assert.ok(lost <= loses(before.length), `${lost} of ${before.length} events are lost`)
+
+    await rig.restart()
+    const again = startCrowd(t, ordersUrl(rig), { senders: 20, name: 'after' })
+    await waitFor(async () => again.acknowledged.length > 200, 20_000)
+    await again.stop()
+    await nextLeader(rig, 'clock', null)
+    assert.equal(await rig.stop(), 0)
+    const all = await rig.lines()
+    assertOrdered(all)
+    const isNew = (line: Line) => !kept.has(line.seq) && line.subject === 'default.orders.order'
+    assertAcknowledgedOnce(all.filter(isNew), again.acknowledged)
+    assert.equal(all.filter((line) => kept.has(line.seq)).length, after.length)
+    assert.ok(
+      all.filter((line) => !kept.has(line.seq)).every((line) => line.seq > before.at(-1)!.seq),
+      'a sequence number was given twice',
+    )
+  })
+}
