@@ -53,6 +53,7 @@ export interface Supervisor {
 
 const READY_WITHIN_MS = 10_000
 const STOP_PATIENCE_MS = 20_000
+const RECORD_AGAIN_MS = 5000
 const clock = systemClock
 
 /** @throws MANIFEST_INVALID, DATA_DIR_IN_USE, PORT_IN_USE, STORE_CORRUPT, STORE_TOO_NEW, USAGE */
@@ -80,11 +81,20 @@ export async function startSupervisor(options: RunOptions): Promise<Supervisor> 
     end.promise.catch(() => {})
 
     let busPid: number | undefined
+    let recording = true
     let bus: BusProcess | null = null
     const notePids = () => {
       const pids = [busPid, ...hosts.pids()]
       const children = pids.flatMap((pid) => (pid === undefined ? [] : (identify(pid) ?? [])))
-      dataDir.update({ children }).catch((error: unknown) => log.warn('run.json could not be written', { error }))
+      dataDir.update({ children }).catch((error: unknown) => {
+        if (!recording) return
+        recording = false
+        log.warn('run.json could not be written; it is tried again', { error })
+        clock.after(RECORD_AGAIN_MS, () => {
+          recording = true
+          if (!stopping) notePids()
+        })
+      })
     }
     const hosts = createHosts({
       config: (index) => ({
