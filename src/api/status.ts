@@ -1,6 +1,6 @@
 /** What `vedette status --json` and `/v1/status` say, folded from what the replicas report. Pure. */
 
-import type { BusStatus, LogState } from '../bus/bus.ts'
+import type { Bus, LogState } from '../bus/bus.ts'
 import { rfc3339Nano } from '../core/event.ts'
 import type { EventSource } from '../manifest/manifest.ts'
 import type { EntryReport, Failover, ReplicaReport, ReplicaState } from '../runtime/report.ts'
@@ -60,7 +60,7 @@ export interface DeliveryStatus {
 
 export interface Status {
   eventSources: SourceStatus[]
-  bus: { kind: string; fencing: 'strict' | 'lease-only'; connected: boolean; error?: string }
+  bus: { kind: string; fencing: 'strict' | 'lease-only'; reason?: string; connected: boolean; error?: string }
   /** The last 100, oldest first. */
   failovers: Failover[]
   /** What is wrong with the files as they are now (the run goes on with what was last valid). */
@@ -181,10 +181,11 @@ export function foldSources(
   }))
 }
 
-export function busStatus(kind: string, fencing: 'strict' | 'lease-only', status: BusStatus): Status['bus'] {
-  return status.connected
-    ? { kind, fencing, connected: true }
-    : { kind, fencing, connected: false, error: status.error }
+export function busStatus(bus: Pick<Bus, 'kind' | 'fencing' | 'fencingReason' | 'status'>): Status['bus'] {
+  const { kind, fencing, fencingReason: reason } = bus
+  const of = { kind, fencing, ...(reason === undefined ? {} : { reason }) }
+  const status = bus.status()
+  return status.connected ? { ...of, connected: true } : { ...of, connected: false, error: status.error }
 }
 
 /**

@@ -35,10 +35,10 @@ export function statusText(status: Status, { nowMs, paint }: { nowMs: number; pa
   const { bus } = status
   lines.push(
     bus.connected
-      ? `bus ${bus.kind}, ${bus.fencing === 'strict' ? 'refuses older terms' : paint('yellow', 'cannot refuse older terms (lease-only)')}`
+      ? `bus ${bus.kind}, ${bus.fencing === 'strict' ? 'refuses older terms' : paint('yellow', `cannot refuse older terms (lease-only)${bus.reason === undefined ? '' : `: ${printable(bus.reason)}`}`)}`
       : paint(
           'red',
-          `bus ${bus.kind} does not answer: ${printable(bus.error ?? '')} (senders get 503; it is restarted)`,
+          `bus ${bus.kind} does not answer: ${printable(bus.error ?? '')} (senders get 503${bus.kind === 'embedded' ? '; it is restarted' : ''})`,
         ),
   )
   if (status.deliver !== undefined) {

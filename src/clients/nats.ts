@@ -11,6 +11,13 @@ import type { Logger } from '../core/log.ts'
 /** How to authenticate; rotated credentials need no restart. */
 export type NatsCredentials = { token: string } | { user: string; pass: string } | null
 
+/** PEM texts. */
+export interface TlsFiles {
+  ca?: string
+  cert?: string
+  key?: string
+}
+
 export interface NatsOptions {
   /** `nats://host:port` or `tls://host:port`, any number; all servers of the cluster are learnt from the first. */
   servers: string[]
@@ -18,8 +25,8 @@ export interface NatsOptions {
   name: string
   /** Read before each attempt to connect, and what it gave counts for the next one. Rejections are logged and shown. */
   credentials: () => Promise<NatsCredentials>
-  /** PEM texts; with these, or a `tls://` address, TLS is a must. Otherwise it is used when the server offers it. Without a CA the certificate is not verified, as upstream does, and `transport` says so. */
-  tls?: { ca?: string; cert?: string; key?: string; insecureSkipVerify?: boolean } | undefined
+  /** With this, or a `tls://` address, TLS is a must. Otherwise it is used when the server offers it. Without a CA the certificate is not verified, as upstream does, and `transport` says so. */
+  tls?: { files: () => Promise<TlsFiles>; insecureSkipVerify: boolean } | undefined
   clock: Clock
   log: Logger
 }
@@ -49,15 +56,20 @@ export function connectNats({ servers, name, credentials, tls, clock, log }: Nat
   let unsettledAt = clock.monotonic()
   let encrypted = false
   let closed = false
-  const verified = tls?.ca !== undefined && tls.insecureSkipVerify !== true
   const mustEncrypt = tls !== undefined || servers.some((url) => /^(tls|wss):/.test(url))
   const connected = Promise.withResolvers<NatsConnection>()
   connected.promise.catch(() => {})
   let current: NatsCredentials = null
+  /** The library reads this very object each time it connects. */
+  const tlsOptions: TlsFiles & { rejectUnauthorized: boolean } = { rejectUnauthorized: false }
 
   /** The library asks synchronously; so what it is told was read just before, and is read anew for its next attempt. */
   const readCredentials = async () => {
     current = await credentials()
+    const files = await tls?.files()
+    // Verification off is upstream's way with its own self-signed servers; a CA turns it on.
+    tlsOptions.rejectUnauthorized = files?.ca !== undefined && tls?.insecureSkipVerify !== true
+    Object.assign(tlsOptions, files)
   }
   const readForNextTime = () =>
     readCredentials().catch((error: unknown) =>
@@ -99,13 +111,6 @@ export function connectNats({ servers, name, credentials, tls, clock, log }: Nat
 
   const dial = async (): Promise<void> => {
     const { connect } = await import('@nats-io/transport-node')
-    // Verification off is upstream's way with its own self-signed servers; a CA turns it on.
-    const tlsOptions = {
-      rejectUnauthorized: verified,
-      ...(tls?.ca ? { ca: tls.ca } : {}),
-      ...(tls?.cert ? { cert: tls.cert } : {}),
-      ...(tls?.key ? { key: tls.key } : {}),
-    }
     let encrypt = true
     const options = (): ConnectionOptions => ({
       servers,
@@ -167,7 +172,7 @@ export function connectNats({ servers, name, credentials, tls, clock, log }: Nat
       return unsettledAt
     },
     get transport() {
-      return encrypted ? (verified ? 'verified' : 'encrypted') : 'plain'
+      return encrypted ? (tlsOptions.rejectUnauthorized ? 'verified' : 'encrypted') : 'plain'
     },
     async close() {
       if (closed) return

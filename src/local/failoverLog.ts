@@ -1,5 +1,6 @@
 /** The last hundred changes of leader, kept on the bus so that they survive the run. */
 import type { KeyValue } from '../bus/bus.ts'
+import { isVedetteError } from '../core/errors.ts'
 import type { Logger } from '../core/log.ts'
 import type { Failover } from '../runtime/report.ts'
 
@@ -15,7 +16,19 @@ export interface FailoverLog {
 }
 
 export async function openFailoverLog(kv: KeyValue, log: Logger): Promise<FailoverLog> {
-  let kept = parse((await kv.get(KEY))?.value)
+  let kept: Failover[] = []
+  let read = false
+  /** A bus that cannot be reached yet must not keep a run from starting, nor lose what it holds. */
+  const load = async () => {
+    if (read) return
+    const before = parse((await kv.get(KEY))?.value)
+    read = true
+    kept = [...before, ...kept].slice(-KEPT)
+  }
+  await load().catch((error: unknown) => {
+    if (!isVedetteError(error) || error.class !== 'transient') throw error
+    log.warn('the list of failovers cannot be read yet', { error })
+  })
   let writing: Promise<void> = Promise.resolve()
   let dirty = false
   return {
@@ -25,10 +38,9 @@ export async function openFailoverLog(kv: KeyValue, log: Logger): Promise<Failov
       dirty = true
       writing = writing.then(async () => {
         dirty = false
-        await kv.put(KEY, Buffer.from(JSON.stringify(kept))).then(
-          () => {},
-          (error: unknown) => log.debug('the list of failovers could not be written', { error }),
-        )
+        await load()
+          .then(() => kv.put(KEY, Buffer.from(JSON.stringify(kept))))
+          .catch((error: unknown) => log.debug('the list of failovers could not be written', { error }))
       })
     },
     all: () => kept,

@@ -4,19 +4,17 @@
  * SIGINT is the supervisor's business; SIGTERM drains.
  */
 import process from 'node:process'
-import { connectEmbedded } from '../bus/embedded/client.ts'
-import type { LeaseBus } from '../bus/embedded/face.ts'
+import type { Bus } from '../bus/bus.ts'
 import { systemClock } from '../core/clock.ts'
 import { isVedetteError, messageOf } from '../core/errors.ts'
 import { createLogger, type Logger } from '../core/log.ts'
-import { embeddedLock } from '../ha/locks/embedded.ts'
-import { embeddedSuspicion } from '../ha/peers/embedded.ts'
 import type { EventSource, Values } from '../manifest/manifest.ts'
 import { createListeners, type Listeners } from '../runtime/http/listeners.ts'
 import type { SharedSocket } from '../runtime/http/port.ts'
 import { createMetrics } from '../runtime/metrics.ts'
 import { type Replica, startReplica } from '../runtime/replica.ts'
 import { localSecrets } from '../runtime/secrets.ts'
+import { type Election, openBus } from './bus.ts'
 import { type Ask, type Assignment, type FromHost, type HostConfig, SIGN_OF_LIFE_MS, type ToHost } from './messages.ts'
 import { whenConnected } from './whenConnected.ts'
 
@@ -47,7 +45,7 @@ process.on('disconnect', () => process.exit(0))
 
 interface Held {
   config: HostConfig
-  bus: LeaseBus
+  bus: Bus
   log: Logger
   listeners: Listeners
   replicas: Map<string, Replica>
@@ -62,29 +60,30 @@ async function start(config: HostConfig, assignment: Assignment): Promise<Held> 
     level: config.logLevel,
     write: (line) => process.stderr.write(line),
   }).child({ host: config.index })
-  const bus = connectEmbedded({
-    socket: config.socket,
-    incarnation: config.incarnation,
+  const listeners = createListeners({ bind: config.bind, clock, log, openSocket: openPort })
+  const secrets: Values[] = [...assignment.secrets]
+  const configMaps: Values[] = [...assignment.configMaps]
+  const store = localSecrets({ secrets, configMaps, dir: config.secretsDir })
+  const { bus, electionFor } = await openBus(config.bus, {
+    secrets: store,
     session: `host-${config.index}`,
     clock,
     log,
   })
-  const listeners = createListeners({ bind: config.bind, clock, log, openSocket: openPort })
-  const secrets: Values[] = []
-  const configMaps: Values[] = []
-  const store = localSecrets({ secrets, configMaps, dir: config.secretsDir })
   const replicas = new Map<string, Replica>()
-  const suspicions = [embeddedSuspicion(bus)]
+  const elections = new Map<string, Election>()
   const report = reporter(replicas)
 
   const startOne = async (object: EventSource): Promise<void> => {
     const key = `${object.namespace}/${object.name}`
+    const election = electionFor(object)
+    elections.set(key, election)
     const replica = await startReplica({
       object,
       index: config.index,
       bus,
-      lock: embeddedLock(bus, key),
-      suspicions,
+      lock: election.lock,
+      suspicions: election.suspicions,
       listeners,
       secrets: store,
       metrics,
@@ -113,6 +112,8 @@ async function start(config: HostConfig, assignment: Assignment): Promise<Held> 
         if (wanted.has(key)) return
         await replica.stop()
         replicas.delete(key)
+        elections.get(key)?.close()
+        elections.delete(key)
       }),
     )
     report()

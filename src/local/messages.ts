@@ -3,13 +3,12 @@ import type { Snapshot } from '../api/metrics.ts'
 import type { LogLevel } from '../core/log.ts'
 import type { EventSource, Values } from '../manifest/manifest.ts'
 import type { Failover, ReplicaReport } from '../runtime/report.ts'
+import type { BusAddress } from './bus.ts'
 
 /** What a host needs to know once. */
 export interface HostConfig {
   index: number
-  /** Where the bus listens, and for which run it takes writes. */
-  socket: string
-  incarnation: number
+  bus: BusAddress
   /** Address that source listeners bind. */
   bind: string
   secretsDir: string | undefined

@@ -3,7 +3,7 @@ import type { TypeFacts } from '../api/status.ts'
 import { fail, messageOf } from '../core/errors.ts'
 import { compileFilter } from '../filter/filter.ts'
 import { diagnosticLine, loadManifest, readManifestFiles } from '../manifest/load.ts'
-import type { Diagnostic, Manifest } from '../manifest/manifest.ts'
+import type { Diagnostic, EventBus, Manifest } from '../manifest/manifest.ts'
 import type { SourceDefinition } from '../source.ts'
 import { loadSource } from '../sources/index.ts'
 import type { Assignment } from './messages.ts'
@@ -13,6 +13,8 @@ export interface Objects {
   warnings: Diagnostic[]
   /** Things to say once: kinds that are skipped, buses that become the embedded one. */
   notices: string[]
+  /** The bus outside, when the files name one that can be reached from here; null: the embedded one. */
+  bus: EventBus | null
   facts: TypeFacts
 }
 
@@ -38,14 +40,15 @@ export async function loadObjects(files: string[]): Promise<Objects> {
       `there is no EventSource in ${files.join(', ')}: add one (see examples/quickstart.yaml)`,
     )
   }
+  const { bus, notices: ofBuses } = judgeBuses(manifest)
   const notices = [
     ...manifest.skipped.map(
       ({ kind, name, file, line }) => `${file}:${line}: ${kind} ${name} is skipped: vedette runs EventSources`,
     ),
-    ...judgeBuses(manifest),
+    ...ofBuses,
   ]
   const warnings = diagnostics.filter(({ severity }) => severity === 'warning')
-  return { manifest, warnings, notices, facts: await factsOf(manifest) }
+  return { manifest, warnings, notices, bus, facts: await factsOf(manifest) }
 }
 
 /** Says what is wrong with a filter expression, or null. */
@@ -58,11 +61,13 @@ function checkFilter(expression: string): string | null {
   }
 }
 
-/** @returns notices. @throws MANIFEST_INVALID */
-function judgeBuses({ eventBuses, eventSources }: Manifest): string[] {
+/** @throws MANIFEST_INVALID */
+function judgeBuses({ eventBuses, eventSources }: Manifest): { bus: EventBus | null; notices: string[] } {
   const named = new Set(eventSources.map(({ namespace, eventBusName }) => `${namespace}/${eventBusName}`))
   const notices: string[] = []
-  for (const { namespace, name, kind, place } of eventBuses) {
+  let outside: EventBus | null = null
+  for (const object of eventBuses) {
+    const { namespace, name, kind, place } = object
     const bus = `${place.file}:${place.line}: EventBus ${name}`
     const unnamed = !named.has(`${namespace}/${name}`)
     if (unnamed && eventBuses.length > 1) {
@@ -71,10 +76,12 @@ function judgeBuses({ eventBuses, eventSources }: Manifest): string[] {
         `${bus} is not the one that the EventSources name (${[...named].join(', ')}), and one run has one bus: remove it`,
       )
     }
-    if (kind === 'jetstreamExotic' || kind === 'kafka') {
+    if (kind === 'kafka') {
       throw fail('MANIFEST_INVALID', `${bus}: ${kind} is not yet in this version: leave it out to use the embedded bus`)
     }
-    if (unnamed) notices.push(`${bus} is not named by any EventSource (spec.eventBusName); the embedded bus is used`)
+    if (kind === 'jetstreamExotic' && !unnamed) outside = object
+    else if (unnamed)
+      notices.push(`${bus} is not named by any EventSource (spec.eventBusName); the embedded bus is used`)
     else notices.push(`${bus} (${kind}) is a bus inside Kubernetes: here the embedded bus takes its place`)
   }
   if (eventBuses.length > 1) {
@@ -83,7 +90,7 @@ function judgeBuses({ eventBuses, eventSources }: Manifest): string[] {
       `there are ${eventBuses.length} EventBus documents, but one run has one bus: keep one`,
     )
   }
-  return notices
+  return { bus: outside, notices }
 }
 
 async function factsOf({ eventSources }: Manifest): Promise<TypeFacts> {

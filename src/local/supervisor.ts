@@ -8,18 +8,18 @@ import { createMetricSums } from '../api/metrics.ts'
 import { createApi } from '../api/server.ts'
 import { allServed } from '../api/status.ts'
 import type { Bus } from '../bus/bus.ts'
-import { connectEmbedded } from '../bus/embedded/client.ts'
 import { systemClock } from '../core/clock.ts'
 import { fail, messageOf } from '../core/errors.ts'
 import type { Logger, LogLevel } from '../core/log.ts'
 import { diagnosticLine } from '../manifest/load.ts'
-import { type BusProcess, startBusProcess } from './busProcess.ts'
+import { localSecrets } from '../runtime/secrets.ts'
 import { takeDataDir } from './dataDir.ts'
 import { openFailoverLog } from './failoverLog.ts'
 import { createHosts } from './hosts.ts'
 import { identify } from './identity.ts'
 import { assignmentOf, hostCount, loadObjects, type Objects } from './objects.ts'
 import { createRun } from './run.ts'
+import { type RunBus, startRunBus } from './runBus.ts'
 import { watchPaths } from './watch.ts'
 import { whenConnected } from './whenConnected.ts'
 
@@ -82,7 +82,7 @@ export async function startSupervisor(options: RunOptions): Promise<Supervisor> 
 
     let busPid: number | undefined
     let recording = true
-    let bus: BusProcess | null = null
+    let runBus: RunBus | null = null
     const notePids = () => {
       const pids = [busPid, ...hosts.pids()]
       const children = pids.flatMap((pid) => (pid === undefined ? [] : (identify(pid) ?? [])))
@@ -99,8 +99,7 @@ export async function startSupervisor(options: RunOptions): Promise<Supervisor> 
     const hosts = createHosts({
       config: (index) => ({
         index,
-        socket: bus!.socket,
-        incarnation: bus!.incarnation,
+        bus: runBus!.address,
         bind: options.bind,
         secretsDir: options.secretsDir,
         logLevel: options.logLevel,
@@ -134,8 +133,12 @@ export async function startSupervisor(options: RunOptions): Promise<Supervisor> 
     server.on('request', (request, response) => {
       void begun.promise.then((api) => response.destroyed || api.emit('request', request, response))
     })
-    bus = await startBusProcess({
+    const { secrets, configMaps } = objects.manifest
+    const secretStore = localSecrets({ secrets, configMaps, dir: options.secretsDir })
+    runBus = await startRunBus({
+      object: objects.bus,
       dir: dataDir.dir,
+      secrets: secretStore,
       socket: dataDir.socket('bus.sock'),
       clock,
       log,
@@ -144,30 +147,22 @@ export async function startSupervisor(options: RunOptions): Promise<Supervisor> 
         notePids()
       },
     })
-    undo.push(() => bus?.stop())
-    const busProcess = bus
-    busProcess.failed.catch(async (error: unknown) => {
+    undo.push(() => runBus?.stop())
+    const outer = runBus
+    outer.failed.catch(async (error: unknown) => {
       hosts.kill()
       await dataDir.release().catch(() => {})
       end.reject(error)
     })
-    const client = connectEmbedded({
-      socket: busProcess.socket,
-      incarnation: busProcess.incarnation,
-      session: 'supervisor',
-      clock,
-      log,
-    })
-    undo.push(() => client.close())
-    await whenConnected(client)
-    busProcess.watch(() => client.kv.get('ping'))
-    const failovers = await openFailoverLog(client.kv, log)
+    const { bus } = outer
+    await whenConnected(bus)
+    const failovers = await openFailoverLog(bus.kv, log)
     const delivery: Delivery | null =
-      options.deliver === undefined ? null : await startDelivery({ bus: client, clock, log, ...options.deliver })
+      options.deliver === undefined ? null : await startDelivery({ bus, clock, log, ...options.deliver })
     undo.push(() => delivery?.stop())
 
     const run = createRun({
-      bus: client,
+      bus,
       hosts,
       sums,
       clock,
@@ -175,7 +170,7 @@ export async function startSupervisor(options: RunOptions): Promise<Supervisor> 
       problems: () => problems,
       failovers: () => failovers.all(),
       delivery: () => delivery?.status() ?? null,
-      busRestarts: () => busProcess.restarts,
+      busRestarts: () => outer.restarts,
       record: () => dataDir.record,
       ready: () => readyNow,
       stop: () => stop(),
@@ -210,8 +205,16 @@ export async function startSupervisor(options: RunOptions): Promise<Supervisor> 
       if (problems.length > 0) log.info('the files are valid again')
       problems = []
       if (JSON.stringify(fresh.manifest) === JSON.stringify(objects.manifest) || stopping) return
+      if (JSON.stringify(fresh.bus?.spec) !== JSON.stringify(objects.bus?.spec)) {
+        problems = [
+          'the EventBus has changed: stop the run and start it again; until then nothing of the change is applied',
+        ]
+        log.error(problems.join())
+        return
+      }
       sayNotices(fresh, log)
       objects = fresh
+      secretStore.update(fresh.manifest)
       await hosts.apply(hostCount(fresh.manifest), (index) => assignmentOf(fresh.manifest, index))
       log.info('the changed files are applied')
     }
@@ -242,7 +245,7 @@ export async function startSupervisor(options: RunOptions): Promise<Supervisor> 
       if (stopping) {
         log.warn('ending at once')
         hosts.kill()
-        busProcess.kill()
+        outer.kill()
         void dataDir.release().finally(() => end.resolve())
         return
       }
@@ -255,13 +258,12 @@ export async function startSupervisor(options: RunOptions): Promise<Supervisor> 
       await hosts.stop(STOP_PATIENCE_MS)
       await delivery?.stop()
       await failovers.settled()
-      await client.close()
-      await busProcess.stop()
+      await outer.stop()
       await closeServers([server, control])
       await dataDir.release()
       log.info('stopped')
     }
-    return { status: run.status, bus: client, api: address, ready: becomeReady.promise, ended: end.promise, stop }
+    return { status: run.status, bus, api: address, ready: becomeReady.promise, ended: end.promise, stop }
   }
 }
 

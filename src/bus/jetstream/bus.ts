@@ -17,7 +17,7 @@ import { type Readers, readLog, readTail } from './reading.ts'
 import { createSender } from './sender.ts'
 import { loadSnapshot, saveSnapshot } from './snapshots.ts'
 import { createLogState } from './state.ts'
-import { atLeast, ensureStream, type StreamFacts } from './stream.ts'
+import { atLeast, ensureStream, type StreamFacts, whenLed } from './stream.ts'
 
 export interface JetStreamBus extends Bus {
   readonly kind: 'jetstream'
@@ -35,6 +35,7 @@ export interface JetStreamOptions {
   ackTimeoutMs?: number
 }
 
+const LOOKING = 'looking for the stream'
 const BUCKET = 'vedette'
 const LEASES = 'vedette-leases'
 const API_TIMEOUT_MS = 2_000
@@ -69,7 +70,7 @@ export function openJetStream({
   let link: Link | null = null
   let facts: StreamFacts | null = null
   /** Why the stream cannot be used though NATS can be reached. */
-  let trouble: string | null = 'looking for the stream'
+  let trouble: string | null = LOOKING
   let shown: BusStatus = { connected: false, error: 'not yet connected' }
   let settling: Promise<void> | null = null
   let settleAgain = false
@@ -115,8 +116,7 @@ export function openJetStream({
           if (!settleAgain) return
         } catch (error) {
           if (attempt === 0) log.warn('the stream is not ready', { error: messageOf(error) })
-          trouble ??= facts === null ? messageOf(error) : null
-          if (facts === null) trouble = messageOf(error)
+          if (trouble !== null) trouble = messageOf(error)
         }
         await clock.sleep(backoffMs(attempt, SETTLE), closing.signal).catch(() => {})
       }
@@ -127,14 +127,15 @@ export function openJetStream({
   }
 
   const settleOnce = async ({ nc, jsm }: Link): Promise<void> => {
+    await whenLed(jsm, clock)
     const found = await ensureStream(jsm, nc.info?.version ?? '', { streamConfig, clock, log })
     await Promise.all([ensureBucket(jsm, BUCKET, found.replicas), ensureBucket(jsm, LEASES, found.replicas)])
     if (facts !== null && facts.created !== found.created) {
       log.warn('the stream was deleted and made anew: claiming anew', { created: found.created })
       for (const fence of fences.values()) fence.end(fail('FENCED', 'the stream was deleted and made anew'))
     }
+    if (facts === null) log.info('the stream is ready', { replicas: found.replicas, fencing: found.fencing.kind })
     facts = found
-    if (trouble !== null) log.info('the stream is ready', { replicas: found.replicas, fencing: found.fencing.kind })
     trouble = null
     show()
   }
@@ -174,7 +175,11 @@ export function openJetStream({
 
   const forget = client.onStatus((now) => {
     if (!now.connected) link?.acks.broken(`the connection to NATS broke: ${now.error}`)
-    else settle()
+    else {
+      // Its servers may all be new: nobody may lead the stream yet.
+      trouble = LOOKING
+      settle()
+    }
     show()
   })
   begin().catch((error: unknown) => {

@@ -68,6 +68,34 @@ export function wantedStream(text: string, clock: Clock): Partial<StreamConfig> 
   }
 }
 
+const ASK_EVERY_MS = 250
+const ASK_TIMES = 8
+
+/**
+ * Resolves once the stream's leader answers, or the cluster says that there is no such stream. Asks again before the last question
+ * has timed out: a leader that was elected meanwhile answers only what comes after. @throws what the last one was answered
+ */
+export function whenLed(jsm: JetStreamManager, clock: Clock): Promise<void> {
+  return new Promise((resolve, reject) => {
+    let asked = 0
+    let failed = 0
+    let cancel = () => {}
+    const ask = () => {
+      if (++asked < ASK_TIMES) cancel = clock.after(ASK_EVERY_MS, ask)
+      info(jsm).then(
+        () => {
+          cancel()
+          resolve()
+        },
+        (error: unknown) => {
+          if (++failed === ASK_TIMES) reject(error as Error)
+        },
+      )
+    }
+    ask()
+  })
+}
+
 /** Finds or makes the stream. @throws BUS_UNAVAILABLE what the server said */
 export async function ensureStream(
   jsm: JetStreamManager,

@@ -1,0 +1,63 @@
+/** The bus as the supervisor holds it: an embedded one has a process to keep alive, any other is somebody else's. */
+import type { Bus } from '../bus/bus.ts'
+import type { Clock } from '../core/clock.ts'
+import type { Logger } from '../core/log.ts'
+import type { EventBus } from '../manifest/manifest.ts'
+import type { SecretStore } from '../runtime/secrets.ts'
+import { type BusAddress, openBus } from './bus.ts'
+import { startBusProcess } from './busProcess.ts'
+
+export interface RunBus {
+  readonly address: BusAddress
+  readonly bus: Bus
+  /** Restarts of the bus process. */
+  readonly restarts: number
+  /** Rejects when the bus cannot be kept alive any more. */
+  readonly failed: Promise<never>
+  stop(): Promise<void>
+  kill(): void
+}
+
+/** @throws what the embedded bus says of its store: STORE_CORRUPT, STORE_TOO_NEW, DATA_DIR_IN_USE… */
+export async function startRunBus({
+  object,
+  dir,
+  socket,
+  secrets,
+  clock,
+  log,
+  onPid,
+}: {
+  /** The EventBus that is outside; null: the embedded one. */
+  object: EventBus | null
+  dir: string
+  socket: string
+  secrets: SecretStore
+  clock: Clock
+  log: Logger
+  onPid: (pid: number) => void
+}): Promise<RunBus> {
+  const options = { secrets, session: 'supervisor', clock, log }
+  if (object !== null) {
+    const address: BusAddress = { kind: 'jetstream', object }
+    const { bus } = await openBus(address, options)
+    return { address, bus, restarts: 0, failed: new Promise(() => {}), stop: () => bus.close(), kill() {} }
+  }
+  const busProcess = await startBusProcess({ dir, socket, clock, log, onPid })
+  const address: BusAddress = { kind: 'embedded', socket: busProcess.socket, incarnation: busProcess.incarnation }
+  const { bus } = await openBus(address, options)
+  busProcess.watch(() => bus.kv.get('ping'))
+  return {
+    address,
+    bus,
+    get restarts() {
+      return busProcess.restarts
+    },
+    failed: busProcess.failed,
+    async stop() {
+      await bus.close()
+      await busProcess.stop()
+    },
+    kill: () => busProcess.kill(),
+  }
+}
