@@ -1,13 +1,12 @@
 import { busContract } from './bus.ts'
 import { startBus, takeLease } from './bus-embedded.fixture.ts'
 
-busContract('embedded', async () => {
+busContract('embedded', { claimNeedsLease: true, dedup: true, strict: true }, async () => {
   const fixture = await startBus()
   const keeper = await fixture.connect()
   return {
     connect: () => fixture.connect(),
     hold: (source, holder) => takeLease(keeper, source, holder),
     close: () => fixture.close(),
-    traits: { claimNeedsLease: true, dedup: true },
   }
 })

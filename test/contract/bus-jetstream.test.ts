@@ -10,13 +10,13 @@ for (const [name, line, nodes] of [
   ['2.9: lease-only', 'debian', 1],
 ] as const) {
   suite(name, { skip: without('nats-server', natsBinary(line)) }, () => {
-    busContract(`jetstream, ${name}`, async () => {
+    const traits = { claimNeedsLease: false, dedup: true, strict: line === 'newest' }
+    busContract(`jetstream, ${name}`, traits, async () => {
       const fixture = await startJetStream({ line, nodes })
       return {
         connect: async () => withOwnIds((await fixture.open()).bus),
         hold: async () => {},
         close: () => fixture.close(),
-        traits: { claimNeedsLease: false, dedup: true, strict: line === 'newest' },
       }
     })
   })
