@@ -92,6 +92,7 @@ export function connectNats({ servers, name, credentials, tls, clock, log }: Nat
         case 'disconnect':
         case 'staleConnection':
           become({ connected: false, error: `the connection to ${nc.getServer()} broke` })
+          void readForNextTime()
           break
         case 'reconnect':
           become({ connected: true })

@@ -51,6 +51,8 @@ export function wantedStream(text: string, clock: Clock): Partial<StreamConfig> 
       'SPEC_INVALID',
       `streamConfig.retention must be 0 (limits), 1 (interest) or 2 (work queue), it is ${given.retention}`,
     )
+  const maxAge = duration('maxage', '0')
+  const window = duration('duplicates', '300s')
   return {
     name: STREAM,
     subjects: [SUBJECTS],
@@ -58,8 +60,9 @@ export function wantedStream(text: string, clock: Clock): Partial<StreamConfig> 
     discard: (number('discard', 0) === 1 ? 'new' : 'old') as StreamConfig['discard'],
     max_msgs: number('maxmsgs', -1) || -1,
     max_bytes: number('maxbytes', -1) || -1,
-    max_age: duration('maxage', '0'),
-    duplicate_window: duration('duplicates', '300s'),
+    max_age: maxAge,
+    // The server refuses a window that is longer than anything is kept.
+    duplicate_window: maxAge > 0 ? Math.min(window, maxAge) : window,
     num_replicas: number('replicas', 1) || 1,
     storage: 'file' as StreamConfig['storage'],
     allow_direct: true,
