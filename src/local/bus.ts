@@ -120,7 +120,8 @@ export function serversIn(url: string): string[] {
 export function credentialsIn(text: string): NatsCredentials {
   let value: unknown = text.trim()
   try {
-    value = parse(text, { maxAliasCount: 0 })
+    // Every scalar as it is written: a password of digits is no number.
+    value = parse(text, { maxAliasCount: 0, schema: 'failsafe' })
   } catch {
     // A token that happens to be no YAML.
   }
