@@ -199,6 +199,33 @@ suite('jetstream, streams of others', { skip, timeout: 120_000 }, () => {
     })
   }
 
+  test('a stream that may not be altered is fenced message by message', async (t) => {
+    const config =
+      'authorization { users: [{ user: owner, password: o }, ' +
+      '{ user: guest, password: g, permissions: { publish: { deny: "$JS.API.STREAM.UPDATE.>" } } }] }'
+    const fixture = await startJetStream({ config })
+    t.after(() => fixture.close())
+    const nc = await connect({ servers: fixture.urls, user: 'owner', pass: 'o' })
+    const jsm = await jetstreamManager(nc)
+    await jsm.streams.add({ name: 'default', subjects: ['default.*.*'] })
+    const guest = { credentials: async () => ({ user: 'guest', pass: 'g' }) }
+    const [one, other] = [(await fixture.open(guest)).bus, (await fixture.open(guest)).bus].map(withOwnIds)
+    assert.equal(one!.fencing, 'strict')
+    const source = newSource()
+    const old = await lead(one!, source)
+    const outcomes = await one!.appendFenced(old, [
+      ...numbered('a', 5, (position) => ({ position })),
+      event('a-0', { position: 9 }),
+    ])
+    assert.deepEqual(kinds(outcomes), [...Array(5).fill('stored'), 'duplicate'])
+    const next = await lead(other!, source, 'r-1')
+    assert.equal(next.positions.get('e'), 9)
+    assert.deepEqual(kinds(await one!.appendFenced(old, numbered('b', 2))), ['fenced', 'fenced'])
+    assert.deepEqual(kinds(await other!.appendFenced(next, numbered('b', 2))), ['stored', 'stored'])
+    assert.equal((await jsm.streams.info('default')).config.allow_atomic ?? false, false)
+    await nc.close()
+  })
+
   test('the record outlives the limits of the stream: by count and, idle, by age', async (t) => {
     const fixture = await withStream({ max_msgs: 100, max_age: 2e9, duplicate_window: 1e9 })
     t.after(() => fixture.close())

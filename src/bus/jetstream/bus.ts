@@ -128,7 +128,13 @@ export function openJetStream({
 
   const settleOnce = async ({ nc, jsm }: Link): Promise<void> => {
     await whenLed(jsm, clock)
-    const found = await ensureStream(jsm, nc.info?.version ?? '', { streamConfig, clock, log })
+    const found = await ensureStream(jsm, nc.info?.version ?? '', {
+      streamConfig,
+      // Asked once: who may not alter it waits for nothing at each reconnect.
+      upgrade: facts === null,
+      clock,
+      log,
+    })
     await Promise.all([ensureBucket(jsm, BUCKET, found.replicas), ensureBucket(jsm, LEASES, found.replicas)])
     if (facts !== null && facts.created !== found.created) {
       log.warn('the stream was deleted and made anew: claiming anew', { created: found.created })

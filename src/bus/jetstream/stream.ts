@@ -103,11 +103,22 @@ export function whenLed(jsm: JetStreamManager, clock: Clock): Promise<void> {
 export async function ensureStream(
   jsm: JetStreamManager,
   serverVersion: string,
-  { streamConfig, clock, log }: { streamConfig: string; clock: Clock; log: Logger },
+  {
+    streamConfig,
+    upgrade,
+    clock,
+    log,
+  }: {
+    streamConfig: string
+    /** Whether an existing stream is to be asked to take atomic batches. */
+    upgrade: boolean
+    clock: Clock
+    log: Logger
+  },
 ): Promise<StreamFacts> {
   const atomic = atLeast(serverVersion, 2, 12)
   const found = await info(jsm)
-  if (found !== null) return factsOf(await upgraded(jsm, found, atomic, log), serverVersion)
+  if (found !== null) return factsOf(upgrade ? await upgraded(jsm, found, atomic, log) : found, serverVersion)
   const wanted = wantedStream(streamConfig, clock)
   try {
     const made = await jsm.streams.add({
