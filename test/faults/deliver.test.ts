@@ -3,24 +3,10 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
 import { assertAcknowledgedOnce } from './checks.ts'
+import { orders, ordersUrl } from './orders.ts'
 import { type Received, type Receiver, startReceiver } from './receiver.ts'
-import { dataOf, type Line, type Rig, startRig, waitFor } from './rig.ts'
+import { dataOf, type Line, startRig, waitFor } from './rig.ts'
 import { startCrowd } from './senders.ts'
-
-const orders = ([port]: number[]) => `apiVersion: argoproj.io/v1alpha1
-kind: EventSource
-metadata:
-  name: orders
-spec:
-  replicas: 2
-  webhook:
-    order:
-      port: "${port}"
-      endpoint: /orders
-      method: POST
-`
-
-const ordersUrl = (rig: Rig) => `http://127.0.0.1:${rig.ports[0]}/orders`
 
 /** Those that were answered 200, each at its first time, are the events of the log, in its order. */
 function assertAllTakenInOrder(lines: Line[], received: Received[]): void {
@@ -57,7 +43,7 @@ const allTaken = (receiver: Receiver, count: () => number) =>
 
 test('the receiver refuses, resets, hangs and is gone for a while; the run is killed: every event arrives, in order', async (t) => {
   const receiver = await startReceiver(t)
-  const rig = await startRig(orders, { args: ['--deliver', receiver.url] })
+  const rig = await startRig(orders(2), { args: ['--deliver', receiver.url] })
   t.after(() => rig.close())
   const crowd = startCrowd(t, ordersUrl(rig), { senders: 5, pauseMs: 50 })
   const goesOn = async (count = 20) => {
@@ -126,7 +112,7 @@ test('the receiver refuses, resets, hangs and is gone for a while; the run is ki
 for (const mode of ['structured', 'binary'] as const) {
   test(`${mode} mode is read by the CloudEvents SDK`, async (t) => {
     const receiver = await startReceiver(t)
-    const rig = await startRig(orders, { args: ['--deliver', receiver.url, '--deliver-mode', mode] })
+    const rig = await startRig(orders(2), { args: ['--deliver', receiver.url, '--deliver-mode', mode] })
     t.after(() => rig.close())
     const body = { key: 'ä "quoted" 100 %', list: [1, 2.5, null] }
     const answer = await fetch(ordersUrl(rig), {

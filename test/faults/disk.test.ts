@@ -7,25 +7,13 @@ import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
 import { assertAcknowledgedOnce, assertOrdered } from './checks.ts'
+import { orders, ordersUrl } from './orders.ts'
 import { type Line, nextLeader, type Rig, startRig, waitFor } from './rig.ts'
 import { startCrowd } from './senders.ts'
 import { assertEveryTickOnce, ticking } from './ticks.ts'
 
-const orders = ([port]: number[]) => `${ticking(3)()}---
-apiVersion: argoproj.io/v1alpha1
-kind: EventSource
-metadata:
-  name: orders
-spec:
-  replicas: 3
-  webhook:
-    order:
-      port: "${port}"
-      endpoint: /orders
-      method: POST
-`
-
-const ordersUrl = (rig: Rig) => `http://127.0.0.1:${rig.ports[0]}/orders`
+const both = (ports: number[]) => `${ticking(3)()}---
+${orders(3)(ports)}`
 
 /** A small disk of its own, gone when the test ends; a reason when there can be none. */
 function smallDisk(t: TestContext, megabytes: number): { path: string } | { cannot: string } {
@@ -58,7 +46,7 @@ test('the disk is full under load, twice: 503 with Retry-After, every process li
   const disk = smallDisk(t, 16)
   if ('cannot' in disk) return t.skip(disk.cannot)
   const ballast = join(disk.path, 'ballast')
-  const rig = await startRig(orders, { data: join(disk.path, 'data') })
+  const rig = await startRig(both, { data: join(disk.path, 'data') })
   t.after(() => rig.close())
   const crowd = startCrowd(t, ordersUrl(rig), { senders: 50 })
   const pids = async () => [await rig.busPid(), ...(await rig.hostPids()).sort()]
@@ -109,7 +97,7 @@ test('the bus and a host are killed while the disk is full: the run waits for sp
   const disk = smallDisk(t, 16)
   if ('cannot' in disk) return t.skip(disk.cannot)
   const ballast = join(disk.path, 'ballast')
-  const rig = await startRig(orders, { data: join(disk.path, 'data') })
+  const rig = await startRig(both, { data: join(disk.path, 'data') })
   t.after(() => rig.close())
   const crowd = startCrowd(t, ordersUrl(rig), { senders: 50 })
   await pause(500)
@@ -204,7 +192,7 @@ function overwrite(file: string, page: number): void {
 
 for (const [what, { damage, loses, starts }] of Object.entries(damages)) {
   test(`a store, ${what}: it is said, with what to do; doctor --repair saves what is readable, run works again`, async (t) => {
-    const rig = await startRig(orders)
+    const rig = await startRig(both)
     t.after(() => rig.close())
     const crowd = startCrowd(t, ordersUrl(rig), { senders: 20, name: 'before' })
     await waitFor(async () => crowd.acknowledged.length > 500, 20_000)

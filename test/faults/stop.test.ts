@@ -3,26 +3,12 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
 import { assertAcknowledgedOnce, assertOrdered } from './checks.ts'
-import { type Rig, startRig, waitFor } from './rig.ts'
+import { orders, ordersUrl } from './orders.ts'
+import { startRig, waitFor } from './rig.ts'
 import { startCrowd } from './senders.ts'
 
-const orders = ([port]: number[]) => `apiVersion: argoproj.io/v1alpha1
-kind: EventSource
-metadata:
-  name: orders
-spec:
-  replicas: 3
-  webhook:
-    order:
-      port: "${port}"
-      endpoint: /orders
-      method: POST
-`
-
-const ordersUrl = (rig: Rig) => `http://127.0.0.1:${rig.ports[0]}/orders`
-
 test('each host told to end, one after the other, twice: no sender is refused, no connection breaks', async (t) => {
-  const rig = await startRig(orders)
+  const rig = await startRig(orders(3))
   t.after(() => rig.close())
   // Some never pause, some are often idle on a connection that they keep.
   const busy = startCrowd(t, ordersUrl(rig), { senders: 40, name: 'busy' })
@@ -56,7 +42,7 @@ test('each host told to end, one after the other, twice: no sender is refused, n
 })
 
 test('the whole run told to end under load, 3 times: exit 0 in time, every 200 is on the log', async (t) => {
-  const rig = await startRig(orders)
+  const rig = await startRig(orders(3))
   t.after(() => rig.close())
   const crowd = startCrowd(t, ordersUrl(rig), { senders: 100 })
   const tookMs: number[] = []

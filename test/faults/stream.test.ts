@@ -2,21 +2,9 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
+import { orders, ordersUrl } from './orders.ts'
 import { type Line, startRig, waitFor } from './rig.ts'
 import { startCrowd } from './senders.ts'
-
-const orders = ([port]: number[]) => `apiVersion: argoproj.io/v1alpha1
-kind: EventSource
-metadata:
-  name: orders
-spec:
-  replicas: 2
-  webhook:
-    order:
-      port: "${port}"
-      endpoint: /orders
-      method: POST
-`
 
 interface Listener {
   readonly lines: Line[]
@@ -68,10 +56,10 @@ function listenFrom(t: TestContext, url: string): Listener {
 }
 
 test('a stream resumed across kill -9 and a graceful restart of the run, and of its bus, has every event once, in order', async (t) => {
-  const rig = await startRig(orders)
+  const rig = await startRig(orders(2))
   t.after(() => rig.close())
   const listener = listenFrom(t, `${rig.api}/v1/events?from=start`)
-  const crowd = startCrowd(t, `http://127.0.0.1:${rig.ports[0]}/orders`, { senders: 20, pauseMs: 5 })
+  const crowd = startCrowd(t, ordersUrl(rig), { senders: 20, pauseMs: 5 })
   const goesOn = async () => {
     const before = listener.lines.length
     await waitFor(async () => listener.lines.length > before + 100, 15_000)

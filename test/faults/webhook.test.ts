@@ -4,29 +4,15 @@ import { test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
 import { identify } from '../../src/local/identity.ts'
 import { assertAcknowledgedOnce, assertOrdered } from './checks.ts'
-import { type Rig, startRig, waitFor } from './rig.ts'
+import { orders, ordersUrl } from './orders.ts'
+import { startRig, waitFor } from './rig.ts'
 import { type Crowd, startCrowd } from './senders.ts'
-import { assertEveryTickOnce } from './ticks.ts'
-
-const orders = ([port]: number[]) => `apiVersion: argoproj.io/v1alpha1
-kind: EventSource
-metadata:
-  name: orders
-spec:
-  replicas: 3
-  webhook:
-    order:
-      port: "${port}"
-      endpoint: /orders
-      method: POST
-`
-
-const ordersUrl = (rig: Rig) => `http://127.0.0.1:${rig.ports[0]}/orders`
+import { assertEveryTickOnce, ticking } from './ticks.ts'
 
 const shownStatuses = (crowd: Crowd) => [...crowd.statuses].map(([status, times]) => `${status}: ${times}`).join(', ')
 
 test('replicas killed one after another for 30 s: everything answered 200 is there once', async (t) => {
-  const rig = await startRig(orders)
+  const rig = await startRig(orders(3))
   t.after(() => rig.close())
   const crowd = startCrowd(t, ordersUrl(rig), { senders: 200 })
   const endMs = performance.now() + 30_000
@@ -56,7 +42,7 @@ test('replicas killed one after another for 30 s: everything answered 200 is the
 })
 
 test('the supervisor killed under load: nothing acknowledged is lost, and the next start takes over', async (t) => {
-  const rig = await startRig(orders)
+  const rig = await startRig(orders(3))
   t.after(() => rig.close())
   const crowd = startCrowd(t, ordersUrl(rig), { senders: 200 })
   for (let round = 0; round < 3; round++) {
@@ -75,7 +61,7 @@ test('the supervisor killed under load: nothing acknowledged is lost, and the ne
 })
 
 test('the bus process killed under load: 503 at most, nothing acknowledged lost, recovery at once', async (t) => {
-  const rig = await startRig(orders)
+  const rig = await startRig(orders(3))
   t.after(() => rig.close())
   const crowd = startCrowd(t, ordersUrl(rig), { senders: 200 })
   let longestMs = 0
@@ -102,17 +88,8 @@ test('the bus process killed under load: 503 at most, nothing acknowledged lost,
 
 test('the bus process frozen for 10 s, then killed, under load: nothing lost, doubled or out of order', async (t) => {
   const rig = await startRig(
-    (ports) => `${orders(ports)}---
-apiVersion: argoproj.io/v1alpha1
-kind: EventSource
-metadata:
-  name: clock
-spec:
-  replicas: 3
-  calendar:
-    tick:
-      interval: 1s
-`,
+    (ports) => `${orders(3)(ports)}---
+${ticking(3)()}`,
   )
   t.after(() => rig.close())
   const crowd = startCrowd(t, ordersUrl(rig), { senders: 100 })
@@ -142,7 +119,7 @@ spec:
 })
 
 test('everything killed at once under load, 10 times: all that was acknowledged is there, the store opens', async (t) => {
-  const rig = await startRig(orders)
+  const rig = await startRig(orders(3))
   t.after(() => rig.close())
   const crowd = startCrowd(t, ordersUrl(rig), { senders: 200 })
   const starts: number[] = []
