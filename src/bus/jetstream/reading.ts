@@ -33,7 +33,12 @@ interface Range {
 const AHEAD = 256
 /** A reader that hears nothing for this long though there is something looks whether it still is. */
 const SILENCE_MS = 2_000
-const FOLLOW_AGAIN_MS = 200
+const AGAIN_MS = 200
+/** A reader without a follower's patience gives up after this long without an event. */
+const PATIENCE_MS = 5_000
+/** A consumer that the server has lost is noticed after two missed heartbeats, and made again. */
+const HEARTBEAT_MS = 1_000
+const EXPIRES_MS = 10_000
 /** Nobody reads: the server may forget the consumer. */
 const FORGET_MS = 30_000
 
@@ -53,7 +58,7 @@ export async function* scanHeaders(
   }
 }
 
-/** @throws BUS_UNAVAILABLE unless it follows: then it goes on when the bus is back */
+/** Goes on by itself after a break. @throws BUS_UNAVAILABLE unless it follows, when that lasts for seconds */
 export async function* readLog(
   connection: () => Readers,
   { from = 0, namespace, eventSource, entry, follow = false, signal }: ReadOptions,
@@ -61,6 +66,7 @@ export async function* readLog(
 ): AsyncGenerator<Stored> {
   const subject = filterOf(eventSource, entry)
   let next = Math.max(1, Math.ceil(from))
+  let heardMs = clock.monotonic()
   while (!signal?.aborted) {
     try {
       const readers = connection()
@@ -69,6 +75,7 @@ export async function* readLog(
       const range = { subjects: [subject], from: next, signal, ...(to === undefined ? {} : { to }) }
       for await (const message of consume(readers, range)) {
         next = message.seq + 1
+        heardMs = clock.monotonic()
         const stored = asStored(receivedOf(message))
         if (stored !== null && matches(stored, { namespace, eventSource, entry })) yield stored
         if (signal?.aborted) return
@@ -76,8 +83,8 @@ export async function* readLog(
       if (!follow) return
     } catch (error) {
       if (signal?.aborted) return
-      if (!follow) throw unreadable(error)
-      await clock.sleep(FOLLOW_AGAIN_MS, signal).catch(() => {})
+      if (!follow && clock.monotonic() - heardMs > PATIENCE_MS) throw unreadable(error)
+      await clock.sleep(AGAIN_MS, signal).catch(() => {})
     }
   }
 }
@@ -117,7 +124,7 @@ async function* consume(
     headers_only: headersOnly,
     inactive_threshold: FORGET_MS,
   })
-  const messages = await consumer.consume({ max_messages: AHEAD })
+  const messages = await consumer.consume({ max_messages: AHEAD, expires: EXPIRES_MS, idle_heartbeat: HEARTBEAT_MS })
   const stop = () => messages.stop()
   signal?.addEventListener('abort', stop)
   if (signal?.aborted) stop()
