@@ -6,7 +6,7 @@ import type { Clock } from '../../core/clock.ts'
 import { fail, isVedetteError, type VedetteError } from '../../core/errors.ts'
 import type { Logger } from '../../core/log.ts'
 import { grows, type Operation, perform, toWireError, type WireError } from './request.ts'
-import type { Store } from './store.ts'
+import { SPARE_BYTES, type Store } from './store.ts'
 
 export interface Write {
   operation: Operation
@@ -30,6 +30,10 @@ const MAX_WAITING = 50_000
 /** A transaction holds at most about this much, so that none takes long. */
 const MAX_GROUP_BYTES = 16 << 20
 const MAX_GROUP = 8192
+/** What a byte of events may take on the disk until older pages are free again: its page, the tables' pages, the trees above. */
+const GROWTH_FACTOR = 4
+/** Left free on the disk for leases, terms and what is not ours. */
+const RESERVE_BYTES = 1 << 20
 /** After the disk was full, events are refused without a try for this long. */
 const FULL_PAUSE_MS = 200
 /** There is space again when nothing was refused for so much longer. */
@@ -92,18 +96,20 @@ export function createCommitter({
 
   /** Commits what it can of the group and answers every one. */
   function settle(group: Write[]): void {
-    const full = store.full() || clock.monotonic() < fullUntil
-    if (!full) {
+    const freeBytes = store.freeBytes()
+    const growth = group.filter((write) => grows(write.operation))
+    const needed = growth.reduce((sum, { bytes }) => sum + bytes, 0) * GROWTH_FACTOR + RESERVE_BYTES
+    const full = store.full() || clock.monotonic() < fullUntil || (growth.length > 0 && freeBytes < needed)
+    if (!full && freeBytes >= SPARE_BYTES) {
       tryCommit(group)
       return
     }
-    noteFull(true)
+    if (growth.length > 0) noteFull(true)
     const error = fail('BUS_FULL', 'the store is full; free space on the disk, or let less be kept')
-    refuse(
-      group.filter((write) => grows(write.operation)),
-      error,
-    )
-    tryCommit(group.filter((write) => !grows(write.operation)))
+    refuse(growth, error)
+    const others = group.filter((write) => !grows(write.operation))
+    if (freeBytes < SPARE_BYTES) refuse(others, error)
+    else tryCommit(others)
   }
 
   function tryCommit(group: Write[]): void {

@@ -2,7 +2,7 @@
  * The store of the embedded bus: durable, one writing process at a time, safe under kill -9 at any instant (lmdb's
  * copy-on-write needs no recovery). A process that opens it takes over: whoever had it open before can write no more.
  */
-import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, rmSync, statfsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fail } from '../../core/errors.ts'
 import { buffered } from './buffered.ts'
@@ -49,6 +49,8 @@ export interface Store {
   transaction<T>(work: (tables: Tables) => T): T
   /** True when only leases, terms and retention are to be written. Cheap: looked up at most every 64 transactions. */
   full(): boolean
+  /** Free on the disk, bytes. */
+  freeBytes(): number
   /** One small step of retention and of forgetting ids. @returns true when there is more to do at once */
   tidy(nowMs: number): boolean
   close(): Promise<void>
@@ -58,6 +60,11 @@ const RETAIN_STEP = 1024
 const SWEEP_STEP = 1024
 const SWEEP_MS = 3_600_000
 const USAGE_EVERY = 64
+/**
+ * With less than this free on the disk nothing at all is written: lmdb may crash its process after a write that failed for
+ * want of space ("malloc(): invalid size" with lmdb 3.5.6), so it is not brought into that situation.
+ */
+export const SPARE_BYTES = 256 << 10
 /** Present while a process is opening the store: found at the next start, it says that opening crashed. */
 const OPENING_FILE = 'store.opening'
 
@@ -146,12 +153,23 @@ export async function openStore({
       if (transactions++ % USAGE_EVERY === 0 || isFull) isFull = environment.usedBytes() >= maxStoreBytes
       return isFull
     },
+    freeBytes: () => freeBytes(dir),
     tidy(nowMs) {
+      if (freeBytes(dir) < SPARE_BYTES) return false
       const dropped = dropOverdue(nowMs)
       sweepSome(nowMs)
       return dropped === RETAIN_STEP || sweepLeft > 0
     },
     close: () => environment.close(),
+  }
+}
+
+function freeBytes(dir: string): number {
+  try {
+    const { bavail, bsize } = statfsSync(dir)
+    return bavail * bsize
+  } catch {
+    return Number.POSITIVE_INFINITY
   }
 }
 
