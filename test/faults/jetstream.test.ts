@@ -4,7 +4,7 @@ import { type TestContext, test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
 import { installed, without } from '../servers/cache.ts'
 import { NATS_VERSION, startNats } from '../servers/nats.ts'
-import { type Leader, median, nextLeader, type Rig, startRig, waitFor } from './rig.ts'
+import { everyoneBack, type Leader, median, nextLeader, startRig, waitFor } from './rig.ts'
 import { assertEveryTickOnce, ticking } from './ticks.ts'
 
 const skip = without('nats-server', installed(`nats-${NATS_VERSION}`, 'nats-server'))
@@ -29,13 +29,6 @@ async function startAll(t: TestContext) {
   t.after(() => rig.close())
   assert.deepEqual((await rig.status()).bus, { kind: 'jetstream', fencing: 'strict', connected: true })
   return { nats, rig }
-}
-
-async function everyoneBack(rig: Rig): Promise<void> {
-  await waitFor(async () => {
-    const [source] = (await rig.status()).eventSources
-    return source!.replicas.every(({ state }) => state === 'serving' || state === 'standby')
-  }, 15_000)
 }
 
 test('3 replicas on 3 servers, 5 times kill -9 of the serving process: no tick missing, none doubled', {
