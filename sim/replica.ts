@@ -73,7 +73,18 @@ export function startSimulatedReplica({
   })
   const { bus, lock, suspicion } = client
   const starting = startReplica({
-    ...{ object, index, bus, lock, suspicions: [suspicion], timing, metrics, clock: process.clock, random, log },
+    ...{
+      object,
+      id: `${object.name}-${index}`,
+      bus,
+      lock,
+      suspicions: [suspicion],
+      timing,
+      metrics,
+      clock: process.clock,
+      random,
+      log,
+    },
     listeners: {} as Listeners,
     secrets: { secret: () => Promise.reject(new Error('none')), configMap: () => Promise.reject(new Error('none')) },
     onReport: nothing,

@@ -1,6 +1,6 @@
 /** What `vedette status --json` and `/v1/status` say, folded from what the replicas report. Pure. */
 
-import type { Bus, LogState } from '../bus/bus.ts'
+import { type Bus, type LogState, sourceKey } from '../bus/bus.ts'
 import { rfc3339Nano } from '../core/event.ts'
 import type { EventSource } from '../manifest/manifest.ts'
 import type { EntryReport, Failover, ReplicaReport, ReplicaState } from '../runtime/report.ts'
@@ -86,8 +86,6 @@ export type TypeFacts = (type: string) => { strategy: Strategy; guarantee: Guara
 
 /** A host that was silent for longer than this is shown as silent. Hosts say something every 500 ms. */
 const SUSPICIOUS_SILENCE_MS = 2000
-
-export const sourceKey = (source: { namespace: string; name: string }): string => `${source.namespace}/${source.name}`
 
 /** Who leads an EventSource: the holder of the highest term seen, unless its process is gone or it says that it does not lead. */
 export function leaderOf(hosts: readonly HostView[], key: string): { leader: string | null; term: number | null } {

@@ -15,6 +15,9 @@ export interface SourceRef {
   name: string
 }
 
+/** `<namespace>/<eventsource>`: its lock's name, and the key in maps of EventSources. Unambiguous: neither part may hold a slash. */
+export const sourceKey = ({ namespace, name }: SourceRef): string => `${namespace}/${name}`
+
 /** An event to be stored. */
 export interface Append {
   /** The entry's name: the event lands on `default.<source>.<entry>`. */

@@ -4,25 +4,22 @@
  * SIGINT is the supervisor's business; SIGTERM drains.
  */
 import process from 'node:process'
-import type { Bus } from '../bus/bus.ts'
 import { systemClock } from '../core/clock.ts'
 import { isVedetteError, messageOf } from '../core/errors.ts'
-import { createLogger, type Logger } from '../core/log.ts'
-import type { EventSource, Values } from '../manifest/manifest.ts'
-import { createListeners, type Listeners } from '../runtime/http/listeners.ts'
+import { createLogger } from '../core/log.ts'
+import { createHolding, type Holding } from '../runtime/holding.ts'
+import { createListeners } from '../runtime/http/listeners.ts'
 import type { SharedSocket } from '../runtime/http/port.ts'
 import { createMetrics } from '../runtime/metrics.ts'
-import { type Replica, startReplica } from '../runtime/replica.ts'
+import type { ReplicaReport } from '../runtime/report.ts'
 import { localSecrets } from '../runtime/secrets.ts'
-import { type Election, openBus } from './bus.ts'
+import { openBus } from './bus.ts'
 import { type Ask, type Assignment, type FromHost, type HostConfig, SIGN_OF_LIFE_MS, type ToHost } from './messages.ts'
 import { whenConnected } from './whenConnected.ts'
 
 const clock = systemClock
 /** Changes are gathered for this long, so that load does not become traffic between processes. */
 const REPORT_EVERY_MS = 100
-/** How long a drain waits for requests in flight. */
-const REQUESTS_PATIENCE_MS = 10_000
 
 function say(message: FromHost, sent?: () => void): void {
   if (process.connected) process.send?.(message, undefined, undefined, () => sent?.())
@@ -43,26 +40,20 @@ process.on('unhandledRejection', (error) => die(stackOf(error)))
 process.on('SIGINT', () => {})
 process.on('disconnect', () => process.exit(0))
 
-interface Held {
-  config: HostConfig
-  bus: Bus
-  log: Logger
-  listeners: Listeners
-  replicas: Map<string, Replica>
+interface Host {
+  holding: Holding
   apply(assignment: Assignment): Promise<void>
 }
 
 const metrics = createMetrics()
 
-async function start(config: HostConfig, assignment: Assignment): Promise<Held> {
+async function start(config: HostConfig, assignment: Assignment): Promise<Host> {
   const log = createLogger({
     format: 'text',
     level: config.logLevel,
     write: (line) => process.stderr.write(line),
   }).child({ host: config.index })
-  const listeners = createListeners({ bind: config.bind, clock, log, openSocket: openPort })
-  const secrets: Values[] = [...assignment.secrets]
-  const configMaps: Values[] = [...assignment.configMaps]
+  const { secrets, configMaps } = assignment
   const store = localSecrets({ secrets, configMaps, dir: config.secretsDir })
   const { bus, electionFor } = await openBus(config.bus, {
     secrets: store,
@@ -70,67 +61,36 @@ async function start(config: HostConfig, assignment: Assignment): Promise<Held> 
     clock,
     log,
   })
-  const replicas = new Map<string, Replica>()
-  const elections = new Map<string, Election>()
-  const report = reporter(replicas)
-
-  const startOne = async (object: EventSource): Promise<void> => {
-    const key = `${object.namespace}/${object.name}`
-    const election = electionFor(object)
-    elections.set(key, election)
-    const replica = await startReplica({
-      object,
-      index: config.index,
-      bus,
-      lock: election.lock,
-      suspicions: election.suspicions,
-      listeners,
-      secrets: store,
-      metrics,
-      clock,
-      localZone: process.env.TZ || undefined,
-      log,
-      onReport: report,
-      onFailover: (failover) => say({ say: 'failover', failover }),
-    })
-    replicas.set(key, replica)
-    report()
-  }
-  const apply = async ({ objects, ...values }: Assignment): Promise<void> => {
-    secrets.splice(0, secrets.length, ...values.secrets)
-    configMaps.splice(0, configMaps.length, ...values.configMaps)
-    const wanted = new Set(objects.map(({ namespace, name }) => `${namespace}/${name}`))
-    // what comes is started before what goes is stopped, so that a port both use stays open
-    await Promise.all(
-      objects.map(async (object) => {
-        const replica = replicas.get(`${object.namespace}/${object.name}`)
-        await (replica === undefined ? startOne(object) : replica.apply(object))
-      }),
-    )
-    await Promise.all(
-      [...replicas].map(async ([key, replica]) => {
-        if (wanted.has(key)) return
-        await replica.stop()
-        replicas.delete(key)
-        elections.get(key)?.close()
-        elections.delete(key)
-      }),
-    )
-    report()
+  const holding: Holding = createHolding({
+    bus,
+    electionFor,
+    idFor: ({ name }) => `${name}-${config.index}`,
+    listeners: createListeners({ bind: config.bind, clock, log, openSocket: openPort }),
+    secrets: store,
+    metrics,
+    clock,
+    localZone: process.env.TZ || undefined,
+    log,
+    onReport: reporter(() => holding.reports()),
+    onFailover: (failover) => say({ say: 'failover', failover }),
+  })
+  const apply = async ({ objects, ...documents }: Assignment): Promise<void> => {
+    store.update(documents)
+    await holding.apply(objects)
   }
   await whenConnected(bus)
   await apply(assignment)
-  return { config, bus, log, listeners, replicas, apply }
+  return { holding, apply }
 }
 
 /** Sends all reports: soon after a change, but not more often than {@link REPORT_EVERY_MS}; and as a sign of life. */
-function reporter(replicas: Map<string, Replica>): () => void {
+function reporter(reports: () => ReplicaReport[]): () => void {
   let sentAt = Number.NEGATIVE_INFINITY
   let due = false
   const send = () => {
     due = false
     sentAt = clock.monotonic()
-    say({ say: 'reports', reports: [...replicas.values()].map((replica) => replica.report()) })
+    say({ say: 'reports', reports: reports() })
   }
   setInterval(send, SIGN_OF_LIFE_MS).unref()
   return () => {
@@ -140,15 +100,8 @@ function reporter(replicas: Map<string, Replica>): () => void {
   }
 }
 
-async function drain({ replicas, listeners, bus }: Held): Promise<void> {
-  await listeners.drain(REQUESTS_PATIENCE_MS)
-  await Promise.all([...replicas.values()].map((replica) => replica.stop()))
-  await listeners.close()
-  await bus.close()
-}
-
 let opened = 0
-let held: Promise<Held> | null = null
+let held: Promise<Host> | null = null
 let draining: Promise<void> | null = null
 
 async function answer(message: Ask): Promise<unknown> {
@@ -164,9 +117,9 @@ async function answer(message: Ask): Promise<unknown> {
     case 'apply':
       return await host.apply(message.assignment)
     case 'handOver':
-      return (await host.replicas.get(`${message.namespace}/${message.name}`)?.handOver(message.successor)) ?? false
+      return (await host.holding.replica(message)?.handOver(message.successor)) ?? false
     case 'drain':
-      draining ??= drain(host)
+      draining ??= host.holding.drain()
       return await draining
   }
 }
@@ -210,7 +163,7 @@ process.on('message', (message: ToHost, handle: unknown) => {
 process.on('SIGTERM', () => {
   if (held === null) process.exit(0)
   void held.then((host) => {
-    draining ??= drain(host)
+    draining ??= host.holding.drain()
     void draining.finally(() => process.exit(0))
   })
 })

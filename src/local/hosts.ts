@@ -4,7 +4,7 @@
  */
 import { type ChildProcess, fork, type SendHandle } from 'node:child_process'
 import type { HostView } from '../api/status.ts'
-import { sourceKey } from '../api/status.ts'
+import { sourceKey } from '../bus/bus.ts'
 import { backoffMs } from '../core/backoff.ts'
 import type { Clock } from '../core/clock.ts'
 import { fail, messageOf } from '../core/errors.ts'

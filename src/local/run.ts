@@ -2,8 +2,8 @@
 
 import { type MetricSums, runMetrics } from '../api/metrics.ts'
 import type { Run } from '../api/run.ts'
-import { busStatus, type DeliveryStatus, foldSources, leaderOf, sourceKey } from '../api/status.ts'
-import type { Bus, LogState, SourceRef } from '../bus/bus.ts'
+import { busStatus, type DeliveryStatus, foldSources, leaderOf } from '../api/status.ts'
+import { type Bus, type LogState, type SourceRef, sourceKey } from '../bus/bus.ts'
 import type { Clock } from '../core/clock.ts'
 import { fail } from '../core/errors.ts'
 import type { EventSource } from '../manifest/manifest.ts'

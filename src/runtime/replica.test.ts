@@ -82,7 +82,7 @@ async function start(
   const failovers: Failover[] = []
   const replica = await startReplica({
     object: source,
-    index,
+    id: `es-${index}`,
     bus,
     lock: memoryLock(bus, 'default/es'),
     suspicions: [embeddedSuspicion(bus)],

@@ -22,8 +22,8 @@ import type { SecretStore } from './secrets.ts'
 
 export interface ReplicaOptions {
   object: EventSource
-  /** Which of the replicas this is, from 0. */
-  index: number
+  /** The replica id: unlike that of every other replica of this EventSource, and the same again after a restart. */
+  id: string
   bus: Bus
   lock: Lock
   suspicions: Suspicion[]
@@ -36,6 +36,8 @@ export interface ReplicaOptions {
   /** The process's own time zone (`TZ`), for schedules that name none. */
   localZone?: string | undefined
   log: Logger
+  /** Stored events are logged, some of many. */
+  logEvents?: boolean | undefined
   onReport: (report: ReplicaReport) => void
   onFailover: (failover: Failover) => void
   /** Where source modules come from; the registry by default. */
@@ -59,10 +61,9 @@ const DRAIN_PATIENCE_MS = 10_000
 const PROBE_MS = 1_000
 
 export async function startReplica(options: ReplicaOptions): Promise<Replica> {
-  const { index, bus, clock, log, metrics, load = loadSource } = options
+  const { id, bus, clock, log, metrics, load = loadSource } = options
   const { namespace, name } = options.object
   const source = { namespace, name }
-  const id = `${name}-${index}`
   const appender = createAppender({ bus, source, clock })
   const stopping = new AbortController()
   const active = new Map<string, Running>()
@@ -106,6 +107,7 @@ export async function startReplica(options: ReplicaOptions): Promise<Replica> {
       metrics: metrics.entry(namespace, name, entry.name),
       maxEventBytes: () => bus.maxEventBytes,
       localZone: options.localZone,
+      logEvents: options.logEvents,
       onChange: changed,
     })
 

@@ -5,12 +5,13 @@
 import { writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { messageOf } from '../../core/errors.ts'
+import { sourceKey } from '../bus.ts'
 import type { ChildLine, ChildOrder } from './check.ts'
 import { recordOf } from './encoding.ts'
 import { DATA_FILE } from './header.ts'
 import { type Environment, openEnvironment } from './lmdb.ts'
 import { scavenge } from './scavenge.ts'
-import { entryKey, type LogRecord, sourceKey, type Table, type Tables, weightOf } from './tables.ts'
+import { entryKey, type LogRecord, type Table, type Tables, weightOf } from './tables.ts'
 
 const MAX_PROBLEMS = 20
 const STEP = 128

@@ -3,8 +3,8 @@
  * the same atomic step as the write it guards. All checks of a request come before its first write.
  */
 import { type ErrorCode, fail } from '../../core/errors.ts'
-import { type Advance, type Append, type Claim, isAppend, type SourceRef } from '../bus.ts'
-import { entryKey, type LogRecord, sourceKey, type Tables, weightOf } from './tables.ts'
+import { type Advance, type Append, type Claim, isAppend, type SourceRef, sourceKey } from '../bus.ts'
+import { entryKey, type LogRecord, type Tables, weightOf } from './tables.ts'
 
 /** The circumstances of one request. */
 export interface Circumstances {

@@ -100,11 +100,6 @@ export interface Tables {
   kv: Table<StoredValue>
 }
 
-/** Unambiguous because neither namespace nor name may hold a slash (see `nameProblem`). */
-export function sourceKey({ namespace, name }: { namespace: string; name: string }): string {
-  return `${namespace}/${name}`
-}
-
 export function entryKey(source: { namespace: string; name: string }, entry: string): string {
   return `${source.namespace}/${source.name}/${entry}`
 }

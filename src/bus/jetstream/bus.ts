@@ -8,7 +8,7 @@ import { backoffMs } from '../../core/backoff.ts'
 import type { Clock } from '../../core/clock.ts'
 import { fail, isVedetteError, messageOf, type VedetteError } from '../../core/errors.ts'
 import type { Logger } from '../../core/log.ts'
-import type { Append, Bus, BusStatus, Fenced, Outcome, SourceRef } from '../bus.ts'
+import { type Append, type Bus, type BusStatus, type Fenced, type Outcome, type SourceRef, sourceKey } from '../bus.ts'
 import { claimTerm, newestRecord } from './claim.ts'
 import { createFence, type JetStreamFence, type Sender } from './fence.ts'
 import { eventMessage, HEADER_ROOM, unstorable } from './message.ts'
@@ -254,7 +254,7 @@ export function openJetStream({
         connected,
         clock,
       })
-      const key = `${source.namespace}/${source.name}`
+      const key = sourceKey(source)
       fences.get(key)?.retire()
       fences.set(key, fence)
       return fence

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { credentialsIn, serversIn } from './bus.ts'
+import { credentialsIn, serversIn } from './openNats.ts'
 
 test('the access secret holds user and password, or a token', () => {
   assert.deepEqual(credentialsIn('username: a\npassword: b: c\n'), { token: 'username: a\npassword: b: c' })

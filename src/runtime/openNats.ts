@@ -1,0 +1,121 @@
+/** A NATS JetStream bus as an EventBus object or a Pod's environment describes it, with what replicas elect their leader by. */
+import { parse } from 'yaml'
+import { type Bus, type SourceRef, sourceKey } from '../bus/bus.ts'
+import type { NatsCredentials, TlsFiles } from '../clients/nats.ts'
+import type { Clock } from '../core/clock.ts'
+import type { Logger } from '../core/log.ts'
+import type { SecretKeySelector } from '../source.ts'
+import type { Election } from './holding.ts'
+import type { SecretStore } from './secrets.ts'
+
+/** A bus that is open, and the election on it. */
+export interface OpenBus {
+  bus: Bus
+  /** What the replicas of one EventSource elect their leader by. */
+  electionFor(source: SourceRef): Election
+}
+
+/** `spec.jetstreamExotic` of an EventBus, as its schema has checked it. */
+export interface JetStreamSpec {
+  url: string
+  accessSecret?: SecretKeySelector
+  streamConfig?: string
+  tls?: {
+    caCertSecret?: SecretKeySelector
+    clientCertSecret?: SecretKeySelector
+    clientKeySecret?: SecretKeySelector
+    insecureSkipVerify?: boolean
+  }
+}
+
+export interface OpenNatsOptions {
+  /** Of the EventBus: where its Secrets are. */
+  namespace: string
+  spec: JetStreamSpec
+  secrets: SecretStore
+  /** Where the text of `accessSecret` comes from, when not from `secrets`. Read anew at each connect. */
+  access?: () => Promise<string>
+  /** Names this process in the server's monitoring. */
+  session: string
+  clock: Clock
+  log: Logger
+}
+
+/** Connects in the background, for ever. */
+export async function openNats({
+  namespace,
+  spec: { url, accessSecret, streamConfig = '', tls },
+  secrets,
+  access = () => secrets.secret(namespace, accessSecret!),
+  session,
+  clock,
+  log,
+}: OpenNatsOptions): Promise<OpenBus> {
+  const [{ connectNats }, { openJetStream }, { jetstreamLock }, { noRespondersPeers }] = await Promise.all([
+    import('../clients/nats.ts'),
+    import('../bus/jetstream/bus.ts'),
+    import('../ha/locks/jetstream-kv.ts'),
+    import('../ha/peers/no-responders.ts'),
+  ])
+  const client = connectNats({
+    servers: serversIn(url),
+    name: `vedette ${session}`,
+    credentials: async () => (accessSecret === undefined ? null : credentialsIn(await access())),
+    ...(tls === undefined
+      ? {}
+      : {
+          tls: {
+            insecureSkipVerify: tls.insecureSkipVerify === true,
+            files: () => tlsFiles(tls, (selector) => secrets.secret(namespace, selector)),
+          },
+        }),
+    clock,
+    log,
+  })
+  const bus = openJetStream({ client, streamConfig, clock, log })
+  return {
+    bus,
+    electionFor(source) {
+      const name = sourceKey(source)
+      const lock = jetstreamLock({ leases: bus.leases, client, name })
+      const peers = noRespondersPeers({ client, lock, name, clock })
+      return { lock: peers.lock, suspicions: [peers], close: () => peers.close() }
+    },
+  }
+}
+
+/** Addresses as upstream takes them: separated by commas. */
+export function serversIn(url: string): string[] {
+  return url
+    .split(',')
+    .map((one) => one.trim())
+    .filter((one) => one !== '')
+}
+
+/** What the access secret holds: upstream's YAML with `username` and `password`, one with `token`, or just the token. */
+export function credentialsIn(text: string): NatsCredentials {
+  let value: unknown = text.trim()
+  try {
+    // Every scalar as it is written: a password of digits is no number.
+    value = parse(text, { maxAliasCount: 0, schema: 'failsafe' })
+  } catch {
+    // A token that happens to be no YAML.
+  }
+  if (value === null || typeof value !== 'object') return { token: text.trim() }
+  const { username, password, token } = value as Record<string, unknown>
+  if (username !== undefined) return { user: String(username), pass: String(password ?? '') }
+  return { token: String(token ?? '') }
+}
+
+async function tlsFiles(
+  { caCertSecret, clientCertSecret, clientKeySecret }: NonNullable<JetStreamSpec['tls']>,
+  read: (selector: SecretKeySelector) => Promise<string>,
+): Promise<TlsFiles> {
+  const one = async (selector: SecretKeySelector | undefined) => (selector === undefined ? undefined : read(selector))
+  const [ca, cert, key] = await Promise.all([one(caCertSecret), one(clientCertSecret), one(clientKeySecret)])
+  return {
+    ...(ca === undefined ? {} : { ca }),
+    ...(cert === undefined ? {} : { cert }),
+    ...(key === undefined ? {} : { key }),
+  }
+}
