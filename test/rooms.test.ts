@@ -19,6 +19,7 @@ const ROOMS = [
   'runtime',
   'api',
   'local',
+  'pod',
   'controller',
   'cli',
 ]

@@ -3,6 +3,7 @@
  * restart does not look like a fall to whoever computes a rate; gauges of the dead do not.
  */
 import { AggregatorRegistry, Gauge, type MetricObjectWithValues, type MetricValue, Registry } from 'prom-client'
+import { addBuildInfo } from '../runtime/metrics.ts'
 
 export type Snapshot = MetricObjectWithValues<MetricValue<string>>[]
 
@@ -56,12 +57,7 @@ export async function runMetrics(facts: RunFacts): Promise<Snapshot> {
     const metric = known ?? new Gauge({ name, help, labelNames: Object.keys(labels), registers })
     metric.set(labels, value)
   }
-  gauge('build_info', 'Always 1; the labels say what runs', 1, {
-    version: facts.version,
-    goversion: '',
-    goarch: process.arch,
-    commit: '',
-  })
+  addBuildInfo(registers[0]!, facts.version)
   for (const { index, up, restarts } of facts.hosts) {
     gauge('vedette_host_up', '1 while the host process runs', up ? 1 : 0, { host: String(index) })
     gauge('vedette_host_restarts', 'Restarts of the host process in this run', restarts, { host: String(index) })

@@ -17,6 +17,7 @@ const commands: Record<string, () => Promise<{ default: (program: Command) => vo
   failover: () => import('./failover.ts'),
   stop: () => import('./stop.ts'),
   doctor: () => import('./doctor.ts'),
+  'eventsource-service': () => import('./eventsource-service.ts'),
 }
 
 async function main(argv: string[]): Promise<void> {

@@ -53,17 +53,21 @@ export const silentLogger: Logger = {
   child: () => silentLogger,
 }
 
-function wrap(log: pino.Logger): Logger {
+/** @param bound what the logger adds already: pino would write a field that is given again a second time */
+function wrap(log: pino.Logger, bound: Record<string, unknown> = {}): Logger {
+  const fresh = (fields: Record<string, unknown>) =>
+    Object.fromEntries(Object.entries(fields).filter(([key, value]) => bound[key] !== value))
   const at =
     (level: LogLevel) =>
-    (message: string, fields: Record<string, unknown> = {}) =>
-      log[level](withErrorText(fields), message)
+    (message: string, fields: Record<string, unknown> = {}) => {
+      if (log.isLevelEnabled(level)) log[level](fresh(withErrorText(fields)), message)
+    }
   return {
     debug: at('debug'),
     info: at('info'),
     warn: at('warn'),
     error: at('error'),
-    child: (fields) => wrap(log.child(fields)),
+    child: (fields) => wrap(log.child(fresh(fields)), { ...bound, ...fields }),
   }
 }
 

@@ -12,7 +12,7 @@ export interface Account {
   /** A filter failed on the event. @param kept it was published all the same */
   filterFailed(eventId: string, error: unknown, kept: boolean): void
   /** The bus has answered. @param startedMs monotonic, when the event was handed over */
-  settled(outcome: Outcome, startedMs: number): void
+  settled(outcome: Outcome, startedMs: number, eventId: string): void
   /** What is wrong with the origin; null: nothing any more. Logged once per change. */
   condition(text: string | null): void
   report(): Pick<
@@ -33,22 +33,34 @@ export interface Account {
 const FILTER_ERROR_SHOWN_MS = 600_000
 /** A filter that fails on every event says so in the log this often. */
 const FILTER_ERROR_LOGGED_MS = 1_000
+/** Of stored events, so many are logged in each second, and of those beyond one in so many. */
+const LOGGED_PER_SECOND = 100
 
 export function createAccount({
   clock,
   log,
   metrics,
+  logEvents = false,
   onChange,
 }: {
   clock: Clock
   log: Logger
   metrics: EntryMetrics
+  /** Stored events are logged in upstream's words: the first 100 of each second, then every hundredth. */
+  logEvents?: boolean | undefined
   onChange: () => void
 }): Account {
   const counts = { published: 0, duplicates: 0, filtered: 0, filterErrors: 0, failed: 0, skipped: 0 }
   let lastEventMs: number | null = null
   let condition: { text: string; sinceMs: number } | null = null
   let filterError: { text: string; sinceMs: number; lastMs: number; loggedMs: number } | null = null
+
+  const second = { startedMs: 0, events: 0 }
+  const sampled = (): boolean => {
+    const nowMs = clock.monotonic()
+    if (nowMs - second.startedMs >= 1_000) Object.assign(second, { startedMs: nowMs, events: 0 })
+    return ++second.events <= LOGGED_PER_SECOND || second.events % LOGGED_PER_SECOND === 0
+  }
 
   return {
     filtered() {
@@ -70,13 +82,14 @@ export function createAccount({
       filterError = { text, sinceMs: filterError?.sinceMs ?? nowMs, lastMs: nowMs, loggedMs }
       onChange()
     },
-    settled(outcome, startedMs) {
+    settled(outcome, startedMs, eventId) {
       switch (outcome.outcome) {
         case 'stored':
           counts.published++
           lastEventMs = clock.now()
           metrics.sent(1)
           metrics.duration(clock.monotonic() - startedMs)
+          if (logEvents && sampled()) log.info('Succeeded to publish an event', { eventID: eventId })
           break
         case 'duplicate':
           counts.duplicates++

@@ -27,6 +27,8 @@ export interface EntryOptions {
   maxEventBytes: () => number
   /** The process's own time zone (an IANA name), when it has one. */
   localZone?: string | undefined
+  /** Stored events are logged, some of many. */
+  logEvents?: boolean | undefined
   /** Something that status shows has changed. */
   onChange: () => void
 }
@@ -55,7 +57,7 @@ export function createEntry(options: EntryOptions): EntryRunner {
   const { namespace, eventSource, entry, definition, clock, log, secrets, listeners, metrics, onChange } = options
   const fingerprint = fingerprintOf(definition, entry.spec)
   const filter = eventFilter(entry.filter)
-  const account = createAccount({ clock, log, metrics, onChange })
+  const account = createAccount({ clock, log, metrics, logEvents: options.logEvents, onChange })
   let position: unknown = null
   let serving = false
   // a listener serves from the moment its port accepts, not before: `ready` promises that

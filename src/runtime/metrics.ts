@@ -23,6 +23,13 @@ export interface ReplicaMetrics {
   bus(connected: boolean, strict: boolean): void
 }
 
+/** Upstream's `build_info`: always 1, the labels say what runs. */
+export function addBuildInfo(registry: Registry, version: string): void {
+  const labels = { version, goversion: '', goarch: process.arch, commit: '' }
+  const help = 'Always 1; the labels say what runs'
+  new Gauge({ name: 'build_info', help, labelNames: Object.keys(labels), registers: [registry] }).set(labels, 1)
+}
+
 export function createMetrics(): ReplicaMetrics {
   const registry = new Registry()
   const perEntry = ['namespace', 'eventsource_name', 'event_name'] as const

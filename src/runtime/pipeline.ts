@@ -129,7 +129,7 @@ export function createPipeline({
       fenced || bytes.byteLength <= maxEventBytes()
         ? await append(member)
         : tooLarge(id, bytes.byteLength, maxEventBytes())
-    account.settled(outcome, startedMs)
+    account.settled(outcome, startedMs, id)
     switch (outcome.outcome) {
       case 'stored':
       case 'duplicate':

@@ -50,18 +50,37 @@ export function localSecrets({
   }
 }
 
+/**
+ * Secrets of a Pod: what the kubelet has mounted, as files `<secrets>/<name>/<key>` and `<configMaps>/<name>/<key>`. It writes them
+ * anew when they change.
+ */
+export function mountedSecrets({ secrets, configMaps }: { secrets: string; configMaps: string }): SecretStore {
+  return {
+    secret: (_, selector) => fromFile(secrets, 'Secret', selector),
+    configMap: (_, selector) => fromFile(configMaps, 'ConfigMap', selector),
+  }
+}
+
 function valueIn(all: Values[], namespace: string, { name, key }: SecretKeySelector): string | undefined {
   const found = all.find((values) => values.namespace === namespace && values.name === name)
   return found !== undefined && Object.hasOwn(found.data, key) ? found.data[key] : undefined
 }
 
-async function fromFile(dir: string, kind: string, selector: SecretKeySelector): Promise<string> {
+async function fromFile(dir: string, kind: 'Secret' | 'ConfigMap', selector: SecretKeySelector): Promise<string> {
   if (
     [selector.name, selector.key].some((part) => part === '' || part === '..' || part === '.' || /[/\\\0]/.test(part))
   ) {
-    throw missing(kind, selector, 'names and keys of Secrets have no slashes')
+    throw missing(kind, selector, `names and keys of ${kind}s have no slashes`)
   }
-  const file = join(dir, selector.name, selector.key)
+  return await readValue(join(dir, selector.name, selector.key), kind, selector)
+}
+
+/** One value in a file of its own, a trailing newline removed. @throws SECRET_MISSING naming the file */
+export async function readValue(
+  file: string,
+  kind: 'Secret' | 'ConfigMap',
+  selector: SecretKeySelector,
+): Promise<string> {
   try {
     return withoutNewline(await readFile(file, 'utf8'))
   } catch (error) {

@@ -1,0 +1,164 @@
+/**
+ * The process that runs in a Pod: one replica of one EventSource, in the place of Argo Events' `eventsource-service`. It has no
+ * supervisor: the kubelet restarts it, and what dies with it another Pod's replica takes over.
+ */
+import { join } from 'node:path'
+import { collectDefaultMetrics } from 'prom-client'
+import type { Clock } from '../core/clock.ts'
+import { fail } from '../core/errors.ts'
+import type { Logger } from '../core/log.ts'
+import { version } from '../local/version.ts'
+import { whenConnected } from '../local/whenConnected.ts'
+import { diagnosticLine } from '../manifest/load.ts'
+import type { EventSource } from '../manifest/manifest.ts'
+import { createHolding, type Holding } from '../runtime/holding.ts'
+import { createListeners } from '../runtime/http/listeners.ts'
+import { addBuildInfo, createMetrics } from '../runtime/metrics.ts'
+import { type JetStreamSpec, type OpenBus, openNats } from '../runtime/openNats.ts'
+import { mountedSecrets, readValue } from '../runtime/secrets.ts'
+import { loadSource } from '../sources/index.ts'
+import type { PodEnvironment } from './environment.ts'
+import { lockFor } from './lock.ts'
+import { notReadyBecause } from './readiness.ts'
+import { servePod } from './server.ts'
+
+export interface PodOptions {
+  environment: PodEnvironment
+  /** Where upstream's mount paths begin: `/`. */
+  root: string
+  /** Address that webhooks, metrics and probes listen on. */
+  bind: string
+  metricsPort: number
+  clock: Clock
+  log: Logger
+}
+
+export interface Pod {
+  /** Resolves when it has stopped. */
+  readonly ended: Promise<void>
+  /** Unready, then drains, then resigns. Called again: nothing more happens. */
+  stop(): void
+}
+
+/** Kubernetes sends requests to a Pod for a while after it was told to end: endpoints take their time. */
+const STILL_SERVED_MS = 5_000
+
+/** @throws SPEC_INVALID for a bus or lock that this version does not have; PORT_IN_USE for the port of metrics and probes */
+export async function startPod({ environment, root, bind, metricsPort, clock, log }: PodOptions): Promise<Pod> {
+  const { source, podName, findings } = environment
+  for (const finding of findings) log[finding.severity === 'error' ? 'error' : 'warn'](diagnosticLine(finding))
+  const metrics = createMetrics()
+  addBuildInfo(metrics.registry, version())
+  collectDefaultMetrics({ register: metrics.registry })
+  const listening = await entriesThatListen(source)
+  let holding: Holding | null = null
+  let saidStarted = false
+  let stopping = false
+  const report = () => holding?.reports()[0] ?? null
+
+  const open = await openBus(environment, { root, clock, log })
+  const { bus } = open
+  const undo = [() => bus.close()]
+  try {
+    const server = await servePod(
+      {
+        metrics: () => metrics.registry.metrics(),
+        started: () => report() !== null,
+        notReady: () => notReadyBecause({ report: report(), bus: bus.status(), listening, stopping }),
+      },
+      { host: bind, port: metricsPort },
+    )
+    undo.push(async () => {
+      server.close()
+      server.closeAllConnections()
+    })
+    log.info('starting eventsource server', { version: version(), replica: podName })
+    const listeners = createListeners({ bind, clock, log })
+    undo.push(() => listeners.close())
+    const held = createHolding({
+      bus,
+      electionFor: () => lockFor(environment, open),
+      idFor: () => podName,
+      listeners,
+      secrets: secretsIn(root),
+      metrics,
+      clock,
+      localZone: environment.localZone,
+      log,
+      logEvents: true,
+      onReport() {
+        if (saidStarted || report()?.state !== 'serving') return
+        saidStarted = true
+        log.info('Eventing server started.')
+      },
+      onFailover: () => {},
+    })
+    holding = held
+    await whenConnected(bus)
+    await held.apply([source])
+
+    const end = Promise.withResolvers<void>()
+    const drain = async (): Promise<void> => {
+      log.info('stopping: no longer ready')
+      if (environment.inKubernetes) {
+        listeners.windDown()
+        await clock.sleep(STILL_SERVED_MS)
+      }
+      log.info('draining: no new events are taken, what is in flight is finished')
+      await held.drain()
+      server.close()
+      server.closeAllConnections()
+      log.info('stopped')
+    }
+    return {
+      ended: end.promise,
+      stop() {
+        if (stopping) return
+        stopping = true
+        drain().then(end.resolve, end.reject)
+      },
+    }
+  } catch (error) {
+    for (const step of undo.reverse()) await step()
+    throw error
+  }
+}
+
+/** Upstream's mount paths. */
+const secretsIn = (root: string) =>
+  mountedSecrets({ secrets: join(root, 'argo-events/secrets'), configMaps: join(root, 'argo-events/config') })
+const authFile = (root: string) => join(root, 'etc/eventbus/auth/auth.yaml')
+
+/** @throws SPEC_INVALID */
+async function openBus(
+  { bus: { kind, namespace, spec }, podName }: PodEnvironment,
+  { root, clock, log }: Pick<PodOptions, 'root' | 'clock' | 'log'>,
+): Promise<OpenBus> {
+  if (kind !== 'jetstreamExotic') {
+    throw fail(
+      'SPEC_INVALID',
+      `EVENTBUS_CONFIG: a bus of kind ${kind} is not in this version: use one of kind jetstream`,
+    )
+  }
+  const jetstream = spec.jetstreamExotic as JetStreamSpec
+  return await openNats({
+    namespace,
+    spec: jetstream,
+    secrets: secretsIn(root),
+    access: () => readValue(authFile(root), 'Secret', jetstream.accessSecret!),
+    session: podName,
+    clock,
+    log,
+  })
+}
+
+async function entriesThatListen({ entries }: EventSource): Promise<Set<string>> {
+  const listening = new Set<string>()
+  for (const { type, name, spec, refused } of entries) {
+    if (refused !== undefined) continue
+    const definition = await loadSource(type)
+    const ports = definition?.strategy === 'active-active' ? definition.listens?.(spec) : undefined
+    if (ports !== undefined && ports.length > 0) listening.add(name)
+  }
+  return listening
+}
