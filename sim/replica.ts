@@ -33,6 +33,7 @@ const metrics = {
   lead: nothing,
   failover: nothing,
   bus: nothing,
+  fencing: nothing,
 } as unknown as ReplicaMetrics
 
 export function startSimulatedReplica({

@@ -30,7 +30,7 @@ const all =
   positionals.length > 0
     ? positionals
     : globSync(['src/**/*.test.ts', 'test/**/*.test.ts', 'sim/**/*.test.ts', 'tools/**/*.test.ts']).sort()
-const alone = all.filter((file) => /(^|\/)test\/(faults|local)\//.test(file))
+const alone = all.filter((file) => /(^|\/)test\/(faults|local|pod)\//.test(file))
 const together = all.filter((file) => !alone.includes(file))
 const tally: Tally = { passed: 0, failed: [], skipped: [] }
 const startedMs = performance.now()

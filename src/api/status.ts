@@ -1,6 +1,6 @@
 /** What `vedette status --json` and `/v1/status` say, folded from what the replicas report. Pure. */
 
-import { type Bus, type LogState, sourceKey } from '../bus/bus.ts'
+import { type Bus, type LogState, sourceKey, type Transport } from '../bus/bus.ts'
 import { rfc3339Nano } from '../core/event.ts'
 import type { EventSource } from '../manifest/manifest.ts'
 import type { EntryReport, Failover, ReplicaReport, ReplicaState } from '../runtime/report.ts'
@@ -60,7 +60,14 @@ export interface DeliveryStatus {
 
 export interface Status {
   eventSources: SourceStatus[]
-  bus: { kind: string; fencing: 'strict' | 'lease-only'; reason?: string; connected: boolean; error?: string }
+  bus: {
+    kind: string
+    fencing: 'strict' | 'lease-only'
+    reason?: string
+    transport?: Transport
+    connected: boolean
+    error?: string
+  }
   /** The last 100, oldest first. */
   failovers: Failover[]
   /** What is wrong with the files as they are now (the run goes on with what was last valid). */
@@ -179,9 +186,22 @@ export function foldSources(
   }))
 }
 
-export function busStatus(bus: Pick<Bus, 'kind' | 'fencing' | 'fencingReason' | 'status'>): Status['bus'] {
-  const { kind, fencing, fencingReason: reason } = bus
-  const of = { kind, fencing, ...(reason === undefined ? {} : { reason }) }
+export function busStatus(
+  bus: Pick<Bus, 'kind' | 'fencing' | 'fencingReason' | 'transport' | 'status'>,
+  hosts: readonly HostView[],
+): Status['bus'] {
+  const reports = hosts.flatMap(({ reports }) => [...reports.values()])
+  // The bus refuses older terms, but somebody writes beside it.
+  const beside = reports.find(({ fencing, fencingReason }) => fencing === 'lease-only' && fencingReason !== undefined)
+  const { kind, transport } = bus
+  const fencing = beside === undefined ? bus.fencing : 'lease-only'
+  const reason = bus.fencingReason ?? beside?.fencingReason
+  const of = {
+    kind,
+    fencing,
+    ...(reason === undefined ? {} : { reason }),
+    ...(transport === undefined ? {} : { transport }),
+  }
   const status = bus.status()
   return status.connected ? { ...of, connected: true } : { ...of, connected: false, error: status.error }
 }

@@ -107,6 +107,9 @@ export interface LogState {
   entries: { namespace: string; eventSource: string; entry: string; published: number; lastMs: number }[]
 }
 
+/** How a connection is protected; `encrypted`: without a look at who answers. */
+export type Transport = 'plain' | 'encrypted' | 'verified'
+
 export type BusStatus = { connected: true } | { connected: false; error: string }
 
 /** Small values with a revision: registrar secrets, delivery cursors. */
@@ -123,6 +126,8 @@ export interface Bus {
   readonly fencing: 'strict' | 'lease-only'
   /** Why it is `lease-only`, once that is known. */
   readonly fencingReason?: string | undefined
+  /** Known once connected; absent where nothing leaves this machine. */
+  readonly transport?: Transport | undefined
   /** Largest event it stores, bytes; known once connected. */
   readonly maxEventBytes: number
   status(): BusStatus

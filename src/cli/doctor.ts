@@ -12,13 +12,15 @@ import {
 import { dirname, join, resolve } from 'node:path'
 import { styleText } from 'node:util'
 import type { Command } from 'commander'
+import type { Status } from '../api/status.ts'
 import { checkStore, repairStore, type StoreRepair } from '../bus/embedded/check.ts'
 import { DATA_FILE } from '../bus/embedded/header.ts'
 import { STORE_FORMAT } from '../bus/embedded/store.ts'
 import { runningBus } from '../bus/embedded/takeover.ts'
 import { fail, messageOf } from '../core/errors.ts'
 import { takeDataDir } from '../local/dataDir.ts'
-import { findRun, withData } from './client.ts'
+import { transportWords } from '../runtime/transport.ts'
+import { call, findRun, withData } from './client.ts'
 
 /** One thing looked at. */
 export interface Check {
@@ -26,7 +28,7 @@ export interface Check {
   ok: boolean
   /** What was found. */
   message: string
-  /** What to do, when it is not ok. */
+  /** What to do, when it is not ok, or could be better. */
   remedy?: string
 }
 
@@ -71,7 +73,7 @@ export default function register(program: Command): void {
 /** All checks, in the order in which their failures explain each other. */
 export async function examine(dir: string): Promise<Check[]> {
   const checks = [checkNode(), checkDirectory(dir), checkDisk(dir), checkSync(dir), await checkRun(dir)]
-  return [...checks, await checkContent(dir), checkClock(dir)]
+  return [...checks, ...(await checkBus(dir)), await checkContent(dir), checkClock(dir)]
 }
 
 /**
@@ -183,6 +185,23 @@ async function checkRun(dir: string): Promise<Check> {
   if (bus === null) return { name: 'run', ok: true, message: 'nothing runs' }
   const message = `process ${bus} holds the store, but there is no run`
   return { name: 'run', ok: false, message, remedy: `the next \`vedette run\` ends it; or end it now: kill -9 ${bus}` }
+}
+
+/** The bus as the run sees it. */
+async function checkBus(dir: string): Promise<Check[]> {
+  const record = await findRun(dir)
+  const status = record === null ? null : await call<Status>(record, '/v1/status').catch(() => null)
+  if (status === null) return []
+  const { kind, connected, error, transport } = status.bus
+  if (!connected) {
+    const message = `${kind} does not answer: ${error}`
+    return [
+      { name: 'bus', ok: false, message, remedy: 'senders get 503 meanwhile; it goes on by itself when it is back' },
+    ]
+  }
+  const words = transport === undefined ? undefined : transportWords[transport]
+  const message = words === undefined ? `${kind} answers` : `${kind} answers; ${words.text}`
+  return [{ name: 'bus', ok: true, message, ...(words?.remedy === undefined ? {} : { remedy: words.remedy }) }]
 }
 
 async function checkContent(dir: string): Promise<Check> {

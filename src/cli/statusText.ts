@@ -2,6 +2,7 @@
 import { printable } from '../api/line.ts'
 import type { EntryStatus, ReplicaStatus, SourceStatus, Status } from '../api/status.ts'
 import { formatMs } from '../core/duration.ts'
+import { transportWords } from '../runtime/transport.ts'
 
 type Style = 'bold' | 'dim' | 'red' | 'green' | 'yellow'
 export type Paint = (style: Style, text: string) => string
@@ -41,6 +42,10 @@ export function statusText(status: Status, { nowMs, paint }: { nowMs: number; pa
           `bus ${bus.kind} does not answer: ${printable(bus.error ?? '')} (senders get 503${bus.kind === 'embedded' ? '; it is restarted' : ''})`,
         ),
   )
+  if (bus.connected && bus.transport !== undefined) {
+    const { text, remedy } = transportWords[bus.transport]
+    lines.push(remedy === undefined ? text : paint('yellow', text))
+  }
   if (status.deliver !== undefined) {
     const { url, delivered, skipped, cursor, head, error } = status.deliver
     const behind = head > cursor ? `, behind by up to ${head - cursor}` : ''

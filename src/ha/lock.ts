@@ -45,6 +45,18 @@ export interface Suspicion {
   onSuspect(listener: (holder: string) => void): () => void
 }
 
+/** Processes that may serve the same EventSource but take no part in this election, nor know the fence. */
+export interface Outsiders {
+  /** One of them was heard serving within the last second: then none of us does. */
+  serving(): boolean
+  /** They were listened for, for a second, and none serves: then one of us may. */
+  quiet(): boolean
+  /** Why older writes cannot all be refused: they are around, or were not long ago. */
+  mixed(): string | undefined
+  /** Calls back when `serving` or `mixed` has changed. @returns unsubscribe */
+  onChange(listener: () => void): () => void
+}
+
 export interface LeaseTiming {
   /** Others may take the lease when its revision has not changed for this long. */
   leaseMs: number

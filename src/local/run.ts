@@ -102,7 +102,7 @@ export function createRun(parts: RunParts): Run {
       const delivery = parts.delivery()
       return {
         eventSources: foldSources(manifest.eventSources, { hosts: hosts.view(), log, facts }),
-        bus: busStatus(bus),
+        bus: busStatus(bus, hosts.view()),
         failovers: parts.failovers(),
         problems: parts.problems(),
         ...(delivery === null ? {} : { deliver: { ...delivery, head: Math.max(delivery.head, log?.lastSeq ?? 0) } }),

@@ -4,6 +4,7 @@ import type { Clock } from '../core/clock.ts'
 import type { Logger } from '../core/log.ts'
 import type { EventBus } from '../manifest/manifest.ts'
 import type { SecretStore } from '../runtime/secrets.ts'
+import { announceTransport } from '../runtime/transport.ts'
 import { type BusAddress, openBus } from './bus.ts'
 import { startBusProcess } from './busProcess.ts'
 
@@ -41,6 +42,7 @@ export async function startRunBus({
   if (object !== null) {
     const address: BusAddress = { kind: 'jetstream', object }
     const { bus } = await openBus(address, options)
+    announceTransport(bus, log)
     return { address, bus, restarts: 0, failed: new Promise(() => {}), stop: () => bus.close(), kill() {} }
   }
   const busProcess = await startBusProcess({ dir, socket, clock, log, onPid })

@@ -16,6 +16,7 @@ import { createListeners } from '../runtime/http/listeners.ts'
 import { addBuildInfo, createMetrics } from '../runtime/metrics.ts'
 import { type JetStreamSpec, type OpenBus, openNats } from '../runtime/openNats.ts'
 import { mountedSecrets, readValue } from '../runtime/secrets.ts'
+import { announceTransport } from '../runtime/transport.ts'
 import { loadSource } from '../sources/index.ts'
 import type { PodEnvironment } from './environment.ts'
 import { lockFor } from './lock.ts'
@@ -58,6 +59,7 @@ export async function startPod({ environment, root, bind, metricsPort, clock, lo
 
   const open = await openBus(environment, { root, clock, log })
   const { bus } = open
+  announceTransport(bus, log)
   const undo = [() => bus.close()]
   try {
     const server = await servePod(

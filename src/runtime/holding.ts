@@ -10,7 +10,7 @@ import type { Failover, ReplicaReport } from './report.ts'
 import type { SecretStore } from './secrets.ts'
 
 /** What the replicas of one EventSource elect their leader by. */
-export interface Election extends Pick<ReplicaOptions, 'lock' | 'suspicions' | 'timing'> {
+export interface Election extends Pick<ReplicaOptions, 'lock' | 'suspicions' | 'outsiders' | 'timing'> {
   close(): void
 }
 

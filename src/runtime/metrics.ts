@@ -20,7 +20,9 @@ export interface ReplicaMetrics {
   /** What a replica knows of the lead. */
   lead(namespace: string, eventSource: string, leading: boolean, term: number | null): void
   failover(namespace: string, eventSource: string, reason: string): void
-  bus(connected: boolean, strict: boolean): void
+  bus(connected: boolean): void
+  /** Whether everybody who may write is refused once a newer term exists. */
+  fencing(namespace: string, eventSource: string, strict: boolean): void
 }
 
 /** Upstream's `build_info`: always 1, the labels say what runs. */
@@ -87,7 +89,8 @@ export function createMetrics(): ReplicaMetrics {
   })
   const leaseOnly = new Gauge({
     name: 'vedette_fencing_lease_only',
-    help: '1 while the bus cannot refuse an older term',
+    help: '1 while not every older write is refused: by the bus, or of Pods of Argo Events beside it',
+    labelNames: perSource,
     registers,
     aggregator: 'max',
   })
@@ -131,9 +134,8 @@ export function createMetrics(): ReplicaMetrics {
       if (seen !== null) term.set(labels, seen)
     },
     failover: (namespace, eventSource, reason) => failovers.inc({ namespace, eventsource_name: eventSource, reason }),
-    bus(isConnected, strict) {
-      connected.set(isConnected ? 1 : 0)
-      leaseOnly.set(strict ? 0 : 1)
-    },
+    bus: (isConnected) => connected.set(isConnected ? 1 : 0),
+    fencing: (namespace, eventSource, strict) =>
+      leaseOnly.set({ namespace, eventsource_name: eventSource }, strict ? 0 : 1),
   }
 }

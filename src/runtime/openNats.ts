@@ -51,12 +51,14 @@ export async function openNats({
   clock,
   log,
 }: OpenNatsOptions): Promise<OpenBus> {
-  const [{ connectNats }, { openJetStream }, { jetstreamLock }, { noRespondersPeers }] = await Promise.all([
-    import('../clients/nats.ts'),
-    import('../bus/jetstream/bus.ts'),
-    import('../ha/locks/jetstream-kv.ts'),
-    import('../ha/peers/no-responders.ts'),
-  ])
+  const [{ connectNats }, { openJetStream }, { jetstreamLock }, { noRespondersPeers }, { graftOutsiders }] =
+    await Promise.all([
+      import('../clients/nats.ts'),
+      import('../bus/jetstream/bus.ts'),
+      import('../ha/locks/jetstream-kv.ts'),
+      import('../ha/peers/no-responders.ts'),
+      import('../ha/peers/graft.ts'),
+    ])
   const client = connectNats({
     servers: serversIn(url),
     name: `vedette ${session}`,
@@ -79,7 +81,16 @@ export async function openNats({
       const name = sourceKey(source)
       const lock = jetstreamLock({ leases: bus.leases, client, name })
       const peers = noRespondersPeers({ client, lock, name, clock })
-      return { lock: peers.lock, suspicions: [peers], close: () => peers.close() }
+      const outsiders = graftOutsiders({ client, source, clock, log })
+      return {
+        lock: peers.lock,
+        suspicions: [peers],
+        outsiders,
+        close() {
+          peers.close()
+          outsiders.close()
+        },
+      }
     },
   }
 }

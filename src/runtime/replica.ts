@@ -7,7 +7,7 @@ import type { Clock } from '../core/clock.ts'
 import type { Logger } from '../core/log.ts'
 import { patiently } from '../core/signals.ts'
 import { createElector, type Elector, type ElectorView, type Lead } from '../ha/elector.ts'
-import type { LeaseTiming, Lock, Suspicion } from '../ha/lock.ts'
+import type { LeaseTiming, Lock, Outsiders, Suspicion } from '../ha/lock.ts'
 import type { Entry, EventSource } from '../manifest/manifest.ts'
 import type { SourceDefinition } from '../source.ts'
 import { loadSource } from '../sources/index.ts'
@@ -27,6 +27,8 @@ export interface ReplicaOptions {
   bus: Bus
   lock: Lock
   suspicions: Suspicion[]
+  /** Who else may serve this EventSource, outside this election. */
+  outsiders?: Outsiders | undefined
   timing?: Partial<LeaseTiming>
   listeners: Listeners
   secrets: SecretStore
@@ -61,7 +63,7 @@ const DRAIN_PATIENCE_MS = 10_000
 const PROBE_MS = 1_000
 
 export async function startReplica(options: ReplicaOptions): Promise<Replica> {
-  const { id, bus, clock, log, metrics, load = loadSource } = options
+  const { id, bus, clock, log, metrics, outsiders, load = loadSource } = options
   const { namespace, name } = options.object
   const source = { namespace, name }
   const appender = createAppender({ bus, source, clock })
@@ -148,6 +150,8 @@ export async function startReplica(options: ReplicaOptions): Promise<Replica> {
   }
 
   const serveLead = async (held: Lead<Fenced>): Promise<void> => {
+    // Heard between standing and now: returning gives the lead up.
+    if (outsiders?.serving()) return
     for (const entry of [...warm.keys()]) letCool(entry)
     const { change, fenced } = held
     const gapMs = change === null ? null : Math.round((clock.monotonic() - change.lossSeenAt) * 10) / 10
@@ -189,7 +193,7 @@ export async function startReplica(options: ReplicaOptions): Promise<Replica> {
       log: log.child({ eventSourceName: name, replica: id }),
       strict: () => bus.fencing === 'strict',
       claim: (claim: Claim) => bus.claim(source, claim),
-      mayStand: () => bus.status().connected && !busFails,
+      mayStand: () => bus.status().connected && !busFails && outsiders?.quiet() !== false,
       onView(seen) {
         view = seen
         metrics.lead(namespace, name, seen.leader === id, seen.term)
@@ -276,16 +280,40 @@ export async function startReplica(options: ReplicaOptions): Promise<Replica> {
       leader: view.leader,
       term: view.term,
       entries: [...runners.map((runner) => runner.report()), ...refused.values()],
-      fencing: bus.fencing,
+      ...fencing(),
       busError: status.connected ? null : status.error,
     }
   }
 
-  const noteBus = () => metrics.bus(bus.status().connected, bus.fencing === 'strict')
-  const unsubscribe = bus.onStatus(() => {
-    noteBus()
+  const fencing = (): Pick<ReplicaReport, 'fencing' | 'fencingReason'> => {
+    const mixed = outsiders?.mixed()
+    const reason = bus.fencingReason ?? mixed
+    return {
+      fencing: mixed === undefined ? bus.fencing : 'lease-only',
+      ...(reason === undefined ? {} : { fencingReason: reason }),
+    }
+  }
+
+  const noteBus = () => {
+    metrics.bus(bus.status().connected)
+    metrics.fencing(namespace, name, fencing().fencing === 'strict')
     changed()
-  })
+  }
+  let givesWay = false
+  const noteOutsiders = () => {
+    noteBus()
+    const serves = outsiders?.serving() === true
+    if (election === null || serves === givesWay) return
+    givesWay = serves
+    log[serves ? 'warn' : 'info'](
+      serves
+        ? "Argo Events' own Pods serve this EventSource: standing by until they have been silent for a second"
+        : "Argo Events' own Pods are silent: standing for the lead again",
+      { eventSourceName: name, replica: id },
+    )
+    if (serves) void election.elector.handOver()
+  }
+  const unsubscribes = [bus.onStatus(noteBus), outsiders?.onChange(noteOutsiders)]
   noteBus()
   await apply(options.object)
 
@@ -309,7 +337,7 @@ export async function startReplica(options: ReplicaOptions): Promise<Replica> {
       await applying
       await Promise.all([endElection(), ...[...active.values()].map(({ done }) => done)])
       await patiently(appender.drain(), { signal: stopping.signal, clock, patienceMs: DRAIN_PATIENCE_MS })
-      unsubscribe()
+      for (const unsubscribe of unsubscribes) unsubscribe?.()
     },
   }
 }

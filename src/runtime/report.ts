@@ -35,6 +35,8 @@ export interface ReplicaReport {
   term: number | null
   entries: EntryReport[]
   fencing: 'strict' | 'lease-only'
+  /** Why it is `lease-only`, where that is known. */
+  fencingReason?: string
   busError: string | null
 }
 

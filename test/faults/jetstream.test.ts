@@ -27,7 +27,12 @@ async function startAll(t: TestContext) {
   t.after(() => nats.close())
   const rig = await startRig(onNats(nats.urls))
   t.after(() => rig.close())
-  assert.deepEqual((await rig.status()).bus, { kind: 'jetstream', fencing: 'strict', connected: true })
+  assert.deepEqual((await rig.status()).bus, {
+    kind: 'jetstream',
+    fencing: 'strict',
+    transport: 'plain',
+    connected: true,
+  })
   return { nats, rig }
 }
 

@@ -46,8 +46,8 @@ export interface NatsServer extends ServerProcess {
   readonly url: string
   readonly port: number
   readonly index: number
-  /** Starts it again on the same port and data after a kill or stop. */
-  restart(): Promise<NatsServer>
+  /** Starts it again on the same port and data after a kill or stop. @param config other further lines from now on */
+  restart(config?: string): Promise<NatsServer>
 }
 
 export interface NatsOptions {
@@ -56,10 +56,12 @@ export interface NatsOptions {
   nodes?: number
   /** Further lines of server configuration, the same for all. */
   config?: string
+  /** A free port for the first node; any by default. */
+  port?: number
 }
 
 /** Starts one server or a cluster, with JetStream on file storage. `close` removes everything. */
-export async function startNats({ line = 'newest', nodes = 1, config = '' }: NatsOptions = {}): Promise<{
+export async function startNats({ line = 'newest', nodes = 1, config = '', port }: NatsOptions = {}): Promise<{
   servers: NatsServer[]
   urls: string[]
   close(): Promise<void>
@@ -69,15 +71,16 @@ export async function startNats({ line = 'newest', nodes = 1, config = '' }: Nat
   const dir = mkdtempSync(join(tmpdir(), 'vedette-nats-'))
   const ports = await freePorts(nodes * 2)
   const clients = ports.slice(0, nodes)
+  if (port !== undefined) clients[0] = port
   const routes = ports.slice(nodes).map((port) => `nats://127.0.0.1:${port}`)
   const { writeFileSync } = await import('node:fs')
 
-  const start = async (index: number): Promise<NatsServer> => {
+  const start = async (index: number, lines: string): Promise<NatsServer> => {
     const file = join(dir, `n${index}.conf`)
     const cluster = `cluster { name: C, listen: "127.0.0.1:${ports[nodes + index]}", routes: [${routes.map((route) => `"${route}"`).join(', ')}] }`
     writeFileSync(
       file,
-      `server_name: n${index}\nlisten: "127.0.0.1:${clients[index]}"\njetstream { store_dir: "${join(dir, `n${index}`)}" }\n${nodes > 1 ? cluster : ''}\n${config}\n`,
+      `server_name: n${index}\nlisten: "127.0.0.1:${clients[index]}"\njetstream { store_dir: "${join(dir, `n${index}`)}" }\n${nodes > 1 ? cluster : ''}\n${lines}\n`,
     )
     const server = await startProcess(binary, ['-c', file], { ready: () => accepts(clients[index]!) })
     return {
@@ -85,12 +88,12 @@ export async function startNats({ line = 'newest', nodes = 1, config = '' }: Nat
       index,
       port: clients[index]!,
       url: `nats://127.0.0.1:${clients[index]}`,
-      restart: () => restart(index),
+      restart: (changed = lines) => restart(index, changed),
     }
   }
   const servers: NatsServer[] = []
-  const restart = async (index: number): Promise<NatsServer> => {
-    const server = await start(index)
+  const restart = async (index: number, lines = config): Promise<NatsServer> => {
+    const server = await start(index, lines)
     servers[index] = server
     return server
   }

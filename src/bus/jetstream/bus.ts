@@ -231,6 +231,9 @@ export function openJetStream({
     get fencingReason() {
       return facts?.fencing.kind === 'none' ? facts.fencing.reason : undefined
     },
+    get transport() {
+      return link === null ? undefined : client.transport
+    },
     get maxEventBytes() {
       return maxEventBytes()
     },

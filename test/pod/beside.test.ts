@@ -1,0 +1,120 @@
+/**
+ * Beside Argo Events' own Pods on one NATS, as in a migration: a sender of its leader's heartbeats (graft, every 100 ms) stands for
+ * them. Nobody of ours serves while it beats.
+ */
+import assert from 'node:assert/strict'
+import { type TestContext, test } from 'node:test'
+import { setTimeout as pause } from 'node:timers/promises'
+import { connect } from '@nats-io/transport-node'
+import { until } from '../contract/bus.ts'
+import { startJetStream } from '../contract/jetstream.fixture.ts'
+import { without } from '../servers/cache.ts'
+import { natsBinary } from '../servers/nats.ts'
+import { leaderOf, linesOf, objectOf, startPod } from './pods.ts'
+
+const skip = without('nats-server', natsBinary('newest'))
+
+const CLUSTER = 'graft.default-eventsource-clock'
+/** Observed: term 7, leader 0102030405060708090a0b0c0d. */
+const HEARTBEAT = Buffer.from('0807121a3031303230333034303530363037303830393061306230633064', 'hex')
+
+/** A leader of Argo Events, as the others hear it. */
+async function argoLeader(t: TestContext, url: string) {
+  const nc = await connect({ servers: url })
+  let timer: NodeJS.Timeout | undefined
+  t.after(async () => {
+    clearInterval(timer)
+    await nc.close()
+  })
+  return {
+    begin() {
+      const beat = () => nc.publish(`${CLUSTER}.heartbeat`, HEARTBEAT)
+      beat()
+      timer = setInterval(beat, 100)
+    },
+    end: () => clearInterval(timer),
+    asksForVotes: () => nc.publish(`${CLUSTER}.vote_request`, HEARTBEAT),
+  }
+}
+
+const clock = () => objectOf('clock', { replicas: 2, calendar: { tick: { schedule: '', interval: '100ms' } } })
+
+test("nobody serves while Argo Events' leader beats, one does soon after it stops, and gives way when it begins again", {
+  skip,
+  timeout: 60_000,
+}, async (t) => {
+  const fixture = await startJetStream()
+  t.after(() => fixture.close())
+  const { bus } = await fixture.open()
+  const argo = await argoLeader(t, fixture.urls[0]!)
+  argo.begin()
+  const options = { object: clock, bus: { jetstream: { url: fixture.urls[0]! } } }
+  const pods = await Promise.all(['clock-a', 'clock-b'].map((name) => startPod(t, { ...options, name })))
+  const ticks = async () => (await linesOf(bus, 'clock', 'tick')).length
+  const leaseOnly = async () => /^vedette_fencing_lease_only\{.*\} 1$/m.test((await pods[0]!.get('/metrics')).text)
+  await until('all are ready', async () => (await Promise.all(pods.map((pod) => pod.ready()))).every(Boolean), 20_000)
+  await pause(3_000)
+  assert.equal(await leaderOf(pods), undefined)
+  assert.equal(await ticks(), 0, 'nothing is published while it beats')
+  assert.equal(await leaseOnly(), true)
+
+  argo.end()
+  const endedMs = performance.now()
+  await until('an event is published', async () => (await ticks()) > 0)
+  const takenMs = performance.now() - endedMs
+  assert.ok(takenMs > 850 && takenMs < 5_000, `${takenMs} ms after the last heartbeat`)
+  assert.equal(await leaseOnly(), true, 'one that was paused may still write')
+  const leader = (await leaderOf(pods))!
+
+  argo.begin()
+  const beganMs = performance.now()
+  await until('it gives way', async () => !(await leader.leads()))
+  const gaveMs = performance.now() - beganMs
+  assert.ok(gaveMs < 1_000, `${gaveMs} ms after the first heartbeat`)
+  await pause(200)
+  const before = await ticks()
+  await pause(2_000)
+  assert.equal(await ticks(), before, 'nothing is published while it beats again')
+  assert.equal(await leaderOf(pods), undefined)
+  argo.end()
+  await until('somebody serves again', async () => (await ticks()) > before)
+  t.diagnostic(
+    `last heartbeat to first event ${takenMs.toFixed(0)} ms; first heartbeat to giving way ${gaveMs.toFixed(0)} ms`,
+  )
+  const said = pods.flatMap((pod) => pod.log().map(({ msg }) => String(msg))).filter((msg) => /Argo Events/.test(msg))
+  assert.equal(said.length, 8, said.join('\n'))
+})
+
+test('a candidate of Argo Events that asks for votes keeps nobody from serving, but is said', {
+  skip,
+  timeout: 60_000,
+}, async (t) => {
+  const fixture = await startJetStream()
+  t.after(() => fixture.close())
+  const argo = await argoLeader(t, fixture.urls[0]!)
+  const options = { object: clock, bus: { jetstream: { url: fixture.urls[0]! } }, name: 'clock-a' }
+  const pod = await startPod(t, options)
+  await until('it leads', () => pod.leads(), 20_000)
+  const leaseOnly = async () => /^vedette_fencing_lease_only\{.*\} 1$/m.test((await pod.get('/metrics')).text)
+  assert.equal(await leaseOnly(), false)
+  argo.asksForVotes()
+  await until('it is said', leaseOnly)
+  assert.equal(await pod.leads(), true)
+})
+
+test('an account that may not listen for them: said once, and served', { skip, timeout: 60_000 }, async (t) => {
+  const permissions = 'permissions: { subscribe: { deny: "graft.>" } }'
+  const fixture = await startJetStream({
+    config: `authorization { users: [{ user: u, password: p, ${permissions} }] }`,
+  })
+  t.after(() => fixture.close())
+  const pod = await startPod(t, {
+    object: clock,
+    bus: { jetstream: { url: fixture.urls[0]!, accessSecret: { name: 'a', key: 'k' } } },
+    name: 'clock-a',
+    files: { 'etc/eventbus/auth/auth.yaml': 'username: u\npassword: p\n' },
+  })
+  await until('it leads', () => pod.leads(), 20_000)
+  const said = pod.log().filter(({ msg }) => /cannot listen for Argo Events/.test(String(msg)))
+  assert.equal(said.length, 1)
+})
