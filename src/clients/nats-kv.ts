@@ -17,6 +17,11 @@ export interface NatsKv {
   put(key: string, value: Uint8Array, expected?: number): Promise<number | null>
   /** @throws as {@link put} */
   delete(key: string): Promise<void>
+  /**
+   * Removes all keys `<key>.<part>.…` whose part is `unwanted`, and leaves no marks of them (`delete` does).
+   * @throws BUS_UNAVAILABLE
+   */
+  purge(key: string, unwanted: (part: string) => boolean): Promise<void>
 }
 
 export interface KvParts {
@@ -87,6 +92,25 @@ export function natsKv(bucket: string, parts: () => KvParts): NatsKv {
     },
     async delete(key) {
       await write(key, new Uint8Array(), { 'KV-Operation': 'DEL' })
+    },
+    async purge(key, unwanted) {
+      const { jsm } = parts()
+      const stream = `KV_${bucket}`
+      const above = `${subjectOf(key)}.`
+      try {
+        const { state } = await jsm.streams.info(stream, { subjects_filter: `${above}>` })
+        const found = Object.keys(state.subjects ?? {}).map((subject) => subject.slice(above.length).split('.', 1)[0]!)
+        for (const part of new Set(found.filter(unwanted))) {
+          await jsm.streams.purge(stream, { filter: `${above}${part}.>` })
+        }
+      } catch (error) {
+        throw fail(
+          'BUS_UNAVAILABLE',
+          `the bucket ${bucket} cannot be purged: ${messageOf(error)}`,
+          {},
+          { cause: error },
+        )
+      }
     },
   }
 }

@@ -245,10 +245,12 @@ export function openJetStream({
     async claim(source, claim) {
       const now = live()
       const held = facts!
-      const claimed = await claimTerm(now, source, claim)
+      const beside = { kv: buckets.data, maxRecordBytes: maxEventBytes, log }
+      const claimed = await claimTerm({ ...now, ...beside }, source, claim)
       if (facts !== held && facts?.created !== held.created) throw fail('FENCED', 'the stream was made anew meanwhile')
       const fence = createFence({
         ...claimed,
+        kv: buckets.data,
         sender: now.sender,
         facts: held,
         source,

@@ -3,12 +3,15 @@
  * asked of the stream's leader; a copy on another server may lag.
  */
 import type { JetStreamManager, StoredMsg } from '@nats-io/jetstream'
+import type { NatsKv } from '../../clients/nats-kv.ts'
 import { fail, messageOf } from '../../core/errors.ts'
+import type { Logger } from '../../core/log.ts'
 import type { Claim, SourceRef } from '../bus.ts'
+import { createRecordWriter, loadBeside, tidyBeside } from './beside.ts'
 import type { Sender } from './fence.ts'
 import { failure, refusal } from './outcome.ts'
 import { type Readers, scanHeaders } from './reading.ts'
-import { decodeRecord, encodeRecord, header, headerValue, type TermRecord, termSubject } from './record.ts'
+import { decodeRecord, header, headerValue, type TermRecord, termSubject } from './record.ts'
 import { STREAM } from './stream.ts'
 
 export interface Claimed {
@@ -19,12 +22,18 @@ export interface Claimed {
 
 export interface ClaimParts extends Readers {
   sender: Sender
+  /** Where positions lie that are too large for the record. */
+  kv: NatsKv
+  maxRecordBytes: () => number
+  log: Logger
 }
 
 /** @throws FENCED another claim came between; BUS_UNAVAILABLE, OUTCOME_UNKNOWN */
 export async function claimTerm(parts: ClaimParts, source: SourceRef, claim: Claim): Promise<Claimed> {
   const own = (await ownRecord(parts.jsm, source, claim.nonce)) ?? (await writeRecord(parts, source, claim))
-  return { ...own, positions: await positionsAt(parts, source, own) }
+  const positions = await positionsAt(parts, source, own)
+  void tidyBeside(parts.kv, source, own.record)
+  return { ...own, positions }
 }
 
 /** The newest term record and its place, or null; a place with a record that cannot be read is one all the same. */
@@ -47,7 +56,7 @@ async function ownRecord(
 }
 
 async function writeRecord(
-  { jsm, sender }: ClaimParts,
+  { jsm, sender, kv, maxRecordBytes }: ClaimParts,
   source: SourceRef,
   { holder, nonce, floor }: Claim,
 ): Promise<{ record: TermRecord; seq: number }> {
@@ -57,18 +66,21 @@ async function writeRecord(
     holder,
     nonce,
     positions: before?.record?.positions ?? {},
+    ...(before?.record?.beside === undefined ? {} : { beside: before.record.beside }),
     // Without one that can be read, all that is on the log counts.
     since: before?.record ? (before.record.since ?? before.seq) : 0,
   }
+  // Larger than a message can be now: the server's limit was lowered.
+  const payload = await createRecordWriter(kv, source, record, maxRecordBytes).encode(record)
   const message = {
     subject: termSubject(source),
-    payload: encodeRecord(record),
+    payload,
     headers: { [header.expectedSeq]: before?.seq ?? 0 },
   }
   const outcome = await sender
     .single(message)
     .then((ack) => refusal(ack) ?? { outcome: 'stored' as const, seq: ack.seq }, failure)
-  if (outcome.outcome === 'stored') return { record, seq: outcome.seq }
+  if (outcome.outcome === 'stored') return { record: decodeRecord(payload)!, seq: outcome.seq }
   if (outcome.outcome === 'fenced') {
     // Perhaps by an earlier attempt of one's own, which came late.
     const own = await ownRecord(jsm, source, nonce)
@@ -83,8 +95,18 @@ async function positionsAt(
   source: SourceRef,
   { record, seq }: { record: TermRecord; seq: number },
 ): Promise<Map<string, unknown>> {
-  const positions = new Map(Object.entries(record.positions))
-  const { since } = record
+  const beside = record.beside === undefined ? {} : await loadBeside(parts.kv, source, record.beside)
+  if (beside === null) {
+    parts.log.error(
+      'the positions that lay beside the term record are gone: what is on the log itself is all that is left',
+      {
+        eventSourceName: source.name,
+        namespace: source.namespace,
+      },
+    )
+  }
+  const positions = new Map(Object.entries({ ...record.positions, ...beside }))
+  const since = beside === null ? 0 : record.since
   if (since === null || since + 1 === seq) return positions
   const unclear: string[] = []
   await Promise.all(

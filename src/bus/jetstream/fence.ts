@@ -3,12 +3,14 @@
  * after an outcome that is `fenced` or `unknown` the fence is spent, and its owner claims anew.
  */
 import type { Headers, PubAck } from '../../clients/nats-acks.ts'
+import type { NatsKv } from '../../clients/nats-kv.ts'
 import type { Clock } from '../../core/clock.ts'
-import { fail, type VedetteError } from '../../core/errors.ts'
+import { fail, messageOf, type VedetteError } from '../../core/errors.ts'
 import { type Advance, type Append, type Fenced, isAppend, type Outcome, type SourceRef } from '../bus.ts'
+import { createRecordWriter } from './beside.ts'
 import { eventMessage, type Message, positionHeader, unstorable } from './message.ts'
 import { code, ends, failure, refusal } from './outcome.ts'
-import { encodeRecord, header, type TermRecord, termSubject } from './record.ts'
+import { header, type TermRecord, termSubject } from './record.ts'
 import type { StreamFacts } from './stream.ts'
 
 export interface JetStreamFence extends Fenced {
@@ -25,6 +27,8 @@ export interface FenceParts {
   sender: Sender
   facts: StreamFacts
   source: SourceRef
+  /** Where positions lie that are too large for the record. */
+  kv: NatsKv
   /** As just written, at this stream sequence. */
   record: TermRecord
   seq: number
@@ -77,13 +81,16 @@ export function createFence(parts: FenceParts): JetStreamFence {
   const fence = (): Headers =>
     fencing.kind === 'none' ? {} : { [header.expectedSeq]: seq, [header.expectedSubject]: subject }
 
-  const recordMessage = (): Message => ({
-    subject,
-    payload: encodeRecord({ ...claimed, positions: Object.fromEntries(positions), since: null }),
-    headers: { [header.expectedSeq]: seq },
-  })
+  const writer = createRecordWriter(parts.kv, source, claimed, maxEventBytes)
+  const { holder, nonce } = claimed
+
+  const recordMessage = async (): Promise<Message> => {
+    const payload = await writer.encode({ term, holder, nonce, positions: Object.fromEntries(positions), since: null })
+    return { subject, payload, headers: { [header.expectedSeq]: seq } }
+  }
 
   const renewed = (at: number) => {
+    writer.stored()
     seq = at
     eventsSince = 0
     bytesSince = 0
@@ -93,9 +100,15 @@ export function createFence(parts: FenceParts): JetStreamFence {
 
   /** Positions as they are, in a record of their own. */
   const renew = async (): Promise<Outcome> => {
+    let message: Message
+    try {
+      message = await recordMessage()
+    } catch (error) {
+      return unavailable(error)
+    }
     let ack: PubAck
     try {
-      ack = await sender.single(recordMessage())
+      ack = await sender.single(message)
     } catch (error) {
       return failure(error)
     }
@@ -168,8 +181,14 @@ export function createFence(parts: FenceParts): JetStreamFence {
     for (const member of members) moveOn(member)
     const withRecord =
       members.some(needsRecord) || eventsSince + messages.length >= maxEvents || bytesSince + bytes >= maxBytes || due()
-    if (withRecord) messages.push(recordMessage())
-    else if (messages.length > 0) messages[0]!.headers = { ...messages[0]!.headers, ...fence() }
+    if (withRecord) {
+      try {
+        messages.push(await recordMessage())
+      } catch (error) {
+        rollBack()
+        return members.map(() => unavailable(error))
+      }
+    } else if (messages.length > 0) messages[0]!.headers = { ...messages[0]!.headers, ...fence() }
     else return members.map(() => ({ outcome: 'stored', seq }))
     let ack: PubAck
     try {
@@ -272,6 +291,12 @@ export function createFence(parts: FenceParts): JetStreamFence {
     },
   }
 }
+
+/** Nothing was sent to the stream: positions could not be put beside the record that would have named them. */
+const unavailable = (error: unknown): Outcome => ({
+  outcome: 'unavailable',
+  error: fail('BUS_UNAVAILABLE', `the positions could not be stored: ${messageOf(error)}`, {}, { cause: error }),
+})
 
 function* partsOf(members: (Append | Advance)[]): Generator<(Append | Advance)[]> {
   let [start, bytes] = [0, 0]

@@ -3,6 +3,12 @@
  * checkpoint. Sensors never see it: they subscribe to entries by name, and no entry's name begins with `$`.
  */
 import type { SourceRef } from '../bus.ts'
+import type { Parts } from './parts.ts'
+
+/** Where positions lie that are too large for the record; see beside.ts. */
+export interface Beside extends Parts {
+  slot: string
+}
 
 export interface TermRecord {
   term: number
@@ -11,6 +17,8 @@ export interface TermRecord {
   nonce: string
   /** Every entry's position; the events after `since` move it on. */
   positions: Record<string, unknown>
+  /** Where they lie instead, when they do not fit; `positions` is empty then. */
+  beside?: Beside
   /** Stream sequence; null: the record's own place. A claim writes its record before it has read what came before. */
   since: number | null
 }
@@ -26,7 +34,7 @@ export function encodeRecord(record: TermRecord): Buffer {
 /** @returns null for something that is no record of ours: then there is nothing to build on, and everything is read from the start */
 export function decodeRecord(bytes: Uint8Array): TermRecord | null {
   try {
-    const { v, term, holder, nonce, positions, since } = JSON.parse(
+    const { v, term, holder, nonce, positions, beside, since } = JSON.parse(
       Buffer.from(bytes).toString(),
     ) as Partial<TermRecord> & { v?: number }
     if (
@@ -42,6 +50,7 @@ export function decodeRecord(bytes: Uint8Array): TermRecord | null {
       holder: String(holder),
       nonce: String(nonce),
       positions,
+      ...(beside === undefined ? {} : { beside }),
       since: since as number | null,
     }
   } catch {

@@ -1,16 +1,14 @@
 /** Snapshots beside the log: cut into parts that fit a message, with a head that names them; the head is written last. */
-import { createHash } from 'node:crypto'
 import type { NatsKv } from '../../clients/nats-kv.ts'
 import { fail } from '../../core/errors.ts'
 import type { SourceRef } from '../bus.ts'
 import type { JetStreamFence } from './fence.ts'
+import { loadParts, type Parts, partKey, saveParts } from './parts.ts'
 
-interface Head {
+interface Head extends Parts {
   term: number
-  /** Parts are at `<key>/<slot>/<n>`. */
+  /** The parts are at `<key>/<slot>`. */
   slot: string
-  parts: number
-  sha256: string
 }
 
 export const MAX_SNAPSHOT_BYTES = 24 << 20
@@ -24,8 +22,6 @@ const slotOf = (term: number, old: Head | null): string => {
   return old?.slot === slot ? `${term % 8}b` : slot
 }
 
-const digest = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex')
-
 const keyOf = ({ namespace, name }: SourceRef, entry: string) => `snapshot/${namespace}/${name}/${entry}`
 
 /** @throws BUS_UNAVAILABLE */
@@ -35,14 +31,8 @@ export async function loadSnapshot(kv: NatsKv, source: SourceRef, entry: string)
   for (let tries = 0; tries < 3; tries++) {
     const head = headOf(await kv.get(key))
     if (head === null) return null
-    const parts: Uint8Array[] = []
-    for (let i = 0; i < head.parts; i++) {
-      const part = await kv.get(`${key}/${head.slot}/${i}`)
-      if (part === null) break
-      parts.push(part.value)
-    }
-    const bytes = Buffer.concat(parts)
-    if (parts.length === head.parts && digest(bytes) === head.sha256) return bytes
+    const bytes = await loadParts(kv, `${key}/${head.slot}`, head)
+    if (bytes !== null) return bytes
   }
   return null
 }
@@ -66,18 +56,11 @@ export async function saveSnapshot(
   const old = headOf(before)
   await fence.check()
   if (old !== null && old.term > fence.term) throw superseded(fence, entry)
-  const head: Head = {
-    term: fence.term,
-    slot: slotOf(fence.term, old),
-    parts: Math.ceil(bytes.byteLength / partBytes),
-    sha256: digest(bytes),
-  }
-  for (let i = 0; i < head.parts; i++) {
-    await kv.put(`${key}/${head.slot}/${i}`, bytes.subarray(i * partBytes, (i + 1) * partBytes))
-  }
+  const slot = slotOf(fence.term, old)
+  const head: Head = { term: fence.term, slot, ...(await saveParts(kv, `${key}/${slot}`, bytes, partBytes)) }
   const written = await kv.put(key, Buffer.from(JSON.stringify(head)), before?.revision ?? 0)
   if (written === null) throw superseded(fence, entry)
-  for (let i = 0; i < (old?.parts ?? 0); i++) await kv.delete(`${key}/${old!.slot}/${i}`)
+  for (let i = 0; i < (old?.parts ?? 0); i++) await kv.delete(partKey(`${key}/${old!.slot}`, i))
 }
 
 function headOf(found: { value: Uint8Array } | null): Head | null {
