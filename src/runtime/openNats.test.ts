@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { credentialsIn, serversIn } from './openNats.ts'
+import { addressesIn, credentialsIn } from './openNats.ts'
 
 test('the access secret holds user and password, or a token', () => {
   assert.deepEqual(credentialsIn('username: a\npassword: b: c\n'), { token: 'username: a\npassword: b: c' })
@@ -16,5 +16,19 @@ test('the access secret holds user and password, or a token', () => {
 })
 
 test('addresses are separated by commas', () => {
-  assert.deepEqual(serversIn('nats://a:4222, nats://b:4222,'), ['nats://a:4222', 'nats://b:4222'])
+  const servers = ['nats://a:4222', 'nats://b:4222']
+  assert.deepEqual(addressesIn('nats://a:4222, nats://b:4222,'), { servers, credentials: null })
+})
+
+test('a login in an address is taken out of it', () => {
+  const of = (url: string) => addressesIn(url)
+  assert.deepEqual(of('nats://me:s%40:x@a:4222,tls://b'), {
+    servers: ['nats://a:4222', 'tls://b'],
+    credentials: { user: 'me', pass: 's@:x' },
+  })
+  assert.deepEqual(of('t0ken@a:4222'), { servers: ['a:4222'], credentials: { token: 't0ken' } })
+  assert.deepEqual(of('nats://%zz:@[::1]:4222'), {
+    servers: ['nats://[::1]:4222'],
+    credentials: { user: '%zz', pass: '' },
+  })
 })

@@ -59,10 +59,11 @@ export async function openNats({
       import('../ha/peers/no-responders.ts'),
       import('../ha/peers/graft.ts'),
     ])
+  const { servers, credentials } = addressesIn(url)
   const client = connectNats({
-    servers: serversIn(url),
+    servers,
     name: `vedette ${session}`,
-    credentials: async () => (accessSecret === undefined ? null : credentialsIn(await access())),
+    credentials: async () => credentials ?? (accessSecret === undefined ? null : credentialsIn(await access())),
     ...(tls === undefined
       ? {}
       : {
@@ -95,12 +96,29 @@ export async function openNats({
   }
 }
 
-/** Addresses as upstream takes them: separated by commas. */
-export function serversIn(url: string): string[] {
-  return url
+/**
+ * Addresses as upstream takes them: separated by commas, and with `user:password@` or `token@` in them if need be, which win over the
+ * access secret (nats.go). They are taken out, for addresses are logged.
+ */
+export function addressesIn(url: string): { servers: string[]; credentials: NatsCredentials } {
+  const written = url
     .split(',')
     .map((one) => one.trim())
     .filter((one) => one !== '')
+  const parts = written.map((one) => /^([a-z]+:\/\/)?(?:(.*)@)?(.*)$/i.exec(one)!)
+  const login = parts.find(([, , before]) => before !== undefined)?.[2]
+  const servers = parts.map(([, scheme = '', , address]) => `${scheme}${address}`)
+  if (login === undefined) return { servers, credentials: null }
+  const [user, pass] = login.split(/:(.*)/s, 2).map(percentDecoded)
+  return { servers, credentials: pass === undefined ? { token: user! } : { user: user!, pass } }
+}
+
+function percentDecoded(text: string): string {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    return text
+  }
 }
 
 /** What the access secret holds: upstream's YAML with `username` and `password`, one with `token`, or just the token. */
