@@ -63,7 +63,7 @@ export function connectNats({ servers, name, credentials, tls, clock, log }: Nat
   /** The library reads this very object each time it connects. */
   const tlsOptions: TlsFiles & { rejectUnauthorized: boolean } = { rejectUnauthorized: false }
 
-  /** The library asks synchronously; so what it is told was read just before, and is read anew for its next attempt. */
+  /** The library asks synchronously; so what it is told was read just before. */
   const readCredentials = async () => {
     current = await credentials()
     const files = await tls?.files()
@@ -71,10 +71,20 @@ export function connectNats({ servers, name, credentials, tls, clock, log }: Nat
     tlsOptions.rejectUnauthorized = files?.ca !== undefined && tls?.insecureSkipVerify !== true
     Object.assign(tlsOptions, files)
   }
-  const readForNextTime = () =>
-    readCredentials().catch((error: unknown) =>
-      log.warn('the credentials for NATS cannot be read', { error: messageOf(error) }),
-    )
+  let reading = false
+  let unreadable: string | null = null
+  const readForNextTime = async (): Promise<void> => {
+    if (reading) return
+    reading = true
+    try {
+      await readCredentials()
+      unreadable = null
+    } catch (error) {
+      if (messageOf(error) !== unreadable) log.warn('the credentials for NATS cannot be read', { error })
+      unreadable = messageOf(error)
+    }
+    reading = false
+  }
 
   const become = (next: NatsStatus) => {
     if (next.connected === status.connected) return
@@ -117,10 +127,8 @@ export function connectNats({ servers, name, credentials, tls, clock, log }: Nat
       servers,
       name,
       authenticator: () => {
-        const found = current
-        void readForNextTime()
-        if (found === null) return
-        return 'token' in found ? { auth_token: found.token } : found
+        if (current === null) return
+        return 'token' in current ? { auth_token: current.token } : current
       },
       // The library knows only "must" and "must not"; once encrypted, a reconnect must be too.
       tls: (encrypt ? tlsOptions : null) as NonNullable<ConnectionOptions['tls']>,
@@ -129,8 +137,11 @@ export function connectNats({ servers, name, credentials, tls, clock, log }: Nat
       // The first connection is tried here, so that credentials are read anew for it too.
       waitOnFirstConnect: false,
       ignoreAuthErrorAbort: true,
-      // At once, then with pauses: a cluster has other servers to go to.
-      reconnectDelayHandler: () => 20 + Math.random() * 80,
+      // At once, then with pauses: a cluster has other servers to go to. Asked before each attempt, also one that TLS will end.
+      reconnectDelayHandler() {
+        void readForNextTime()
+        return 20 + Math.random() * 80
+      },
       pingInterval: PING_MS,
       maxPingOut: 2,
       timeout: 2_000,

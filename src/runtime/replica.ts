@@ -77,6 +77,7 @@ export async function startReplica(options: ReplicaOptions): Promise<Replica> {
   let election: { elector: Elector; done: Promise<void>; stop: AbortController } | null = null
   let started = false
   let busFails = false
+  let givesWaySinceMs: number | null = null
   let reportDue = false
 
   const changed = () => {
@@ -271,7 +272,7 @@ export async function startReplica(options: ReplicaOptions): Promise<Replica> {
 
   const report = (): ReplicaReport => {
     const status = bus.status()
-    const runners = [...[...active.values()].map(({ runner }) => runner), ...passive.values()]
+    const waiting = outsiders?.serving() ? { error: outsiders.mixed() ?? null, errorSinceMs: givesWaySinceMs } : {}
     return {
       namespace,
       eventSource: name,
@@ -279,7 +280,11 @@ export async function startReplica(options: ReplicaOptions): Promise<Replica> {
       state: state(),
       leader: view.leader,
       term: view.term,
-      entries: [...runners.map((runner) => runner.report()), ...refused.values()],
+      entries: [
+        ...[...active.values()].map(({ runner }) => runner.report()),
+        ...[...passive.values()].map((runner) => ({ ...runner.report(), ...waiting })),
+        ...refused.values(),
+      ],
       ...fencing(),
       busError: status.connected ? null : status.error,
     }
@@ -299,12 +304,12 @@ export async function startReplica(options: ReplicaOptions): Promise<Replica> {
     metrics.fencing(namespace, name, fencing().fencing === 'strict')
     changed()
   }
-  let givesWay = false
   const noteOutsiders = () => {
-    noteBus()
     const serves = outsiders?.serving() === true
-    if (election === null || serves === givesWay) return
-    givesWay = serves
+    const gaveWay = givesWaySinceMs !== null
+    if (serves !== gaveWay) givesWaySinceMs = serves ? clock.now() : null
+    noteBus()
+    if (election === null || serves === gaveWay) return
     log[serves ? 'warn' : 'info'](
       serves
         ? "Argo Events' own Pods serve this EventSource: standing by until they have been silent for a second"

@@ -3,11 +3,15 @@
  * them. Nobody of ours serves while it beats.
  */
 import assert from 'node:assert/strict'
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
 import { connect } from '@nats-io/transport-node'
 import { until } from '../contract/bus.ts'
 import { startJetStream } from '../contract/jetstream.fixture.ts'
+import { ticking } from '../faults/ticks.ts'
+import { cli, directory, start } from '../local/program.ts'
 import { without } from '../servers/cache.ts'
 import { natsBinary } from '../servers/nats.ts'
 import { leaderOf, linesOf, objectOf, startPod } from './pods.ts'
@@ -83,6 +87,37 @@ test("nobody serves while Argo Events' leader beats, one does soon after it stop
   )
   const said = pods.flatMap((pod) => pod.log().map(({ msg }) => String(msg))).filter((msg) => /Argo Events/.test(msg))
   assert.equal(said.length, 8, said.join('\n'))
+})
+
+test('a run on one machine stands by as well, and status says why', { skip, timeout: 60_000 }, async (t) => {
+  const fixture = await startJetStream()
+  t.after(() => fixture.close())
+  const argo = await argoLeader(t, fixture.urls[0]!)
+  argo.begin()
+  const dir = directory(t)
+  writeFileSync(
+    join(dir, 'run.yaml'),
+    `apiVersion: argoproj.io/v1alpha1
+kind: EventBus
+metadata: { name: default }
+spec: { jetstreamExotic: { url: "${fixture.urls[0]}" } }
+---
+${ticking(2)()}`,
+  )
+  const data = join(dir, 'data')
+  const run = start(t, 'run', join(dir, 'run.yaml'), '--data', data, '--listen', '127.0.0.1:0')
+  await run.says('ready\n')
+  const status = async () => JSON.parse((await cli('status', '--json', '--data', data)).stdout)
+  const beside = await status()
+  const [{ leader, error, errorSince }] = beside.eventSources[0].entries
+  assert.equal(leader, null)
+  assert.match(error, /Argo Events' own Pods serve/)
+  assert.ok(Date.now() - Date.parse(errorSince) < 30_000)
+  assert.equal(beside.bus.fencing, 'lease-only')
+  assert.match(beside.bus.reason, /Argo Events' own Pods serve default\/clock/)
+  assert.match((await cli('status', '--data', data)).stdout, /lease-only.*Argo Events' own Pods serve default\/clock/)
+  argo.end()
+  await until('somebody leads', async () => (await status()).eventSources[0].entries[0].leader !== null)
 })
 
 test('a candidate of Argo Events that asks for votes keeps nobody from serving, but is said', {

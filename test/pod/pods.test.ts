@@ -1,7 +1,11 @@
 /** `vedette eventsource-service` on a real nats-server: two and three Pods, killed, ended, and with credentials that change. */
 import assert from 'node:assert/strict'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
+import { makeCertificate } from '../certificate.ts'
 import { until } from '../contract/bus.ts'
 import { startJetStream } from '../contract/jetstream.fixture.ts'
 import { assertAcknowledgedOnce } from '../faults/checks.ts'
@@ -9,7 +13,7 @@ import { median } from '../faults/rig.ts'
 import { startCrowd } from '../faults/senders.ts'
 import { assertEveryTickOnce } from '../faults/ticks.ts'
 import { without } from '../servers/cache.ts'
-import { natsBinary } from '../servers/nats.ts'
+import { natsBinary, startNats } from '../servers/nats.ts'
 import { freePorts } from '../servers/process.ts'
 import { leaderOf, linesOf, objectOf, type Pod, startPod } from './pods.ts'
 
@@ -157,6 +161,71 @@ test('a bus that cannot be reached: not ready and says why, never ends; then cre
   assert.equal((await post()).status, 200)
   assert.equal(pod.child.exitCode, null)
   assert.doesNotMatch(JSON.stringify(pod.log()), /8d1f/, 'no password is in the log')
+})
+
+test('what the controller of Argo Events wrote is taken as it is, mounts included: it waits for a bus that is not there', {
+  timeout: 60_000,
+}, async (t) => {
+  const all = JSON.parse(readFileSync(new URL('../golden/pod-environments.json', import.meta.url), 'utf8'))
+  for (const { EVENTSOURCE_OBJECT, EVENTBUS_CONFIG, ...env } of all.slice(0, 2)) {
+    const [object, bus] = [JSON.parse(EVENTSOURCE_OBJECT), JSON.parse(EVENTBUS_CONFIG)]
+    const auth = { 'etc/eventbus/auth/auth.yaml': 'username: a\npassword: b' }
+    const tls = Object.fromEntries(
+      ['ca.crt', 'tls.crt', 'tls.key'].map((key) => [`argo-events/secrets/my.tls_Secret/${key}`, '-']),
+    )
+    const pod = await startPod(t, { object: () => object, bus, name: 'p', env, files: { ...auth, ...tls } })
+    await until('it has started', async () => (await pod.get('/startupz')).status === 200, 20_000)
+    assert.match((await pod.get('/readyz')).text, new RegExp(`the bus does not answer: .*${bus.jetstream.url}`))
+    assert.equal(pod.child.exitCode, null)
+  }
+})
+
+test('TLS from mounted files on both sides: verified; a server with another certificate is taken once the files say so', {
+  skip,
+  timeout: 60_000,
+}, async (t) => {
+  const dir = mkdtempSync(join(tmpdir(), 'vedette-tls-'))
+  t.after(() => rmSync(dir, { recursive: true }))
+  const own = makeCertificate('client')
+  const server = (name: string) => {
+    const { cert, key } = makeCertificate()
+    const files = { cert: `${name}.pem`, key: `${name}.key`, ca: 'client.pem' }
+    writeFileSync(join(dir, files.cert), cert)
+    writeFileSync(join(dir, files.key), key)
+    writeFileSync(join(dir, files.ca), own.cert)
+    const [cert_file, key_file, ca_file] = Object.values(files).map((file) => JSON.stringify(join(dir, file)))
+    const config = `tls { cert_file: ${cert_file}, key_file: ${key_file}, ca_file: ${ca_file}, verify: true }`
+    return { cert, config }
+  }
+  const [first, second] = [server('first'), server('second')]
+  const fixture = await startNats({ config: first.config })
+  t.after(() => fixture.close())
+  const at = (key: string) => `argo-events/secrets/nats.tls/${key}`
+  const selector = (key: string) => ({ name: 'nats.tls', key })
+  const tls = {
+    caCertSecret: selector('ca.crt'),
+    clientCertSecret: selector('tls.crt'),
+    clientKeySecret: selector('tls.key'),
+  }
+  const pod = await startPod(t, {
+    object: clock,
+    bus: jetstream(fixture.urls[0]!, { tls }),
+    name: 'clock-a',
+    files: { [at('ca.crt')]: first.cert, [at('tls.crt')]: own.cert, [at('tls.key')]: own.key },
+  })
+  await until('it is ready', () => pod.ready(), 20_000)
+  const transports = pod.log().filter(({ transport }) => transport !== undefined)
+  assert.deepEqual(
+    transports.map(({ level, transport }) => [level, transport]),
+    [['info', 'verified']],
+  )
+  await fixture.servers[0]!.kill()
+  await until('the break is seen', async () => !(await pod.ready()))
+  await fixture.servers[0]!.restart(second.config)
+  await pause(1_500)
+  assert.equal(await pod.ready(), false, 'another certificate is not taken')
+  pod.write(at('ca.crt'), second.cert)
+  await until('it is ready again', () => pod.ready(), 20_000)
 })
 
 test('a port that webhooks cannot have makes it unready; the token of a webhook is read anew from its mount', {
