@@ -49,7 +49,7 @@ export interface Suspicion {
 export interface Outsiders {
   /** One of them was heard serving within the last second: then none of us does. */
   serving(): boolean
-  /** They were listened for, for a second, and none serves: then one of us may. */
+  /** They were listened for long enough, and none serves: then one of us may. */
   quiet(): boolean
   /** Why older writes cannot all be refused: they are around, or were not long ago. */
   mixed(): string | undefined

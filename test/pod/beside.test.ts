@@ -89,6 +89,32 @@ test("nobody serves while Argo Events' leader beats, one does soon after it stop
   assert.equal(said.length, 8, said.join('\n'))
 })
 
+test('an outage of NATS while it serves: nobody is faster than its client, which waits two seconds to connect again', {
+  skip,
+  timeout: 60_000,
+}, async (t) => {
+  const fixture = await startJetStream()
+  t.after(() => fixture.close())
+  const { bus } = await fixture.open()
+  const argo = await argoLeader(t, fixture.urls[0]!)
+  argo.begin()
+  const pod = await startPod(t, { object: clock, bus: { jetstream: { url: fixture.urls[0]! } }, name: 'clock-a' })
+  await until('it is ready', () => pod.ready(), 20_000)
+  const standsBy = () =>
+    pod.says("Argo Events' own Pods serve this EventSource: standing by until they have been silent for a second")
+  await until('it has heard', standsBy)
+  await fixture.servers[0]!.kill()
+  await until('the break is seen', async () => !(await pod.ready()))
+  await pause(1_200)
+  await fixture.servers[0]!.restart()
+  await until('it is ready', () => pod.ready(), 20_000)
+  await pause(4_000)
+  assert.equal(await pod.leads(), false)
+  assert.equal((await linesOf(bus, 'clock', 'tick')).length, 0)
+  argo.end()
+  await until('it serves', async () => (await linesOf(bus, 'clock', 'tick')).length > 0)
+})
+
 test('a run on one machine stands by as well, and status says why', { skip, timeout: 60_000 }, async (t) => {
   const fixture = await startJetStream()
   t.after(() => fixture.close())

@@ -84,8 +84,13 @@ export function createFence(parts: FenceParts): JetStreamFence {
   const writer = createRecordWriter(parts.kv, source, claimed, maxEventBytes)
   const { holder, nonce } = claimed
 
+  /** @throws BUS_UNAVAILABLE when positions could not be put beside it: nothing has been sent to the stream then */
   const recordMessage = async (): Promise<Message> => {
-    const payload = await writer.encode({ term, holder, nonce, positions: Object.fromEntries(positions), since: null })
+    const record = { term, holder, nonce, positions: Object.fromEntries(positions), since: null }
+    const payload = await writer.encode(record).catch((error: unknown) => {
+      const message = `the positions could not be stored: ${messageOf(error)}`
+      throw fail('BUS_UNAVAILABLE', message, {}, { cause: error })
+    })
     return { subject, payload, headers: { [header.expectedSeq]: seq } }
   }
 
@@ -100,15 +105,9 @@ export function createFence(parts: FenceParts): JetStreamFence {
 
   /** Positions as they are, in a record of their own. */
   const renew = async (): Promise<Outcome> => {
-    let message: Message
-    try {
-      message = await recordMessage()
-    } catch (error) {
-      return unavailable(error)
-    }
     let ack: PubAck
     try {
-      ack = await sender.single(message)
+      ack = await sender.single(await recordMessage())
     } catch (error) {
       return failure(error)
     }
@@ -181,17 +180,11 @@ export function createFence(parts: FenceParts): JetStreamFence {
     for (const member of members) moveOn(member)
     const withRecord =
       members.some(needsRecord) || eventsSince + messages.length >= maxEvents || bytesSince + bytes >= maxBytes || due()
-    if (withRecord) {
-      try {
-        messages.push(await recordMessage())
-      } catch (error) {
-        rollBack()
-        return members.map(() => unavailable(error))
-      }
-    } else if (messages.length > 0) messages[0]!.headers = { ...messages[0]!.headers, ...fence() }
-    else return members.map(() => ({ outcome: 'stored', seq }))
+    if (!withRecord && messages.length === 0) return members.map(() => ({ outcome: 'stored', seq }))
     let ack: PubAck
     try {
+      if (withRecord) messages.push(await recordMessage())
+      else messages[0]!.headers = { ...messages[0]!.headers, ...fence() }
       ack = messages.length === 1 ? await sender.single(messages[0]!) : await sender.batch(messages)
     } catch (error) {
       rollBack()
@@ -291,12 +284,6 @@ export function createFence(parts: FenceParts): JetStreamFence {
     },
   }
 }
-
-/** Nothing was sent to the stream: positions could not be put beside the record that would have named them. */
-const unavailable = (error: unknown): Outcome => ({
-  outcome: 'unavailable',
-  error: fail('BUS_UNAVAILABLE', `the positions could not be stored: ${messageOf(error)}`, {}, { cause: error }),
-})
 
 function* partsOf(members: (Append | Advance)[]): Generator<(Append | Advance)[]> {
   let [start, bytes] = [0, 0]

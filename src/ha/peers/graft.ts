@@ -11,6 +11,8 @@ import type { Outsiders } from '../lock.ts'
 
 /** Silence after which they are taken not to serve. */
 const QUIET_MS = 1_000
+/** Its client waits two seconds, and some, before it connects again; its beats are missed for so long after an outage. */
+const RECONNECTS_MS = 3_000
 /** So long after they were last heard they are taken to be there still: one that was paused says nothing, and writes when it wakes up. */
 const AROUND_MS = 60_000
 
@@ -28,8 +30,9 @@ export function graftOutsiders({
   const cluster = `graft.${namespace}-eventsource-${name}`
   const listeners = new Set<() => void>()
   const stops = new Set<() => void>()
-  /** Since when nothing could be missed; null: it can. */
-  let listeningSince: number | null = null
+  /** Silence proves nothing before this moment. */
+  let unsureUntil = Number.POSITIVE_INFINITY
+  let lostBeside = false
   let beatAt = Number.NEGATIVE_INFINITY
   let heardAt = Number.NEGATIVE_INFINITY
   let deaf = false
@@ -85,19 +88,20 @@ export function graftOutsiders({
         stops.add(() => subscription.unsubscribe())
       }
       await nc.flush()
-      listeningSince = clock.monotonic()
+      unsureUntil = clock.monotonic() + QUIET_MS
     })
     .catch(() => {})
   stops.add(
     client.onStatus(({ connected }) => {
-      listeningSince = connected ? clock.monotonic() : null
+      if (!connected) lostBeside = within(AROUND_MS, heardAt)
+      else if (lostBeside) unsureUntil = clock.monotonic() + RECONNECTS_MS
     }),
   )
 
   return {
     serving,
     mixed,
-    quiet: () => deaf || (!serving() && listeningSince !== null && !within(QUIET_MS, listeningSince)),
+    quiet: () => deaf || (!serving() && clock.monotonic() >= unsureUntil),
     onChange(listener) {
       listeners.add(listener)
       return () => listeners.delete(listener)
