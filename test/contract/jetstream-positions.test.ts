@@ -23,8 +23,12 @@ const advances = (count: number, bytes: number): Advance[] =>
 
 const asMap = (members: Advance[]) => new Map(members.map(({ entry, position }) => [entry, position]))
 
-async function start(t: { after(fn: () => unknown): void }, config: string): Promise<NatsFixture> {
-  const fixture = await startJetStream({ config })
+async function start(
+  t: { after(fn: () => unknown): void },
+  config: string,
+  line: 'newest' | 'debian' = 'newest',
+): Promise<NatsFixture> {
+  const fixture = await startJetStream({ config, line })
   t.after(() => fixture.close())
   return fixture
 }
@@ -44,26 +48,29 @@ suite('jetstream, positions larger than a message', {
   skip: without('nats-server', natsBinary('newest')),
   timeout: 120_000,
 }, () => {
-  test('a claim finds all of them, and the old term moves none', async (t) => {
-    const fixture = await start(t, SMALL)
-    const bus = withOwnIds((await fixture.open()).bus)
-    const other = withOwnIds((await fixture.open()).bus)
-    const source = newSource()
-    const first = await lead(bus, source)
-    const large = advances(60, 2_000)
-    assert.deepEqual(new Set(kinds(await bus.appendFenced(first, large))), new Set(['stored']))
-    // Events move some of them on, by their headers.
-    const moved = [event('x', { entry: 'e1', position: 'moved' }), event('y', { entry: 'e2', position: 7 })]
-    assert.deepEqual(kinds(await bus.appendFenced(first, moved)), ['stored', 'stored'])
-    const expected = asMap(large).set('e1', 'moved').set('e2', 7)
+  for (const line of ['newest', 'debian'] as const)
+    test(`a claim finds all of them, and the old term moves none (${line})`, {
+      skip: without('nats-server 2.9', natsBinary(line)),
+    }, async (t) => {
+      const fixture = await start(t, SMALL, line)
+      const bus = withOwnIds((await fixture.open()).bus)
+      const other = withOwnIds((await fixture.open()).bus)
+      const source = newSource()
+      const first = await lead(bus, source)
+      const large = advances(60, 2_000)
+      assert.deepEqual(new Set(kinds(await bus.appendFenced(first, large))), new Set(['stored']))
+      // Events move some of them on, by their headers.
+      const moved = [event('x', { entry: 'e1', position: 'moved' }), event('y', { entry: 'e2', position: 7 })]
+      assert.deepEqual(kinds(await bus.appendFenced(first, moved)), ['stored', 'stored'])
+      const expected = asMap(large).set('e1', 'moved').set('e2', 7)
 
-    const second = await lead(other, source, 'r-1')
-    assert.deepEqual(new Map(second.positions), expected)
-    // The old one does not know yet, and writes as large a record.
-    assert.equal(kinds(await bus.appendFenced(first, advances(60, 2_000)))[0], 'fenced')
-    assert.deepEqual(new Map((await lead(bus, source, 'r-2')).positions), expected)
-    assert.deepEqual(kinds(await other.appendFenced(second, [event('z')])), ['fenced'])
-  })
+      const second = await lead(other, source, 'r-1')
+      assert.deepEqual(new Map(second.positions), expected)
+      // The old one does not know yet, and writes as large a record.
+      assert.equal(kinds(await bus.appendFenced(first, advances(60, 2_000)))[0], 'fenced')
+      assert.deepEqual(new Map((await lead(bus, source, 'r-2')).positions), expected)
+      assert.deepEqual(kinds(await other.appendFenced(second, [event('z')])), ['fenced'])
+    })
 
   test('each renewal in place of the one before: space stays bounded, over renewals and terms', async (t) => {
     const fixture = await start(t, SMALL)

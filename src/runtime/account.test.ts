@@ -1,0 +1,41 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { fakeClock } from '../../test/fake-clock.ts'
+import { silentLogger } from '../core/log.ts'
+import { createAccount } from './account.ts'
+import { createMetrics } from './metrics.ts'
+
+function counting(logEvents?: boolean) {
+  const clock = fakeClock()
+  const logged: unknown[] = []
+  const log = { ...silentLogger, info: (_: string, fields: object = {}) => void logged.push(fields) }
+  const metrics = createMetrics().entry('ns', 'es', 'e')
+  const account = createAccount({ clock, log, metrics, logEvents, onChange() {} })
+  let events = 0
+  return {
+    clock,
+    logged,
+    account,
+    store(count: number) {
+      for (let i = 0; i < count; i++)
+        account.settled({ outcome: 'stored', seq: 1 }, clock.monotonic(), `id-${++events}`)
+    },
+  }
+}
+
+test('of many events in a second the first 100 are logged, then every hundredth; all are counted', async () => {
+  const { clock, logged, account, store } = counting(true)
+  store(1_000)
+  assert.equal(logged.length, 109)
+  assert.deepEqual(logged.at(-1), { eventID: 'id-1000' })
+  await clock.advance(1_000)
+  store(5)
+  assert.equal(logged.length, 114)
+  assert.equal(account.report().published, 1_005)
+})
+
+test('events are not logged unless that is asked for', () => {
+  const { logged, store } = counting()
+  store(10)
+  assert.deepEqual(logged, [])
+})
