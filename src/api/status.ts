@@ -195,7 +195,7 @@ export function busStatus(
   const beside = reports.find(({ fencing, fencingReason }) => fencing === 'lease-only' && fencingReason !== undefined)
   const { kind, transport } = bus
   const fencing = beside === undefined ? bus.fencing : 'lease-only'
-  const reason = bus.fencingReason ?? beside?.fencingReason
+  const reason = beside?.fencingReason ?? bus.fencingReason
   const of = {
     kind,
     fencing,

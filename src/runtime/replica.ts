@@ -292,7 +292,7 @@ export async function startReplica(options: ReplicaOptions): Promise<Replica> {
 
   const fencing = (): Pick<ReplicaReport, 'fencing' | 'fencingReason'> => {
     const mixed = outsiders?.mixed()
-    const reason = bus.fencingReason ?? mixed
+    const reason = mixed ?? bus.fencingReason
     return {
       fencing: mixed === undefined ? bus.fencing : 'lease-only',
       ...(reason === undefined ? {} : { fencingReason: reason }),
@@ -306,17 +306,13 @@ export async function startReplica(options: ReplicaOptions): Promise<Replica> {
   }
   const noteOutsiders = () => {
     const serves = outsiders?.serving() === true
-    const gaveWay = givesWaySinceMs !== null
-    if (serves !== gaveWay) givesWaySinceMs = serves ? clock.now() : null
+    givesWaySinceMs = serves ? clock.now() : null
     noteBus()
-    if (election === null || serves === gaveWay) return
-    log[serves ? 'warn' : 'info'](
-      serves
-        ? "Argo Events' own Pods serve this EventSource: standing by until they have been silent for a second"
-        : "Argo Events' own Pods are silent: standing for the lead again",
-      { eventSourceName: name, replica: id },
-    )
-    if (serves) void election.elector.handOver()
+    const { fencing: now, fencingReason: reason } = fencing()
+    const fields = { eventSourceName: name, replica: id, fencing: now }
+    if (outsiders?.mixed() === undefined) log.info('nobody serves outside this election any more', fields)
+    else log.warn(`${reason}`, fields)
+    if (serves) void election?.elector.handOver()
   }
   const unsubscribes = [bus.onStatus(noteBus), outsiders?.onChange(noteOutsiders)]
   noteBus()

@@ -100,8 +100,7 @@ test('an outage of NATS while it serves: nobody is faster than its client, which
   argo.begin()
   const pod = await startPod(t, { object: clock, bus: { jetstream: { url: fixture.urls[0]! } }, name: 'clock-a' })
   await until('it is ready', () => pod.ready(), 20_000)
-  const standsBy = () =>
-    pod.says("Argo Events' own Pods serve this EventSource: standing by until they have been silent for a second")
+  const standsBy = () => pod.says("Argo Events' own Pods serve default/clock on this bus: Vedette's stand by")
   await until('it has heard', standsBy)
   await fixture.servers[0]!.kill()
   await until('the break is seen', async () => !(await pod.ready()))
@@ -160,6 +159,8 @@ test('a candidate of Argo Events that asks for votes keeps nobody from serving, 
   assert.equal(await leaseOnly(), false)
   argo.asksForVotes()
   await until('it is said', leaseOnly)
+  const said = pod.log().find(({ fencing }) => fencing === 'lease-only')
+  assert.match(String(said?.msg), /Argo Events' own Pods of default\/clock were on this bus/)
   assert.equal(await pod.leads(), true)
 })
 

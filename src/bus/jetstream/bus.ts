@@ -17,7 +17,7 @@ import { type Readers, readLog, readTail } from './reading.ts'
 import { createSender } from './sender.ts'
 import { loadSnapshot, saveSnapshot } from './snapshots.ts'
 import { createLogState } from './state.ts'
-import { atLeast, ensureStream, type StreamFacts, whenLed } from './stream.ts'
+import { atLeast, ensureStream, type Fencing, type StreamFacts, whenLed } from './stream.ts'
 
 export interface JetStreamBus extends Bus {
   readonly kind: 'jetstream'
@@ -140,7 +140,8 @@ export function openJetStream({
       log.warn('the stream was deleted and made anew: claiming anew', { created: found.created })
       for (const fence of fences.values()) fence.end(fail('FENCED', 'the stream was deleted and made anew'))
     }
-    if (facts === null) log.info('the stream is ready', { replicas: found.replicas, fencing: found.fencing.kind })
+    const { replicas, fencing } = found
+    if (facts === null) log.info('the stream is ready', { replicas, ...fencingFields(fencing) })
     facts = found
     trouble = null
     show()
@@ -291,6 +292,9 @@ export function openJetStream({
     },
   }
 }
+
+const fencingFields = (fencing: Fencing) =>
+  fencing.kind === 'none' ? { fencing: 'lease-only', reason: fencing.reason } : { fencing: 'strict', by: fencing.kind }
 
 function ours(fence: Fenced): JetStreamFence {
   if (!('retire' in fence)) throw fail('BUG', 'this fence was not made by this bus')
