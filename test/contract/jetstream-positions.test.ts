@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { suite, test } from 'node:test'
+import { setTimeout as pause } from 'node:timers/promises'
 import { jetstreamManager } from '@nats-io/jetstream'
 import { connect } from '@nats-io/transport-node'
 import type { Advance, Bus, SourceRef } from '../../src/bus/bus.ts'
@@ -124,6 +125,39 @@ suite('jetstream, positions larger than a message', {
       assert.deepEqual(kinds(await bus.appendFenced(fence, [last])), ['stored'], `${bytes} bytes`)
     }
     assert.equal((await lead(bus, source)).positions.get('e'), last.position)
+  })
+
+  test('the server killed at any moment of writing them: a claim finds what was acknowledged, or what was on its way', async (t) => {
+    const fixture = await start(t, SMALL)
+    const { bus } = await fixture.open({ ackTimeoutMs: 1_000 })
+    const source = newSource()
+    const padding = 'x'.repeat(2_000)
+    let [sent, acknowledged] = [0, 0]
+    for (let round = 0; round < (process.env.VEDETTE_FULL ? 30 : 6); round++) {
+      await until('it is connected', () => bus.status().connected, 20_000)
+      const fence = await lead(bus, source, `r-${round}`)
+      const found = new Set([...fence.positions.values()].map((position) => (position as { n: number }).n))
+      const [n] = [...found]
+      assert.deepEqual([found.size, fence.positions.size], round === 0 ? [0, 0] : [1, 30])
+      if (n !== undefined) assert.ok(n >= acknowledged && n <= sent, `at ${n} of ${acknowledged} to ${sent}`)
+      let writing = true
+      const written = (async () => {
+        while (writing) {
+          const n = ++sent
+          const all = Array.from({ length: 30 }, (_, i) => ({ entry: `e${i}`, position: { n, padding } }))
+          if (!kinds(await bus.appendFenced(fence, all)).every((kind) => kind === 'stored')) return
+          acknowledged = n
+        }
+      })()
+      await pause(300 + Math.random() * 50)
+      await fixture.servers[0]!.kill()
+      await pause(50)
+      writing = false
+      await written
+      await fixture.servers[0]!.restart()
+    }
+    t.diagnostic(`${sent} records sent`)
+    assert.ok(acknowledged > 50)
   })
 
   test('what lay beside the record was deleted by hand: said, and the log itself counts', async (t) => {
