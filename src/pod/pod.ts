@@ -70,10 +70,11 @@ export async function startPod({ environment, root, bind, metricsPort, clock, lo
       },
       { host: bind, port: metricsPort },
     )
-    undo.push(async () => {
+    const closeServer = async () => {
       server.close()
       server.closeAllConnections()
-    })
+    }
+    undo.push(closeServer)
     log.info('starting eventsource server', { version: version(), replica: podName })
     const listeners = createListeners({ bind, clock, log })
     undo.push(() => listeners.close())
@@ -96,7 +97,7 @@ export async function startPod({ environment, root, bind, metricsPort, clock, lo
       onFailover: () => {},
     })
     holding = held
-    await whenConnected(bus)
+    await whenConnected(bus, clock)
     await held.apply([source])
 
     const end = Promise.withResolvers<void>()
@@ -108,8 +109,7 @@ export async function startPod({ environment, root, bind, metricsPort, clock, lo
       }
       log.info('draining: no new events are taken, what is in flight is finished')
       await held.drain()
-      server.close()
-      server.closeAllConnections()
+      await closeServer()
       log.info('stopped')
     }
     return {
