@@ -106,6 +106,7 @@ export function createClient({
       saveSnapshot: (fence, entry, bytes) => gated(bus.saveSnapshot(fence, entry, bytes)),
     },
     lock: {
+      onBus: lockBus === bus,
       read: () => gated(lock.read()),
       write: (record, expected) => gated(lock.write(record, expected)),
       onChange: (listener) => lock.onChange(gate(listener)),

@@ -10,6 +10,7 @@ export const base: ElectionConfig = {
   timing: quickTiming,
   strict: true,
   mayStand: true,
+  lockOnBus: false,
   watched: true,
   random: 0.5,
 }

@@ -98,6 +98,38 @@ describe('a leader', () => {
   })
 })
 
+describe('a leader from whom the bus takes nothing', () => {
+  /** Renews each second, and says so each time. @returns when it gave the lead up; null: never in these seconds */
+  function failing(e: ReturnType<typeof election>, seconds: number, { from = 0, since = 0 } = {}): number | null {
+    for (let now = from + 1_000; now <= from + seconds * 1_000; now += 1_000) {
+      e.at(now, { type: 'tick' })
+      e.at(now, { type: 'written', lease: lease(`n${now}`, 'me') })
+      if (e.words(now, { type: 'failing', since }).includes('drain handOver')) return now
+    }
+    return null
+  }
+
+  test('hands the lead over when the lock is apart: another may reach the bus', () => {
+    assert.equal(failing(election().leads(), 20), 6_000)
+  })
+
+  test('keeps it when the lock is on the bus: nobody would do better; but not for ever', () => {
+    const e = election({ lockOnBus: true }).leads()
+    assert.equal(failing(e, 60), null)
+    assert.equal(failing(e, 10, { from: 60_000 }), 61_000)
+  })
+
+  test('keeps it while it cannot reach the lock either, and for as long after that as ever', () => {
+    const e = election().leads()
+    e.at(250, { type: 'tick' })
+    e.at(251, { type: 'lockFailed', unknown: false })
+    assert.deepEqual(e.words(9_000, { type: 'failing', since: 0 }), ['write me term 5 over r2'])
+    e.at(9_001, { type: 'written', lease: lease('r3', 'me') })
+    assert.deepEqual(e.words(9_002, { type: 'failing', since: 0 }), [])
+    assert.equal(failing(e, 20, { from: 9_001 }), 15_001)
+  })
+})
+
 describe('handing over', () => {
   test('drains while renewing, then releases to the successor', () => {
     const e = election().leads()
@@ -208,6 +240,18 @@ describe('claiming', () => {
     }
     assert.ok(now > 3000 && now < 3500, `${now}`)
     assert.equal(e.state.after, 'release')
+  })
+
+  test('in vain on a bus that keeps the lock, too: goes on, as others would fare no better', () => {
+    const e = election({ lockOnBus: true })
+    e.sees(null)
+    e.at(0, { type: 'written', lease: lease('r1', 'me', { term: 0 }) })
+    for (let now = 0; now < 30_000; now += 250) {
+      e.at(now, { type: 'tick' })
+      if (e.state.call === 'write') e.at(now, { type: 'written', lease: lease(`n${now}`, 'me', { term: 0 }) })
+      if (e.state.claiming) e.at(now, { type: 'claimFailed', fenced: false })
+    }
+    assert.equal(e.state.phase, 'claiming')
   })
 
   test('that took longer than the renew deadline is repeated after a renewal', () => {

@@ -6,6 +6,7 @@
  * a write that just succeeded, then claim, then serve. See elector.ts for the driver.
  */
 import type { Lease, LeaseRecord } from './lock.ts'
+import { FAILING_MS, othersMayDoBetter } from './patience.ts'
 import { acquireAt, changeOf, type ElectionConfig } from './standing.ts'
 import type { Effect, Election, ElectionEvent } from './state.ts'
 
@@ -62,6 +63,10 @@ function takeIn(state: Draft, event: ElectionEvent, config: ElectionConfig, effe
       return
     case 'lost':
       if (state.phase === 'leading') drain(state, 'claim', effects)
+      return
+    case 'failing':
+      if (state.phase === 'leading' && othersMayDoBetter(state, event.since, now, FAILING_MS, config))
+        giveUp(state, effects)
       return
     case 'served':
       state.serving = false
@@ -137,7 +142,15 @@ export function wakeAt(state: Election, config: ElectionConfig): number {
   return Math.min(at, Math.max(due, state.pausedUntil))
 }
 
-function lockAnswered(state: Draft, now: number, { timing }: ElectionConfig): void {
+function lockAnswered(state: Draft, now: number, { timing, strict }: ElectionConfig): void {
+  const { unreachedAt } = state
+  if (unreachedAt !== null) {
+    // Who leads under a fence goes on while nobody reaches the lock, and is to be the first to renew: that time does not count against
+    // it, and after a long one its lease is watched anew.
+    if (strict) state.seenAt = now - unreachedAt >= timing.leaseMs ? now : state.seenAt + now - unreachedAt
+    state.unreachedAt = null
+    state.reachedSince = now
+  }
   state.call = null
   state.failures = 0
   state.nextAt = now + timing.retryMs
@@ -225,6 +238,7 @@ function lockFailed(state: Draft, unknown: boolean, now: number, config: Electio
   const { retryMs } = config.timing
   state.call = null
   state.failures++
+  state.unreachedAt ??= state.sentAt
   state.pausedUntil = now + Math.min(retryMs, 10 * 2 ** Math.min(state.failures, 10))
   state.nextAt = Math.max(state.nextAt, state.pausedUntil)
   if (call === 'read') state.stale = true
@@ -273,8 +287,7 @@ function claimFailed(state: Draft, fenced: boolean, now: number, config: Electio
   state.claimAt = fenced && state.claimTries === 0 ? now : now + Math.min(retryMs, 20 * 2 ** state.claimTries)
   state.claimTries++
   state.refused ||= fenced
-  // The lock can be reached and the bus cannot: another replica may have better luck.
-  if (now - state.claimSince > 2 * leaseMs && state.failures === 0) giveUp(state, effects)
+  if (othersMayDoBetter(state, state.claimSince, now, 2 * leaseMs, config)) giveUp(state, effects)
 }
 
 function wantClaim(state: Draft, now: number): void {

@@ -33,6 +33,11 @@ export interface Lead<F> {
   reclaim(): Promise<F>
   /** The bus refused the term: steps down now. Stands again at once if the lease is still here. */
   lost(error: unknown): void
+  /**
+   * The bus has taken nothing since this moment of `clock.monotonic`; to be said again as long as that lasts. Hands the lead over when
+   * it may do better elsewhere. @returns true when it does so now
+   */
+  failing(sinceMs: number): boolean
 }
 
 export interface ElectorOptions<F extends { term: number }> {
@@ -90,6 +95,7 @@ export function createElector<F extends { term: number }>(options: ElectorOption
     timing,
     strict: strict(),
     mayStand: mayStand(),
+    lockOnBus: lock.onBus === true,
     watched: suspicions.length > 0,
     random: random(),
   })
@@ -217,6 +223,11 @@ export function createElector<F extends { term: number }>(options: ElectorOption
         if (signal.aborted) return
         log.warn('the bus refused the term', { replica: id, error })
         tell({ type: 'lost', now: clock.monotonic() })
+      },
+      failing(since) {
+        if (signal.aborted) return false
+        tell({ type: 'failing', now: clock.monotonic(), since })
+        return signal.aborted
       },
     }
     Promise.resolve(lead)

@@ -27,6 +27,11 @@ export interface Lease {
 }
 
 export interface Lock {
+  /**
+   * True when the bus itself keeps it: whoever reaches one reaches the other, so a bus that takes nothing takes nothing from the others
+   * either. Otherwise the holder may be the one that is cut off from the bus.
+   */
+  readonly onBus?: boolean
   /** @throws LOCK_UNAVAILABLE */
   read(): Promise<Lease | null>
   /**

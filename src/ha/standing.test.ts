@@ -72,6 +72,37 @@ describe('a standby takes the lease', () => {
     }
   })
 
+  for (const { outageMs, takenAt } of [
+    { outageMs: 1_000, takenAt: 2_500 },
+    { outageMs: 10_000, takenAt: 11_750 },
+  ])
+    test(`after ${outageMs} ms without the lock, not before its holder could renew, which goes on under a fence`, () => {
+      const e = election()
+      e.sees(lease('r1', 'other'))
+      for (let now = 250; now < 250 + outageMs; now += 250) {
+        e.at(now, { type: 'tick' })
+        e.at(now, { type: 'lockFailed', unknown: false })
+      }
+      const writes: number[] = []
+      for (let now = 250 + outageMs; now < 20_000 && writes.length === 0; now += 250) {
+        if (e.words(now, { type: 'tick' }).some((word) => word.startsWith('write'))) writes.push(now)
+        else e.at(now, { type: 'read', lease: lease('r1', 'other') })
+      }
+      assert.deepEqual(writes, [takenAt])
+    })
+
+  test('after a time without the lock, at once where there is no fence: its holder has stopped', () => {
+    const e = election({ strict: false })
+    e.sees(lease('r1', 'other'))
+    e.at(250, { type: 'tick' })
+    e.at(3_000, { type: 'lockFailed', unknown: false })
+    const words = [
+      ...e.words(3_050, { type: 'tick' }),
+      ...e.words(3_060, { type: 'read', lease: lease('r1', 'other') }),
+    ]
+    assert.ok(words.includes('write me term 4 over r1'), words.join())
+  })
+
   test('not while the bus does not answer; at once when it does', () => {
     const e = election({ mayStand: false })
     assert.deepEqual(e.sees(null), [])

@@ -9,6 +9,8 @@ export interface ElectionConfig {
   strict: boolean
   /** The bus answers. */
   mayStand: boolean
+  /** The bus itself keeps the lock (see `Lock.onBus`). */
+  lockOnBus: boolean
   /** Somebody would tell if the holder's process died; so a lease that runs out untold means it is frozen. */
   watched: boolean
   /** 0 to 1, drawn anew for each step. */

@@ -21,8 +21,10 @@ export interface Election extends Sight {
   /** A write whose outcome is not known, as long as it could still be the one that is seen next. */
   readonly unsure: { expected: string | null; sentAt: number } | null
   readonly suspected: { holder: string; at: number } | null
-  /** Failed lock calls in a row. */
+  /** Failed lock calls in a row; when the first of them was sent (null: none did); since when none has failed. */
   readonly failures: number
+  readonly unreachedAt: number | null
+  readonly reachedSince: number
   /** When the next poll or renewal is due, and until when the lock is left alone. */
   readonly nextAt: number
   readonly pausedUntil: number
@@ -60,6 +62,8 @@ export type ElectionEvent = { now: number } & (
   | { type: 'reclaim' }
   /** The bus refused the term. */
   | { type: 'lost' }
+  /** The bus has taken nothing since then. */
+  | { type: 'failing'; since: number }
   /** Serving has ended: drained, or by itself. */
   | { type: 'served' }
   | { type: 'handOver'; successor?: string | undefined }
@@ -94,6 +98,8 @@ export const notStarted: Election = {
   sentAt: 0,
   unsure: null,
   failures: 0,
+  unreachedAt: null,
+  reachedSince: 0,
   nextAt: 0,
   pausedUntil: 0,
   renewedAt: null,

@@ -43,8 +43,6 @@ export interface Leadership {
 
 /** How long a hand-over waits for what is in flight. */
 const DRAIN_PATIENCE_MS = 10_000
-/** Appends that fail for this long while the lease holds: somebody else may reach the bus better. */
-const FAILING_MS = 5_000
 
 export function createLeadership({
   bus,
@@ -62,7 +60,7 @@ export function createLeadership({
   /** The active-passive entries, as they are when a term begins. */
   entries: () => Iterable<EntryRunner>
   onChange: () => void
-  /** The bus takes nothing from this replica for seconds. Called at most once per term. */
+  /** The bus takes nothing from this replica, and the lead is handed over because of that. */
   onFailing: () => void
 }): Leadership {
   let term: { sink: Sink; positions: Map<string, unknown>; signal: AbortSignal; running: Map<string, Running> } | null =
@@ -72,7 +70,6 @@ export function createLeadership({
   const serveTerm = async (fence: Fenced, held: Lead<Fenced>): Promise<boolean> => {
     const doubt = new AbortController()
     const signal = AbortSignal.any([held.signal, doubt.signal])
-    let gaveUp = false
     const publisher = createFencedPublisher({
       bus,
       fence,
@@ -83,11 +80,7 @@ export function createLeadership({
         log.warn('the outcome of a write is unknown: claiming anew and reading positions', { error })
         doubt.abort(error)
       },
-      onFailing: (sinceMs) => {
-        if (gaveUp || clock.monotonic() - sinceMs < FAILING_MS) return
-        gaveUp = true
-        onFailing()
-      },
+      onFailing: (sinceMs) => held.failing(sinceMs) && onFailing(),
     })
     const sink: Sink = {
       append: (member) => publisher.append(member),

@@ -135,7 +135,6 @@ export async function startReplica(options: ReplicaOptions): Promise<Replica> {
     onFailing() {
       log.warn('the bus takes nothing from this replica: handing the lead over', { replica: id })
       busFails = true
-      election?.elector.handOver()
       probeBus()
     },
   })

@@ -6,6 +6,7 @@ import type { Lease, Lock } from '../lock.ts'
 /** @param name `<namespace>/<eventsource>`, which is where `claim` looks for its lease */
 export function embeddedLock(client: Pick<LeaseBus, 'readLease' | 'writeLease' | 'onLease'>, name: string): Lock {
   return {
+    onBus: true,
     read: () => client.readLease(name).catch(asLockError),
     write: (record, expected) => client.writeLease(name, record, expected).catch(asLockError),
     onChange: (listener) => client.onLease((changed) => (changed === null || changed === name) && listener()),

@@ -20,6 +20,7 @@ export function jetstreamLock({ leases, client, name }: { leases: NatsKv; client
   }
 
   return {
+    onBus: true,
     async read() {
       const found = await leases.get(name).catch(asLockError)
       const lease = found === null ? null : leaseOf(found)

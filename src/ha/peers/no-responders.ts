@@ -109,6 +109,7 @@ export function noRespondersPeers({
   }
 
   const watchedLock: Lock = {
+    ...lock,
     read: async () => seen(await lock.read()),
     async write(record, expected) {
       const written = await lock.write(record, expected)
@@ -118,7 +119,6 @@ export function noRespondersPeers({
       }
       return written === null ? null : seen(written)
     },
-    onChange: (listener) => lock.onChange(listener),
   }
 
   return {
