@@ -137,7 +137,7 @@ suite('jetstream, one server', { skip, timeout: 120_000 }, () => {
     assert.equal((await lead(bus, source, 'r-1')).positions.get('e'), 2)
   })
 
-  test('the stream deleted and made anew: the term is over, the next claim begins in the new stream', async () => {
+  test('the stream deleted and made anew: the term is over, the next claim begins in the new stream, where the last one was', async () => {
     const source = newSource()
     const fence = await lead(bus, source)
     await bus.appendFenced(fence, [event('a', { position: 1 })])
@@ -148,10 +148,34 @@ suite('jetstream, one server', { skip, timeout: 120_000 }, () => {
     await until('there is a stream again', () => bus.status().connected)
     assert.deepEqual(kinds(await bus.appendFenced(fence, [event('b', { position: 2 })])), ['fenced'])
     assert.deepEqual(await eventsOf(bus, source), [])
-    const next = await bus.claim(source, { ...claimOf('r-1'), floor: fence.term })
+    const next = await bus.claim(source, { ...claimOf('r-0'), floor: fence.term })
     assert.equal(next.term, fence.term + 1)
+    assert.equal(next.positions.get('e'), 1)
     assert.deepEqual(kinds(await bus.appendFenced(next, [event('b', { position: 2 })])), ['stored'])
+    // From here on the record says it, to anybody.
+    const other = withOwnIds((await fixture.open()).bus)
+    const last = await lead(other, source, 'r-1')
+    assert.equal(last.positions.get('e'), 2)
+    await other.appendFenced(last, [event('c', { position: 3 })])
+    await jsm.streams.delete('default')
+    await other.append(source, [event('finds-out')])
+    await until('both know', () => bus.status().connected && other.status().connected)
+    const stale = await bus.claim(source, { ...claimOf('r-0'), floor: last.term })
+    assert.equal(stale.positions.get('e'), undefined, 'another has led since: what this one reached is old')
     await nc.close()
+  })
+
+  test('the stream purged: the term is over, the next claim goes on where the last one was', async () => {
+    const source = newSource()
+    const fence = await lead(bus, source)
+    await bus.appendFenced(fence, [event('a', { position: 1 })])
+    const nc = await stock(fixture)
+    await (await jetstreamManager(nc)).streams.purge('default')
+    await nc.close()
+    assert.deepEqual(kinds(await bus.appendFenced(fence, [event('b', { position: 2 })])), ['fenced'])
+    const next = await bus.claim(source, { ...claimOf('r-0'), floor: fence.term })
+    assert.equal(next.positions.get('e'), 1)
+    assert.deepEqual(kinds(await bus.appendFenced(next, [event('b', { position: 2 })])), ['stored'])
   })
 })
 

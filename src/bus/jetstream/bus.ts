@@ -45,7 +45,8 @@ const MAX_IN_FLIGHT = 20_000
 const MAX_IN_FLIGHT_BYTES = 128 << 20
 /** The server's own default; what it really is, is known once connected. */
 const MAX_PAYLOAD = 1 << 20
-const SETTLE = { firstMs: 50, maxMs: 1_000, jitter: 0.3 }
+/** Webhooks answer 503 until that has worked: it is not to be late. */
+const SETTLE = { firstMs: 50, maxMs: 250, jitter: 0.3 }
 
 interface Link extends Readers {
   nc: NatsConnection
@@ -127,24 +128,29 @@ export function openJetStream({
   }
 
   const settleOnce = async ({ nc, jsm }: Link): Promise<void> => {
-    await whenLed(jsm, clock)
-    const found = await ensureStream(jsm, nc.info?.version ?? '', {
+    const found = await ensureStream(jsm, await whenLed(jsm, clock), nc.info?.version ?? '', {
       streamConfig,
       // Asked once: who may not alter it waits for nothing at each reconnect.
       upgrade: facts === null,
       clock,
       log,
     })
-    await Promise.all([ensureBucket(jsm, BUCKET, found.replicas), ensureBucket(jsm, LEASES, found.replicas)])
+    const ensureBuckets = async () => {
+      await Promise.all([ensureBucket(jsm, BUCKET, found.replicas), ensureBucket(jsm, LEASES, found.replicas)])
+    }
+    if (facts === null) await ensureBuckets()
     if (facts !== null && facts.created !== found.created) {
       log.warn('the stream was deleted and made anew: claiming anew', { created: found.created })
       for (const fence of fences.values()) fence.end(fail('FENCED', 'the stream was deleted and made anew'))
     }
-    const { replicas, fencing } = found
-    if (facts === null) log.info('the stream is ready', { replicas, ...fencingFields(fencing) })
+    const before = facts
     facts = found
     trouble = null
     show()
+    const { replicas, fencing } = found
+    if (before === null) log.info('the stream is ready', { replicas, ...fencingFields(fencing) })
+    // Events need not wait until the buckets, too, have leaders again.
+    else await ensureBuckets()
   }
 
   const begin = async (): Promise<void> => {
@@ -246,8 +252,12 @@ export function openJetStream({
     async claim(source, claim) {
       const now = live()
       const held = facts!
+      const key = sourceKey(source)
+      const before = fences.get(key)
+      // Nobody else has led since: should the record be gone (the stream deleted or purged), this is where to go on.
+      const reached = before !== undefined && before.term >= claim.floor ? before.reached : null
       const beside = { kv: buckets.data, maxRecordBytes: maxEventBytes, log }
-      const claimed = await claimTerm({ ...now, ...beside }, source, claim)
+      const claimed = await claimTerm({ ...now, ...beside }, source, claim, reached)
       if (facts !== held && facts?.created !== held.created) throw fail('FENCED', 'the stream was made anew meanwhile')
       const fence = createFence({
         ...claimed,
@@ -260,8 +270,7 @@ export function openJetStream({
         connected,
         clock,
       })
-      const key = sourceKey(source)
-      fences.get(key)?.retire()
+      before?.retire()
       fences.set(key, fence)
       return fence
     },

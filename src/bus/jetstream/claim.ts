@@ -28,44 +28,51 @@ export interface ClaimParts extends Readers {
   log: Logger
 }
 
-/** @throws FENCED another claim came between; BUS_UNAVAILABLE, OUTCOME_UNKNOWN */
-export async function claimTerm(parts: ClaimParts, source: SourceRef, claim: Claim): Promise<Claimed> {
-  const own = (await ownRecord(parts.jsm, source, claim.nonce)) ?? (await writeRecord(parts, source, claim))
+/**
+ * @param reached where to go on when the stream has no record any more; null: afresh
+ * @throws FENCED another claim came between; BUS_UNAVAILABLE, OUTCOME_UNKNOWN
+ */
+export async function claimTerm(
+  parts: ClaimParts,
+  source: SourceRef,
+  claim: Claim,
+  reached: ReadonlyMap<string, unknown> | null = null,
+): Promise<Claimed> {
+  const before = await newestRecord(parts.jsm, source)
+  const own = ofNonce(before, claim.nonce) ?? (await writeRecord(parts, source, claim, before, reached))
   const positions = await positionsAt(parts, source, own)
   void tidyBeside(parts.kv, source, own.record)
   return { ...own, positions }
 }
 
 /** The newest term record and its place, or null; a place with a record that cannot be read is one all the same. */
-export async function newestRecord(
-  jsm: JetStreamManager,
-  source: SourceRef,
-): Promise<{ seq: number; record: TermRecord | null } | null> {
+export async function newestRecord(jsm: JetStreamManager, source: SourceRef): Promise<Found | null> {
   const found = await lastOn(jsm, termSubject(source))
   return found === null ? null : { seq: found.seq, record: decodeRecord(found.data) }
 }
 
-/** What was written by an earlier attempt whose answer was lost. */
-async function ownRecord(
-  jsm: JetStreamManager,
-  source: SourceRef,
-  nonce: string,
-): Promise<{ record: TermRecord; seq: number } | null> {
-  const newest = await newestRecord(jsm, source)
-  return newest?.record?.nonce === nonce ? { record: newest.record, seq: newest.seq } : null
+interface Found {
+  seq: number
+  record: TermRecord | null
+}
+
+/** The record, if it is the one that an earlier attempt has written whose answer was lost. */
+function ofNonce(found: Found | null, nonce: string): { record: TermRecord; seq: number } | null {
+  return found?.record?.nonce === nonce ? { record: found.record, seq: found.seq } : null
 }
 
 async function writeRecord(
   { jsm, sender, kv, maxRecordBytes }: ClaimParts,
   source: SourceRef,
   { holder, nonce, floor }: Claim,
+  before: Found | null,
+  reached: ReadonlyMap<string, unknown> | null,
 ): Promise<{ record: TermRecord; seq: number }> {
-  const before = await newestRecord(jsm, source)
   const record: TermRecord = {
     term: Math.max(before?.record?.term ?? 0, floor) + 1,
     holder,
     nonce,
-    positions: before?.record?.positions ?? {},
+    positions: before?.record?.positions ?? (before === null && reached !== null ? Object.fromEntries(reached) : {}),
     ...(before?.record?.beside === undefined ? {} : { beside: before.record.beside }),
     // Without one that can be read, all that is on the log counts.
     since: before?.record ? (before.record.since ?? before.seq) : 0,
@@ -83,7 +90,7 @@ async function writeRecord(
   if (outcome.outcome === 'stored') return { record: decodeRecord(payload)!, seq: outcome.seq }
   if (outcome.outcome === 'fenced') {
     // Perhaps by an earlier attempt of one's own, which came late.
-    const own = await ownRecord(jsm, source, nonce)
+    const own = ofNonce(await newestRecord(jsm, source), nonce)
     if (own !== null) return own
   }
   throw 'error' in outcome ? outcome.error : fail('BUG', `a claim was answered ${outcome.outcome}`)

@@ -14,6 +14,8 @@ import { header, type TermRecord, termSubject } from './record.ts'
 import type { StreamFacts } from './stream.ts'
 
 export interface JetStreamFence extends Fenced {
+  /** Each entry's position as it is now: all up to it is on the stream, or was filtered out. */
+  readonly reached: ReadonlyMap<string, unknown>
   append(batch: (Append | Advance)[]): Promise<Outcome[]>
   /** Asks the stream whether this term still rules. @throws FENCED when it does not; BUS_UNAVAILABLE, OUTCOME_UNKNOWN */
   check(): Promise<void>
@@ -194,7 +196,9 @@ export function createFence(parts: FenceParts): JetStreamFence {
     const no = refusal(ack)
     if (repeated || ack.duplicate === true || no?.outcome === 'refused') {
       rollBack()
-      return await oneByOne(members)
+      // Stored by a newer term, perhaps: that need not be found out one by one.
+      const older = await check().then(() => null, failure)
+      return older === null ? await oneByOne(members) : members.map(() => older)
     }
     if (no !== null) {
       rollBack()
@@ -273,6 +277,7 @@ export function createFence(parts: FenceParts): JetStreamFence {
     source,
     term,
     positions: read,
+    reached: positions,
     fencing: fencing.kind === 'none' ? 'lease-only' : 'strict',
     ...(fencing.kind === 'none' ? { reason: fencing.reason } : {}),
     append: (batch) => inTurn(() => append(batch)),

@@ -72,36 +72,29 @@ export function wantedStream(text: string, clock: Clock): Partial<StreamConfig> 
 }
 
 const ASK_EVERY_MS = 250
-const ASK_TIMES = 8
 
 /**
- * Resolves once the stream's leader answers, or the cluster says that there is no such stream. Asks again before the last question
- * has timed out: a leader that was elected meanwhile answers only what comes after. @throws what the last one was answered
+ * What the stream's leader says of it, once there is one; null when the cluster says that there is no such stream. Asks again before
+ * the last question has timed out: a leader that was elected meanwhile answers only what comes after. @throws what the first question was
+ * answered that failed; the caller then begins anew, so that there is always a young one
  */
-export function whenLed(jsm: JetStreamManager, clock: Clock): Promise<void> {
+export function whenLed(jsm: JetStreamManager, clock: Clock): Promise<StreamInfo | null> {
   return new Promise((resolve, reject) => {
-    let asked = 0
-    let failed = 0
     let cancel = () => {}
     const ask = () => {
-      if (++asked < ASK_TIMES) cancel = clock.after(ASK_EVERY_MS, ask)
-      info(jsm).then(
-        () => {
-          cancel()
-          resolve()
-        },
-        (error: unknown) => {
-          if (++failed === ASK_TIMES) reject(error as Error)
-        },
-      )
+      cancel = clock.after(ASK_EVERY_MS, ask)
+      info(jsm)
+        .finally(() => cancel())
+        .then(resolve, reject)
     }
     ask()
   })
 }
 
-/** Finds or makes the stream. @throws BUS_UNAVAILABLE what the server said */
+/** Makes the stream unless it was found, or raises the one that was. @throws BUS_UNAVAILABLE what the server said */
 export async function ensureStream(
   jsm: JetStreamManager,
+  found: StreamInfo | null,
   serverVersion: string,
   {
     streamConfig,
@@ -117,7 +110,6 @@ export async function ensureStream(
   },
 ): Promise<StreamFacts> {
   const atomic = atLeast(serverVersion, 2, 12)
-  const found = await info(jsm)
   if (found !== null) return factsOf(upgrade ? await upgraded(jsm, found, atomic, log) : found, serverVersion)
   const wanted = wantedStream(streamConfig, clock)
   try {
