@@ -44,7 +44,8 @@ async function runFiles(files: string[], concurrency: number): Promise<void> {
     files,
     concurrency,
     cwd: root,
-    timeout: 900_000,
+    // Of a file.
+    timeout: values.full ? 2_700_000 : 900_000,
     ...(values.only === undefined ? {} : { testNamePatterns: [values.only] }),
     ...(values.coverage
       ? { coverage: true, coverageIncludeGlobs: ['src/**'], coverageExcludeGlobs: ['**/*.test.ts'] }

@@ -198,7 +198,7 @@ export async function startRig(
     write: (text) => writeFileSync(manifest, text),
     restart: start,
     async killAll() {
-      killGroup(supervisor.pid!)
+      killIfThere(-supervisor.pid!)
       await exited
     },
     async stop() {
@@ -206,7 +206,7 @@ export async function startRig(
       return await exited
     },
     async close() {
-      killGroup(supervisor.pid!)
+      killIfThere(-supervisor.pid!)
       if (supervisor.exitCode === null && supervisor.signalCode === null) await exited
       rmSync(dir, { recursive: true, force: true, maxRetries: 10 })
     },
@@ -247,9 +247,10 @@ export async function nextLeader(
   return leader!
 }
 
-function killGroup(pid: number): void {
+/** Signals a process, or with a negative number a process group, that may have ended meanwhile. */
+export function killIfThere(pid: number, signal: NodeJS.Signals = 'SIGKILL'): void {
   try {
-    process.kill(-pid, 'SIGKILL')
+    process.kill(pid, signal)
   } catch {
     // already gone
   }

@@ -10,6 +10,8 @@ export interface Crowd {
   readonly statuses: Map<number, number>
   /** Why there was no answer, when there was none: the codes of the errors, with how often. */
   readonly failures: Map<string, number>
+  /** Answers 503: how many had no Retry-After, and how long the slowest took, milliseconds. */
+  readonly refusals: { withoutRetryAfter: number; slowestMs: number }
   /** Stops sending new events, lets each sender finish its own. */
   stop(): Promise<void>
 }
@@ -37,6 +39,11 @@ export function startCrowd(
   const acknowledged: string[] = []
   const statuses = new Map<number, number>()
   const failures = new Map<string, number>()
+  const refusals = { withoutRetryAfter: 0, slowestMs: 0 }
+  const refused = (retryAfter: string | undefined, tookMs: number) => {
+    if (retryAfter === undefined) refusals.withoutRetryAfter++
+    refusals.slowestMs = Math.max(refusals.slowestMs, tookMs)
+  }
   const failed = (code: string) => failures.set(code, (failures.get(code) ?? 0) + 1)
   const agent = new Agent({ keepAlive: true, maxSockets: senders })
   let sending = true
@@ -50,7 +57,7 @@ export function startCrowd(
     for (let n = 0; sending; n++) {
       const key = `${name}s${sender}-${n}`
       while (!givenUp) {
-        const status = await post(agent, url, key, attemptTimeoutMs, failed)
+        const status = await post(agent, url, key, attemptTimeoutMs, { failed, refused })
         statuses.set(status, (statuses.get(status) ?? 0) + 1)
         if (status === 200) {
           acknowledged.push(key)
@@ -66,6 +73,7 @@ export function startCrowd(
     acknowledged,
     statuses,
     failures,
+    refusals,
     async stop() {
       sending = false
       await done
@@ -80,9 +88,10 @@ function post(
   url: string,
   key: string,
   timeoutMs: number,
-  failed: (code: string) => void,
+  { failed, refused }: { failed(code: string): void; refused(retryAfter: string | undefined, tookMs: number): void },
 ): Promise<number> {
   const body = JSON.stringify({ key })
+  const startedMs = performance.now()
   return new Promise((resolve) => {
     const sent = request(
       url,
@@ -97,7 +106,10 @@ function post(
           failed(`${error.code ?? error.message} in the answer`)
           resolve(0)
         })
-        answer.on('end', () => resolve(answer.statusCode ?? 0))
+        answer.on('end', () => {
+          if (answer.statusCode === 503) refused(answer.headers['retry-after'], performance.now() - startedMs)
+          resolve(answer.statusCode ?? 0)
+        })
         answer.resume()
       },
     )

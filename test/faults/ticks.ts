@@ -1,52 +1,61 @@
-/** Checks of a calendar entry `tick` of the EventSource `clock` that ticks each second. */
+/** Calendar entries that tick, and the check that the log has each of their ticks once. */
 import assert from 'node:assert/strict'
-import { eventId } from '../../src/core/event.ts'
+import { eventId, rfc3339Nano } from '../../src/core/event.ts'
 import { fingerprintOf } from '../../src/runtime/fingerprint.ts'
 import calendar from '../../src/sources/calendar.ts'
 import type { Line } from './rig.ts'
 
-export const ticking = (replicas: number) => () =>
+/** An entry that ticks; by default `tick` of the EventSource `clock`, each second. */
+export interface Ticking {
+  namespace: string
+  entry: string
+  everyMs: number
+}
+
+const perSecond: Ticking = { namespace: 'default', entry: 'tick', everyMs: 1000 }
+
+/** The EventSource `clock` with these entries. */
+export const clockOf = (replicas: number, entries: Ticking[], namespace = 'default'): string =>
   `apiVersion: argoproj.io/v1alpha1
 kind: EventSource
 metadata:
   name: clock
+  namespace: ${namespace}
 spec:
   replicas: ${replicas}
   calendar:
-    tick:
-      interval: 1s
-`
+${entries.map(({ entry, everyMs }) => `    ${entry}:\n      interval: ${everyMs}ms\n`).join('')}`
 
-const fingerprint = fingerprintOf(calendar, calendar.spec.parse({ interval: '1s' }))
+export const ticking = (replicas: number) => () => clockOf(replicas, [perSecond])
 
-/** The id of the tick at `ms`. */
-const idAt = (ms: number): string =>
-  eventId(
-    'default',
-    'clock',
-    'tick',
-    `${fingerprint === '' ? '' : `${fingerprint}/`}${new Date(ms).toISOString().replace('.000Z', 'Z')}`,
-  )
+/** The ids of an entry's ticks, by the time at which they are due. */
+function idsOf({ namespace, entry, everyMs }: Ticking): (dueMs: number) => string {
+  const fingerprint = fingerprintOf(calendar, calendar.spec.parse({ interval: `${everyMs}ms` }))
+  return (dueMs) => eventId(namespace, 'clock', entry, `${fingerprint}/${rfc3339Nano(dueMs)}`)
+}
 
-/** The lines are the unbroken row of ticks: none missing, none doubled, in order. @returns how many */
-export function assertEveryTickOnce(lines: Line[]): number {
-  const firstMs = timeOfTick(lines[0])
+/** The lines are the unbroken row of an entry's ticks: none missing, none doubled, in order. @returns how many */
+export function assertEveryTickOnce(lines: Line[], of: Ticking = perSecond): number {
+  const idAt = idsOf(of)
+  const firstMs = timeOfTick(lines[0], of)
   const ids = lines.map((line) => line.event.id)
-  const expected = lines.map((_, i) => idAt(firstMs + i * 1000))
-  const wrong = ids.findIndex((id, i) => id !== expected[i])
+  const wrong = ids.findIndex((id, i) => id !== idAt(firstMs + i * of.everyMs))
   const around = lines
     .slice(Math.max(0, wrong - 3), wrong + 3)
     .map((line) => `${line.seq} ${line.time} ${line.event.id}`)
-  assert.equal(wrong, -1, `not the unbroken row of ticks from event ${wrong} on:\n${around.join('\n')}`)
+  assert.equal(wrong, -1, `${of.entry}: not the unbroken row of ticks from event ${wrong} on:\n${around.join('\n')}`)
   return ids.length
 }
 
 /** When the tick of this line was due. */
-export function timeOfTick(line: Line | undefined): number {
-  assert.ok(line, 'no tick is on the log')
-  const storedMs = Math.floor(Date.parse(line.time) / 1000) * 1000
-  for (let back = 0; back < 120; back++) {
-    if (idAt(storedMs - back * 1000) === line.event.id) return storedMs - back * 1000
+export function timeOfTick(line: Line | undefined, of: Ticking = perSecond): number {
+  assert.ok(line, `no tick of ${of.entry} is on the log`)
+  const idAt = idsOf(of)
+  // Intervals are anchored at a whole second.
+  const storedMs = Date.parse(line.time)
+  const lastMs = storedMs - (storedMs % of.everyMs)
+  for (let dueMs = lastMs; dueMs > storedMs - 120_000; dueMs -= of.everyMs) {
+    if (idAt(dueMs) === line.event.id) return dueMs
   }
   throw new Error(`${line.event.id} is not the id of a tick near ${line.time}`)
 }

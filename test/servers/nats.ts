@@ -1,9 +1,10 @@
 /** nats-server: the newest (built by Go) and Debian's 2.9, alone or as a cluster. */
-import { execFileSync } from 'node:child_process'
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { execFile, execFileSync } from 'node:child_process'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { promisify } from 'node:util'
 import { installed, serversDir } from './cache.ts'
 import { freePorts, type ServerProcess, startProcess } from './process.ts'
 
@@ -48,6 +49,17 @@ export interface NatsServer extends ServerProcess {
   readonly index: number
   /** Starts it again on the same port and data after a kill or stop. @param config other further lines from now on */
   restart(config?: string): Promise<NatsServer>
+  /** `nats-server --signal`: `ldm` lets clients go, then ends; `reload` reads the configuration anew. */
+  signal(command: 'ldm' | 'reload'): Promise<void>
+}
+
+export interface NatsServers {
+  /** By index; each as it was started last. */
+  readonly servers: NatsServer[]
+  readonly urls: string[]
+  /** Other further lines of configuration for all, from now on and after a restart too. */
+  configure(config: string): Promise<void>
+  close(): Promise<void>
 }
 
 export interface NatsOptions {
@@ -58,14 +70,18 @@ export interface NatsOptions {
   config?: string
   /** A free port for the first node; any by default. */
   port?: number
+  /** Whether clients learn the addresses of the other servers; not when they are to come through proxies. */
+  advertise?: boolean
 }
 
 /** Starts one server or a cluster, with JetStream on file storage. `close` removes everything. */
-export async function startNats({ line = 'newest', nodes = 1, config = '', port }: NatsOptions = {}): Promise<{
-  servers: NatsServer[]
-  urls: string[]
-  close(): Promise<void>
-}> {
+export async function startNats({
+  line = 'newest',
+  nodes = 1,
+  config = '',
+  port,
+  advertise = true,
+}: NatsOptions = {}): Promise<NatsServers> {
   const binary = natsBinary(line)
   if (binary === null) throw new Error('nats-server is not installed: npm run servers')
   const dir = mkdtempSync(join(tmpdir(), 'vedette-nats-'))
@@ -73,34 +89,45 @@ export async function startNats({ line = 'newest', nodes = 1, config = '', port 
   const clients = ports.slice(0, nodes)
   if (port !== undefined) clients[0] = port
   const routes = ports.slice(nodes).map((port) => `nats://127.0.0.1:${port}`)
-  const { writeFileSync } = await import('node:fs')
+  const further = clients.map(() => config)
 
-  const start = async (index: number, lines: string): Promise<NatsServer> => {
-    const file = join(dir, `n${index}.conf`)
-    const cluster = `cluster { name: C, listen: "127.0.0.1:${ports[nodes + index]}", routes: [${routes.map((route) => `"${route}"`).join(', ')}] }`
+  const fileOf = (index: number) => join(dir, `n${index}.conf`)
+  const writeConfig = (index: number) => {
+    const cluster = `cluster { name: C, listen: "127.0.0.1:${ports[nodes + index]}", no_advertise: ${!advertise}, routes: [${routes.map((route) => `"${route}"`).join(', ')}] }`
     writeFileSync(
-      file,
-      `server_name: n${index}\nlisten: "127.0.0.1:${clients[index]}"\njetstream { store_dir: "${join(dir, `n${index}`)}" }\n${nodes > 1 ? cluster : ''}\n${lines}\n`,
+      fileOf(index),
+      `server_name: n${index}\nlisten: "127.0.0.1:${clients[index]}"\njetstream { store_dir: "${join(dir, `n${index}`)}" }\n${nodes > 1 ? cluster : ''}\n${further[index]}\n`,
     )
-    const server = await startProcess(binary, ['-c', file], { ready: () => accepts(clients[index]!) })
+  }
+  const start = async (index: number): Promise<NatsServer> => {
+    writeConfig(index)
+    const server = await startProcess(binary, ['-c', fileOf(index)], { ready: () => accepts(clients[index]!) })
     return {
       ...server,
       index,
       port: clients[index]!,
       url: `nats://127.0.0.1:${clients[index]}`,
-      restart: (changed = lines) => restart(index, changed),
+      async restart(changed) {
+        if (changed !== undefined) further[index] = changed
+        servers[index] = await start(index)
+        return servers[index]
+      },
+      async signal(command) {
+        await promisify(execFile)(binary, ['--signal', `${command}=${server.pid}`])
+      },
     }
   }
-  const servers: NatsServer[] = []
-  const restart = async (index: number, lines = config): Promise<NatsServer> => {
-    const server = await start(index, lines)
-    servers[index] = server
-    return server
-  }
-  await Promise.all(clients.map((_, index) => restart(index)))
+  const servers = await Promise.all(clients.map((_, index) => start(index)))
   return {
     servers,
     urls: clients.map((port) => `nats://127.0.0.1:${port}`),
+    async configure(changed) {
+      further.fill(changed)
+      for (const { index, signal } of servers) {
+        writeConfig(index)
+        await signal('reload')
+      }
+    },
     async close() {
       await Promise.all(servers.map((server) => server.kill()))
       if (existsSync(dir)) rmSync(dir, { recursive: true, force: true })

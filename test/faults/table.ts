@@ -1,0 +1,53 @@
+/**
+ * The fault table: each scenario with each number of replicas is a test and a row. Every run does each scenario once, with
+ * VEDETTE_FULL=1 all of it. With VEDETTE_FAULT_ROWS=FILE the rows are appended to that file, one JSON object a line, for tools/fault-table.ts.
+ */
+import { appendFileSync } from 'node:fs'
+import { type TestContext, test } from 'node:test'
+import { without } from '../servers/cache.ts'
+import { natsBinary } from '../servers/nats.ts'
+import type { Verdict } from './world.ts'
+
+export interface Scenario {
+  /** What happens. */
+  fault: string
+  /** Numbers of replicas; the first is the one of every run. */
+  replicas: number[]
+  /** @param full takes the durations that the fault names; else shorter ones. @returns what the log says, and what else is worth a column */
+  run(t: TestContext, replicas: number, full: boolean): Promise<Verdict & { note?: string }>
+}
+
+/** A row of the table. */
+export interface Row extends Partial<Verdict> {
+  group: string
+  fault: string
+  replicas: number
+  passed: boolean
+  note?: string
+}
+
+const skip = without('nats-server', natsBinary('newest'))
+const full = process.env.VEDETTE_FULL === '1'
+const TIMEOUT_MS = 240_000
+
+/** Registers a test for each row. @param group the heading that the rows stand under */
+export function faultTable(group: string, scenarios: Scenario[]): void {
+  for (const { fault, replicas, run } of scenarios) {
+    for (const count of full ? [...replicas].sort((a, b) => a - b) : replicas.slice(0, 1)) {
+      test(`${fault}; ${count} replicas`, { skip, timeout: TIMEOUT_MS }, async (t) => {
+        let row: Row = { group, fault, replicas: count, passed: false }
+        try {
+          const found = await run(t, count, full)
+          row = { ...row, ...found, passed: true }
+          t.diagnostic(shown(row))
+        } finally {
+          const { VEDETTE_FAULT_ROWS } = process.env
+          if (VEDETTE_FAULT_ROWS !== undefined) appendFileSync(VEDETTE_FAULT_ROWS, `${JSON.stringify(row)}\n`)
+        }
+      })
+    }
+  }
+}
+
+const shown = ({ ticks, acknowledged, terms, longestPauseMs, note }: Row): string =>
+  `${ticks} ticks, ${acknowledged} acknowledged, ${terms} terms, longest pause ${longestPauseMs} ms${note ? `; ${note}` : ''}`
