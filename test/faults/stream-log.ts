@@ -20,23 +20,23 @@ export interface StreamLog {
 const SILENCE_MS = 10_000
 const PATIENCE_MS = 30_000
 
-/** All that the stream `default` holds now. A cluster that has just come back may not make consumers yet: that is waited for. */
-export async function readStream(nc: NatsConnection): Promise<StreamLog> {
+/** All that the stream, or a mirror of it, holds now. A cluster that has just come back may not make consumers yet: that is waited for. */
+export async function readStream(nc: NatsConnection, stream = 'default'): Promise<StreamLog> {
   const deadline = performance.now() + PATIENCE_MS
   for (;;) {
     try {
-      return await readOnce(nc)
+      return await readOnce(nc, stream)
     } catch (error) {
       if (performance.now() > deadline) throw error
     }
   }
 }
 
-async function readOnce(nc: NatsConnection): Promise<StreamLog> {
+async function readOnce(nc: NatsConnection, stream: string): Promise<StreamLog> {
   const log: StreamLog = { events: [], records: [] }
-  const { state } = await (await jetstreamManager(nc, { checkAPI: false })).streams.info('default')
+  const { state } = await (await jetstreamManager(nc, { checkAPI: false })).streams.info(stream)
   if (state.messages === 0) return log
-  const consumer = await jetstream(nc).consumers.get('default', { deliver_policy: DeliverPolicy.All })
+  const consumer = await jetstream(nc).consumers.get(stream, { deliver_policy: DeliverPolicy.All })
   const messages = await consumer.consume({ max_messages: 1_000 })
   const tooLong = setTimeout(() => messages.stop(new Error('the stream cannot be read')), SILENCE_MS)
   try {
