@@ -13,8 +13,8 @@ export interface Account {
   filterFailed(eventId: string, error: unknown, kept: boolean): void
   /** The bus has answered. @param startedMs monotonic, when the event was handed over */
   settled(outcome: Outcome, startedMs: number, eventId: string): void
-  /** What is wrong with the origin; null: nothing any more. Logged once per change. */
-  condition(text: string | null): void
+  /** What is wrong with the origin, or with the hooks there; null: nothing any more. Logged once per change. */
+  condition(text: string | null, of?: 'origin' | 'hooks'): void
   report(): Pick<
     EntryReport,
     | 'published'
@@ -52,7 +52,7 @@ export function createAccount({
 }): Account {
   const counts = { published: 0, duplicates: 0, filtered: 0, filterErrors: 0, failed: 0, skipped: 0 }
   let lastEventMs: number | null = null
-  let condition: { text: string; sinceMs: number } | null = null
+  const conditions = new Map<'origin' | 'hooks', { text: string; sinceMs: number }>()
   let filterError: { text: string; sinceMs: number; lastMs: number; loggedMs: number } | null = null
 
   const second = { startedMs: 0, events: 0 }
@@ -106,16 +106,18 @@ export function createAccount({
           metrics.processingFailed()
       }
     },
-    condition(text) {
-      if ((condition?.text ?? null) === text) return
+    condition(text, of = 'origin') {
+      const before = conditions.get(of)?.text ?? null
+      if (before === text) return
       if (text !== null) log.warn('entry has a problem', { error: text })
-      else log.info('entry is fine again', { after: condition?.text })
-      condition = text === null ? null : { text, sinceMs: clock.now() }
+      else log.info('entry is fine again', { after: before })
+      if (text === null) conditions.delete(of)
+      else conditions.set(of, { text, sinceMs: clock.now() })
       onChange()
     },
     report() {
       if (filterError !== null && clock.now() - filterError.lastMs > FILTER_ERROR_SHOWN_MS) filterError = null
-      const shown = condition ?? filterError
+      const shown = conditions.get('origin') ?? conditions.get('hooks') ?? filterError
       return { ...counts, lastEventMs, error: shown?.text ?? null, errorSinceMs: shown?.sinceMs ?? null }
     },
   }
