@@ -23,6 +23,8 @@ export interface Finding {
   remedy?: string
   /** True when the entry can never work as written: `run` does not serve it and shows this message. */
   fatal?: boolean
+  /** True for a warning of what works as written but is seldom meant: `validate --strict` lets it pass. */
+  advice?: boolean
 }
 
 export interface Example {
@@ -171,6 +173,8 @@ export interface HookTarget<H extends Hook = Hook> {
   update?(hook: H, signal: AbortSignal): Promise<void>
   /** Deletes a hook of ours; one that is gone already is no error. */
   delete(hook: H, signal: AbortSignal): Promise<void>
+  /** Asks the provider to send again what it could not hand over lately. Called at each look. @returns how many */
+  recover?(hook: H, signal: AbortSignal): Promise<number>
   /** True when the provider makes the secret and shows it only at creation: a hook whose secret is not known is replaced. */
   secretAtCreation?: boolean
 }

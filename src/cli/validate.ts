@@ -12,7 +12,7 @@ export default function register(program: Command): void {
     .command('validate')
     .description('check manifests: every mistake with its place, all in one run')
     .argument('<file...>', 'YAML files, directories of them, or - for standard input')
-    .option('--strict', 'exit 1 for warnings too')
+    .option('--strict', 'exit 1 for warnings too (not for mere advice, such as a missing signature check)')
     .option('--json', 'print a JSON array of findings')
     .addHelpText(
       'after',
@@ -39,11 +39,21 @@ async function validate(paths: string[], { strict = false, json = false }: Optio
   const errors = diagnostics.filter(({ severity }) => severity === 'error').length
   const warnings = diagnostics.length - errors
   process.stderr.write(`${count(files.length, 'file')}: ${count(errors, 'error')}, ${count(warnings, 'warning')}\n`)
-  if (errors > 0 || (strict && warnings > 0)) process.exitCode = 1
+  if (errors > 0 || (strict && diagnostics.some(({ advice }) => advice !== true))) process.exitCode = 1
 }
 
-function asJson({ file, line, column, severity, at, message, remedy, fatal = false }: Diagnostic): object {
-  return { file, line, column, severity, path: at, message, remedy: remedy ?? null, fatal }
+function asJson({
+  file,
+  line,
+  column,
+  severity,
+  at,
+  message,
+  remedy,
+  fatal = false,
+  advice = false,
+}: Diagnostic): object {
+  return { file, line, column, severity, path: at, message, remedy: remedy ?? null, fatal, advice }
 }
 
 function count(n: number, noun: string): string {

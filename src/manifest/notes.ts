@@ -8,6 +8,7 @@ export interface Note {
   message: string
   remedy?: string | undefined
   fatal?: boolean | undefined
+  advice?: boolean | undefined
   /** Points at the key although the value is a scalar: the key itself is the mistake. */
   on?: 'key' | 'value'
 }
@@ -30,7 +31,7 @@ export function createNotes(
   return {
     list,
     place,
-    add({ severity, path, message, remedy, fatal, on }) {
+    add({ severity, path, message, remedy, fatal, advice, on }) {
       list.push({
         ...place(path, on),
         severity,
@@ -39,6 +40,7 @@ export function createNotes(
         message,
         ...(remedy === undefined ? {} : { remedy }),
         ...(fatal === true ? { fatal } : {}),
+        ...(advice === true ? { advice } : {}),
       })
     },
   }

@@ -7,6 +7,7 @@ import type { SourceDefinition } from '../source.ts'
 const registry: Record<string, () => Promise<{ default: SourceDefinition<any, any> }>> = {
   calendar: () => import('./calendar.ts'),
   file: () => import('./file.ts'),
+  github: () => import('./github.ts'),
   webhook: () => import('./webhook.ts'),
 }
 

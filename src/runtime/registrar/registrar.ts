@@ -107,11 +107,11 @@ function createPasses(options: RegistrarOptions) {
     const errors: string[] = []
     let retryMs = 0
     const targets = await bounded(clock, signal, (limited) => registration.targets(limited))
-    for (const target of targets) {
+    for (const target of targets.map((target) => limitedCalls(target, clock))) {
       signal.throwIfAborted()
       const { name } = target
       try {
-        const changed = await settle(limitedCalls(target, clock), {
+        const { hook, changed } = await settle(target, {
           known: stored.records.hooks[name],
           wanted,
           signal,
@@ -123,9 +123,11 @@ function createPasses(options: RegistrarOptions) {
           },
         })
         if (changed) {
-          log.info('hook is as wanted', { target: name, hook: stored.records.hooks[name]?.id })
+          log.info('hook is as wanted', { target: name, hook: hook.id })
           await clock.sleep(AFTER_CHANGE_MS, signal)
         }
+        const again = (await target.recover?.(hook, signal)) ?? 0
+        if (again > 0) log.warn('deliveries that had failed are asked for again', { target: name, deliveries: again })
       } catch (error) {
         if (signal.aborted || isVedetteError(error, 'LOCK_UNAVAILABLE', 'BUS_UNAVAILABLE', 'OUTCOME_UNKNOWN'))
           throw error
@@ -186,15 +188,18 @@ export async function bounded<T>(
 }
 
 /** A target whose calls end in time. */
-export function limitedCalls<H extends HookTarget>(target: H, clock: Clock): HookTarget {
-  const { update } = target
+export function limitedCalls(target: HookTarget<any>, clock: Clock): HookTarget<any> {
+  const limit =
+    <A extends unknown[], T>(call: (...args: [...A, AbortSignal]) => Promise<T>) =>
+    (...args: [...A, AbortSignal]): Promise<T> =>
+      bounded(clock, args.at(-1) as AbortSignal, (limited) => call(...(args.slice(0, -1) as A), limited))
+  const { update, recover } = target
   return {
     ...target,
-    list: (signal) => bounded(clock, signal, (limited) => target.list(limited)),
-    create: (signal) => bounded(clock, signal, (limited) => target.create(limited)),
-    ...(update === undefined
-      ? {}
-      : { update: (hook, signal) => bounded(clock, signal, (limited) => update.call(target, hook, limited)) }),
-    delete: (hook, signal) => bounded(clock, signal, (limited) => target.delete(hook, limited)),
+    list: limit(target.list),
+    create: limit(target.create),
+    delete: limit(target.delete),
+    ...(update === undefined ? {} : { update: limit(update) }),
+    ...(recover === undefined ? {} : { recover: limit(recover) }),
   }
 }

@@ -16,9 +16,12 @@ export interface Settling {
 
 /**
  * Lists, makes what is missing, lists again, keeps the oldest of ours, deletes the others, updates the one kept when it is not as
- * wanted. @returns true when something was changed at the provider. @throws what the provider threw
+ * wanted. @returns the one kept, and whether something was changed at the provider. @throws what the provider threw
  */
-export async function settle<H extends Hook>(target: HookTarget<H>, settling: Settling): Promise<boolean> {
+export async function settle<H extends Hook>(
+  target: HookTarget<H>,
+  settling: Settling,
+): Promise<{ hook: H; changed: boolean }> {
   const { known, wanted, signal, beforeCreate, save } = settling
   const list = async () => {
     const hooks = await target.list(signal)
@@ -53,7 +56,7 @@ export async function settle<H extends Hook>(target: HookTarget<H>, settling: Se
   if (!current) await target.update?.(kept, signal)
   const secret = [made, known].find((record) => record?.id === id)?.secret
   await save({ id, wanted, ...(secret === undefined ? {} : { secret }) })
-  return made !== undefined || surplus.length > 0 || !current
+  return { hook: kept, changed: made !== undefined || surplus.length > 0 || !current }
 }
 
 /** By creation, else by id: numbers by value, as providers count. */

@@ -3,6 +3,7 @@
  * all accepted secrets are tried. No secret is ever part of what is returned or thrown.
  */
 import { createHmac, hash, timingSafeEqual } from 'node:crypto'
+import type { HttpRequest } from '../../source.ts'
 
 type Bytes = string | Uint8Array
 
@@ -60,14 +61,16 @@ export function checkHubSignature(
 ): Refused | null {
   if (header === undefined || header === '') return 'missing signature'
   const equals = header.indexOf('=')
-  if (equals < 0) return 'error parsing signature'
+  if (equals < 0) return `error parsing signature ${shown(header)}`
   const algorithm = header.slice(0, equals)
   if (algorithm === 'sha1') return 'SHA-1 signatures are not accepted'
-  if (algorithm !== 'sha256' && algorithm !== 'sha512') return 'unknown hash type prefix'
+  if (algorithm !== 'sha256' && algorithm !== 'sha512') return `unknown hash type prefix: ${shown(algorithm)}`
   const signature = fromHex(header.slice(equals + 1))
   if (signature === null) return 'error decoding signature'
   return hmacMatches(signature, [body], secrets, algorithm) ? null : 'payload signature check failed'
 }
+
+const shown = (text: string): string => JSON.stringify(text.slice(0, 100))
 
 /** Bytes of a hex text of either case, or null. */
 export function fromHex(text: string): Buffer | null {
@@ -90,19 +93,19 @@ const MOST_SIGNATURES = 16
  * @returns null when one of the signatures is right and the time near enough
  */
 export function checkStandardWebhook(
-  { header, body }: { header: (name: string) => string | undefined; body: Uint8Array },
+  request: Pick<HttpRequest, 'header' | 'body'>,
   secrets: readonly string[],
   nowMs: number,
   toleranceS = TOLERANCE_S,
 ): Refused | null {
-  const id = header('webhook-id')
-  const timestamp = header('webhook-timestamp')
-  const signatures = header('webhook-signature')
+  const id = request.header('webhook-id')
+  const timestamp = request.header('webhook-timestamp')
+  const signatures = request.header('webhook-signature')
   if (!id || !signatures) return 'missing signature'
   const untimely = checkTime(timestamp, nowMs, toleranceS)
   if (untimely !== null) return untimely
   const keys = secrets.map(standardWebhookKey)
-  const parts = [Buffer.from(`${id}.${timestamp}.`), body]
+  const parts = [Buffer.from(`${id}.${timestamp}.`), request.body]
   let right = false
   for (const one of signatures.split(' ', MOST_SIGNATURES)) {
     const [version, text = ''] = one.split(',', 2)

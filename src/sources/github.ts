@@ -1,0 +1,68 @@
+/** The type `github`: hooks of GitHub repositories and organizations become events; the hooks are managed too. */
+import { z } from 'zod'
+import { defineSource, type HttpAnswer } from '../source.ts'
+import { FORM_TYPE, githubBody, JSON_TYPE, mediaType } from './github/body.ts'
+import { docs, examples } from './github/docs.ts'
+import { githubHooks } from './github/hooks.ts'
+import { isUnsigned, type Spec, spec, validate } from './github/spec.ts'
+import { deliveryId } from './shared/hook-request.ts'
+import { letAllIn, type Proof, proofOf } from './shared/proof.ts'
+import { serveHooks } from './shared/serve-hooks.ts'
+import { checkHubSignature } from './shared/signature.ts'
+import { webhookListens } from './shared/webhook-context.ts'
+
+export default defineSource<Spec>({
+  type: 'github',
+  title: 'GitHub',
+  summary: 'Receives the webhooks of GitHub repositories and organizations, and manages them at GitHub.',
+  docs,
+  strategy: 'active-active',
+  guarantee: 'exactly-once',
+  because:
+    'GitHub gets 200 only when the event is durable, and the id comes from `X-GitHub-Delivery`, which a redelivery repeats. GitHub ' +
+    'does not redeliver by itself: what no replica answered 200 is lost unless it is redelivered by hand or by API.',
+  filterable: true,
+  spec,
+  event: z.object({
+    headers: z
+      .record(z.string(), z.array(z.string()))
+      .describe('Request headers by canonical name; `Authorization` is masked.'),
+    body: z
+      .record(z.string(), z.unknown())
+      .describe('What GitHub sent, keys sorted, with `X-GitHub-Event` and `X-GitHub-Delivery` added.'),
+    metadata: z.record(z.string(), z.string()).optional().describe('`metadata` of the spec, when there is any.'),
+  }),
+  examples,
+  validate,
+  listens: ({ webhook }) => webhookListens(webhook),
+  unsigned: isUnsigned,
+  hooks: githubHooks,
+  async serve(ctx) {
+    const { webhook, webhookSecret, metadata } = ctx.spec
+    const signed: Proof =
+      webhookSecret === undefined
+        ? letAllIn
+        : await proofOf(ctx, webhookSecret, (request, secrets) =>
+            checkHubSignature(
+              request.header('X-Hub-Signature-256') || request.header('X-Hub-Signature'),
+              request.body,
+              secrets,
+            ),
+          )
+    await serveHooks(ctx, {
+      webhook,
+      metadata,
+      proof: async (request) => (await signed(request)) ?? unsupported(mediaType(request)),
+      events: (request) => [
+        { body: githubBody(request), id: deliveryId(request.header('X-GitHub-Delivery'), request.body) },
+      ],
+    })
+  },
+})
+
+/** GitHub sends JSON or a form, nothing else. */
+function unsupported(type: string): HttpAnswer | null {
+  if (type === JSON_TYPE || type === FORM_TYPE) return null
+  const body = type === '' ? 'mime: no media type' : `webhook request has unsupported Content-Type "${type}"`
+  return { status: 415, body }
+}
