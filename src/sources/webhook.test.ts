@@ -3,12 +3,9 @@ import { existsSync, readFileSync } from 'node:fs'
 import { afterEach, test } from 'node:test'
 import fc from 'fast-check'
 import { parseAllDocuments } from 'yaml'
-import { type Harness, serveInHarness } from '../../test/harness.ts'
-import { freePort, type Reply, rawRequest } from '../../test/raw-http.ts'
-import { systemClock } from '../core/clock.ts'
+import { serveInHarness } from '../../test/harness.ts'
+import { type ServedSource, serveHttpSource } from '../../test/http-source.ts'
 import { fail } from '../core/errors.ts'
-import { silentLogger } from '../core/log.ts'
-import { createListeners } from '../runtime/http/listeners.ts'
 import type { Finding, HttpRequest } from '../source.ts'
 import webhook from './webhook.ts'
 
@@ -17,41 +14,15 @@ afterEach(async () => {
   for (const cleanUp of cleanUps.splice(0)) await cleanUp()
 })
 
-interface Served {
-  harness: Harness<unknown>
-  /** `send('POST /e', { 'Content-Type': '…' }, body)` */
-  send(start: string, headers?: Record<string, string>, body?: string | Buffer): Promise<Reply>
-  /** Payloads so far. */
-  events(): string[]
-}
-
 /** The source behind a real listener. */
-const serve = async (spec: Record<string, unknown> = {}): Promise<Served> => {
-  const port = await freePort()
-  const listeners = createListeners({ bind: '127.0.0.1', clock: systemClock, log: silentLogger })
-  cleanUps.push(() => listeners.close())
-  const full = { endpoint: '/e', port: String(port), method: 'POST', ...spec }
-  const harness: Harness<unknown> = serveInHarness(webhook, full, {
-    secrets: { 's/token': 'secret' },
-    http: (route, signal) =>
-      listeners.route('default/es/e', route, { signal, secret: (s) => harness.context.secret(s), log: silentLogger }),
-  })
-  cleanUps.push(() => harness.stop())
-  await harness.until(() => listeners.ready() && harness.routes.length > 0)
-  // The route is there as soon as the listener answers on it.
-  await harness.context.clock.sleep(0)
-  return {
-    harness,
-    send: (start, headers = {}, body) =>
-      rawRequest(
-        port,
-        `${start} HTTP/1.1${Object.entries(headers)
-          .map(([k, v]) => `\n${k}: ${v}`)
-          .join('')}`,
-        body,
-      ),
-    events: () => harness.emitted.map(({ text }) => text),
-  }
+const serve = async (spec: Record<string, unknown> = {}): Promise<ServedSource> => {
+  const served = await serveHttpSource(
+    webhook,
+    (port) => ({ endpoint: '/e', port: String(port), method: 'POST', ...spec }),
+    { secrets: { 's/token': 'secret' } },
+  )
+  cleanUps.push(() => served.close())
+  return served
 }
 
 const FORM = { 'Content-Type': 'application/x-www-form-urlencoded' }

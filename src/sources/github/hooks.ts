@@ -179,23 +179,31 @@ async function connect(ctx: PrepareContext<Spec>): Promise<Api> {
       throw asOriginError(error, host, clock)
     }
   }
-  // The routes come as values, of which the library's types know nothing.
-  const paginate = octokit.paginate as unknown as (
-    route: string,
-    parameters: Record<string, unknown>,
-    map: (response: { data: any[] }, done: () => void) => any[],
-  ) => Promise<any[]>
+  const { origin } = new URL(baseUrl)
   return {
     call: (route, signal, parameters) =>
       guarded(signal, async (request) => (await octokit.request(route, { ...parameters, request })).data),
+    // Not octokit.paginate: it drops the signal.
     pages: (route, signal, parameters, enough) =>
-      guarded(signal, (request) =>
-        paginate(route, { ...parameters, request }, ({ data }, done) => {
-          if (enough?.(data)) done()
-          return data
-        }),
-      ),
+      guarded(signal, async (request) => {
+        const all: any[] = []
+        let next: string | null = route
+        let given: Record<string, unknown> = parameters
+        while (next !== null) {
+          const page: { data: any[]; headers: { link?: string } } = await octokit.request(next, { ...given, request })
+          all.push(...page.data)
+          next = enough?.(page.data) ? null : nextPage(page.headers.link, origin)
+          given = {}
+        }
+        return all
+      }),
   }
+}
+
+/** The route of the next page (RFC 8288); the token goes to no other origin, wherever a link points. */
+function nextPage(link: string | undefined, origin: string): string | null {
+  const url = /<([^>]+)>;\s*rel="next"/.exec(link ?? '')?.[1]
+  return url !== undefined && URL.canParse(url) && new URL(url).origin === origin ? `GET ${url}` : null
 }
 
 async function credentials(ctx: PrepareContext<Spec>): Promise<object> {
