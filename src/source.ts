@@ -220,7 +220,15 @@ export interface HttpRoute {
   methods?: string[] | undefined
   /** Bytes; larger bodies get 413 before they are read whole. Default 1 MiB. */
   maxPayloadSize?: number | undefined
+  /** Requests beyond it get 429, per replica. Left out: no limit. */
+  rateLimit?: RateLimit | undefined
   handle(request: HttpRequest): Promise<HttpAnswer>
+}
+
+/** A token bucket: `burst` requests at once, `requestsPerSecond` in the long run. */
+export interface RateLimit {
+  requestsPerSecond: number
+  burst: number
 }
 
 export interface HttpRequest {
