@@ -12,9 +12,12 @@ export type Strategy = 'active-active' | 'active-passive'
 /** What a kill -9 of the serving replica under load may do; see docs/guarantees.md. */
 export type Guarantee = 'exactly-once' | 'at-least-once' | 'hot-standby'
 
-/** Something to say about a spec: an error is what upstream refuses, a warning what it accepts but cannot work. */
+/**
+ * Something to say about a spec: an error is what upstream refuses, a warning what it accepts but cannot work, advice what works as
+ * written but is seldom meant (no signature is checked…).
+ */
 export interface Finding {
-  severity: 'error' | 'warning'
+  severity: 'error' | 'warning' | 'advice'
   /** Where, relative to the entry's spec, e.g. `['webhook', 'port']`. */
   path: (string | number)[]
   /** What is wrong; for errors, upstream's own words. */
@@ -23,8 +26,6 @@ export interface Finding {
   remedy?: string
   /** True when the entry can never work as written: `run` does not serve it and shows this message. */
   fatal?: boolean
-  /** True for a warning of what works as written but is seldom meant: `validate --strict` lets it pass. */
-  advice?: boolean
 }
 
 export interface Example {

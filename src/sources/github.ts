@@ -5,10 +5,10 @@ import { FORM_TYPE, githubBody, JSON_TYPE, mediaType } from './github/body.ts'
 import { docs, examples } from './github/docs.ts'
 import { githubHooks } from './github/hooks.ts'
 import { isUnsigned, type Spec, spec, validate } from './github/spec.ts'
+import { hookEvent } from './shared/hook-fields.ts'
 import { deliveryId } from './shared/hook-request.ts'
-import { letAllIn, type Proof, proofOf } from './shared/proof.ts'
+import { hubProof } from './shared/proof.ts'
 import { serveHooks } from './shared/serve-hooks.ts'
-import { checkHubSignature } from './shared/signature.ts'
 import { webhookListens } from './shared/webhook-context.ts'
 
 export default defineSource<Spec>({
@@ -23,15 +23,11 @@ export default defineSource<Spec>({
     'does not redeliver by itself: what no replica answered 200 is lost unless it is redelivered by hand or by API.',
   filterable: true,
   spec,
-  event: z.object({
-    headers: z
-      .record(z.string(), z.array(z.string()))
-      .describe('Request headers by canonical name; `Authorization` is masked.'),
-    body: z
+  event: hookEvent(
+    z
       .record(z.string(), z.unknown())
       .describe('What GitHub sent, keys sorted, with `X-GitHub-Event` and `X-GitHub-Delivery` added.'),
-    metadata: z.record(z.string(), z.string()).optional().describe('`metadata` of the spec, when there is any.'),
-  }),
+  ),
   examples,
   validate,
   listens: ({ webhook }) => webhookListens(webhook),
@@ -39,16 +35,7 @@ export default defineSource<Spec>({
   hooks: githubHooks,
   async serve(ctx) {
     const { webhook, webhookSecret, metadata } = ctx.spec
-    const signed: Proof =
-      webhookSecret === undefined
-        ? letAllIn
-        : await proofOf(ctx, webhookSecret, (request, secrets) =>
-            checkHubSignature(
-              request.header('X-Hub-Signature-256') || request.header('X-Hub-Signature'),
-              request.body,
-              secrets,
-            ),
-          )
+    const signed = await hubProof(ctx, webhookSecret, ['X-Hub-Signature-256', 'X-Hub-Signature'])
     await serveHooks(ctx, {
       webhook,
       metadata,

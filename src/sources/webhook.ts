@@ -5,12 +5,19 @@ import { compactJsonBytes, goJson } from '../core/json.ts'
 import { whenAborted } from '../core/signals.ts'
 import { defineSource, type Finding, type HttpRequest } from '../source.ts'
 import { deliveryId, payloadEncoder, success } from './shared/hook-request.ts'
+import { letAllIn } from './shared/proof.ts'
 import { parseQuery } from './shared/query.ts'
 import { filterSchema } from './shared/schemas.ts'
+import { unsignedAdvice } from './shared/serve-hooks.ts'
 import { validateWebhookContext, webhookContextFields, webhookListens, webhookRoute } from './shared/webhook-context.ts'
 import { docs, examples } from './webhook/docs.ts'
+import { signatureProof, signatureSchema, validateSignature } from './webhook/signature.ts'
 
-const spec = z.object({ ...webhookContextFields, filter: filterSchema.optional() })
+const spec = z.object({
+  ...webhookContextFields,
+  signature: signatureSchema.optional(),
+  filter: filterSchema.optional(),
+})
 type Spec = z.output<typeof spec>
 
 export default defineSource<Spec>({
@@ -38,22 +45,36 @@ export default defineSource<Spec>({
   examples,
   validate: (spec) => {
     const findings = validateWebhookContext(spec)
-    return findings.some(({ severity }) => severity === 'error') ? findings : [...findings, ...cannotSucceed(spec)]
+    if (findings.some(({ severity }) => severity === 'error')) return findings
+    return [
+      ...findings,
+      ...cannotSucceed(spec),
+      ...validateSignature(spec.signature),
+      ...unsignedAdvice(isUnsigned(spec), 'set authSecret or signature'),
+    ]
   },
   listens: webhookListens,
-  unsigned: (spec) => spec.authSecret === undefined,
+  unsigned: isUnsigned,
   async serve(ctx) {
     const payload = payloadEncoder('header', ctx.spec.metadata)
+    const { signature } = ctx.spec
+    const proof = signature === undefined ? letAllIn : await signatureProof(ctx, signature)
     await ctx.http({
       ...webhookRoute(ctx.spec),
       methods: [ctx.spec.method],
       async handle(request) {
+        const refused = await proof(request)
+        if (refused !== null) return refused
         return success(await ctx.emit({ data: payload(request, bodyOf(request)), id: senderId(request) }))
       },
     })
     await whenAborted(ctx.signal)
   },
 })
+
+function isUnsigned({ authSecret, signature }: Spec): boolean {
+  return authSecret === undefined && signature === undefined
+}
 
 /** What upstream accepts, but answers every request with an error for. */
 function cannotSucceed({ method, maxPayloadSize }: Spec): Finding[] {

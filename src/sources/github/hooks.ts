@@ -2,6 +2,7 @@
 import type { Clock } from '../../core/clock.ts'
 import { fail, messageOf } from '../../core/errors.ts'
 import type { Hook, HookRegistration, HookTarget, PrepareContext } from '../../source.ts'
+import { sameSet } from '../shared/hook-fields.ts'
 import { hookUrl } from '../shared/hook-request.ts'
 import { originError } from '../shared/rest.ts'
 import { providerSecret } from '../shared/secrets.ts'
@@ -153,9 +154,7 @@ function hookOf(listed: any): GithubHook {
 
 /** Upstream's rule: the same sets, or both have `*`. */
 function sameEvents(a: readonly string[], b: readonly string[]): boolean {
-  if (a.includes('*') && b.includes('*')) return true
-  const [left, right] = [new Set(a), new Set(b)]
-  return left.size === right.size && [...left].every((event) => right.has(event))
+  return (a.includes('*') && b.includes('*')) || sameSet(a, b)
 }
 
 const silent = { debug() {}, info() {}, warn() {}, error() {} }

@@ -1,6 +1,7 @@
 /** The fields of the type `github`, upstream's rules in its order, and what cannot work. */
 import { z } from 'zod'
 import type { Finding } from '../../source.ts'
+import { deleteHookOnFinish } from '../shared/hook-fields.ts'
 import { filterSchema, metadataSchema, secretKeySelector } from '../shared/schemas.ts'
 import { unsignedAdvice } from '../shared/serve-hooks.ts'
 import { validateWebhookContext, webhookContextSchema } from '../shared/webhook-context.ts'
@@ -61,10 +62,7 @@ export const spec = z.object({
     .string()
     .default('')
     .describe('Upload API of GitHub Enterprise Server. Only checked, as in Argo Events: nothing is uploaded.'),
-  deleteHookOnFinish: z
-    .boolean()
-    .default(false)
-    .describe('Delete the hooks when the EventSource is deleted (never when a replica stops).'),
+  deleteHookOnFinish,
   metadata: metadataSchema.optional(),
   filter: filterSchema.optional(),
 })
@@ -138,5 +136,5 @@ function upstreamError(spec: Spec): Omit<Finding, 'severity'> | null {
 function inactive(spec: Spec): Finding[] {
   if (!managesHooks(spec) || spec.active) return []
   const message = 'the hooks are created inactive: GitHub sends nothing to them'
-  return [{ severity: 'warning', advice: true, path: [], message, remedy: 'write active: true' }]
+  return [{ severity: 'advice', path: [], message, remedy: 'write active: true' }]
 }

@@ -1,6 +1,7 @@
 /** What the types that receive hooks have in common: the hook's URL, its payload, its id, its answers. */
 import { hash } from 'node:crypto'
-import { goJsonOfMap } from '../../core/json.ts'
+import { fail, isVedetteError } from '../../core/errors.ts'
+import { compactJsonBytes, goJsonOfMap } from '../../core/json.ts'
 import type { Emitted, HttpAnswer, HttpRequest } from '../../source.ts'
 import type { WebhookContext } from './webhook-context.ts'
 
@@ -37,6 +38,15 @@ export function deliveryId(key: string | undefined, body: Uint8Array): string | 
   if (!key) return undefined
   // The id also travels in a header of the bus: bounded, and without characters that do not belong there.
   return `${/^[\x21-\x7e]{1,128}$/.test(key) ? key : hash('sha256', key)}:${hash('sha256', body).slice(0, 32)}`
+}
+
+/** The body of a request as raw JSON, for a payload. @throws EVENT_INVALID with the words of upstream's hook types */
+export function jsonBody(body: Uint8Array): Uint8Array {
+  try {
+    return compactJsonBytes(body)
+  } catch (error) {
+    throw isVedetteError(error, 'EVENT_INVALID') ? fail('EVENT_INVALID', 'invalid event') : error
+  }
 }
 
 /** Upstream's answer to an event that is durable, with the event's id. */

@@ -3,7 +3,7 @@ import { messageOf } from '../../core/errors.ts'
 import type { HttpAnswer, HttpRequest, SecretKeySelector, SourceContext } from '../../source.ts'
 import { unauthorized } from './hook-request.ts'
 import { acceptedSecrets } from './secrets.ts'
-import type { Refused } from './signature.ts'
+import { checkHubSignature, type Refused } from './signature.ts'
 
 /** @returns null: the request is let in; else the answer */
 export type Proof = (request: HttpRequest) => Promise<HttpAnswer | null>
@@ -12,6 +12,17 @@ export type Proof = (request: HttpRequest) => Promise<HttpAnswer | null>
 const GRACE_MS = 300_000
 
 export const letAllIn: Proof = async () => null
+
+/** All of these are needed. */
+export const allOf =
+  (proofs: readonly Proof[]): Proof =>
+  async (request) => {
+    for (const proof of proofs) {
+      const refused = await proof(request)
+      if (refused !== null) return refused
+    }
+    return null
+  }
 
 /**
  * Makes a proof out of a check and a Secret. While the Secret cannot be read, senders are told to come back (503): a wrong answer would
@@ -44,4 +55,17 @@ export async function proofOf(
     const refused = check(request, values)
     return refused === null ? null : unauthorized(refused)
   }
+}
+
+/** The proof by `X-Hub-Signature` and its like; without a Secret all are let in. @param headers the first that is there counts */
+export async function hubProof(
+  ctx: Parameters<typeof proofOf>[0],
+  selector: SecretKeySelector | undefined,
+  headers: readonly string[],
+): Promise<Proof> {
+  if (selector === undefined) return letAllIn
+  return await proofOf(ctx, selector, (request, secrets) => {
+    const name = headers.find((header) => request.header(header)) ?? ''
+    return checkHubSignature(request.header(name), request.body, secrets)
+  })
 }

@@ -49,5 +49,5 @@ export async function serveHooks(ctx: SourceContext<any>, route: HookRoute): Pro
 export function unsignedAdvice(unsigned: boolean, remedy: string): Finding[] {
   if (!unsigned) return []
   const message = 'anybody who reaches the port can send events'
-  return [{ severity: 'warning', advice: true, path: [], message, remedy }]
+  return [{ severity: 'advice', path: [], message, remedy }]
 }

@@ -46,7 +46,7 @@ export async function startFakeGithub({
   const hooks = new Map<string, GithubHook[]>()
   const attempts: Attempt[] = []
   const installationTokens: string[] = []
-  let ids = 100
+  let ids = 1000
 
   const guarded =
     (handler: (asked: Asked, params: Record<string, string>) => Answer) =>
