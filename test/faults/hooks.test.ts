@@ -6,6 +6,10 @@ import assert from 'node:assert/strict'
 import { createHmac } from 'node:crypto'
 import { test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
+import bitbucket from '../../src/sources/bitbucket.ts'
+import bitbucketserver from '../../src/sources/bitbucketserver.ts'
+import github from '../../src/sources/github.ts'
+import gitlab from '../../src/sources/gitlab.ts'
 import { startFakeGithub } from '../servers/fakes/github.ts'
 import { startFakeGitlab } from '../servers/fakes/gitlab.ts'
 import { assertAcknowledgedOnce } from './checks.ts'
@@ -272,4 +276,31 @@ test('a provider that fails: events are served, status says what is wrong, and i
   rig.write(manifest('another'))
   await waitFor(async () => fake.hooks.get('projects/acme/shop')?.length === 1, 30_000)
   await waitFor(async () => (await errorsOf(rig))[0] === null, 30_000)
+})
+
+test('the examples of the hook types run as they stand, but for their ports', async (t) => {
+  const examples = [github, gitlab, bitbucket, bitbucketserver].flatMap((definition) =>
+    definition.examples.map(({ yaml }) => ({ type: definition.type, yaml })),
+  )
+  const rig = await startRig((ports) =>
+    documents(...examples.map(({ yaml }, i) => yaml.replace(/port: "\d+"/, `port: "${ports[i % ports.length]}"`))),
+  )
+  t.after(() => rig.close())
+  for (const [i, { type }] of examples.entries()) {
+    const send = (secret: string) => {
+      const body = JSON.stringify({ key: type, changes: [{}] })
+      const signature = `sha256=${createHmac('sha256', secret).update(body).digest('hex')}`
+      const headers = {
+        'content-type': 'application/json',
+        'x-event-key': 'repo:refs_changed',
+        'x-hub-signature-256': signature,
+        'x-hub-signature': signature,
+        'x-gitlab-token': secret,
+      }
+      return fetch(`http://127.0.0.1:${rig.ports[i]}/${type}`, { method: 'POST', headers, body })
+    }
+    assert.deepEqual([(await send('change-me')).status, (await send('other')).status], [200, 401], type)
+  }
+  assert.deepEqual(await errorsOf(rig), [null, null, null, null])
+  assert.equal((await rig.lines()).length, 4)
 })
