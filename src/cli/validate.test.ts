@@ -93,8 +93,9 @@ test('a file that is not there: exit 1, named', () => {
 })
 
 test('types: JSON with exactly three keys, a table for people', () => {
-  const rows = JSON.parse(vedette(['types', '--json']).stdout) as object[]
-  assert.deepEqual(rows[0], { type: 'calendar', strategy: 'active-passive', guarantee: 'exactly-once' })
+  const rows = JSON.parse(vedette(['types', '--json']).stdout) as { type: string }[]
+  const calendar = rows.find(({ type }) => type === 'calendar')
+  assert.deepEqual(calendar, { type: 'calendar', strategy: 'active-passive', guarantee: 'exactly-once' })
   for (const row of rows) assert.deepEqual(Object.keys(row), ['type', 'strategy', 'guarantee'])
   assert.match(vedette(['types']).stdout, /^webhook +active-active /m)
 })

@@ -335,7 +335,7 @@ for (const { name, yaml } of webhook.examples) {
         [],
       )
       const { port: _, ...rest } = entry
-      const { send, events } = await serve({ ...rest, authSecret: undefined })
+      const { send, events } = await serve({ ...rest, authSecret: undefined, signature: undefined })
       const path = String(entry.endpoint).replace('{tenant}', 'acme')
       assert.equal((await send(`POST ${path}`, JSON_TYPE, '{"total":101}')).status, 200)
       webhook.event.parse(JSON.parse(events()[0]!))
