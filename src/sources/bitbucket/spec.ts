@@ -3,8 +3,8 @@ import { z } from 'zod'
 import type { Finding } from '../../source.ts'
 import { deleteHookOnFinish } from '../shared/hook-fields.ts'
 import { filterSchema, metadataSchema, secretKeySelector } from '../shared/schemas.ts'
-import { unsignedAdvice } from '../shared/serve-hooks.ts'
-import { validateWebhookContext, webhookContextSchema } from '../shared/webhook-context.ts'
+import { hookFindings, unsignedAdvice } from '../shared/serve-hooks.ts'
+import { webhookContextSchema } from '../shared/webhook-context.ts'
 
 const slug = {
   owner: z.string().default('').describe('Workspace of the repository.'),
@@ -74,14 +74,10 @@ export function managesHooks({ auth, webhook }: Spec): boolean {
 export const isUnsigned = ({ webhookSecret, webhook }: Spec): boolean =>
   webhookSecret === undefined && webhook?.authSecret === undefined
 
-export function validate(spec: Spec): Finding[] {
-  const refused = upstreamError(spec)
-  if (refused !== null) return [{ severity: 'error', ...refused }]
-  const findings = validateWebhookContext(spec.webhook, ['webhook'])
-  if (findings.some(({ severity }) => severity === 'error')) return findings
-  const remedy = 'set webhookSecret, here and (unless hooks are created) at Bitbucket'
-  return [...findings, ...unsignedAdvice(isUnsigned(spec), remedy)]
-}
+export const validate = (spec: Spec): Finding[] =>
+  hookFindings(spec.webhook, upstreamError(spec), () =>
+    unsignedAdvice(isUnsigned(spec), 'set webhookSecret, here and (unless hooks are created) at Bitbucket'),
+  )
 
 function upstreamError(spec: Spec): Omit<Finding, 'severity'> | null {
   if (repositoriesOf(spec).length === 0) {

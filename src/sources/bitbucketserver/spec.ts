@@ -5,8 +5,8 @@ import { messageOf } from '../../core/errors.ts'
 import type { Finding } from '../../source.ts'
 import { deleteHookOnFinish } from '../shared/hook-fields.ts'
 import { filterSchema, metadataSchema, secretKeySelector, tlsSchema } from '../shared/schemas.ts'
-import { unsignedAdvice } from '../shared/serve-hooks.ts'
-import { validateWebhookContext, webhookContextSchema } from '../shared/webhook-context.ts'
+import { hookFindings, unsignedAdvice } from '../shared/serve-hooks.ts'
+import { webhookContextSchema } from '../shared/webhook-context.ts'
 
 const repository = {
   projectKey: z.string().default('').describe('Key of the project.'),
@@ -81,14 +81,11 @@ export const checkEveryMs = ({ checkInterval }: Spec): number =>
 export const isUnsigned = ({ webhookSecret, webhook }: Spec): boolean =>
   webhookSecret === undefined && webhook?.authSecret === undefined
 
-export function validate(spec: Spec): Finding[] {
-  const refused = upstreamError(spec)
-  if (refused !== null) return [{ severity: 'error', ...refused }]
-  const findings = validateWebhookContext(spec.webhook, ['webhook'])
-  if (findings.some(({ severity }) => severity === 'error')) return findings
-  const remedy = 'set webhookSecret, here and (unless hooks are created) at Bitbucket'
-  return [...findings, ...cannotWork(spec), ...unsignedAdvice(isUnsigned(spec), remedy)]
-}
+export const validate = (spec: Spec): Finding[] =>
+  hookFindings(spec.webhook, upstreamError(spec), () => [
+    ...cannotWork(spec),
+    ...unsignedAdvice(isUnsigned(spec), 'set webhookSecret, here and (unless hooks are created) at Bitbucket'),
+  ])
 
 function upstreamError(spec: Spec): Omit<Finding, 'severity'> | null {
   if (managesHooks(spec) && spec.events.length === 0) {

@@ -3,8 +3,8 @@ import { z } from 'zod'
 import type { Finding } from '../../source.ts'
 import { deleteHookOnFinish } from '../shared/hook-fields.ts'
 import { filterSchema, metadataSchema, secretKeySelector } from '../shared/schemas.ts'
-import { unsignedAdvice } from '../shared/serve-hooks.ts'
-import { validateWebhookContext, webhookContextSchema } from '../shared/webhook-context.ts'
+import { hookFindings, unsignedAdvice } from '../shared/serve-hooks.ts'
+import { webhookContextSchema } from '../shared/webhook-context.ts'
 
 export const spec = z.object({
   webhook: webhookContextSchema
@@ -88,17 +88,11 @@ export const managesHooks = ({ apiToken, githubApp, webhook }: Spec): boolean =>
 export const isUnsigned = ({ webhookSecret, webhook }: Spec): boolean =>
   webhookSecret === undefined && webhook?.authSecret === undefined
 
-export function validate(spec: Spec): Finding[] {
-  const refused = upstreamError(spec)
-  if (refused !== null) return [{ severity: 'error', ...refused }]
-  const findings = validateWebhookContext(spec.webhook, ['webhook'])
-  if (findings.some(({ severity }) => severity === 'error')) return findings
-  return [
-    ...findings,
+export const validate = (spec: Spec): Finding[] =>
+  hookFindings(spec.webhook, upstreamError(spec), () => [
     ...inactive(spec),
     ...unsignedAdvice(isUnsigned(spec), 'set webhookSecret, here and (unless hooks are created) at GitHub'),
-  ]
-}
+  ])
 
 function upstreamError(spec: Spec): Omit<Finding, 'severity'> | null {
   const { organizations, events, contentType, githubBaseURL, githubUploadURL } = spec

@@ -3,8 +3,8 @@ import { z } from 'zod'
 import type { Finding } from '../../source.ts'
 import { deleteHookOnFinish } from '../shared/hook-fields.ts'
 import { filterSchema, metadataSchema, secretKeySelector } from '../shared/schemas.ts'
-import { unsignedAdvice } from '../shared/serve-hooks.ts'
-import { validateWebhookContext, webhookContextSchema } from '../shared/webhook-context.ts'
+import { hookFindings, unsignedAdvice } from '../shared/serve-hooks.ts'
+import { webhookContextSchema } from '../shared/webhook-context.ts'
 
 /** Upstream's names of events, and the attribute of the hook that each turns on (GitLab's REST API, "Project webhooks"). */
 export const EVENTS = {
@@ -73,17 +73,11 @@ export const managesHooks = ({ accessToken, webhook }: Spec): boolean =>
 export const isUnsigned = ({ secretToken, signingToken, webhook }: Spec): boolean =>
   secretToken === undefined && signingToken === undefined && webhook?.authSecret === undefined
 
-export function validate(spec: Spec): Finding[] {
-  const refused = upstreamError(spec)
-  if (refused !== null) return [{ severity: 'error', ...refused }]
-  const findings = validateWebhookContext(spec.webhook, ['webhook'])
-  if (findings.some(({ severity }) => severity === 'error')) return findings
-  return [
-    ...findings,
-    ...hookFindings(spec),
+export const validate = (spec: Spec): Finding[] =>
+  hookFindings(spec.webhook, upstreamError(spec), () => [
+    ...foundAtStart(spec),
     ...unsignedAdvice(isUnsigned(spec), 'set secretToken, here and (unless hooks are created) at GitLab'),
-  ]
-}
+  ])
 
 function upstreamError({ events, gitlabBaseURL, accessToken }: Spec): Omit<Finding, 'severity'> | null {
   if (events === undefined) {
@@ -100,7 +94,7 @@ function upstreamError({ events, gitlabBaseURL, accessToken }: Spec): Omit<Findi
 }
 
 /** What upstream finds out when it starts, or never. */
-function hookFindings(spec: Spec): Finding[] {
+function foundAtStart(spec: Spec): Finding[] {
   if (!managesHooks(spec)) return []
   const findings: Finding[] = []
   for (const [index, event] of (spec.events ?? []).entries()) {

@@ -3,7 +3,7 @@ import { whenAborted } from '../../core/signals.ts'
 import type { Finding, HttpRequest, SourceContext } from '../../source.ts'
 import { payloadEncoder } from './hook-request.ts'
 import type { Proof } from './proof.ts'
-import { type WebhookContext, webhookRoute } from './webhook-context.ts'
+import { validateWebhookContext, type WebhookContext, webhookRoute } from './webhook-context.ts'
 
 /** What becomes one event. */
 export interface HookEvent {
@@ -43,6 +43,20 @@ export async function serveHooks(ctx: SourceContext<any>, route: HookRoute): Pro
     },
   })
   await whenAborted(ctx.signal)
+}
+
+/**
+ * What is to be said of a hook type's spec: upstream's refusal alone; else what is wrong with `webhook`; and unless that is an
+ * error, what else there is. @param refused by upstream's own rules, which come before those of `webhook`
+ */
+export function hookFindings(
+  webhook: WebhookContext | undefined,
+  refused: Omit<Finding, 'severity'> | null,
+  more: () => Finding[],
+): Finding[] {
+  if (refused !== null) return [{ severity: 'error', ...refused }]
+  const findings = validateWebhookContext(webhook, ['webhook'])
+  return findings.some(({ severity }) => severity === 'error') ? findings : [...findings, ...more()]
 }
 
 /** Said of an entry whose requests are not verified. @param remedy which field to set */
