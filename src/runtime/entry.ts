@@ -99,7 +99,7 @@ export function createEntry(options: EntryOptions): EntryRunner {
         kv,
         clock,
         log,
-        condition: (text) => account.condition(text, 'hooks'),
+        condition: (text) => account.condition(text, { of: 'hooks' }),
       },
       ctx.signal,
     )
@@ -136,7 +136,7 @@ export function createEntry(options: EntryOptions): EntryRunner {
         const owner = `${namespace}/${eventSource}/${entry.name}`
         await listeners.route(owner, route, { signal, secret: prepared.secret, log })
         accepting = true
-        account.condition(null)
+        account.served()
         registering ??= register(prepareContext(AbortSignal.any([signal, over.signal])))
         onChange()
       },
@@ -166,7 +166,7 @@ export function createEntry(options: EntryOptions): EntryRunner {
         if (signal.aborted) return
         // Losing the lead is not the source's fault; the replica acts on it, and ends this by the signal.
         if (isVedetteError(error, 'FENCED', 'OUTCOME_UNKNOWN', 'NOT_LEADING')) return await whenAborted(signal)
-        account.condition(messageOf(error))
+        account.condition(messageOf(error), { thrown: true })
         if (clock.monotonic() - startedMs > HEALTHY_MS) attempt = 0
         await clock.sleep(backoffMs(attempt), signal).catch(() => {})
       }

@@ -278,6 +278,40 @@ test('a provider that fails: events are served, status says what is wrong, and i
   await waitFor(async () => (await errorsOf(rig))[0] === null, 30_000)
 })
 
+test('a secret that is missing: 503 and a word in status, never 4xx; it comes, and all is well without a restart', async (t) => {
+  let port = 0
+  const { fields, message } = TYPES.github!
+  const manifest = (...secrets: string[]) =>
+    documents(
+      ...secrets,
+      eventSource('hooks', 2, {
+        github: { github: { webhook: { port: String(port), endpoint: '/github', method: 'POST' }, ...fields } },
+      }),
+    )
+  const rig = await startRig(([given]) => {
+    port = given!
+    return manifest()
+  })
+  t.after(() => rig.close())
+  const deliver = async () => {
+    const { headers, body } = message('k')
+    return await fetch(`http://127.0.0.1:${port}/github`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', ...headers },
+      body,
+    })
+  }
+  assert.match(String((await errorsOf(rig))[0]), /told to come back later: Secret s has no key secret/)
+  const answer = await deliver()
+  assert.deepEqual([answer.status, answer.headers.get('retry-after')], [503, '10'])
+  rig.write(manifest(secretDocument()))
+  await waitFor(async () => (await deliver()).status === 200)
+  await waitFor(async () => {
+    await deliver()
+    return (await errorsOf(rig))[0] === null
+  })
+})
+
 test('the examples of the hook types run as they stand, but for their ports', async (t) => {
   const examples = [github, gitlab, bitbucket, bitbucketserver].flatMap((definition) =>
     definition.examples.map(({ yaml }) => ({ type: definition.type, yaml })),
