@@ -237,8 +237,21 @@ test('five replicas: one hook per repository; rotated, adopted after a restart, 
 
   assert.equal(await rig.stop(), 0)
   assert.deepEqual([shop().map((hook) => hook.id), docs().length], [[id], 1], 'a stop removes nothing')
+  // What GitHub could not hand over meanwhile is asked for again.
+  const lost = { id: 1, guid: 'lost', redelivery: false, status_code: 502 }
+  fake.attempts.push({ ...lost, delivered_at: new Date(Date.now() - 20_000).toISOString() })
+  const again: number[] = []
+  fake.onRedelivery = async ({ id }) => {
+    again.push(await deliver('rotated'))
+    fake.attempts.unshift({ ...lost, id: id + 1, delivered_at: new Date().toISOString(), status_code: again.at(-1)! })
+  }
+  const stored = async () => (await rig.lines()).filter(({ subject }) => subject === 'default.hooks.managed').length
+  const before = await stored()
   await rig.restart()
+  await waitFor(async () => again.length > 0, 20_000)
+  assert.equal(again[0], 200)
   await waitFor(async () => fake.asked.at(-1)?.path.includes('deliveries') === true, 20_000)
+  assert.equal(await stored(), before, 'delivered and stored before the stop: the same id, stored once')
   assert.deepEqual(
     shop().map((hook) => hook.id),
     [id],

@@ -1,4 +1,5 @@
 /** The few plain calls of a provider's REST API: JSON in and out, errors with the provider's words, rate limits as `retryAfterMs`. */
+import { retryAfterMs } from '../../core/backoff.ts'
 import type { Clock } from '../../core/clock.ts'
 import { fail, isAbort, messageOf, type VedetteError } from '../../core/errors.ts'
 
@@ -126,9 +127,12 @@ export function originError({
   header: (name: string) => string | undefined
   nowMs: number
 }): VedetteError {
-  const retryAfterMs = [403, 429, 503].includes(status) ? waitAsked(header, nowMs) : 0
+  const wait = [403, 429, 503].includes(status) ? waitAsked(header, nowMs) : 0
   const what = message === '' ? '' : `: ${message}`
-  return fail('ORIGIN_UNAVAILABLE', `${host} answered ${status}${what}${HINTS[status] ?? ''}`, { status, retryAfterMs })
+  return fail('ORIGIN_UNAVAILABLE', `${host} answered ${status}${what}${HINTS[status] ?? ''}`, {
+    status,
+    retryAfterMs: wait,
+  })
 }
 
 const HINTS: Readonly<Record<number, string>> = {
@@ -140,11 +144,7 @@ const HINTS: Readonly<Record<number, string>> = {
 /** Milliseconds that a provider asks to wait: Retry-After (RFC 9110 §10.2.3), else the reset of a rate limit that is used up; 0: none. */
 export function waitAsked(header: (name: string) => string | undefined, nowMs: number): number {
   const after = header('retry-after')
-  if (after !== undefined) {
-    if (/^\d{1,9}$/.test(after)) return Number(after) * 1000
-    const at = Date.parse(after)
-    return Number.isNaN(at) ? 0 : Math.max(0, at - nowMs)
-  }
+  if (after !== undefined) return retryAfterMs(after, nowMs)
   const left = header('x-ratelimit-remaining') ?? header('ratelimit-remaining')
   const reset = header('x-ratelimit-reset') ?? header('ratelimit-reset')
   if (left !== '0' || reset === undefined || !/^\d{1,12}$/.test(reset)) return 0
