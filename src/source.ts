@@ -174,7 +174,7 @@ export interface HookTarget<H extends Hook = Hook> {
   update?(hook: H, signal: AbortSignal): Promise<void>
   /** Deletes a hook of ours; one that is gone already is no error. */
   delete(hook: H, signal: AbortSignal): Promise<void>
-  /** Asks the provider to send again what it could not hand over lately. Called at each look. @returns how many */
+  /** Asks the provider to send again what it could not hand over lately. Called at each look. @returns how many. @throws why it sends nothing */
   recover?(hook: H, signal: AbortSignal): Promise<number>
   /** True when the provider makes the secret and shows it only at creation: a hook whose secret is not known is replaced. */
   secretAtCreation?: boolean

@@ -152,6 +152,25 @@ test('hooks: groups first, then projects, with all flags and both tokens', async
   assert.deepEqual(on.sort(), ['enable_ssl_verification', 'push_events', 'releases_events'])
 })
 
+test('hooks: one that GitLab has switched off is said', async (t) => {
+  const fake = await startFakeGitlab()
+  t.after(() => fake.close())
+  const spec = {
+    ...base(12000),
+    webhook: { endpoint: '/e', port: '12000', url: 'https://us' },
+    gitlabBaseURL: fake.url,
+  }
+  const harness = serveInHarness(gitlab, spec, { secrets, http: async () => {} })
+  t.after(() => harness.stop())
+  const { signal } = new AbortController()
+  const [target] = await (await gitlab.hooks!(harness.context))!.targets(signal)
+  await target!.create(signal)
+  const look = async () => await target!.recover!((await target!.list(signal))[0]!, signal)
+  assert.equal(await look(), 0)
+  fake.hooks.get('projects/acme/shop')![0]!.alert_status = 'disabled'
+  await assert.rejects(look(), { message: /switched this hook off after failed deliveries: send it a test request/ })
+})
+
 const findings = (spec: unknown): Finding[] => gitlab.validate!(gitlab.spec.parse(spec))
 
 test('validate: what upstream refuses, in its order and words; what it finds at start or never', () => {

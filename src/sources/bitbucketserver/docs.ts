@@ -12,6 +12,7 @@ The port opens first; then one of the replicas lists the repositories of \`proje
 one that is missing, keeps the oldest if there are several with this URL, and updates it when the events or the secret have changed. It looks again every
 \`checkInterval\`. What goes wrong is shown by \`vedette status\` and tried again with growing pauses; events are served meanwhile. Hooks are
 removed when the EventSource is deleted, if \`deleteHookOnFinish\` is set, and never because a replica stops.
+A repository that is taken out of the object keeps its hook: delete it at Bitbucket.
 
 ### Signatures
 

@@ -12,6 +12,7 @@ The port opens first; then one of the replicas looks at each repository (and org
 keeps the oldest if there are several with this URL, and updates it when the events, \`active\`, \`contentType\`, \`insecure\` or
 the secret have changed. It looks again every minute. What goes wrong is shown by \`vedette status\` and tried again with growing pauses (rate limits
 as GitHub says); events are served meanwhile. Hooks are removed when the EventSource is deleted, if \`deleteHookOnFinish\` is set, and never because a replica stops.
+A repository that is taken out of the object keeps its hook: delete it at GitHub.
 
 Deliveries that GitHub could not hand over (no replica answered 200) are asked for again every minute, as far back as an hour, where the
 hooks are managed: GitHub does not send them again by itself.

@@ -10,7 +10,8 @@ GitLab, exactly one per project or group, however many replicas there are, and k
 The port opens first; then one of the replicas looks at each group and project: it lists all hooks, creates the one that is missing, keeps the
 oldest if there are several with this URL, and updates it when the events, the TLS verification or a token have changed. It looks again
 every minute. What goes wrong is shown by \`vedette status\` and tried again with growing pauses; events are served meanwhile. Hooks are
-removed when the EventSource is deleted, if \`deleteHookOnFinish\` is set, and never because a replica stops.
+removed when the EventSource is deleted, if \`deleteHookOnFinish\` is set, and never because a replica stops. A project or group that is taken out of
+the object keeps its hook: delete it at GitLab.
 
 ### Token and signature
 
@@ -37,6 +38,7 @@ cannot store, the secret cannot be read, or the entry is being started or change
 |---|---|
 | a replica is killed with a request in flight | GitLab shows the delivery as failed; resent (by hand or API) it is stored once, under the same id |
 | all replicas or the bus are away | 503 or no answer: GitLab pauses the hook for a minute and longer each time, and goes on by itself |
+| GitLab has switched the hook off for good | status says so; a test request sent from GitLab's page switches it on again |
 | a delivery is resent | the same \`Idempotency-Key\` (older GitLab: the same UUIDs): stored once within the bus's window |
 | the hook is deleted or changed at GitLab | it is made anew or changed back within a minute |
 | GitLab's API is away, the token is wrong, or the rate limit is used up | status says so; requests are served all the same |

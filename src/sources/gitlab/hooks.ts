@@ -1,4 +1,5 @@
 /** The hooks at GitLab (REST API v4, "Project webhooks" and "Group webhooks"). Plain calls: the client libraries take no signal. */
+import { fail } from '../../core/errors.ts'
 import type { Hook, HookRegistration, HookTarget, PrepareContext } from '../../source.ts'
 import { deleteAt } from '../shared/hook-fields.ts'
 import { hookUrl } from '../shared/hook-request.ts'
@@ -75,6 +76,12 @@ function target(
       await rest.call('PUT', `${path}/${id}`, signal, wanted)
     },
     delete: ({ id }, signal) => deleteAt(rest, `${path}/${id}`, signal),
+    async recover({ shown }) {
+      // https://docs.gitlab.com/user/project/integrations/webhooks/#auto-disabled-webhooks
+      if (shown.alert_status !== 'disabled') return 0
+      const remedy = 'send it a test request there, which switches it on again'
+      throw fail('ORIGIN_UNAVAILABLE', `GitLab has switched this hook off after failed deliveries: ${remedy}`)
+    },
   }
 }
 

@@ -30,10 +30,10 @@ export async function startFakeGitlab({ token = 'good' }: { token?: string } = {
     return found
   }
   const shown = ({ token, signing_token, ...hook }: GitlabHook) => ({
+    alert_status: 'executable',
     ...hook,
     token_present: token !== undefined,
     signing_token_present: signing_token !== undefined,
-    alert_status: 'executable',
   })
   const missing: Answer = { status: 404, body: { message: '404 Not found' } }
   const of = (kind: string) => ({
