@@ -247,7 +247,12 @@ export async function startReplica(options: ReplicaOptions): Promise<Replica> {
     const definition = entry.refused === undefined ? await load(entry.type) : null
     const until = new AbortController()
     expecting.set(entry.name, until)
-    options.listeners.expect(definition?.listens?.(entry.spec) ?? [], AbortSignal.any([until.signal, stopping.signal]))
+    const ends = AbortSignal.any([until.signal, stopping.signal])
+    try {
+      options.listeners.expect(definition?.listens?.(entry.spec) ?? [], ends)
+    } catch {
+      // An endpoint that can match nothing: the entry itself will say so.
+    }
     before?.abort()
   }
 

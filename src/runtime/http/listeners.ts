@@ -35,7 +35,7 @@ export interface Listeners {
   route(owner: string, route: HttpRoute, options: RouteOptions): Promise<void>
   /**
    * Entries will serve these until `signal` aborts: while one does not, requests for it get 503 and never 404, after which some
-   * providers give a hook up. Opens no port.
+   * providers give a hook up. Opens no port. @throws SPEC_INVALID for an endpoint that can match nothing
    */
   expect(listens: readonly Listens[], signal: AbortSignal): void
   /** From now on answers carry `Connection: close`, so that senders go elsewhere; everything is still served. */
