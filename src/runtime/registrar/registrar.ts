@@ -172,7 +172,7 @@ function retryAfterMs(error: unknown): number {
   return Number.isFinite(wait) && wait > 0 ? Math.min(wait, 3_600_000) : 0
 }
 
-/** Runs a call of a provider that may not take for ever. */
+/** Runs a call of a provider that may not take for ever, also when it does not heed its signal. */
 export async function bounded<T>(
   clock: Clock,
   signal: AbortSignal,
@@ -180,9 +180,15 @@ export async function bounded<T>(
 ): Promise<T> {
   const late = new AbortController()
   const cancel = clock.after(CALL_MS, () => late.abort(new Error(`no answer within ${CALL_MS / 1000} s`)))
+  const limited = AbortSignal.any([signal, late.signal])
+  const given = Promise.withResolvers<never>()
+  const giveUp = () => given.reject(limited.reason)
+  limited.addEventListener('abort', giveUp, { once: true })
   try {
-    return await call(AbortSignal.any([signal, late.signal]))
+    limited.throwIfAborted()
+    return await Promise.race([call(limited), given.promise])
   } finally {
+    limited.removeEventListener('abort', giveUp)
     cancel()
   }
 }
