@@ -10,6 +10,8 @@ export type Proof = (request: HttpRequest) => Promise<HttpAnswer | null>
 
 /** What was replaced is accepted for so long: the provider learns the new secret from the registrar, after us. */
 const GRACE_MS = 300_000
+/** How often a Secret that cannot be read is looked at. */
+const LOOK_AGAIN_MS = 2_000
 
 export const letAllIn: Proof = async () => null
 
@@ -30,7 +32,7 @@ export const allOf =
  * @param check gets the accepted secrets, the current one first. @returns why the request is refused, or null
  */
 export async function proofOf(
-  ctx: Pick<SourceContext, 'secret' | 'clock' | 'condition' | 'log'>,
+  ctx: Pick<SourceContext, 'secret' | 'clock' | 'condition' | 'signal'>,
   selector: SecretKeySelector,
   check: (request: HttpRequest, secrets: readonly string[]) => Refused | null,
 ): Promise<Proof> {
@@ -43,10 +45,16 @@ export async function proofOf(
       readable = true
       return values
     } catch (error) {
-      if (readable) ctx.condition(`requests are told to come back later: ${messageOf(error)}`)
+      if (readable) void lookAgain()
       readable = false
+      ctx.condition(`requests are told to come back later: ${messageOf(error)}`)
       return null
     }
+  }
+  /** Until it can be read: requests may go to other replicas, and status would go on to say so. */
+  const lookAgain = async (): Promise<void> => {
+    do await ctx.clock.sleep(LOOK_AGAIN_MS, ctx.signal).catch(() => {})
+    while (!ctx.signal.aborted && (await read()) === null)
   }
   await read()
   return async (request) => {
