@@ -12,9 +12,12 @@ export type Strategy = 'active-active' | 'active-passive'
 /** What a kill -9 of the serving replica under load may do; see docs/guarantees.md. */
 export type Guarantee = 'exactly-once' | 'at-least-once' | 'hot-standby'
 
-/** Something to say about a spec: an error is what upstream refuses, a warning what it accepts but cannot work. */
+/**
+ * Something to say about a spec: an error is what upstream refuses, a warning what it accepts but cannot work, advice what works as
+ * written but is seldom meant (no signature is checked…).
+ */
 export interface Finding {
-  severity: 'error' | 'warning'
+  severity: 'error' | 'warning' | 'advice'
   /** Where, relative to the entry's spec, e.g. `['webhook', 'port']`. */
   path: (string | number)[]
   /** What is wrong; for errors, upstream's own words. */
@@ -72,7 +75,13 @@ export interface SourceDefinition<Spec = unknown, Position = unknown> {
   prepare?(ctx: PrepareContext<Spec>): Promise<void>
   /** Serves until `ctx.signal` aborts. Throwing means: try again with backoff, for ever; status shows the message. */
   serve(ctx: SourceContext<Spec, Position>): Promise<void>
-  /** Remote clean-up, once, when the object is deleted (never when a process stops). */
+  /**
+   * The hooks that should exist at a provider (GitHub, SNS…), or null when the entry manages none. The runtime's registrar sees to
+   * it, once among all replicas, beside serving and after the port accepts. Called often: makes no request, only reads Secrets.
+   * @throws SECRET_MISSING… shown in status, tried again
+   */
+  hooks?(ctx: PrepareContext<Spec>): Promise<HookRegistration | null>
+  /** Remote clean-up beside hooks, once, when the object is deleted (never when a process stops). */
   remove?(ctx: PrepareContext<Spec>): Promise<void>
 }
 
@@ -115,6 +124,60 @@ export interface SourceContext<Spec = unknown, Position = unknown> extends Prepa
   readonly snapshot: Snapshot
   /** Adds a route; see {@link HttpRoute}. It is active until `signal` aborts. @throws PORT_IN_USE */
   http(route: HttpRoute): Promise<void>
+  /**
+   * The secret that a provider made for the hook of a target (see {@link HookTarget.create}), or null while there is none. May be a
+   * second old. @throws BUS_UNAVAILABLE
+   */
+  hookSecret(target: string): Promise<string | null>
+}
+
+/** The hooks of an entry, as they should be now. */
+export interface HookRegistration {
+  /**
+   * Everything that decides what the hooks look like, secrets included, as JSON. When it changes, hooks are updated within
+   * seconds. Kept only as a salted, slow hash.
+   */
+  wanted: unknown
+  /** The places where a hook should be; may ask the provider (the repositories of a project…). @throws as {@link HookTarget.list} */
+  targets(signal: AbortSignal): Promise<HookTarget<any>[]>
+  /** How often existing hooks are looked at, milliseconds. Default 60 s. */
+  everyMs?: number
+  /** Remove the hooks when the EventSource is deleted. */
+  removeOnDelete: boolean
+}
+
+/** A hook (webhook, subscription…) as its provider lists it; a provider's own type has more. */
+export interface Hook {
+  /** The provider's id; of two hooks the one made first is kept: by `createdMs`, else by the smaller id. */
+  id: string
+  /** Milliseconds since the epoch. */
+  createdMs?: number
+}
+
+/**
+ * One place at a provider where the entry wants exactly one hook. Its functions make one request each (`list`: one per page) and throw
+ * whatever went wrong: the registrar tries again with growing pauses, for ever, and not before `details.retryAfterMs` of a
+ * {@link VedetteError} (the provider's Retry-After) has passed. The signal aborts when the entry stops or the registrar's lease is lost.
+ */
+export interface HookTarget<H extends Hook = Hook> {
+  /** Names the place within the entry, for status, logs and the bus's records: `repos/acme/shop`. */
+  name: string
+  /** All hooks of the place, every page, also those of others. */
+  list(signal: AbortSignal): Promise<H[]>
+  /** Whether a listed hook is one of this entry: by its URL. */
+  isOurs(hook: H): boolean
+  /** False when what the provider shows of our hook is not what is wanted (events, active…): it is updated. */
+  isCurrent(hook: H): boolean
+  /** Makes the hook. @returns it, and the secret if the provider made one */
+  create(signal: AbortSignal): Promise<{ hook: H; secret?: string }>
+  /** Makes our hook as wanted, secret included. Left out: hooks of this provider cannot be changed, so it is replaced. */
+  update?(hook: H, signal: AbortSignal): Promise<void>
+  /** Deletes a hook of ours; one that is gone already is no error. */
+  delete(hook: H, signal: AbortSignal): Promise<void>
+  /** Asks the provider to send again what it could not hand over lately. Called at each look. @returns how many. @throws why it sends nothing */
+  recover?(hook: H, signal: AbortSignal): Promise<number>
+  /** True when the provider makes the secret and shows it only at creation: a hook whose secret is not known is replaced. */
+  secretAtCreation?: boolean
 }
 
 export interface Emit<Position = unknown> {
@@ -158,7 +221,15 @@ export interface HttpRoute {
   methods?: string[] | undefined
   /** Bytes; larger bodies get 413 before they are read whole. Default 1 MiB. */
   maxPayloadSize?: number | undefined
+  /** Requests beyond it get 429, per replica. Left out: no limit. */
+  rateLimit?: RateLimit | undefined
   handle(request: HttpRequest): Promise<HttpAnswer>
+}
+
+/** A token bucket: `burst` requests at once, `requestsPerSecond` in the long run. */
+export interface RateLimit {
+  requestsPerSecond: number
+  burst: number
 }
 
 export interface HttpRequest {

@@ -32,6 +32,7 @@ export function serveInHarness<Spec, Position>(
     resume = null,
     snapshot = null,
     secrets = {},
+    hookSecrets = {},
     http,
     prepareOnly = false,
   }: {
@@ -40,6 +41,8 @@ export function serveInHarness<Spec, Position>(
     snapshot?: Uint8Array | null
     /** `{ '<name>/<key>': value }` */
     secrets?: Record<string, string>
+    /** What a provider made, by target. */
+    hookSecrets?: Record<string, string>
     http?: (route: HttpRoute, signal: AbortSignal) => Promise<void>
     prepareOnly?: boolean
   } = {},
@@ -129,6 +132,7 @@ export function serveInHarness<Spec, Position>(
       await http?.(route, controller.signal)
       changed()
     },
+    hookSecret: async (target) => hookSecrets[target] ?? null,
   } satisfies SourceContext<Spec, Position>
   const work = prepareOnly ? definition.prepare?.(harness.context) : definition.serve(harness.context)
   const served: Promise<unknown> = Promise.resolve(work).then(

@@ -5,7 +5,7 @@
  */
 import { createHash } from 'node:crypto'
 import type { Bus, Stored } from '../bus/bus.ts'
-import { backoffMs } from '../core/backoff.ts'
+import { backoffMs, retryAfterMs } from '../core/backoff.ts'
 import type { Clock } from '../core/clock.ts'
 import { fail, isAbort, messageOf } from '../core/errors.ts'
 import { decodeEvent, eventData } from '../core/event.ts'
@@ -179,9 +179,7 @@ function poster({ target, mode, clock, fetch: send = fetch }: DeliveryOptions & 
 /** What an answer means. `retryAfter` is the header, seconds or a date. */
 export function judge(status: number, retryAfter: string | null, nowMs: number): Verdict {
   if (status >= 200 && status < 300) return { verdict: 'delivered' }
-  const seconds = retryAfter === null ? Number.NaN : Number(retryAfter)
-  const wait = Number.isFinite(seconds) ? seconds * 1000 : retryAfter === null ? 0 : Date.parse(retryAfter) - nowMs
-  const waitMs = Number.isFinite(wait) ? Math.min(Math.max(wait, 0), LONGEST_RETRY_AFTER_MS) : 0
+  const waitMs = Math.min(retryAfterMs(retryAfter, nowMs), LONGEST_RETRY_AFTER_MS)
   const again = status >= 500 || status === 408 || status === 425 || status === 429
   return { verdict: again ? 'again' : 'refused', why: `the receiver answered ${status}`, waitMs }
 }

@@ -21,7 +21,7 @@ export function statusText(status: Status, { nowMs, paint }: { nowMs: number; pa
       const since = entry.errorSince === undefined ? '' : ` (for ${ago(entry.errorSince, nowMs)})`
       if (entry.error !== null) lines.push(paint('red', `  ${printable(entry.error)}${since}`))
       if (entry.unsigned === true)
-        lines.push(paint('yellow', '  anybody who reaches the port can send events: set authSecret'))
+        lines.push(paint('yellow', '  unsigned: anybody who reaches the port can send events; see vedette validate'))
       if (entry.skipped) lines.push(paint('yellow', `  ${entry.skipped} could never be stored and were skipped`))
       if (entry.filterErrors) lines.push(paint('yellow', `  the filter failed on ${entry.filterErrors}`))
     }

@@ -16,7 +16,8 @@ export default function register(program: Command): void {
     .option('--json', 'print a JSON array of findings')
     .addHelpText(
       'after',
-      '\nErrors are what Argo Events refuses. Warnings are what it accepts but cannot work, and fields that nobody reads.\n\n' +
+      '\nErrors are what Argo Events refuses. Warnings are what it accepts but cannot work, and fields that nobody reads.\n' +
+        'Advice (on stderr, never an exit code) is about what works but is seldom meant, such as a missing signature check.\n\n' +
         'Examples:\n  vedette validate orders.yaml\n  vedette validate --strict manifests/\n' +
         '  kubectl get eventsources -o yaml | vedette validate -',
     )
@@ -26,11 +27,12 @@ export default function register(program: Command): void {
 async function validate(paths: string[], { strict = false, json = false }: Options): Promise<void> {
   const { diagnosticLine, loadManifest, readManifestFiles } = await import('../manifest/load.ts')
   const files = await readManifestFiles(paths)
-  const { manifest, diagnostics } = await loadManifest(files)
+  const { manifest, diagnostics, advice } = await loadManifest(files)
   const output = createOutput(process.stdout)
   if (json) await output.write(`${JSON.stringify(diagnostics.map(asJson), null, 2)}\n`)
   else for (const diagnostic of diagnostics) await output.write(`${diagnosticLine(diagnostic)}\n`)
   await output.flush()
+  for (const one of advice) process.stderr.write(`${diagnosticLine(one)}\n`)
   for (const { file, line, kind, name } of manifest.skipped) {
     process.stderr.write(
       `${file}:${line}: ${JSON.stringify(`${kind}/${name}`)} is skipped: not a kind that Vedette runs\n`,

@@ -22,6 +22,14 @@ export function backoffMs(
   return full * (1 - jitter) + full * jitter * random()
 }
 
+/** Milliseconds that a `Retry-After` header asks to wait, seconds or a date (RFC 9110 §10.2.3); 0 when it is neither or over. */
+export function retryAfterMs(header: string | null | undefined, nowMs: number): number {
+  if (header == null) return 0
+  const seconds = Number(header)
+  const wait = Number.isNaN(seconds) ? Date.parse(header) - nowMs : seconds * 1000
+  return wait > 0 ? wait : 0
+}
+
 /**
  * Repeats `work` until it succeeds, for ever, pausing between attempts; ends only by success or by `signal`.
  * @throws the signal's reason when aborted

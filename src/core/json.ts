@@ -40,7 +40,8 @@ export class RawJson {
 export function goJson(value: unknown): string {
   if (value === null || value === undefined) return 'null'
   if (typeof value === 'string') return goJsonString(value)
-  if (typeof value === 'number' || typeof value === 'boolean') return JSON.stringify(value)
+  if (typeof value === 'number') return Object.is(value, -0) ? '-0' : JSON.stringify(value)
+  if (typeof value === 'boolean') return String(value)
   if (typeof value === 'bigint') return value.toString()
   if (value instanceof RawJson) return value.text
   if (value instanceof Uint8Array)

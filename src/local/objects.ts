@@ -23,7 +23,7 @@ export interface Objects {
  * @throws MANIFEST_INVALID with every mistake as a line of its message, also for a bus that this version cannot run
  */
 export async function loadObjects(files: string[]): Promise<Objects> {
-  const { manifest, diagnostics } = await loadManifest(await readManifestFiles(files), { checkFilter })
+  const { manifest, diagnostics, advice } = await loadManifest(await readManifestFiles(files), { checkFilter })
   const errors = diagnostics.filter(({ severity }) => severity === 'error')
   if (errors.length > 0) {
     throw fail(
@@ -42,6 +42,7 @@ export async function loadObjects(files: string[]): Promise<Objects> {
   }
   const { bus, notices: ofBuses } = judgeBuses(manifest)
   const notices = [
+    ...advice.map(diagnosticLine),
     ...manifest.skipped.map(
       ({ kind, name, file, line }) => `${file}:${line}: ${kind} ${name} is skipped: vedette runs EventSources`,
     ),

@@ -18,6 +18,7 @@ import { openFailoverLog } from './failoverLog.ts'
 import { createHosts } from './hosts.ts'
 import { identify } from './identity.ts'
 import { assignmentOf, hostCount, loadObjects, type Objects } from './objects.ts'
+import { createRemovals } from './removals.ts'
 import { createRun } from './run.ts'
 import { type RunBus, startRunBus } from './runBus.ts'
 import { watchPaths } from './watch.ts'
@@ -213,11 +214,14 @@ export async function startSupervisor(options: RunOptions): Promise<Supervisor> 
         return
       }
       sayNotices(fresh, log)
+      const before = objects
       objects = fresh
       secretStore.update(fresh.manifest)
       await hosts.apply(hostCount(fresh.manifest), (index) => assignmentOf(fresh.manifest, index))
       log.info('the changed files are applied')
+      removals.begin(before.manifest, fresh.manifest)
     }
+    const removals = createRemovals({ kv: bus.kv, secretsDir: options.secretsDir, clock, log })
     // standard input is read once
     const stopWatching = watchPaths(options.files.includes('-') ? [] : options.files, {
       clock,
@@ -256,6 +260,7 @@ export async function startSupervisor(options: RunOptions): Promise<Supervisor> 
       log.info('stopping: no new events are taken, what is in flight is finished')
       stopWatching()
       await hosts.stop(STOP_PATIENCE_MS)
+      await removals.stop()
       await delivery?.stop()
       await failovers.settled()
       await outer.stop()

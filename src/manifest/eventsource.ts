@@ -195,7 +195,7 @@ function readEntry(
     }
   }
   for (const note of notes.list.slice(from)) {
-    if (note.severity === 'warning' && note.fatal !== true) continue
+    if (note.severity !== 'error' && note.fatal !== true) continue
     const inside = pathText(note.path.slice(path.length))
     refuse(entry, inside === '.' ? note.message : `${inside}: ${note.message}`)
   }

@@ -19,8 +19,10 @@ export { readManifestFiles } from './read.ts'
 
 export interface Loaded {
   manifest: Manifest
-  /** Files in the order given, then by line and column. */
+  /** Errors and warnings: files in the order given, then by line and column. */
   diagnostics: Diagnostic[]
+  /** In the same order. */
+  advice: Diagnostic[]
 }
 
 export interface LoadOptions {
@@ -65,13 +67,12 @@ export async function loadManifest(
   }
   checkTogether(objects, manifest.eventBuses)
   diagnostics.push(...objects.flatMap(({ notes }) => notes.list))
-  return {
-    manifest,
-    diagnostics: sortDiagnostics(
-      diagnostics,
-      files.map(({ file }) => file),
-    ),
-  }
+  const all = sortDiagnostics(
+    diagnostics,
+    files.map(({ file }) => file),
+  )
+  const isAdvice = ({ severity }: Diagnostic) => severity === 'advice'
+  return { manifest, diagnostics: all.filter((one) => !isAdvice(one)), advice: all.filter(isAdvice) }
 }
 
 /** The language of filters is only loaded when there may be one. */

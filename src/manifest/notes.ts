@@ -1,9 +1,10 @@
 /** Collects what is wrong with one document; each finding gets its place in the file. */
+import type { Finding } from '../source.ts'
 import type { Diagnostic, Place } from './manifest.ts'
 import { type Node, offsetOf, type Path, pathText } from './tree.ts'
 
 export interface Note {
-  severity: 'error' | 'warning'
+  severity: Finding['severity']
   path: Path
   message: string
   remedy?: string | undefined

@@ -13,8 +13,13 @@ export interface Account {
   filterFailed(eventId: string, error: unknown, kept: boolean): void
   /** The bus has answered. @param startedMs monotonic, when the event was handed over */
   settled(outcome: Outcome, startedMs: number, eventId: string): void
-  /** What is wrong with the origin; null: nothing any more. Logged once per change. */
-  condition(text: string | null): void
+  /**
+   * What is wrong with the origin, or with the hooks there; null: nothing any more. Logged once per change.
+   * @param thrown the source ended with it: it holds until the source says something else, or serves
+   */
+  condition(text: string | null, about?: { of?: 'origin' | 'hooks'; thrown?: boolean }): void
+  /** The source serves: what it ended with before is over. */
+  served(): void
   report(): Pick<
     EntryReport,
     | 'published'
@@ -52,7 +57,7 @@ export function createAccount({
 }): Account {
   const counts = { published: 0, duplicates: 0, filtered: 0, filterErrors: 0, failed: 0, skipped: 0 }
   let lastEventMs: number | null = null
-  let condition: { text: string; sinceMs: number } | null = null
+  const conditions = new Map<'origin' | 'hooks', { text: string; sinceMs: number; thrown: boolean }>()
   let filterError: { text: string; sinceMs: number; lastMs: number; loggedMs: number } | null = null
 
   const second = { startedMs: 0, events: 0 }
@@ -60,6 +65,17 @@ export function createAccount({
     const nowMs = clock.monotonic()
     if (nowMs - second.startedMs >= 1_000) Object.assign(second, { startedMs: nowMs, events: 0 })
     return ++second.events <= LOGGED_PER_SECOND || second.events % LOGGED_PER_SECOND === 0
+  }
+
+  const condition: Account['condition'] = (text, { of = 'origin', thrown = false } = {}) => {
+    const before = conditions.get(of)
+    if (before !== undefined) before.thrown = thrown
+    if ((before?.text ?? null) === text) return
+    if (text !== null) log.warn('entry has a problem', { error: text })
+    else log.info('entry is fine again', { after: before?.text })
+    if (text === null) conditions.delete(of)
+    else conditions.set(of, { text, sinceMs: clock.now(), thrown })
+    onChange()
   }
 
   return {
@@ -106,16 +122,13 @@ export function createAccount({
           metrics.processingFailed()
       }
     },
-    condition(text) {
-      if ((condition?.text ?? null) === text) return
-      if (text !== null) log.warn('entry has a problem', { error: text })
-      else log.info('entry is fine again', { after: condition?.text })
-      condition = text === null ? null : { text, sinceMs: clock.now() }
-      onChange()
+    condition,
+    served() {
+      if (conditions.get('origin')?.thrown) condition(null)
     },
     report() {
       if (filterError !== null && clock.now() - filterError.lastMs > FILTER_ERROR_SHOWN_MS) filterError = null
-      const shown = condition ?? filterError
+      const shown = conditions.get('origin') ?? conditions.get('hooks') ?? filterError
       return { ...counts, lastEventMs, error: shown?.text ?? null, errorSinceMs: shown?.sinceMs ?? null }
     },
   }

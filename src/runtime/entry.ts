@@ -1,4 +1,5 @@
 /** One entry in one replica: makes the context its source sees, and keeps the source running, for ever, until told to stop. */
+import type { KeyValue } from '../bus/bus.ts'
 import { backoffMs } from '../core/backoff.ts'
 import type { Clock } from '../core/clock.ts'
 import { fail, isVedetteError, messageOf } from '../core/errors.ts'
@@ -11,6 +12,8 @@ import { fingerprintOf, positionFor } from './fingerprint.ts'
 import type { Listeners } from './http/listeners.ts'
 import type { EntryMetrics } from './metrics.ts'
 import { createPipeline, eventFilter, type Sink } from './pipeline.ts'
+import { createHookSecrets } from './registrar/records.ts'
+import { runRegistrar } from './registrar/registrar.ts'
 import type { EntryReport } from './report.ts'
 import type { SecretStore } from './secrets.ts'
 
@@ -25,6 +28,10 @@ export interface EntryOptions {
   listeners: Listeners
   metrics: EntryMetrics
   maxEventBytes: () => number
+  /** Where the registrar keeps its lease and records. */
+  kv: KeyValue | null
+  /** Replica id. */
+  replica: string
   /** The process's own time zone (an IANA name), when it has one. */
   localZone?: string | undefined
   /** Stored events are logged, some of many. */
@@ -54,7 +61,8 @@ const STOP_PATIENCE_MS = 10_000
 const HEALTHY_MS = 60_000
 
 export function createEntry(options: EntryOptions): EntryRunner {
-  const { namespace, eventSource, entry, definition, clock, log, secrets, listeners, metrics, onChange } = options
+  const { namespace, eventSource, entry, definition, clock, log, secrets, listeners, metrics, kv, onChange } = options
+  const source = { namespace, name: eventSource }
   const fingerprint = fingerprintOf(definition, entry.spec)
   const filter = eventFilter(entry.filter)
   const account = createAccount({ clock, log, metrics, logEvents: options.logEvents, onChange })
@@ -74,9 +82,28 @@ export function createEntry(options: EntryOptions): EntryRunner {
     clock,
     secret: (selector) => secrets.secret(namespace, selector),
     configMap: (selector) => secrets.configMap(namespace, selector),
-    condition: account.condition,
+    condition: (error) => account.condition(error),
     ...(options.localZone === undefined ? {} : { localZone: options.localZone }),
   })
+
+  /** Hooks come after the port: what a provider sends at once must find it open. */
+  const register = async (ctx: PrepareContext): Promise<void> => {
+    const { hooks } = definition
+    if (hooks === undefined) return
+    await runRegistrar(
+      {
+        source,
+        entry: entry.name,
+        holder: options.replica,
+        registration: () => hooks(ctx),
+        kv,
+        clock,
+        log,
+        condition: (text) => account.condition(text, { of: 'hooks' }),
+      },
+      ctx.signal,
+    )
+  }
 
   /** One call of the source's `serve`, with everything it emitted settled. */
   const serveOnce = async (sink: Sink, signal: AbortSignal): Promise<void> => {
@@ -97,6 +124,8 @@ export function createEntry(options: EntryOptions): EntryRunner {
       maxEventBytes: options.maxEventBytes,
     })
     const prepared = prepareContext(signal)
+    const over = new AbortController()
+    let registering: Promise<void> | undefined
     const context: SourceContext = {
       ...prepared,
       emit: pipeline.emit,
@@ -107,8 +136,11 @@ export function createEntry(options: EntryOptions): EntryRunner {
         const owner = `${namespace}/${eventSource}/${entry.name}`
         await listeners.route(owner, route, { signal, secret: prepared.secret, log })
         accepting = true
+        account.served()
+        registering ??= register(prepareContext(AbortSignal.any([signal, over.signal])))
         onChange()
       },
+      hookSecret: createHookSecrets({ source, entry: entry.name, kv, clock }),
     }
     const patience = { signal, clock, patienceMs: STOP_PATIENCE_MS }
     try {
@@ -117,6 +149,8 @@ export function createEntry(options: EntryOptions): EntryRunner {
       else if (!signal.aborted) throw fail('ORIGIN_UNAVAILABLE', 'the source ended by itself')
     } finally {
       accepting = !hasPort
+      over.abort()
+      await patiently(registering ?? Promise.resolve(), patience)
       await patiently(pipeline.settle(), patience)
       position = pipeline.position()
     }
@@ -132,7 +166,7 @@ export function createEntry(options: EntryOptions): EntryRunner {
         if (signal.aborted) return
         // Losing the lead is not the source's fault; the replica acts on it, and ends this by the signal.
         if (isVedetteError(error, 'FENCED', 'OUTCOME_UNKNOWN', 'NOT_LEADING')) return await whenAborted(signal)
-        account.condition(messageOf(error))
+        account.condition(messageOf(error), { thrown: true })
         if (clock.monotonic() - startedMs > HEALTHY_MS) attempt = 0
         await clock.sleep(backoffMs(attempt), signal).catch(() => {})
       }

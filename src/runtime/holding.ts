@@ -3,6 +3,7 @@ import { type Bus, type SourceRef, sourceKey } from '../bus/bus.ts'
 import type { Clock } from '../core/clock.ts'
 import type { Logger } from '../core/log.ts'
 import type { EventSource } from '../manifest/manifest.ts'
+import { loadSource } from '../sources/index.ts'
 import type { Listeners } from './http/listeners.ts'
 import type { ReplicaMetrics } from './metrics.ts'
 import { type Replica, type ReplicaOptions, startReplica } from './replica.ts'
@@ -62,6 +63,8 @@ export function createHolding(options: HoldingOptions): Holding {
 
   return {
     async apply(objects) {
+      // loaded first, so that all replicas know their endpoints before one of them opens a port
+      await Promise.all(objects.flatMap(({ entries }) => entries.map(({ type }) => loadSource(type))))
       const wanted = new Set(objects.map(sourceKey))
       // what comes is started before what goes is stopped, so that a port both use stays open
       await Promise.all(

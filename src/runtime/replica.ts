@@ -72,6 +72,7 @@ export async function startReplica(options: ReplicaOptions): Promise<Replica> {
   const passive = new Map<string, EntryRunner>()
   const warm = new Map<string, AbortController>()
   const refused = new Map<string, EntryReport>()
+  const expecting = new Map<string, AbortController>()
   const known = new Map<string, { type: string; digest: string }>()
   let view: ElectorView = { state: 'starting', leader: null, term: null }
   let election: { elector: Elector; done: Promise<void>; stop: AbortController } | null = null
@@ -109,6 +110,8 @@ export async function startReplica(options: ReplicaOptions): Promise<Replica> {
       listeners: options.listeners,
       metrics: metrics.entry(namespace, name, entry.name),
       maxEventBytes: () => bus.maxEventBytes,
+      kv: bus.kv,
+      replica: id,
       localZone: options.localZone,
       logEvents: options.logEvents,
       onChange: changed,
@@ -237,6 +240,21 @@ export async function startReplica(options: ReplicaOptions): Promise<Replica> {
     await Promise.all([before?.halt(), leadership.drop(entry)])
   }
 
+  /** Before any port opens: what an entry will serve is never unknown. */
+  const expect = async (entry: Entry): Promise<void> => {
+    const before = expecting.get(entry.name)
+    const definition = entry.refused === undefined ? await load(entry.type) : null
+    const until = new AbortController()
+    expecting.set(entry.name, until)
+    const ends = AbortSignal.any([until.signal, stopping.signal])
+    try {
+      options.listeners.expect(definition?.listens?.(entry.spec) ?? [], ends)
+    } catch {
+      // An endpoint that can match nothing: the entry itself will say so.
+    }
+    before?.abort()
+  }
+
   const applyEntry = async (entry: Entry): Promise<void> => {
     const digest = JSON.stringify([entry.spec, entry.filter, entry.refused])
     const before = known.get(entry.name)
@@ -253,8 +271,11 @@ export async function startReplica(options: ReplicaOptions): Promise<Replica> {
     const wanted = new Set(object.entries.map((entry) => entry.name))
     for (const entry of [...known.keys()].filter((entry) => !wanted.has(entry))) {
       known.delete(entry)
+      expecting.get(entry)?.abort()
+      expecting.delete(entry)
       await drop(entry)
     }
+    await Promise.all(object.entries.map(expect))
     for (const entry of object.entries) await applyEntry(entry)
     if (passive.size === 0) await endElection()
     else if (election === null) startElection()

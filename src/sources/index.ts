@@ -5,8 +5,12 @@
 import type { SourceDefinition } from '../source.ts'
 
 const registry: Record<string, () => Promise<{ default: SourceDefinition<any, any> }>> = {
+  bitbucket: () => import('./bitbucket.ts'),
+  bitbucketserver: () => import('./bitbucketserver.ts'),
   calendar: () => import('./calendar.ts'),
   file: () => import('./file.ts'),
+  github: () => import('./github.ts'),
+  gitlab: () => import('./gitlab.ts'),
   webhook: () => import('./webhook.ts'),
 }
 

@@ -1,16 +1,23 @@
 /** The type `webhook`: any HTTP request with a JSON body, a form or a query becomes an event. */
-import { hash } from 'node:crypto'
 import { z } from 'zod'
 import { fail } from '../core/errors.ts'
-import { compactJsonBytes, goJson, goJsonOfMap } from '../core/json.ts'
+import { compactJsonBytes, goJson } from '../core/json.ts'
 import { whenAborted } from '../core/signals.ts'
 import { defineSource, type Finding, type HttpRequest } from '../source.ts'
+import { deliveryId, payloadEncoder, success } from './shared/hook-request.ts'
+import { letAllIn } from './shared/proof.ts'
 import { parseQuery } from './shared/query.ts'
 import { filterSchema } from './shared/schemas.ts'
+import { unsignedAdvice } from './shared/serve-hooks.ts'
 import { validateWebhookContext, webhookContextFields, webhookListens, webhookRoute } from './shared/webhook-context.ts'
 import { docs, examples } from './webhook/docs.ts'
+import { signatureProof, signatureSchema, validateSignature } from './webhook/signature.ts'
 
-const spec = z.object({ ...webhookContextFields, filter: filterSchema.optional() })
+const spec = z.object({
+  ...webhookContextFields,
+  signature: signatureSchema.optional(),
+  filter: filterSchema.optional(),
+})
 type Spec = z.output<typeof spec>
 
 export default defineSource<Spec>({
@@ -38,26 +45,36 @@ export default defineSource<Spec>({
   examples,
   validate: (spec) => {
     const findings = validateWebhookContext(spec)
-    return findings.some(({ severity }) => severity === 'error') ? findings : [...findings, ...cannotSucceed(spec)]
+    if (findings.some(({ severity }) => severity === 'error')) return findings
+    return [
+      ...findings,
+      ...cannotSucceed(spec),
+      ...validateSignature(spec.signature),
+      ...unsignedAdvice(isUnsigned(spec), 'set authSecret or signature'),
+    ]
   },
   listens: webhookListens,
-  unsigned: (spec) => spec.authSecret === undefined,
+  unsigned: isUnsigned,
   async serve(ctx) {
-    const metadata = ctx.spec.metadata ?? {}
-    const tail = Buffer.from(Object.keys(metadata).length === 0 ? '}' : `,"metadata":${goJsonOfMap(metadata)}}`)
+    const payload = payloadEncoder('header', ctx.spec.metadata)
+    const { signature } = ctx.spec
+    const proof = signature === undefined ? letAllIn : await signatureProof(ctx, signature)
     await ctx.http({
       ...webhookRoute(ctx.spec),
       methods: [ctx.spec.method],
       async handle(request) {
-        const head = Buffer.from(`{"header":${goJsonOfMap(request.headers)},"body":`)
-        const data = Buffer.concat([head, bodyOf(request), tail])
-        const { id } = await ctx.emit({ data, id: senderId(request) })
-        return { status: 200, body: 'success', headers: { 'X-Event-Id': id } }
+        const refused = await proof(request)
+        if (refused !== null) return refused
+        return success(await ctx.emit({ data: payload(request, bodyOf(request)), id: senderId(request) }))
       },
     })
     await whenAborted(ctx.signal)
   },
 })
+
+function isUnsigned({ authSecret, signature }: Spec): boolean {
+  return authSecret === undefined && signature === undefined
+}
 
 /** What upstream accepts, but answers every request with an error for. */
 function cannotSucceed({ method, maxPayloadSize }: Spec): Finding[] {
@@ -109,7 +126,5 @@ function senderId(request: HttpRequest): string | undefined {
   for (const name of KEY_HEADERS) key ||= request.header(name)
   if (!key) return undefined
   const where = request.method === 'GET' ? request.url.pathname + request.url.search : request.url.pathname
-  const digest = hash('sha256', Buffer.concat([Buffer.from(`${request.method} ${where}\n`), request.body])).slice(0, 32)
-  // The id also travels in a header of the bus: bounded, and without characters that do not belong there.
-  return `${/^[\x21-\x7e]{1,128}$/.test(key) ? key : hash('sha256', key)}:${digest}`
+  return deliveryId(key, Buffer.concat([Buffer.from(`${request.method} ${where}\n`), request.body]))
 }

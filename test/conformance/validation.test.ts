@@ -49,6 +49,8 @@ for (const [index, vector] of vectors.entries()) {
   test(name, async () => {
     const errors = (await check(vector)).filter(({ severity }) => severity === 'error')
     if (vector.error === null) assert.deepEqual(errors, [])
+    // What crashes upstream's controller is refused, in our own words.
+    else if (vector.error.startsWith('PANIC')) assert.notDeepEqual(errors, [])
     else assert.ok(errors.map(({ message }) => message).includes(vector.error), JSON.stringify(errors))
   })
 }

@@ -1,16 +1,21 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import type { TestContext } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
 import { systemClock } from '../../src/core/clock.ts'
 import { silentLogger } from '../../src/core/log.ts'
 import { createListeners } from '../../src/runtime/http/listeners.ts'
+import bitbucket from '../../src/sources/bitbucket.ts'
+import bitbucketserver from '../../src/sources/bitbucketserver.ts'
 import calendar from '../../src/sources/calendar.ts'
 import file from '../../src/sources/file.ts'
+import github from '../../src/sources/github.ts'
+import gitlab from '../../src/sources/gitlab.ts'
 import webhook from '../../src/sources/webhook.ts'
 import { fakeClock } from '../fake-clock.ts'
 import { freePorts } from '../servers/process.ts'
-import { sourceContract } from './source.ts'
+import { type Origin, sourceContract } from './source.ts'
 
 sourceContract(calendar, async () => {
   const clock = fakeClock(Date.parse('2026-11-22T15:18:14Z'))
@@ -37,31 +42,70 @@ sourceContract(file, async (t) => {
   }
 })
 
-sourceContract(webhook, async (t) => {
-  const [port] = (await freePorts(1)) as [number]
-  const listeners = createListeners({ bind: '127.0.0.1', clock: systemClock, log: silentLogger })
-  t.after(() => listeners.close())
-  let requests = 0
-  const post = () =>
-    fetch(`http://127.0.0.1:${port}/e`, {
-      method: 'POST',
-      body: '{"a":1}',
-      headers: { 'content-type': 'application/json', 'idempotency-key': String(requests++), connection: 'close' },
-    })
-  return {
-    spec: { endpoint: '/e', port: String(port), method: 'POST' },
-    options: (harness) => ({
-      http: (route, signal) =>
-        listeners.route('default/es/e', route, {
-          signal,
-          secret: (selector) => harness().context.secret(selector),
-          log: silentLogger,
-        }),
-    }),
-    async ready(harness) {
-      await harness.until(() => harness.routes.length > 0)
-      while (!listeners.ready()) await pause(5)
-    },
-    provoke: post,
+/** An origin that posts to the source's endpoint. @param delivery headers of the n-th request, whose body is `{"a":1}` */
+function httpOrigin(specOf: (port: number) => unknown, delivery: (n: number) => Record<string, string>) {
+  return async (t: TestContext): Promise<Origin> => {
+    const [port] = (await freePorts(1)) as [number]
+    const listeners = createListeners({ bind: '127.0.0.1', clock: systemClock, log: silentLogger })
+    t.after(() => listeners.close())
+    let requests = 0
+    const post = () =>
+      fetch(`http://127.0.0.1:${port}/e`, {
+        method: 'POST',
+        body: '{"a":1}',
+        headers: { 'content-type': 'application/json', connection: 'close', ...delivery(requests++) },
+      })
+    return {
+      spec: specOf(port),
+      options: (harness) => ({
+        http: (route, signal) =>
+          listeners.route('default/es/e', route, {
+            signal,
+            secret: (selector) => harness().context.secret(selector),
+            log: silentLogger,
+          }),
+      }),
+      async ready(harness) {
+        await harness.until(() => harness.routes.length > 0)
+        while (!listeners.ready()) await pause(5)
+      },
+      provoke: post,
+    }
   }
-})
+}
+
+const context = (port: number) => ({ endpoint: '/e', port: String(port), method: 'POST' })
+const selector = { name: 's', key: 'k' }
+
+sourceContract(
+  webhook,
+  httpOrigin(context, (n) => ({ 'idempotency-key': String(n) })),
+)
+sourceContract(
+  github,
+  httpOrigin(
+    (port) => ({ webhook: context(port), organizations: ['acme'] }),
+    (n) => ({ 'x-github-event': 'push', 'x-github-delivery': String(n) }),
+  ),
+)
+sourceContract(
+  gitlab,
+  httpOrigin(
+    (port) => ({ webhook: context(port), events: [], gitlabBaseURL: 'http://h', accessToken: selector }),
+    (n) => ({ 'x-gitlab-event': 'Push Hook', 'idempotency-key': String(n) }),
+  ),
+)
+sourceContract(
+  bitbucket,
+  httpOrigin(
+    (port) => ({ webhook: context(port), repositories: [{ owner: 'acme', repositorySlug: 'shop' }], auth: {} }),
+    (n) => ({ 'x-event-key': 'repo:push', 'x-request-uuid': String(n) }),
+  ),
+)
+sourceContract(
+  bitbucketserver,
+  httpOrigin(
+    (port) => ({ webhook: context(port), bitbucketserverBaseURL: 'http://h/rest' }),
+    (n) => ({ 'x-event-key': 'pr:opened', 'x-request-id': String(n) }),
+  ),
+)

@@ -16,6 +16,16 @@ export interface Crowd {
   stop(): Promise<void>
 }
 
+export interface Message {
+  headers: Record<string, string>
+  body: string
+}
+
+const plainMessage = (key: string): Message => ({
+  headers: { 'idempotency-key': key },
+  body: JSON.stringify({ key }),
+})
+
 /**
  * `senders` at once, each sending one event after the other to `url` until stopped, each event repeated with its key until
  * it is answered 200. Gives up when the test ends, however it ends.
@@ -28,12 +38,15 @@ export function startCrowd(
     attemptTimeoutMs = 5_000,
     pauseMs = 0,
     name = '',
+    message = plainMessage,
   }: {
     senders: number
     attemptTimeoutMs?: number
     pauseMs?: number
     /** Tells the keys of one crowd from those of another. */
     name?: string
+    /** What is sent for a key. Default: `{"key":…}` with the key as `Idempotency-Key`. */
+    message?: (key: string) => Message
   },
 ): Crowd {
   const acknowledged: string[] = []
@@ -56,8 +69,9 @@ export function startCrowd(
   const one = async (sender: number): Promise<void> => {
     for (let n = 0; sending; n++) {
       const key = `${name}s${sender}-${n}`
+      const sent = message(key)
       while (!givenUp) {
-        const status = await post(agent, url, key, attemptTimeoutMs, { failed, refused })
+        const status = await post(agent, url, sent, attemptTimeoutMs, { failed, refused })
         statuses.set(status, (statuses.get(status) ?? 0) + 1)
         if (status === 200) {
           acknowledged.push(key)
@@ -86,11 +100,10 @@ export function startCrowd(
 function post(
   agent: Agent,
   url: string,
-  key: string,
+  { headers, body }: Message,
   timeoutMs: number,
   { failed, refused }: { failed(code: string): void; refused(retryAfter: string | undefined, tookMs: number): void },
 ): Promise<number> {
-  const body = JSON.stringify({ key })
   const startedMs = performance.now()
   return new Promise((resolve) => {
     const sent = request(
@@ -99,7 +112,7 @@ function post(
         method: 'POST',
         agent,
         timeout: timeoutMs,
-        headers: { 'content-type': 'application/json', 'content-length': body.length, 'idempotency-key': key },
+        headers: { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body), ...headers },
       },
       (answer) => {
         answer.on('error', (error: NodeJS.ErrnoException) => {

@@ -95,7 +95,7 @@ function pick(routes: Routes, { path, search }: Target): { slot: Slot; params: R
 }
 
 /** Why a request is not let in, judged by its headers alone. */
-async function refuse({ route, guard }: Registration, incoming: IncomingMessage): Promise<Final | null> {
+async function refuse({ route, guard, takeToken }: Registration, incoming: IncomingMessage): Promise<Final | null> {
   const { headers, method = '' } = incoming
   const unauthorized = guard === undefined ? null : await guard(headers.authorization)
   if (unauthorized !== null) return unauthorized
@@ -110,7 +110,10 @@ async function refuse({ route, guard }: Registration, incoming: IncomingMessage)
       headers: { 'Accept-Encoding': 'identity' },
     }
   }
-  return Number(headers['content-length'] ?? 0) > maxPayload(route) ? tooLarge : null
+  if (Number(headers['content-length'] ?? 0) > maxPayload(route)) return tooLarge
+  const waitMs = takeToken?.() ?? 0
+  if (waitMs === 0) return null
+  return { status: 429, body: 'too many requests', headers: { 'Retry-After': String(Math.ceil(waitMs / 1000)) } }
 }
 
 const maxPayload = ({ maxPayloadSize = DEFAULT_MAX_PAYLOAD }: { maxPayloadSize?: number | undefined }) => maxPayloadSize

@@ -1,28 +1,24 @@
 /** The bearer guard of a route. */
-import { hash, timingSafeEqual } from 'node:crypto'
 import type { Clock } from '../../core/clock.ts'
 import { messageOf } from '../../core/errors.ts'
 import type { Logger } from '../../core/log.ts'
 import type { HttpAnswer, SecretKeySelector } from '../../source.ts'
-
-/** How long a token that was read is used, so that a flood of requests does not become a flood of reads. */
-const FRESH_MS = 1_000
-
-const digest = (text: string): Buffer => hash('sha256', text, 'buffer')
+import { acceptedSecrets } from '../../sources/shared/secrets.ts'
+import { isOneOf } from '../../sources/shared/signature.ts'
 
 /** @returns a check of the `Authorization` header: null lets the request through, an answer refuses it. Never throws. */
 export function createGuard(
   selector: SecretKeySelector,
   { secret, clock, log }: { secret: (selector: SecretKeySelector) => Promise<string>; clock: Clock; log: Logger },
 ): (authorization: string | undefined) => Promise<HttpAnswer | null> {
-  let current: { digest: Promise<Buffer | null>; readAt: number } | null = null
+  const tokens = acceptedSecrets(selector, { secret, clock })
   let unreadable = false
 
-  const read = async (): Promise<Buffer | null> => {
+  const read = async (): Promise<readonly string[] | null> => {
     try {
-      const wanted = digest(await secret(selector))
+      const values = await tokens()
       unreadable = false
-      return wanted
+      return values
     } catch (error) {
       if (!unreadable) log.error(`requests are refused: the token of authSecret cannot be read: ${messageOf(error)}`)
       unreadable = true
@@ -31,15 +27,12 @@ export function createGuard(
   }
 
   return async (authorization) => {
-    const now = clock.monotonic()
-    if (current === null || now - current.readAt >= FRESH_MS) current = { digest: read(), readAt: now }
-    const wanted = await current.digest
-    if (wanted === null) return { status: 500, body: 'Error loading auth token' }
+    const accepted = await read()
+    if (accepted === null) return { status: 500, body: 'Error loading auth token' }
     if (authorization === undefined || !authorization.startsWith('Bearer ')) {
       return { status: 401, body: 'Invalid Authorization Header', headers: CHALLENGE }
     }
-    // Equal lengths whatever was sent: the time taken says nothing about the token.
-    if (!timingSafeEqual(wanted, digest(authorization.slice('Bearer '.length)))) {
+    if (!isOneOf(authorization.slice('Bearer '.length), accepted)) {
       return { status: 401, body: 'Invalid Auth token', headers: CHALLENGE }
     }
     return null

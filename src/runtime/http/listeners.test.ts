@@ -3,9 +3,10 @@ import { once } from 'node:events'
 import { createServer } from 'node:net'
 import { afterEach, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { held, listen, serve } from '../../../test/http-routes.ts'
+import { held, listen, serve, until } from '../../../test/http-routes.ts'
 import { freePort, rawConnect, rawRequest } from '../../../test/raw-http.ts'
 import { fail } from '../../core/errors.ts'
+import { silentLogger } from '../../core/log.ts'
 import type { HttpRequest } from '../../source.ts'
 
 const cleanUps: (() => unknown)[] = []
@@ -273,4 +274,48 @@ test('too many requests at once: 503 beyond the limit, /health is still answered
   }
   assert.equal((await rawRequest(port, 'GET /health HTTP/1.1')).status, 200)
   assert.equal(listeners.inFlight(), 0)
+})
+
+test('an endpoint that an entry will serve is 503, never 404, until it does; and 404 once nobody expects it', async () => {
+  const port = await freePort()
+  const listeners = listen(cleanUps, { handOverMs: 50, graceMs: 50 })
+  const expecting = new AbortController()
+  listeners.expect([{ port, endpoint: '/late/{x}' }], expecting.signal)
+  await serve(listeners, { port })
+  const get = async (path: string) => (await rawRequest(port, `GET ${path} HTTP/1.1`)).status
+  assert.deepEqual([await get('/late/1'), await get('/late/1/2'), await get('/x')], [503, 404, 200])
+  const waiting = get('/late/1')
+  await serve(listeners, { port, endpoint: '/late/{x}' }, { owner: 'default/es/late' })
+  assert.equal(await waiting, 200, 'who came early was served late')
+  const fails = new AbortController()
+  await listeners.route(
+    'default/es/late',
+    { port, endpoint: '/late/{x}', handle: async () => ({ status: 200 }) },
+    { signal: fails.signal, secret: async () => '', log: silentLogger },
+  )
+  fails.abort()
+  await until(async () => (await get('/late/1')) === 503, 'its entry has failed')
+  await sleep(100)
+  assert.equal(await get('/late/1'), 503, 'the entry is still there')
+  expecting.abort()
+  await until(async () => (await get('/late/1')) === 404, 'nobody expects it')
+})
+
+test('a rate limit: the burst at once, then 429 with Retry-After, then again as time passes', async () => {
+  const port = await freePort()
+  let handled = 0
+  await serve(listen(cleanUps), {
+    port,
+    rateLimit: { requestsPerSecond: 2, burst: 3 },
+    async handle() {
+      handled++
+      return { status: 200 }
+    },
+  })
+  const post = () => rawRequest(port, 'POST /x HTTP/1.1', '{}')
+  const replies = await Promise.all(Array.from({ length: 10 }, post))
+  assert.deepEqual([replies.filter(({ status }) => status === 200).length, handled], [3, 3])
+  const refused = replies.find(({ status }) => status === 429)!
+  assert.deepEqual([refused.body, refused.headers['retry-after']], ['too many requests', '1'])
+  await until(async () => (await post()).status === 200, 'a token has come')
 })

@@ -6,15 +6,17 @@
 import type { Clock } from '../../core/clock.ts'
 import { fail, messageOf } from '../../core/errors.ts'
 import type { Logger } from '../../core/log.ts'
-import type { HttpRoute, SecretKeySelector } from '../../source.ts'
+import type { HttpRoute, Listens, SecretKeySelector } from '../../source.ts'
+import { parseEndpoint } from '../../sources/shared/endpoint.ts'
 import { createBudget } from './body.ts'
+import { createBucket } from './bucket.ts'
 import { type Certificate, readCertificate, sameCertificate } from './certificate.ts'
 import type { Shared } from './exchange.ts'
 import { createGuard } from './guard.ts'
 import { defaultLimits, type Limits } from './limits.ts'
 import { createPort, type OpenSocket, type Port } from './port.ts'
 import { createCanonicalNames } from './request.ts'
-import { createRoutes, type Registration, type Routes } from './routes.ts'
+import { createRoutes, type Expected, type Registration, type Routes } from './routes.ts'
 
 export interface RouteOptions {
   /** The route ends when this aborts. */
@@ -31,6 +33,11 @@ export interface Listeners {
    * SPEC_INVALID for an endpoint or certificate that cannot work; SECRET_MISSING; SHUTTING_DOWN
    */
   route(owner: string, route: HttpRoute, options: RouteOptions): Promise<void>
+  /**
+   * Entries will serve these until `signal` aborts: while one does not, requests for it get 503 and never 404, after which some
+   * providers give a hook up. Opens no port. @throws SPEC_INVALID for an endpoint that can match nothing
+   */
+  expect(listens: readonly Listens[], signal: AbortSignal): void
   /** From now on answers carry `Connection: close`, so that senders go elsewhere; everything is still served. */
   windDown(): void
   /**
@@ -75,6 +82,7 @@ export function createListeners({
   /** Registrations on one port follow one another: two at once would open it twice. */
   const turns = new Map<number, Promise<void>>()
   const watchers = new Set<() => void>()
+  const expected = new Map<number, Set<Expected>>()
   let ending = false
   const somethingEnded = () => {
     for (const opened of retired) if (opened.port.busy() === 0) bury(opened)
@@ -112,7 +120,13 @@ export function createListeners({
     const onEmpty = () => {
       if (open.get(number) === opened) retire(opened)
     }
-    const routes = createRoutes({ port: number, clock, graceMs: limits.graceMs, onEmpty })
+    const routes = createRoutes({
+      port: number,
+      clock,
+      graceMs: limits.graceMs,
+      expected: () => expected.get(number) ?? [],
+      onEmpty,
+    })
     const port = createPort(shared, routes, {
       port: number,
       certificate,
@@ -198,12 +212,13 @@ export function createListeners({
 
   return {
     route(owner, route, { signal, secret, log }) {
-      const { tls, authSecret, port } = route
+      const { tls, authSecret, rateLimit, port } = route
       const registration: Registration = {
         owner,
         route,
         log,
         guard: authSecret === undefined ? undefined : createGuard(authSecret, { secret, clock, log }),
+        takeToken: rateLimit === undefined ? undefined : createBucket(rateLimit, clock),
         certificate: tls === undefined ? undefined : () => readCertificate(tls, secret),
       }
       const before = turns.get(port) ?? Promise.resolve()
@@ -213,6 +228,14 @@ export function createListeners({
         turn.catch(() => {}),
       )
       return turn
+    },
+    expect(listens, signal) {
+      for (const { port, endpoint } of listens) {
+        const one: Expected = { endpoint, pattern: parseEndpoint(endpoint) }
+        const all = expected.get(port) ?? new Set()
+        expected.set(port, all.add(one))
+        signal.addEventListener('abort', () => all.delete(one), { once: true })
+      }
     },
     windDown() {
       shared.closing = true

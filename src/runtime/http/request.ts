@@ -1,9 +1,8 @@
 /** The request as a source sees it. Made lazily: most sources need neither the URL nor the whole header map. */
 import { utf8FromLatin1 } from '../../core/utf8.ts'
 import type { HttpRequest } from '../../source.ts'
+import { MASKED } from '../../sources/shared/hook-request.ts'
 
-/** What upstream's payloads show instead of credentials. */
-const MASKED = '*** Masked Auth Secret ***'
 /** Go's server takes these out of the map. */
 const NOT_IN_MAP = new Set(['Host', 'Transfer-Encoding', 'Trailer'])
 /** Distinct header names remembered; senders can make up any number. */

@@ -12,9 +12,17 @@ export interface Registration {
   route: HttpRoute
   /** Refuses a request by its `Authorization` header; absent: all are let in. */
   guard?: ((authorization: string | undefined) => Promise<HttpAnswer | null>) | undefined
+  /** Takes a token of the route's rate limit: 0, or the milliseconds until there is one; absent: no limit. */
+  takeToken?: (() => number) | undefined
   /** Reads the certificate of the route; absent: plain HTTP. */
   certificate?: (() => Promise<Certificate>) | undefined
   log: Logger
+}
+
+/** An endpoint that some entry will serve. */
+export interface Expected {
+  endpoint: string
+  pattern: Endpoint
 }
 
 /** An endpoint and who serves it now: nobody for a moment while a changed file is applied. */
@@ -50,16 +58,21 @@ interface OwnSlot extends Slot {
 
 const noParams: Record<string, string> = Object.freeze({})
 
-/** @param onEmpty no endpoint is known any more */
+/**
+ * @param expected endpoints of entries that do not serve yet, or not now: asked for, they are waited for like those being replaced
+ * @param onEmpty no endpoint is known any more
+ */
 export function createRoutes({
   port,
   clock,
   graceMs,
+  expected,
   onEmpty,
 }: {
   port: number
   clock: Clock
   graceMs: number
+  expected: () => Iterable<Expected>
   onEmpty: () => void
 }): Routes {
   // Literal endpoints are found by name; templates are tried in the order of their registration.
@@ -127,6 +140,13 @@ export function createRoutes({
       for (const slot of templates.values()) {
         const params = slot.pattern.match(path)
         if (params !== null) return { slot, params }
+      }
+      for (const { endpoint, pattern } of expected()) {
+        const params = pattern.match(path)
+        if (params === null) continue
+        const slot = makeSlot(endpoint)
+        slot.keep = clock.after(graceMs, () => forget(slot))
+        return { slot, params }
       }
       return null
     },

@@ -35,3 +35,14 @@ export const secretKeySelector = z
       .describe('Accepted for compatibility; ignored, as in Argo Events: a missing Secret is an error.'),
   })
   .describe('A key of a Secret.')
+
+/** Upstream's `TLSConfig`. */
+export const tlsSchema = z
+  .object({
+    caCertSecret: secretKeySelector.optional().describe('PEM certificates that are trusted instead of the system’s.'),
+    clientCertSecret: secretKeySelector.optional().describe('PEM client certificate.'),
+    clientKeySecret: secretKeySelector.optional().describe('PEM key of the client certificate.'),
+    insecureSkipVerify: z.boolean().default(false).describe('Do not verify the server; no client certificate is sent.'),
+    enabled: z.boolean().default(false).describe('Use TLS with the system’s certificates and none of these.'),
+  })
+  .describe('TLS towards the server.')

@@ -49,6 +49,18 @@ export const webhookContextFields = {
     .int()
     .optional()
     .describe('Largest request body in bytes, default 1048576 (1 MiB). Larger ones get 413 before they are read.'),
+  rateLimit: z
+    .object({
+      requestsPerSecond: z.number().default(0).describe('Requests per second that are let through in the long run.'),
+      burst: z
+        .int()
+        .default(0)
+        .describe('Requests that are let through at once. Default: those of one second, at least 1.'),
+    })
+    .optional()
+    .describe(
+      'Limit per replica; what is beyond it gets 429 with Retry-After. Mind that some providers (GitLab) switch hooks off after such answers. Default: none.',
+    ),
 }
 
 export const webhookContextSchema = z
@@ -69,7 +81,12 @@ export function validateWebhookContext(context: WebhookContext | undefined, path
   const error = upstreamError(context)
   if (error !== null)
     return [{ severity: 'error', path: [...path, error.field], message: error.message, remedy: error.remedy }]
-  return [...portFindings(context, path), ...endpointFindings(context, path), ...tlsFindings(context, path)]
+  return [
+    ...portFindings(context, path),
+    ...endpointFindings(context, path),
+    ...tlsFindings(context, path),
+    ...rateFindings(context, path),
+  ]
 }
 
 function upstreamError({ endpoint, port }: WebhookContext): { field: string; message: string; remedy: string } | null {
@@ -113,6 +130,13 @@ function tlsFindings({ serverCertSecret, serverKeySecret }: WebhookContext, path
   return [{ severity: 'warning', path: [...path, given!], message, remedy: `add ${missing}, or remove ${given}` }]
 }
 
+function rateFindings({ rateLimit }: WebhookContext, path: string[]): Finding[] {
+  if (rateLimit === undefined || rateLimit.requestsPerSecond > 0) return []
+  const message = `rateLimit.requestsPerSecond ${rateLimit.requestsPerSecond} lets nothing through`
+  const remedy = 'give a number above 0, or remove rateLimit'
+  return [{ severity: 'warning', fatal: true, path: [...path, 'rateLimit'], message, remedy }]
+}
+
 /** The port and endpoint of a context that has no errors; nothing for one that has. */
 export function webhookListens(context: WebhookContext | undefined): Listens[] {
   if (context === undefined || upstreamError(context) !== null) return []
@@ -128,6 +152,7 @@ export function webhookRoute(context: WebhookContext): Omit<HttpRoute, 'handle' 
     serverKeySecret,
     authSecret,
     maxPayloadSize = DEFAULT_MAX_PAYLOAD,
+    rateLimit,
   } = context
   return {
     port: Number(port),
@@ -135,5 +160,9 @@ export function webhookRoute(context: WebhookContext): Omit<HttpRoute, 'handle' 
     tls: serverCertSecret && serverKeySecret ? { cert: serverCertSecret, key: serverKeySecret } : undefined,
     authSecret,
     maxPayloadSize: Math.max(0, maxPayloadSize),
+    rateLimit: rateLimit && {
+      requestsPerSecond: rateLimit.requestsPerSecond,
+      burst: rateLimit.burst > 0 ? rateLimit.burst : Math.max(1, Math.ceil(rateLimit.requestsPerSecond)),
+    },
   }
 }

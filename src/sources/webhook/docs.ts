@@ -26,14 +26,17 @@ stored before). Any other answer means that it was not stored by this request, s
 | 301 | | the path is not clean (\`//x\`, \`/a/../x\`); \`Location\` has the clean one |
 | 400 | what is wrong | the body is empty or not JSON, or the form is malformed |
 | 401 | \`Invalid Authorization Header\`, \`Invalid Auth token\` | \`authSecret\` is set and the request has no or another token |
+| 401 | \`missing signature\`, \`signature check failed\`, … | \`signature\` is set and the request's is not right, or too old |
 | 404 | \`404 page not found\` | no entry has this path |
 | 405 | \`http method does not match\` | the method is not the entry's; \`Allow\` has the right one |
 | 408, 431 | | the request came too slowly; its headers are too large or too many |
 | 413 | \`http: request body too large\` | the body exceeds \`maxPayloadSize\`, or the event what the bus can carry |
 | 415 | \`content encoding gzip is not supported\` | the body is compressed; send it plain |
+| 429 | \`too many requests\` | \`rateLimit\` is set and used up; \`Retry-After\` says when to try again |
 | 500 | \`Error loading auth token\` | the Secret of \`authSecret\` cannot be read |
 | 503 | \`failed to record event\` | the bus cannot store now; \`Retry-After\` says when to try again |
-| 503 | \`endpoint is inactive\`, \`too many requests\` | the entry is being stopped or changed, or too much is in flight |
+| 503 | \`endpoint is inactive\`, \`too many requests\` | the entry is being started, stopped or changed, or cannot serve now; too much is in flight |
+| 503 | \`the secret cannot be read\` | the Secret of \`signature\` cannot be read |
 
 \`/health\` answers 200 \`OK\` on every port, unless an entry has that endpoint.
 
@@ -42,6 +45,13 @@ stored before). Any other answer means that it was not stored by this request, s
 A request may say which message it is: \`Idempotency-Key\`, else \`webhook-id\` (Standard Webhooks), else \`ce-id\`
 (CloudEvents). The same key, path and body is the same event: it gets 200 and the same \`X-Event-Id\`, and is stored once
 within the bus's window. The same key with another body is another event.
+
+### Token and signature
+
+Without \`authSecret\` or \`signature\` anybody who reaches the port can send events: \`vedette validate\` and \`vedette status\` say so.
+\`signature\` verifies [Standard Webhooks](https://www.standardwebhooks.com) (\`webhook-id\`, \`webhook-timestamp\`, \`webhook-signature\`), or an HMAC-SHA256 of the raw body
+in a header of your choice. A Secret's value may hold several tokens or secrets, one per line, so that one can be rotated: all are accepted. What is
+replaced is refused within a second as a token, after five minutes as a signing secret.
 
 ### What happens when …
 
@@ -93,6 +103,36 @@ spec:
         key: token
       metadata:
         team: shop
+`,
+  },
+  {
+    name: 'webhook-signed',
+    title: 'A webhook whose requests are signed (Standard Webhooks)',
+    yaml: `apiVersion: v1
+kind: Secret
+metadata:
+  name: payments-webhook
+stringData:
+  # may hold two lines while it is rotated: both are accepted
+  signing: whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=
+---
+apiVersion: argoproj.io/v1alpha1
+kind: EventSource
+metadata:
+  name: payments
+spec:
+  replicas: 2
+  webhook:
+    received:
+      port: "12002"
+      endpoint: /payments
+      method: POST
+      signature:
+        secret:
+          name: payments-webhook
+          key: signing
+      rateLimit:
+        requestsPerSecond: 50
 `,
   },
   {

@@ -1,0 +1,67 @@
+/** What is undone at providers when documents, or entries in them, leave the files of a run; never because the run stops. */
+import type { KeyValue } from '../bus/bus.ts'
+import type { Clock } from '../core/clock.ts'
+import type { Logger } from '../core/log.ts'
+import type { EventSource, Manifest } from '../manifest/manifest.ts'
+import { removeRemote } from '../runtime/registrar/remove.ts'
+import { localSecrets } from '../runtime/secrets.ts'
+
+export interface Removals {
+  /** Begins to undo what `before` had and `after` has not, with the Secrets of `before`. */
+  begin(before: Manifest, after: Manifest): void
+  /** Gives up what is not done yet; resolves when nothing is under way. */
+  stop(): Promise<void>
+}
+
+/** What cannot be undone in this time is said and left. */
+const PATIENCE_MS = 60_000
+
+export function createRemovals({
+  kv,
+  secretsDir: dir,
+  clock,
+  log,
+}: {
+  kv: KeyValue
+  secretsDir: string | undefined
+  clock: Clock
+  log: Logger
+}): Removals {
+  const underWay = new Set<{ end: AbortController; done: Promise<unknown> }>()
+  return {
+    begin(before, after) {
+      const secrets = localSecrets({ secrets: before.secrets, configMaps: before.configMaps, dir })
+      for (const object of removedFrom(before, after)) {
+        const end = new AbortController()
+        const cancel = clock.after(PATIENCE_MS, () => end.abort())
+        const done = removeRemote({ object, secrets, kv, holder: 'supervisor', clock, log }, end.signal)
+        const removal = { end, done }
+        underWay.add(removal)
+        void done.then(() => {
+          cancel()
+          underWay.delete(removal)
+        })
+      }
+    },
+    async stop() {
+      for (const { end } of underWay) end.abort()
+      await Promise.all([...underWay].map(({ done }) => done))
+    },
+  }
+}
+
+/** Objects with those of their entries that are gone; one whose type has changed is another entry. */
+export function removedFrom(before: Manifest, after: Manifest): EventSource[] {
+  const left = new Set(
+    after.eventSources.flatMap(({ namespace, name, entries }) =>
+      entries.map((entry) => JSON.stringify([namespace, name, entry.type, entry.name])),
+    ),
+  )
+  return before.eventSources.flatMap((object) => {
+    const { namespace, name } = object
+    const entries = object.entries.filter(
+      (entry) => !left.has(JSON.stringify([namespace, name, entry.type, entry.name])),
+    )
+    return entries.length === 0 ? [] : [{ ...object, entries }]
+  })
+}

@@ -1,0 +1,17 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { fakeClock } from '../../../test/fake-clock.ts'
+import { createBucket } from './bucket.ts'
+
+test('a bucket gives its burst, then what time brings, and never more than its burst', async () => {
+  const clock = fakeClock()
+  const take = createBucket({ requestsPerSecond: 10, burst: 3 }, clock)
+  const taken = (n: number) => Array.from({ length: n }, take)
+  assert.deepEqual(taken(4), [0, 0, 0, 100])
+  await clock.advance(50)
+  assert.equal(Math.round(take()), 50)
+  await clock.advance(50)
+  assert.deepEqual(taken(2).map(Math.round), [0, 100])
+  await clock.advance(3_600_000)
+  assert.deepEqual(taken(4), [0, 0, 0, 100])
+})

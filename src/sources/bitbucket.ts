@@ -1,0 +1,42 @@
+/** The type `bitbucket`: hooks of Bitbucket Cloud repositories become events; the hooks are managed too. */
+import { z } from 'zod'
+import { defineSource } from '../source.ts'
+import { docs, examples } from './bitbucket/docs.ts'
+import { bitbucketHooks } from './bitbucket/hooks.ts'
+import { isUnsigned, type Spec, spec, validate } from './bitbucket/spec.ts'
+import { hookEvent } from './shared/hook-fields.ts'
+import { deliveryId, jsonBody } from './shared/hook-request.ts'
+import { hubProof } from './shared/proof.ts'
+import { serveHooks } from './shared/serve-hooks.ts'
+import { webhookListens } from './shared/webhook-context.ts'
+
+export default defineSource<Spec>({
+  type: 'bitbucket',
+  title: 'Bitbucket Cloud',
+  summary: 'Receives the webhooks of Bitbucket Cloud repositories, and manages them at Bitbucket.',
+  docs,
+  strategy: 'active-active',
+  guarantee: 'exactly-once',
+  because:
+    'Bitbucket gets 200 only when the event is durable and sends it again a few times when it does not; the id comes from ' +
+    '`X-Request-UUID`, which such an attempt repeats. An outage longer than those attempts loses what came in it.',
+  filterable: true,
+  spec,
+  event: hookEvent(z.unknown().describe('The JSON that Bitbucket sent, as it stands but for white space.')),
+  examples,
+  validate,
+  listens: ({ webhook }) => webhookListens(webhook),
+  unsigned: isUnsigned,
+  hooks: bitbucketHooks,
+  async serve(ctx) {
+    const { webhook, webhookSecret, metadata } = ctx.spec
+    await serveHooks(ctx, {
+      webhook,
+      metadata,
+      proof: await hubProof(ctx, webhookSecret, ['X-Hub-Signature']),
+      events: (request) => [
+        { body: jsonBody(request.body), id: deliveryId(request.header('X-Request-UUID'), request.body) },
+      ],
+    })
+  },
+})

@@ -1,0 +1,46 @@
+/** The type `bitbucketserver`: hooks of Bitbucket Server and Data Center become events; the hooks are managed too. */
+import { z } from 'zod'
+import { defineSource } from '../source.ts'
+import { docs, examples } from './bitbucketserver/docs.ts'
+import { eventsOf } from './bitbucketserver/events.ts'
+import { serverHooks } from './bitbucketserver/hooks.ts'
+import { isUnsigned, type Spec, spec, validate } from './bitbucketserver/spec.ts'
+import { hookEvent } from './shared/hook-fields.ts'
+import { hubProof } from './shared/proof.ts'
+import { serveHooks } from './shared/serve-hooks.ts'
+import { webhookListens } from './shared/webhook-context.ts'
+
+export default defineSource<Spec>({
+  type: 'bitbucketserver',
+  title: 'Bitbucket Server',
+  summary: 'Receives the webhooks of Bitbucket Server and Data Center repositories, and manages them there.',
+  docs,
+  strategy: 'active-active',
+  guarantee: 'exactly-once',
+  because:
+    'Bitbucket gets 200 only when the event is durable, and the id comes from `X-Request-Id`. Bitbucket Server does not send again ' +
+    'what failed: what no replica answered 200 is lost.',
+  filterable: true,
+  spec,
+  event: hookEvent(
+    z
+      .unknown()
+      .describe(
+        'The JSON that Bitbucket sent; with `oneEventPerChange` the fields that Argo Events knows, with one change.',
+      ),
+  ),
+  examples,
+  validate,
+  listens: ({ webhook }) => webhookListens(webhook),
+  unsigned: isUnsigned,
+  hooks: serverHooks,
+  async serve(ctx) {
+    const { webhook, webhookSecret, metadata } = ctx.spec
+    await serveHooks(ctx, {
+      webhook,
+      metadata,
+      proof: await hubProof(ctx, webhookSecret, ['X-Hub-Signature']),
+      events: (request) => eventsOf(ctx, request),
+    })
+  },
+})

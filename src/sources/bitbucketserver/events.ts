@@ -1,0 +1,44 @@
+/** What becomes of a delivery of Bitbucket Server: one event, several, or none. */
+import { fail, messageOf } from '../../core/errors.ts'
+import type { HttpRequest, SourceContext } from '../../source.ts'
+import { deliveryId, jsonBody } from '../shared/hook-request.ts'
+import type { HookEvent } from '../shared/serve-hooks.ts'
+import { connect, repositoryPath, valuesOf } from './api.ts'
+import { bodyOfChange, type Change, movesBranch, type Push, parsePush, withChanges } from './refs-changed.ts'
+import type { Spec } from './spec.ts'
+
+/** @throws EVENT_INVALID; ORIGIN_UNAVAILABLE when Bitbucket cannot be asked about pull requests: the sender may try again */
+export async function eventsOf(ctx: SourceContext<Spec>, request: HttpRequest): Promise<HookEvent[]> {
+  const { oneEventPerChange, skipBranchRefsChangedOnOpenPR } = ctx.spec
+  const id = deliveryId(request.header('X-Request-Id'), request.body)
+  const special = oneEventPerChange || skipBranchRefsChangedOnOpenPR
+  if (request.header('X-Event-Key') !== 'repo:refs_changed' || !special) return [{ body: jsonBody(request.body), id }]
+  const push = parsePush(request.body)
+  const changes = skipBranchRefsChangedOnOpenPR ? await withoutOpenPullRequests(ctx, push) : push.changes
+  if (oneEventPerChange) {
+    return changes.map((change) => ({ body: bodyOfChange(push, change), id: id && `${id}/${change.index}` }))
+  }
+  if (changes.length === push.changes.length) return [{ body: jsonBody(request.body), id }]
+  return changes.length === 0 ? [] : [{ body: withChanges(push, changes), id }]
+}
+
+async function withoutOpenPullRequests(ctx: SourceContext<Spec>, push: Push): Promise<Change[]> {
+  if (!push.changes.some(movesBranch)) return push.changes
+  const { projectKey, repositorySlug } = push
+  try {
+    const rest = await connect(ctx)
+    const hasOpen = async ({ toHash }: Change): Promise<boolean> => {
+      const path = `${repositoryPath(projectKey, repositorySlug)}/commits/${encodeURIComponent(toHash)}/pull-requests`
+      for await (const { state } of valuesOf(rest, path, ctx.signal)) {
+        if (String(state).toUpperCase() === 'OPEN') return true
+      }
+      return false
+    }
+    const kept: Change[] = []
+    for (const change of push.changes) if (!movesBranch(change) || !(await hasOpen(change))) kept.push(change)
+    return kept
+  } catch (error) {
+    const what = `whether commits of ${projectKey}/${repositorySlug} have an open pull request`
+    throw fail('ORIGIN_UNAVAILABLE', `Bitbucket could not be asked ${what}: ${messageOf(error)}`, {}, { cause: error })
+  }
+}

@@ -1,0 +1,55 @@
+/** The type `github`: hooks of GitHub repositories and organizations become events; the hooks are managed too. */
+import { z } from 'zod'
+import { defineSource, type HttpAnswer } from '../source.ts'
+import { FORM_TYPE, githubBody, JSON_TYPE, mediaType } from './github/body.ts'
+import { docs, examples } from './github/docs.ts'
+import { githubHooks } from './github/hooks.ts'
+import { isUnsigned, type Spec, spec, validate } from './github/spec.ts'
+import { hookEvent } from './shared/hook-fields.ts'
+import { deliveryId } from './shared/hook-request.ts'
+import { hubProof } from './shared/proof.ts'
+import { serveHooks } from './shared/serve-hooks.ts'
+import { webhookListens } from './shared/webhook-context.ts'
+
+export default defineSource<Spec>({
+  type: 'github',
+  title: 'GitHub',
+  summary: 'Receives the webhooks of GitHub repositories and organizations, and manages them at GitHub.',
+  docs,
+  strategy: 'active-active',
+  guarantee: 'exactly-once',
+  because:
+    'GitHub gets 200 only when the event is durable, and the id comes from `X-GitHub-Delivery`, which a redelivery repeats. GitHub ' +
+    'does not redeliver by itself: what no replica answered 200 is lost unless it is redelivered by hand or by API.',
+  filterable: true,
+  spec,
+  event: hookEvent(
+    z
+      .record(z.string(), z.unknown())
+      .describe('What GitHub sent, keys sorted, with `X-GitHub-Event` and `X-GitHub-Delivery` added.'),
+  ),
+  examples,
+  validate,
+  listens: ({ webhook }) => webhookListens(webhook),
+  unsigned: isUnsigned,
+  hooks: githubHooks,
+  async serve(ctx) {
+    const { webhook, webhookSecret, metadata } = ctx.spec
+    const signed = await hubProof(ctx, webhookSecret, ['X-Hub-Signature-256', 'X-Hub-Signature'])
+    await serveHooks(ctx, {
+      webhook,
+      metadata,
+      proof: async (request) => (await signed(request)) ?? unsupported(mediaType(request)),
+      events: (request) => [
+        { body: githubBody(request), id: deliveryId(request.header('X-GitHub-Delivery'), request.body) },
+      ],
+    })
+  },
+})
+
+/** GitHub sends JSON or a form, nothing else. */
+function unsupported(type: string): HttpAnswer | null {
+  if (type === JSON_TYPE || type === FORM_TYPE) return null
+  const body = type === '' ? 'mime: no media type' : `webhook request has unsupported Content-Type "${type}"`
+  return { status: 415, body }
+}

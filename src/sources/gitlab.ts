@@ -1,0 +1,70 @@
+/** The type `gitlab`: hooks of GitLab projects and groups become events; the hooks are managed too. */
+import { z } from 'zod'
+import { defineSource, type HttpRequest, type SourceContext } from '../source.ts'
+import { docs, examples } from './gitlab/docs.ts'
+import { gitlabHooks } from './gitlab/hooks.ts'
+import { isUnsigned, type Spec, spec, validate } from './gitlab/spec.ts'
+import { hookEvent } from './shared/hook-fields.ts'
+import { deliveryId, jsonBody } from './shared/hook-request.ts'
+import { allOf, type Proof, proofOf } from './shared/proof.ts'
+import { serveHooks } from './shared/serve-hooks.ts'
+import { checkStandardWebhook, isOneOf } from './shared/signature.ts'
+import { webhookListens } from './shared/webhook-context.ts'
+
+export default defineSource<Spec>({
+  type: 'gitlab',
+  title: 'GitLab',
+  summary: 'Receives the webhooks of GitLab projects and groups, and manages them at GitLab.',
+  docs,
+  strategy: 'active-active',
+  guarantee: 'exactly-once',
+  because:
+    'GitLab gets 200 only when the event is durable, and the id comes from `Idempotency-Key` (or the UUIDs of hook and event), which a ' +
+    'resent delivery repeats. What no replica answered 200 is lost unless GitLab sends it again (by hand or by API).',
+  filterable: true,
+  spec,
+  event: hookEvent(
+    z.unknown().describe('The JSON that GitLab sent, as it stands but for white space.'),
+    '`Authorization` and `X-Gitlab-Token` are masked',
+  ),
+  examples,
+  validate,
+  listens: ({ webhook }) => webhookListens(webhook),
+  unsigned: isUnsigned,
+  hooks: gitlabHooks,
+  async serve(ctx) {
+    const { webhook, metadata } = ctx.spec
+    await serveHooks(ctx, {
+      webhook,
+      metadata,
+      masked: ['X-Gitlab-Token'],
+      proof: allOf(await proofs(ctx)),
+      events: (request) => [{ body: jsonBody(request.body), id: deliveryId(deliveryOf(request), request.body) }],
+    })
+  },
+})
+
+/** What GitLab proves: its token, its signature, or both. */
+async function proofs(ctx: SourceContext<Spec>): Promise<Proof[]> {
+  const { secretToken, signingToken } = ctx.spec
+  const wanted: Promise<Proof>[] = []
+  if (secretToken !== undefined) {
+    wanted.push(
+      proofOf(ctx, secretToken, (request, tokens) =>
+        isOneOf(request.header('X-Gitlab-Token') ?? '', tokens) ? null : 'token mismatch',
+      ),
+    )
+  }
+  if (signingToken !== undefined) {
+    wanted.push(
+      proofOf(ctx, signingToken, (request, secrets) => checkStandardWebhook(request, secrets, ctx.clock.now())),
+    )
+  }
+  return await Promise.all(wanted)
+}
+
+/** `Idempotency-Key` since GitLab 17.4; before that hook and event, of which only both together are one delivery. */
+function deliveryOf(request: HttpRequest): string | undefined {
+  const event = request.header('X-Gitlab-Event-UUID')
+  return request.header('Idempotency-Key') || (event && `${request.header('X-Gitlab-Webhook-UUID') ?? ''}/${event}`)
+}

@@ -1,0 +1,152 @@
+/** The few plain calls of a provider's REST API: JSON in and out, errors with the provider's words, rate limits as `retryAfterMs`. */
+import { retryAfterMs } from '../../core/backoff.ts'
+import type { Clock } from '../../core/clock.ts'
+import { fail, isAbort, messageOf, type VedetteError } from '../../core/errors.ts'
+
+export interface RestOptions {
+  /** Paths are put behind it as they are: `https://gitlab.example.com/api/v4`. */
+  base: string
+  headers: Readonly<Record<string, string>>
+  clock: Clock
+  /** PEM texts; `insecure` turns verification off. */
+  tls?: { ca?: string; cert?: string; key?: string; insecure?: boolean } | undefined
+}
+
+export interface RestAnswer {
+  status: number
+  header(name: string): string | undefined
+  /** Parsed JSON; null when there is no body. */
+  body: any
+}
+
+export interface Rest {
+  /**
+   * @param path begins with `/`; or a whole URL of the same origin (a link to the next page)
+   * @throws ORIGIN_UNAVAILABLE for any answer that is not 2xx (`details.status`, `details.retryAfterMs`), and for none
+   */
+  call(method: string, path: string, signal: AbortSignal, body?: unknown): Promise<RestAnswer>
+}
+
+/** Answers of a list of hooks are small; whatever is larger is no answer of a provider. */
+const MOST_BYTES = 16 * 1024 * 1024
+const ANSWER_TIMEOUT_MS = 30_000
+
+export async function createRest({ base, headers, clock, tls }: RestOptions): Promise<Rest> {
+  const { Agent, request } = await import('undici')
+  const root = base.replace(/\/+$/, '')
+  const { origin, host } = urlOf(root)
+  const dispatcher = new Agent({
+    headersTimeout: ANSWER_TIMEOUT_MS,
+    bodyTimeout: ANSWER_TIMEOUT_MS,
+    connect: {
+      timeout: 10_000,
+      ...(tls?.insecure ? { rejectUnauthorized: false } : {}),
+      ...(tls?.ca === undefined ? {} : { ca: tls.ca }),
+      ...(tls?.cert === undefined ? {} : { cert: tls.cert }),
+      ...(tls?.key === undefined ? {} : { key: tls.key }),
+    },
+  })
+  return {
+    async call(method, path, signal, body) {
+      const url = path.startsWith('/') ? `${root}${path}` : path
+      // Credentials go to the provider only, wherever a link points.
+      if (urlOf(url).origin !== origin) throw fail('ORIGIN_UNAVAILABLE', `${host} sent a link to ${urlOf(url).host}`)
+      try {
+        const answer = await request(url, {
+          method: method as 'GET',
+          signal,
+          dispatcher,
+          headers: {
+            accept: 'application/json',
+            ...headers,
+            ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+          },
+          ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+        })
+        const header = (name: string): string | undefined => {
+          const value = answer.headers[name]
+          return Array.isArray(value) ? value[0] : value
+        }
+        const text = await textOf(answer.body)
+        const { statusCode: status } = answer
+        const parsed = parse(text)
+        if (status >= 200 && status < 300) return { status, header, body: parsed }
+        throw originError({ host, status, message: messageIn(parsed), header, nowMs: clock.now() })
+      } catch (error) {
+        signal.throwIfAborted()
+        if (isAbort(error) || (error as VedetteError).code === 'ORIGIN_UNAVAILABLE') throw error
+        throw fail('ORIGIN_UNAVAILABLE', `${host} does not answer: ${messageOf(error)}`, {}, { cause: error })
+      }
+    },
+  }
+}
+
+function urlOf(text: string): URL {
+  if (!URL.canParse(text)) throw fail('SPEC_INVALID', `${JSON.stringify(text)} is no URL: write https://host/path`)
+  return new URL(text)
+}
+
+async function textOf(body: AsyncIterable<Buffer>): Promise<string> {
+  const chunks: Buffer[] = []
+  let bytes = 0
+  for await (const chunk of body) {
+    bytes += chunk.length
+    if (bytes > MOST_BYTES) throw new Error(`its answer is larger than ${MOST_BYTES} bytes`)
+    chunks.push(chunk)
+  }
+  return Buffer.concat(chunks).toString()
+}
+
+function parse(text: string): unknown {
+  if (text.trim() === '') return null
+  try {
+    return JSON.parse(text)
+  } catch {
+    return text
+  }
+}
+
+/** What providers call their message: GitLab `message`/`error`, Bitbucket `error.message`, Bitbucket Server `errors[0].message`. */
+function messageIn(body: any): string {
+  const found = body?.errors?.[0]?.message ?? body?.error?.message ?? body?.message ?? body?.error
+  if (found === undefined) return ''
+  return (typeof found === 'string' ? found : JSON.stringify(found)).slice(0, 300)
+}
+
+/** The error of an answer that is not 2xx. */
+export function originError({
+  host,
+  status,
+  message,
+  header,
+  nowMs,
+}: {
+  host: string
+  status: number
+  message: string
+  header: (name: string) => string | undefined
+  nowMs: number
+}): VedetteError {
+  const wait = [403, 429, 503].includes(status) ? waitAsked(header, nowMs) : 0
+  const what = message === '' ? '' : `: ${message}`
+  return fail('ORIGIN_UNAVAILABLE', `${host} answered ${status}${what}${HINTS[status] ?? ''}`, {
+    status,
+    retryAfterMs: wait,
+  })
+}
+
+const HINTS: Readonly<Record<number, string>> = {
+  401: ' (is the token still valid?)',
+  403: ' (the token may not manage hooks there, or the rate limit is used up)',
+  404: ' (the name is wrong, or the token may not see it)',
+}
+
+/** Milliseconds that a provider asks to wait: Retry-After (RFC 9110 §10.2.3), else the reset of a rate limit that is used up; 0: none. */
+export function waitAsked(header: (name: string) => string | undefined, nowMs: number): number {
+  const after = header('retry-after')
+  if (after !== undefined) return retryAfterMs(after, nowMs)
+  const left = header('x-ratelimit-remaining') ?? header('ratelimit-remaining')
+  const reset = header('x-ratelimit-reset') ?? header('ratelimit-reset')
+  if (left !== '0' || reset === undefined || !/^\d{1,12}$/.test(reset)) return 0
+  return Math.max(0, Number(reset) * 1000 - nowMs)
+}

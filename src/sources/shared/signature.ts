@@ -1,0 +1,122 @@
+/**
+ * Signatures of requests, on the raw bytes. Every comparison takes the same time whatever was sent: both sides are hashed first, and
+ * all accepted secrets are tried. No secret is ever part of what is returned or thrown.
+ */
+import { createHmac, hash, timingSafeEqual } from 'node:crypto'
+import type { HttpRequest } from '../../source.ts'
+
+type Bytes = string | Uint8Array
+
+/** Constant-time equality of two values of any length. */
+export function sameSecret(a: Bytes, b: Bytes): boolean {
+  return timingSafeEqual(hash('sha256', a, 'buffer'), hash('sha256', b, 'buffer'))
+}
+
+/** True when `sent` is one of the secrets. */
+export function isOneOf(sent: string, secrets: readonly string[]): boolean {
+  let known = false
+  for (const secret of secrets) known = sameSecret(sent, secret) || known
+  return known
+}
+
+/** True when `signature` is the HMAC of `parts` (one after the other) under one of the keys. */
+export function hmacMatches(
+  signature: Uint8Array,
+  parts: readonly Bytes[],
+  keys: readonly Bytes[],
+  algorithm: 'sha256' | 'sha512' = 'sha256',
+): boolean {
+  let matches = false
+  for (const key of keys) {
+    const hmac = createHmac(algorithm, key)
+    for (const part of parts) hmac.update(part)
+    matches = sameSecret(signature, hmac.digest()) || matches
+  }
+  return matches
+}
+
+/** Why a signature is not accepted; for the answer and a log line. */
+export type Refused = string
+
+/** Seconds that a signed time may lie behind our clock, and ahead of it. */
+export const TOLERANCE_S = 300
+export const AHEAD_S = 60
+
+/** @returns null when a signed time (seconds since the epoch, decimal) is near enough to now */
+export function checkTime(text: string | undefined, nowMs: number, toleranceS = TOLERANCE_S): Refused | null {
+  if (text === undefined || !/^\d{1,15}$/.test(text)) return 'the timestamp is missing or malformed'
+  const ageS = nowMs / 1000 - Number(text)
+  if (ageS > toleranceS) return 'the timestamp is too old'
+  return ageS < -AHEAD_S ? 'the timestamp lies in the future' : null
+}
+
+/**
+ * `X-Hub-Signature` and its like (WebSub §8): `sha256=<hex of the HMAC of the body>`. Hex digits of either case; SHA-1 is no proof.
+ * @param header as sent. @returns null when it is right
+ */
+export function checkHubSignature(
+  header: string | undefined,
+  body: Uint8Array,
+  secrets: readonly string[],
+): Refused | null {
+  if (header === undefined || header === '') return 'missing signature'
+  const equals = header.indexOf('=')
+  if (equals < 0) return `error parsing signature ${shown(header)}`
+  const algorithm = header.slice(0, equals)
+  if (algorithm === 'sha1') return 'SHA-1 signatures are not accepted'
+  if (algorithm !== 'sha256' && algorithm !== 'sha512') return `unknown hash type prefix: ${shown(algorithm)}`
+  const signature = fromHex(header.slice(equals + 1))
+  if (signature === null) return 'error decoding signature'
+  return hmacMatches(signature, [body], secrets, algorithm) ? null : 'payload signature check failed'
+}
+
+const shown = (text: string): string => JSON.stringify(text.slice(0, 100))
+
+/** Bytes of a hex text of either case, or null. */
+export function fromHex(text: string): Buffer | null {
+  return text.length % 2 === 0 && /^[0-9a-fA-F]+$/.test(text) ? Buffer.from(text, 'hex') : null
+}
+
+/** Bytes of a base64 text with padding, or null. */
+export function fromBase64(text: string): Buffer | null {
+  return /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/.test(text) && text !== ''
+    ? Buffer.from(text, 'base64')
+    : null
+}
+
+/** More signatures in one header than any rotation needs. */
+const MOST_SIGNATURES = 16
+
+/**
+ * Standard Webhooks 1.0 (https://github.com/standard-webhooks/standard-webhooks): `webhook-signature` holds, separated by spaces,
+ * `v1,<base64 of HMAC-SHA256 of "id.timestamp.body">`; a secret is base64, with or without `whsec_`.
+ * @returns null when one of the signatures is right and the time near enough
+ */
+export function checkStandardWebhook(
+  request: Pick<HttpRequest, 'header' | 'body'>,
+  secrets: readonly string[],
+  nowMs: number,
+  toleranceS = TOLERANCE_S,
+): Refused | null {
+  const id = request.header('webhook-id')
+  const timestamp = request.header('webhook-timestamp')
+  const signatures = request.header('webhook-signature')
+  if (!id || !signatures) return 'missing signature'
+  const untimely = checkTime(timestamp, nowMs, toleranceS)
+  if (untimely !== null) return untimely
+  const keys = secrets.map(standardWebhookKey)
+  const parts = [Buffer.from(`${id}.${timestamp}.`), request.body]
+  let right = false
+  for (const one of signatures.split(' ', MOST_SIGNATURES)) {
+    const [version, text = ''] = one.split(',', 2)
+    const signature = version === 'v1' ? fromBase64(text) : null
+    if (signature !== null) right = hmacMatches(signature, parts, keys) || right
+  }
+  return right ? null : 'signature check failed'
+}
+
+function standardWebhookKey(secret: string): Uint8Array {
+  const encoded = secret.startsWith('whsec_') ? secret.slice('whsec_'.length) : secret
+  // What is not base64 is taken as it stands, as the reference libraries' raw keys are.
+  return fromBase64(encoded) ?? Buffer.from(secret)
+}

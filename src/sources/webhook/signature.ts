@@ -1,0 +1,57 @@
+/** The optional signature of the type `webhook`: Standard Webhooks, or a plain HMAC of the body in a header. Not in Argo Events. */
+import { z } from 'zod'
+import type { Finding, SourceContext } from '../../source.ts'
+import { type Proof, proofOf } from '../shared/proof.ts'
+import { secretKeySelector } from '../shared/schemas.ts'
+import { checkStandardWebhook, fromBase64, fromHex, hmacMatches, TOLERANCE_S } from '../shared/signature.ts'
+
+export const signatureSchema = z
+  .object({
+    secret: secretKeySelector
+      .optional()
+      .describe('What the sender signs with. May hold several secrets, one per line: all are accepted. Read on use.'),
+    scheme: z
+      .enum(['standard-webhooks', 'hmac-sha256'])
+      .default('standard-webhooks')
+      .describe(
+        '`standard-webhooks`: headers `webhook-id`, `webhook-timestamp` and `webhook-signature` (standardwebhooks.com). `hmac-sha256`: HMAC-SHA256 of the raw body in `header`.',
+      ),
+    header: z
+      .string()
+      .default('X-Hub-Signature-256')
+      .describe('For `hmac-sha256`: the header that holds the signature.'),
+    prefix: z
+      .string()
+      .default('sha256=')
+      .describe('For `hmac-sha256`: what stands before the signature in its header.'),
+    encoding: z.enum(['hex', 'base64']).default('hex').describe('For `hmac-sha256`: how the signature is written.'),
+    toleranceSeconds: z
+      .int()
+      .default(TOLERANCE_S)
+      .describe('For `standard-webhooks`: how old a signed time may be, seconds. It may lie at most 60 s ahead.'),
+  })
+  .describe('Signature that requests must carry; others get 401. An addition to Argo Events.')
+
+export type Signature = z.output<typeof signatureSchema>
+
+export function validateSignature(signature: Signature | undefined): Finding[] {
+  if (signature === undefined || signature.secret !== undefined) return []
+  const message = 'signature without a secret would let nothing through'
+  return [{ severity: 'warning', fatal: true, path: ['signature'], message, remedy: 'add secret: {name: …, key: …}' }]
+}
+
+/** @param signature a valid one */
+export function signatureProof(ctx: SourceContext<any>, signature: Signature): Promise<Proof> {
+  const { secret, scheme, header, prefix, encoding, toleranceSeconds } = signature
+  return proofOf(ctx, secret!, (request, secrets) => {
+    if (scheme === 'standard-webhooks') {
+      return checkStandardWebhook(request, secrets, ctx.clock.now(), toleranceSeconds)
+    }
+    const sent = request.header(header)
+    if (!sent) return 'missing signature'
+    const text = sent.startsWith(prefix) ? sent.slice(prefix.length) : ''
+    const bytes = encoding === 'hex' ? fromHex(text) : fromBase64(text)
+    if (bytes === null) return 'malformed signature'
+    return hmacMatches(bytes, [request.body], secrets) ? null : 'signature check failed'
+  })
+}
