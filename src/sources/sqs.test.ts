@@ -276,8 +276,11 @@ for (const { name, start, skip } of servers) {
 
     test('a queue that is not there is said, and does not end the process', async (t) => {
       const harness = serve(t, { queue: 'nowhere' })
-      const error = (await new Promise((resolve) => harness.onEnd(resolve))) as Error
-      assert.match(error.message, /^failed to get the queue url for e, \S*(QueueDoesNotExist|NonExistentQueue)/)
+      const error = await new Promise<unknown>((resolve) => harness.onEnd(resolve))
+      assert.match(
+        (error as Error).message,
+        /^failed to get the queue url for e, \S*(QueueDoesNotExist|NonExistentQueue)/,
+      )
     })
 
     test('the connection lost and back: nothing lost, nothing doubled', async (t) => {

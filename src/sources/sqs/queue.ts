@@ -34,7 +34,7 @@ export interface QueueSpec extends AwsAccess {
 /** Seconds of long polling when the spec says 0, as upstream has it. */
 const DEFAULT_WAIT_SECONDS = 3
 /** How long a request that does not wait may take. */
-const ANSWER_MS = 10_000
+const ANSWER_MS = 20_000
 
 /** @throws ORIGIN_UNAVAILABLE when the queue is not found, may not be read, or cannot be reached */
 export async function openQueue(spec: QueueSpec, ctx: PrepareContext<unknown>): Promise<Queue> {
