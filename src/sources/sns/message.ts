@@ -4,6 +4,7 @@
  */
 import { fail } from '../../core/errors.ts'
 import { compactJsonBytes, goJson } from '../../core/json.ts'
+import { jsonMembers } from '../../core/json-slices.ts'
 import type { HttpRequest } from '../../source.ts'
 
 const FIELDS = [
@@ -52,7 +53,7 @@ function envelope(body: Uint8Array): SnsMessage {
       throw malformed(`cannot unmarshal into Go struct field httpNotification.${name} of type string`)
     return [name, field]
   })
-  const message: SnsMessage = { ...Object.fromEntries(fields), json, names: memberNames(text), raw: false }
+  const message: SnsMessage = { ...Object.fromEntries(fields), json, names: jsonMembers(text).map(([name]) => name), raw: false }
   if (message.Timestamp !== '' && !RFC3339.test(message.Timestamp)) {
     const shown = JSON.stringify(message.Timestamp.slice(0, 100))
     throw fail(
@@ -77,18 +78,6 @@ function rawMessage(request: Pick<HttpRequest, 'header' | 'body'>): SnsMessage {
   }
   const empty = Object.fromEntries(FIELDS.map((name) => [name, ''])) as Record<(typeof FIELDS)[number], string>
   return { ...empty, ...known, json: Buffer.from(goJson(known)), names: Object.keys(known), raw: true }
-}
-
-/** Names of the members of a compact JSON object, repeats included. */
-function memberNames(text: string): string[] {
-  const names: string[] = []
-  let depth = 0
-  for (const [token] of text.matchAll(/"(?:[^"\\]|\\.)*":?|[{}[\]]/g)) {
-    if (token === '{' || token === '[') depth++
-    else if (token === '}' || token === ']') depth--
-    else if (depth === 1 && token.endsWith(':')) names.push(JSON.parse(token.slice(0, -1)) as string)
-  }
-  return names
 }
 
 const SIGNED = {
