@@ -13,6 +13,7 @@ const registry: Record<string, () => Promise<{ default: SourceDefinition<any, an
   gitlab: () => import('./gitlab.ts'),
   sns: () => import('./sns.ts'),
   sqs: () => import('./sqs.ts'),
+  storageGrid: () => import('./storageGrid.ts'),
   webhook: () => import('./webhook.ts'),
 }
 

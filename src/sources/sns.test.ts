@@ -315,7 +315,8 @@ test('validation: advice and what cannot work', () => {
   const webhook = { endpoint: '/e', port: '12000', url: 'https://x' }
   const found = (spec: object) =>
     sns.validate!(sns.spec.parse({ topicArn: TOPIC, region: 'r', webhook, validateSignature: true, ...spec })).map(
-      ({ path, fatal, advice }) => `${path.join('.')}${fatal ? ' fatal' : ''}${advice ? ' advice' : ''}`,
+      ({ path, fatal, severity }) =>
+        `${path.join('.')}${fatal ? ' fatal' : ''}${severity === 'advice' ? ' advice' : ''}`,
     )
   assert.deepEqual(found({}), [])
   assert.deepEqual(found({ validateSignature: false }), [' advice'])

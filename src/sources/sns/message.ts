@@ -53,7 +53,12 @@ function envelope(body: Uint8Array): SnsMessage {
       throw malformed(`cannot unmarshal into Go struct field httpNotification.${name} of type string`)
     return [name, field]
   })
-  const message: SnsMessage = { ...Object.fromEntries(fields), json, names: jsonMembers(text).map(([name]) => name), raw: false }
+  const message: SnsMessage = {
+    ...Object.fromEntries(fields),
+    json,
+    names: jsonMembers(text).map(([name]) => name),
+    raw: false,
+  }
   if (message.Timestamp !== '' && !RFC3339.test(message.Timestamp)) {
     const shown = JSON.stringify(message.Timestamp.slice(0, 100))
     throw fail(
