@@ -11,6 +11,7 @@ const registry: Record<string, () => Promise<{ default: SourceDefinition<any, an
   file: () => import('./file.ts'),
   github: () => import('./github.ts'),
   gitlab: () => import('./gitlab.ts'),
+  slack: () => import('./slack.ts'),
   sns: () => import('./sns.ts'),
   sqs: () => import('./sqs.ts'),
   storageGrid: () => import('./storageGrid.ts'),

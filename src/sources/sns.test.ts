@@ -10,12 +10,12 @@ import {
   SubscribeCommand,
   UnsubscribeCommand,
 } from '@aws-sdk/client-sns'
-import fc from 'fast-check'
 import { makeCertificate } from '../../test/certificate.ts'
 import { fakeClock } from '../../test/fake-clock.ts'
 import { serveInHarness } from '../../test/harness.ts'
 import { until } from '../../test/http-routes.ts'
 import { type ServedSource, serveHttpSource } from '../../test/http-source.ts'
+import { mutations } from '../../test/mutations.ts'
 import { without } from '../../test/servers/cache.ts'
 import { startFakeApi } from '../../test/servers/fakes/api.ts'
 import { localstackPython, startLocalstack } from '../../test/servers/localstack.ts'
@@ -31,7 +31,6 @@ import sns from './sns.ts'
 const TOPIC = 'arn:aws:sns:us-east-1:123456789012:orders'
 const CERTIFICATE_URL = 'https://sns.us-east-1.amazonaws.com/SimpleNotificationService-1.pem'
 const { cert, key } = makeCertificate('sns.amazonaws.com', { rsa: true })
-const full = process.env.VEDETTE_FULL === '1'
 
 const unsigned = {
   Type: 'Notification',
@@ -65,8 +64,8 @@ function signed(message: Record<string, string | undefined>, version: '1' | '2' 
 
 const certificates = (pem = cert, clock = systemClock, endpoint = '') =>
   createCertificates({ clock, endpoint, fetchCertificate: async () => pem })
-const check = async (body: string, from = certificates()) =>
-  verifySignature(messageOf({ body: Buffer.from(body), header: () => undefined }), from)
+const parsed = (body: string | Buffer) => messageOf({ body: Buffer.from(body), header: () => undefined })
+const check = async (body: string, from = certificates()) => verifySignature(parsed(body), from)
 
 suite('signatures', () => {
   test('those of SNS, version 1 and 2, with and without a subject', async () => {
@@ -184,35 +183,25 @@ suite('signatures', () => {
       await assert.rejects(kept.get(`${api.url}/${n}`), { code: 'ORIGIN_UNAVAILABLE', message: words })
   })
 
-  test('whatever is changed in a signed message, it is refused; whatever is posted, nothing unexpected is thrown', async () => {
+  test('whatever is changed in a signed message, it is refused, and nothing unexpected is thrown', async () => {
     const from = certificates()
-    const good = signed(unsigned)
-    const original = JSON.parse(good)
-    await fc.assert(
-      fc.asyncProperty(fc.nat(good.length - 1), fc.string({ unit: 'binary', maxLength: 3 }), async (at, piece) => {
-        const changed = good.slice(0, at) + piece + good.slice(at + 1)
-        const outcome = await check(changed, from).then(
-          () => 'accepted',
-          (error: { code?: string }) => error.code,
+    const samples = [signed(unsigned), signed(unsigned, '2'), signed(confirmation), JSON.stringify([unsigned])]
+    const originals = samples.map((sample) => JSON.parse(sample))
+    for (const input of mutations(samples, { seed: 7 })) {
+      try {
+        await check(input.toString(), from)
+      } catch (error) {
+        assert.equal((error as { code?: string }).code, 'EVENT_INVALID', `${input}\n${(error as Error).stack}`)
+        continue
+      }
+      // Accepted: then what is signed has not changed.
+      const now = JSON.parse(input.toString())
+      const same = (original: Record<string, string>) =>
+        ['Type', 'MessageId', 'TopicArn', 'Subject', 'Message', 'Timestamp', 'Token', 'SubscribeURL'].every(
+          (name) => (now[name] ?? '') === (original[name] ?? '') || !signedText(parsed(input)).includes(`${name}\n`),
         )
-        if (outcome !== 'accepted') return assert.equal(outcome, 'EVENT_INVALID')
-        // Accepted: then what is signed has not changed.
-        const now = JSON.parse(changed)
-        for (const name of ['Type', 'MessageId', 'TopicArn', 'Subject', 'Message', 'Timestamp'])
-          assert.equal(now[name], original[name])
-      }),
-      { numRuns: full ? 1_000_000 : 1_000, seed: 7 },
-    )
-    fc.assert(
-      fc.property(fc.oneof(fc.json(), fc.string({ unit: 'binary' })), (body) => {
-        try {
-          signedText(messageOf({ body: Buffer.from(body), header: () => undefined }))
-        } catch (error) {
-          assert.equal((error as { code?: string }).code, 'EVENT_INVALID')
-        }
-      }),
-      { numRuns: full ? 1_000_000 : 1_000, seed: 7 },
-    )
+      assert.ok(originals.some(same), input.toString())
+    }
   })
 })
 

@@ -8,10 +8,10 @@ import {
   SendMessageCommand,
   SQSClient,
 } from '@aws-sdk/client-sqs'
-import fc from 'fast-check'
 import { systemClock } from '../../src/core/clock.ts'
 import { type Harness, serveInHarness } from '../../test/harness.ts'
 import { until } from '../../test/http-routes.ts'
+import { mutations } from '../../test/mutations.ts'
 import { without } from '../../test/servers/cache.ts'
 import { elasticmqJars, startElasticmq } from '../../test/servers/elasticmq.ts'
 import { type AwsServer, localstackPython, startLocalstack } from '../../test/servers/localstack.ts'
@@ -74,21 +74,17 @@ suite('the payload', () => {
   })
 
   test('whatever comes, it is JSON or refused', () => {
-    const numRuns = process.env.VEDETTE_FULL === '1' ? 1_000_000 : 2_000
-    const any = fc.oneof(fc.string({ unit: 'binary' }), fc.json(), fc.string())
-    fc.assert(
-      fc.property(any, fc.boolean(), fc.dictionary(fc.string(), fc.string()), (Body, jsonBody, values) => {
-        const attributes = Object.entries(values).map(([k, StringValue]) => [k, { DataType: 'String', StringValue }])
-        const MessageAttributes = Object.fromEntries(attributes)
+    for (const input of mutations(['{"a":[1.0,"é",null]}', 'plain text'], { seed: 1 })) {
+      const Body = input.toString()
+      const MessageAttributes = { [Body.slice(0, 9)]: { DataType: 'String', StringValue: Body } }
+      for (const jsonBody of [true, false]) {
         try {
           sqs.event.parse(JSON.parse(text({ ...message, Body, MessageAttributes }, { jsonBody })))
         } catch (error) {
-          assert.equal((error as { code?: string }).code, 'EVENT_INVALID')
-          assert.equal(jsonBody, true)
+          assert.deepEqual([(error as { code?: string }).code, jsonBody], ['EVENT_INVALID', true], Body)
         }
-      }),
-      { numRuns, seed: 1 },
-    )
+      }
+    }
   })
 })
 

@@ -3,15 +3,8 @@ import { fail, messageOf } from '../../core/errors.ts'
 import { goJson, goValue } from '../../core/json.ts'
 import { scanJson } from '../../core/json-scan.ts'
 import type { HttpRequest } from '../../source.ts'
+import { FORM_TYPE, mediaType } from '../shared/media-type.ts'
 import { parseQuery } from '../shared/query.ts'
-
-export const JSON_TYPE = 'application/json'
-export const FORM_TYPE = 'application/x-www-form-urlencoded'
-
-/** The media type of a request, lower case and without parameters; empty when there is none. */
-export function mediaType(request: HttpRequest): string {
-  return (request.header('Content-Type') ?? '').split(';', 1)[0]!.trim().toLowerCase()
-}
 
 /**
  * The object that GitHub sent (as JSON, or in the form field `payload`) with `X-GitHub-Event` and `X-GitHub-Delivery` added. Keys are

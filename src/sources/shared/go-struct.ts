@@ -51,23 +51,25 @@ export function goStructs(
     (text, at) =>
       encoderOf(type)(text, at)
 
+  const own = custom(encoderOf)
   const fieldsOf = (text: string): Field[] =>
     text === ''
       ? []
       : text.split('; ').map((field) => {
           const [, name = '', optional, type = ''] = /^(\w+)(\?)?: (.+)$/.exec(field) ?? []
-          const omitEmpty = optional === '?' && table[type] === undefined && type !== 'number'
-          return { name, omitEmpty, omitAbsent: optional === '?' && type === 'number', encode: lazy(type) }
+          // A struct is never empty to Go, and a number is when it is not there.
+          const isStruct = table[type] !== undefined || own[type] !== undefined
+          const omit = optional !== '?' || isStruct ? 'never' : type === 'number' ? 'absent' : 'empty'
+          return { name, omit, encode: lazy(type) }
         })
 
-  for (const [type, encoder] of Object.entries(custom(encoderOf))) compiled.set(type, encoder)
+  for (const [type, encoder] of Object.entries(own)) compiled.set(type, encoder)
   return { encode: (type, text) => encoderOf(type)(text, type) }
 }
 
 interface Field {
   name: string
-  omitEmpty: boolean
-  omitAbsent: boolean
+  omit: 'never' | 'absent' | 'empty'
   encode: GoEncoder
 }
 
@@ -92,9 +94,9 @@ function struct(fields: readonly Field[]): GoEncoder {
     const members: string[] = []
     for (const field of fields) {
       const value = given.get(field)
-      if (field.omitAbsent && value === undefined) continue
+      if (field.omit === 'absent' && value === undefined) continue
       const json = field.encode(value, `${at}.${field.name}`)
-      if (!(field.omitEmpty && EMPTY.has(json))) members.push(`${goJsonString(field.name)}:${json}`)
+      if (field.omit !== 'empty' || !EMPTY.has(json)) members.push(`${goJsonString(field.name)}:${json}`)
     }
     return `{${members.join(',')}}`
   }
