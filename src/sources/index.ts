@@ -15,6 +15,7 @@ const registry: Record<string, () => Promise<{ default: SourceDefinition<any, an
   sns: () => import('./sns.ts'),
   sqs: () => import('./sqs.ts'),
   storageGrid: () => import('./storageGrid.ts'),
+  stripe: () => import('./stripe.ts'),
   webhook: () => import('./webhook.ts'),
 }
 

@@ -93,6 +93,27 @@ export function checkSlackSignature(
   return timely && right ? null : 'signature validation failed'
 }
 
+/**
+ * `Stripe-Signature` (https://docs.stripe.com/webhooks#verify-manually): `t=<seconds>,v1=<hex of HMAC-SHA256 of "t.body">,…`; several `v1`
+ * while a secret is being rolled. Other schemes are no proof.
+ */
+export function checkStripeSignature(
+  request: Pick<HttpRequest, 'header' | 'body'>,
+  secrets: readonly string[],
+  nowMs: number,
+): Refused | null {
+  const items = (request.header('Stripe-Signature') ?? '').split(',', MOST_SIGNATURES).map((item) => item.trim())
+  const timestamp = items.find((item) => item.startsWith('t='))?.slice(2)
+  const timely = checkTime(timestamp, nowMs, TOLERANCE_S, TOLERANCE_S) === null
+  const parts = [Buffer.from(`${timestamp}.`), request.body]
+  let right = false
+  for (const item of items) {
+    const signature = item.startsWith('v1=') ? fromHex(item.slice(3)) : null
+    if (signature !== null) right = hmacMatches(signature, parts, secrets) || right
+  }
+  return timely && right ? null : 'signature check failed'
+}
+
 /** Bytes of a hex text of either case, or null. */
 export function fromHex(text: string): Buffer | null {
   return text.length % 2 === 0 && /^[0-9a-fA-F]+$/.test(text) ? Buffer.from(text, 'hex') : null
