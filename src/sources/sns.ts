@@ -2,6 +2,7 @@
 import { z } from 'zod'
 import { defineSource, type Finding } from '../source.ts'
 import { awsAccessFields, awsAccessFindings } from './shared/aws.ts'
+import { providerFindings } from './shared/provider-findings.ts'
 import { filterSchema, metadataSchema } from './shared/schemas.ts'
 import { unsignedAdvice } from './shared/serve-hooks.ts'
 import { validateWebhookContext, webhookContextSchema, webhookListens } from './shared/webhook-context.ts'
@@ -67,24 +68,10 @@ function validate(spec: Spec): Finding[] {
   if (region === '') return error('region', 'must specify region', 'for example region: us-east-1')
   const findings = validateWebhookContext(webhook, ['webhook'])
   if (findings.some(({ severity }) => severity === 'error')) return findings
-  findings.push(...awsAccessFindings(spec))
-  if (webhook?.authSecret !== undefined) {
-    findings.push({
-      severity: 'warning',
-      path: ['webhook', 'authSecret'],
-      message: 'SNS sends no bearer token: only a proxy in between could',
-      remedy: 'remove authSecret and set validateSignature: true',
-    })
-  }
-  const url = webhook?.url ?? ''
-  if (url !== '' && !/^https?:$/.test(URL.parse(url)?.protocol ?? '')) {
-    findings.push({
-      severity: 'warning',
-      fatal: true,
-      path: ['webhook', 'url'],
-      message: `SNS cannot post to ${JSON.stringify(url)}`,
-      remedy: 'write url: https://host, as SNS reaches it',
-    })
-  }
+  const signed = 'and set validateSignature: true'
+  findings.push(
+    ...awsAccessFindings(spec),
+    ...providerFindings(webhook!, { provider: 'SNS', urlNeeded: false, signed }),
+  )
   return [...findings, ...unsignedAdvice(!validateSignature, 'set validateSignature: true')]
 }

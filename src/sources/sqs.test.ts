@@ -120,6 +120,9 @@ test('only the first line of an SDK error is shown: the rest holds the request, 
   assert.equal(awsErrorText(error), 'SignatureDoesNotMatch: The request signature does not match.')
 })
 
+/** A busy machine is slow, and what a cut-off request had taken comes back after half a minute. */
+const PATIENCE_MS = 60_000
+
 for (const { name, start, skip } of servers) {
   suite(`against ${name}`, { skip, concurrency: true }, () => {
     let server: AwsServer
@@ -159,7 +162,7 @@ for (const { name, start, skip } of servers) {
           return [sizes?.ApproximateNumberOfMessages, sizes?.ApproximateNumberOfMessagesNotVisible].map(Number)
         },
         async empty() {
-          await until(async () => (await this.sizes()).every((size) => size === 0), 'an empty queue')
+          await until(async () => (await this.sizes()).every((size) => size === 0), 'an empty queue', PATIENCE_MS)
         },
       }
     }
@@ -180,7 +183,7 @@ for (const { name, start, skip } of servers) {
         MessageAttributes: { k: { DataType: 'String', StringValue: 'v' } },
       })
       const harness = serve(t, { queue: queue.name, jsonBody: true, metadata: { m: '1' } })
-      await harness.until(() => harness.emitted.length === 1)
+      await harness.until(() => harness.emitted.length === 1, PATIENCE_MS)
       assert.equal(harness.emitted[0]!.id, MessageId)
       assert.equal(
         harness.emitted[0]!.text,
@@ -197,9 +200,9 @@ for (const { name, start, skip } of servers) {
       await dropped.send('{}')
       const keeping = serve(t, { queue: kept.name, jsonBody: true, dlq: true })
       const dropping = serve(t, { queue: dropped.name, jsonBody: true })
-      await dropping.until(() => dropping.emitted.length === 1)
+      await dropping.until(() => dropping.emitted.length === 1, PATIENCE_MS)
       await dropped.empty()
-      await keeping.until(() => keeping.conditions.length > 0)
+      await keeping.until(() => keeping.conditions.length > 0, PATIENCE_MS)
       assert.match(keeping.conditions[0]!, /^message \S+ is left to the queue's redrive policy: json: error.*'o'/)
       assert.deepEqual(await kept.sizes(), [0, 1])
       assert.deepEqual(keeping.emitted, [])
@@ -211,13 +214,13 @@ for (const { name, start, skip } of servers) {
       await queue.sendMany(300)
       const harness = serve(t, { queue: queue.name, jsonBody: true })
       harness.failWith = fail('BUS_UNAVAILABLE', 'away')
-      await until(async () => (await queue.sizes())[1]! >= 10, 'messages that are held')
+      await until(async () => (await queue.sizes())[1]! >= 10, 'messages that are held', PATIENCE_MS)
       await systemClock.sleep(700)
       const [, holding] = await queue.sizes()
       assert.ok(holding! <= 80, `${holding} messages received although the bus takes none`)
       assert.equal(harness.emitted.length, 0)
       harness.failWith = null
-      await harness.until(() => harness.emitted.length === 300, 20_000)
+      await harness.until(() => harness.emitted.length === 300, PATIENCE_MS)
       await queue.empty()
       assert.equal(new Set(harness.emitted.map(({ id }) => id)).size, 300)
     })
@@ -227,11 +230,11 @@ for (const { name, start, skip } of servers) {
       await queue.sendMany(5)
       const first = serve(t, { queue: queue.name, jsonBody: true })
       first.failWith = fail('BUS_BUSY', 'too much')
-      await until(async () => (await queue.sizes())[1] === 5, 'messages that are held')
+      await until(async () => (await queue.sizes())[1] === 5, 'messages that are held', PATIENCE_MS)
       await first.stop()
       const next = serve(t, { queue: queue.name, jsonBody: true })
       // A request of the first one, cut off by its stop, may have taken one with it: that one comes back after 30 s.
-      await next.until(() => next.emitted.length === 5, 45_000)
+      await next.until(() => next.emitted.length === 5, PATIENCE_MS)
       await queue.empty()
     })
 
@@ -247,7 +250,7 @@ for (const { name, start, skip } of servers) {
       harness.failWith = fail('BUS_UNAVAILABLE', 'away')
       await systemClock.sleep(300)
       harness.failWith = null
-      await harness.until(() => harness.emitted.length === 12, 15_000)
+      await harness.until(() => harness.emitted.length === 12, PATIENCE_MS)
       const seen = bodies(harness).map(({ n }) => n as number)
       assert.deepEqual(
         seen.filter((n) => n % 2 === 0),
@@ -265,7 +268,7 @@ for (const { name, start, skip } of servers) {
       await queue.send('{}')
       const harness = serve(t, { queue: queue.name, jsonBody: true })
       harness.failWith = fail('EVENT_TOO_LARGE', 'event has 2000000 bytes')
-      await harness.until(() => harness.conditions.length > 0)
+      await harness.until(() => harness.conditions.length > 0, PATIENCE_MS)
       assert.match(harness.conditions[0]!, /left to the queue's redrive policy: event has 2000000 bytes/)
       assert.deepEqual(await queue.sizes(), [0, 1])
     })
@@ -285,13 +288,16 @@ for (const { name, start, skip } of servers) {
       t.after(() => proxy.close())
       const harness = serve(t, { queue: queue.name, jsonBody: true, endpoint: `http://127.0.0.1:${proxy.port}` })
       await queue.sendMany(200)
-      await harness.until(() => harness.emitted.length >= 10, 20_000)
+      await harness.until(() => harness.emitted.length >= 10, PATIENCE_MS)
       proxy.faults.refuse = true
       proxy.cut()
-      await harness.until(() => harness.conditions.some((text) => text?.startsWith('messages cannot be received')))
+      await harness.until(
+        () => harness.conditions.some((text) => text?.startsWith('messages cannot be received')),
+        PATIENCE_MS,
+      )
       proxy.faults.refuse = false
-      await harness.until(() => harness.emitted.length === 200, 60_000)
-      await until(() => harness.conditions.at(-1) === null, 'the condition gone')
+      await harness.until(() => harness.emitted.length === 200, PATIENCE_MS)
+      await until(() => harness.conditions.at(-1) === null, 'the condition gone', PATIENCE_MS)
       assert.equal(new Set(harness.emitted.map(({ id }) => id)).size, 200)
     })
 
@@ -299,7 +305,7 @@ for (const { name, start, skip } of servers) {
       const queue = await makeQueue()
       const [a, b] = [serve(t, { queue: queue.name, jsonBody: true }), serve(t, { queue: queue.name, jsonBody: true })]
       for (let round = 0; round < 20; round++) await queue.sendMany(20)
-      await until(() => a.emitted.length + b.emitted.length === 400, '400 events')
+      await until(() => a.emitted.length + b.emitted.length === 400, '400 events', PATIENCE_MS)
       assert.equal(new Set([...bodies(a), ...bodies(b)].map(({ n }) => n as number)).size, 20)
       assert.ok(a.emitted.length > 0 && b.emitted.length > 0)
       await queue.empty()

@@ -3,6 +3,7 @@ import type { AwsCredentialIdentity, AwsCredentialIdentityProvider } from '@aws-
 import { z } from 'zod'
 import { fail } from '../../core/errors.ts'
 import type { Finding, PrepareContext, SecretKeySelector } from '../../source.ts'
+import { isHttpUrl } from './provider-findings.ts'
 import { secretKeySelector } from './schemas.ts'
 
 export const awsAccessFields = {
@@ -38,7 +39,7 @@ export function awsAccessFindings(access: AwsAccess): Finding[] {
   const findings: Finding[] = []
   const warn = (field: string, message: string, remedy: string, fatal = false) =>
     findings.push({ severity: 'warning', path: [field], message, remedy, ...(fatal ? { fatal } : {}) })
-  if (endpoint !== '' && !/^https?:$/.test(URL.parse(endpoint)?.protocol ?? ''))
+  if (endpoint !== '' && !isHttpUrl(endpoint))
     warn('endpoint', `endpoint ${JSON.stringify(endpoint)} is no http(s) URL`, 'write https://host[:port]', true)
   if (roleARN !== '') {
     for (const field of ['accessKey', 'secretKey', 'sessionToken'] as const)

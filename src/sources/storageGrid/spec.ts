@@ -1,6 +1,7 @@
 /** The fields of the type `storageGrid`, upstream's rules in its order, and what cannot work. */
 import { z } from 'zod'
 import type { Finding } from '../../source.ts'
+import { isHttpUrl, providerFindings } from '../shared/provider-findings.ts'
 import { metadataSchema, secretKeySelector, tlsSchema } from '../shared/schemas.ts'
 import { unsignedAdvice } from '../shared/serve-hooks.ts'
 import { validateWebhookContext, webhookContextSchema } from '../shared/webhook-context.ts'
@@ -46,19 +47,11 @@ export function validate(spec: Spec): Finding[] {
     if (is) return [{ severity: 'error', path: [field], message, remedy }]
   const findings = validateWebhookContext(webhook, ['webhook'])
   if (findings.some(({ severity }) => severity === 'error')) return findings
-  for (const [path, url] of [
-    [['apiURL'], apiURL],
-    [['webhook', 'url'], webhook?.url ?? ''],
-  ] as const) {
-    if (url === '' || /^https?:$/.test(URL.parse(url)?.protocol ?? '')) continue
-    const message = `${JSON.stringify(url)} is no http(s) URL`
-    findings.push({
-      severity: 'warning',
-      fatal: true,
-      path: [...path],
-      message,
-      remedy: 'write https://host[:port]/path',
-    })
+  if (!isHttpUrl(apiURL)) {
+    const message = `${JSON.stringify(apiURL)} is no http(s) URL: notifications cannot be set up`
+    findings.push({ severity: 'warning', path: ['apiURL'], message, remedy: 'write https://host[:port]/api/v3' })
   }
+  const signed = 'and let nothing but StorageGRID reach the port'
+  findings.push(...providerFindings(webhook!, { provider: 'StorageGRID', urlNeeded: false, signed }))
   return [...findings, ...unsignedAdvice(isUnsigned(spec), 'let nothing but StorageGRID reach the port')]
 }

@@ -1,6 +1,7 @@
 /** The fields of the type `stripe`, upstream's rules in its order, and what cannot work. */
 import { z } from 'zod'
 import type { Finding } from '../../source.ts'
+import { providerFindings } from '../shared/provider-findings.ts'
 import { metadataSchema, secretKeySelector } from '../shared/schemas.ts'
 import { unsignedAdvice } from '../shared/serve-hooks.ts'
 import { validateWebhookContext, webhookContextSchema } from '../shared/webhook-context.ts'
@@ -41,23 +42,7 @@ export function validate(spec: Spec): Finding[] {
   }
   const findings = validateWebhookContext(webhook, ['webhook'])
   if (findings.some(({ severity }) => severity === 'error')) return findings
-  const url = webhook?.url ?? ''
-  if (createWebhook && !/^https?:$/.test(URL.parse(url)?.protocol ?? '')) {
-    findings.push({
-      severity: 'warning',
-      fatal: true,
-      path: ['webhook', 'url'],
-      message: `Stripe cannot post to ${JSON.stringify(url)}`,
-      remedy: 'write url: https://host, as Stripe reaches it',
-    })
-  }
-  if (webhook?.authSecret !== undefined) {
-    findings.push({
-      severity: 'warning',
-      path: ['webhook', 'authSecret'],
-      message: 'Stripe sends no bearer token: only a proxy in between could',
-      remedy: 'remove authSecret and set signingSecret, or createWebhook: true',
-    })
-  }
+  const signed = 'and set signingSecret, or createWebhook: true'
+  findings.push(...providerFindings(webhook!, { provider: 'Stripe', urlNeeded: createWebhook, signed }))
   return [...findings, ...unsignedAdvice(isUnsigned(spec), 'set signingSecret, or createWebhook: true')]
 }
