@@ -3,6 +3,7 @@ import { createSign } from 'node:crypto'
 import { suite, type TestContext, test } from 'node:test'
 import {
   CreateTopicCommand,
+  GetSubscriptionAttributesCommand,
   ListSubscriptionsByTopicCommand,
   PublishCommand,
   SetSubscriptionAttributesCommand,
@@ -324,6 +325,18 @@ async function topicOn(t: TestContext) {
   return { server, client, TopicArn }
 }
 
+/** ARNs of subscriptions that are confirmed: LocalStack lists others with an ARN too. */
+async function confirmed(client: SNSClient, TopicArn: string | undefined): Promise<string[]> {
+  const { Subscriptions = [] } = await client.send(new ListSubscriptionsByTopicCommand({ TopicArn }))
+  const found: string[] = []
+  for (const { SubscriptionArn = '' } of Subscriptions) {
+    if (!SubscriptionArn.startsWith('arn:')) continue
+    const { Attributes } = await client.send(new GetSubscriptionAttributesCommand({ SubscriptionArn }))
+    if (Attributes?.PendingConfirmation === 'false') found.push(SubscriptionArn)
+  }
+  return found
+}
+
 /** LocalStack is slow on a busy machine. */
 const PATIENCE_MS = 60_000
 
@@ -364,8 +377,7 @@ suite('against LocalStack', { skip: without('LocalStack', localstackPython()) },
       return end
     }
     const ends = [0, 1, 2].map(startReplica)
-    const confirmed = async () => (await list()).filter(({ SubscriptionArn }) => SubscriptionArn?.startsWith('arn:'))
-    await until(async () => (await confirmed()).length === 1, 'a confirmed subscription', PATIENCE_MS)
+    await until(async () => (await confirmed(client, TopicArn)).length === 1, 'a confirmed subscription', PATIENCE_MS)
     assert.equal((await list()).length, 1)
     const { MessageId } = await publish('{"a":1}')
     await until(() => served.events().length === 1, 'the notification', PATIENCE_MS)
@@ -376,11 +388,15 @@ suite('against LocalStack', { skip: without('LocalStack', localstackPython()) },
     )
 
     await Promise.all(ends.map((end) => end()))
-    assert.equal((await confirmed()).length, 1, 'a stop is no deletion')
+    assert.equal((await confirmed(client, TopicArn)).length, 1, 'a stop is no deletion')
     const [{ SubscriptionArn }] = (await list()) as [{ SubscriptionArn?: string }]
     await client.send(new UnsubscribeCommand({ SubscriptionArn }))
     startReplica(3)
-    await until(async () => (await confirmed()).length === 1, 'the subscription made again', PATIENCE_MS)
+    await until(
+      async () => (await confirmed(client, TopicArn)).length === 1,
+      'the subscription made again',
+      PATIENCE_MS,
+    )
 
     const registration = await sns.hooks!({ ...served.harness.context, spec } as never)
     const [target] = await registration!.targets(AbortSignal.timeout(10_000))
@@ -398,10 +414,9 @@ suite('against LocalStack', { skip: without('LocalStack', localstackPython()) },
     assert.equal((await served.send('POST /e', TEXT, JSON.stringify(forged))).status, 400)
     const Endpoint = `http://127.0.0.1:${served.port}/e`
     await client.send(new SubscribeCommand({ TopicArn, Protocol: 'http', Endpoint }))
-    const arn = async () =>
-      (await client.send(new ListSubscriptionsByTopicCommand({ TopicArn }))).Subscriptions?.[0]?.SubscriptionArn ?? ''
-    await until(async () => (await arn()).startsWith('arn:'), 'the confirmation', PATIENCE_MS)
-    const raw = { SubscriptionArn: await arn(), AttributeName: 'RawMessageDelivery', AttributeValue: 'true' }
+    await until(async () => (await confirmed(client, TopicArn)).length === 1, 'the confirmation', PATIENCE_MS)
+    const [SubscriptionArn] = await confirmed(client, TopicArn)
+    const raw = { SubscriptionArn, AttributeName: 'RawMessageDelivery', AttributeValue: 'true' }
     await client.send(new SetSubscriptionAttributesCommand(raw))
     await client.send(new PublishCommand({ TopicArn, Message: 'plain text' }))
     await until(() => served.events().length === 1, 'the raw message', PATIENCE_MS)
