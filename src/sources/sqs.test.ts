@@ -175,6 +175,7 @@ for (const { name, start, skip } of servers) {
       t.after(() => harness.stop())
       return harness
     }
+    const shown = ({ conditions }: Harness<unknown>) => conditions.find((text) => text !== null)
     const bodies = (harness: Harness<unknown>) => harness.emitted.map(({ text }) => JSON.parse(text).body)
 
     test('messages become events under their own ids, and are deleted', async (t) => {
@@ -202,8 +203,8 @@ for (const { name, start, skip } of servers) {
       const dropping = serve(t, { queue: dropped.name, jsonBody: true })
       await dropping.until(() => dropping.emitted.length === 1, PATIENCE_MS)
       await dropped.empty()
-      await keeping.until(() => keeping.conditions.length > 0, PATIENCE_MS)
-      assert.match(keeping.conditions[0]!, /^message \S+ is left to the queue's redrive policy: json: error.*'o'/)
+      await keeping.until(() => shown(keeping) !== undefined, PATIENCE_MS)
+      assert.match(shown(keeping)!, /^message \S+ is left to the queue's redrive policy: json: error.*'o'/)
       assert.deepEqual(await kept.sizes(), [0, 1])
       assert.deepEqual(keeping.emitted, [])
       assert.deepEqual(await dead.sizes(), [0, 0])
@@ -268,8 +269,8 @@ for (const { name, start, skip } of servers) {
       await queue.send('{}')
       const harness = serve(t, { queue: queue.name, jsonBody: true })
       harness.failWith = fail('EVENT_TOO_LARGE', 'event has 2000000 bytes')
-      await harness.until(() => harness.conditions.length > 0, PATIENCE_MS)
-      assert.match(harness.conditions[0]!, /left to the queue's redrive policy: event has 2000000 bytes/)
+      await harness.until(() => shown(harness) !== undefined, PATIENCE_MS)
+      assert.match(shown(harness)!, /left to the queue's redrive policy: event has 2000000 bytes/)
       assert.deepEqual(await queue.sizes(), [0, 1])
     })
 

@@ -59,13 +59,19 @@ test('slack, sns, storageGrid and stripe: what is proven gets in, nothing else d
   )
 })
 
-test('sqs: messages get onto the bus', { skip: without('ElasticMQ', elasticmqJars()) }, async (t) => {
+test('sqs: a queue that is not there yet is waited for; then messages get onto the bus', {
+  skip: without('ElasticMQ', elasticmqJars()),
+}, async (t) => {
   const server = await startElasticmq()
   t.after(() => server.close())
-  const queue = await makeQueue(server.url, 'orders')
-  t.after(() => queue.close())
   const rig = await startRig(() => yamlOf(sqs).replace('# endpoint: http://localhost:4566', `endpoint: ${server.url}`))
   t.after(() => rig.close())
+  const error = async () => (await rig.status()).eventSources[0]!.entries[0]!.error
+  await waitFor(async () => /failed to get the queue url for orders/.test((await error()) ?? ''), 20_000, 50)
+  const queue = await makeQueue(server.url, 'orders')
+  t.after(() => queue.close())
+  // It says so until its first request for messages has been answered.
+  await waitFor(async () => (await error()) === null, 90_000, 100)
   await queue.send(['a', 'b'])
   await waitFor(async () => (await rig.lines()).length === 2, 20_000, 200)
   assert.deepEqual((await rig.lines()).map((line) => dataOf(line).body.key).sort(), ['a', 'b'])

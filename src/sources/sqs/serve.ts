@@ -38,7 +38,8 @@ export async function serveSqs(ctx: SourceContext<SqsSpec>): Promise<void> {
   let receivers = 0
   /** Messages that the bus does not take now. */
   let refusedByBus = 0
-  let trouble: 'unreachable' | 'poison' | null = null
+  /** What status shows; what an earlier attempt ended with is over once messages can be received. */
+  let trouble: 'unreachable' | 'poison' | null = 'unreachable'
   let forgetPoison = () => {}
 
   // Receivers wait until there is room and the bus takes events.
