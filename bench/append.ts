@@ -1,13 +1,9 @@
-import { spawn } from 'node:child_process'
 import { closeSync, fdatasyncSync, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { createInterface } from 'node:readline'
 import type { Append, Bus } from '../src/bus/bus.ts'
-import { connectEmbedded } from '../src/bus/embedded/client.ts'
-import { systemClock } from '../src/core/clock.ts'
 import { randomId } from '../src/core/event.ts'
-import { silentLogger } from '../src/core/log.ts'
+import { withBus } from './bus.ts'
 import { ms, percentile, perSecond, table } from './measure.ts'
 
 const source = { namespace: 'bench', name: 'append' }
@@ -18,45 +14,23 @@ export async function appendRates({ seconds, say }: { seconds: number; say: (lin
   const dir = mkdtempSync(join(tmpdir(), 'vedette-bench-'))
   const disk = diskRate(dir, seconds)
   say(`append: the disk alone ${perSecond(disk)}/s`)
-  const socket = join(dir, 'bus.sock')
-  const server = spawn(
-    process.execPath,
-    [
-      new URL('../src/bus/embedded/main.ts', import.meta.url).pathname,
-      JSON.stringify({ dir: join(dir, 'store'), socket, incarnation: 'next' }),
-    ],
-    { stdio: ['pipe', 'pipe', 'inherit'] },
-  )
   try {
-    const [line] = await new Promise<[string]>((resolve) =>
-      createInterface(server.stdout).once('line', (text) => resolve([text])),
-    )
-    const { incarnation } = JSON.parse(line) as { incarnation: number }
-    const bus = connectEmbedded({ socket, incarnation, session: 'bench', clock: systemClock, log: silentLogger })
-    await new Promise<void>((resolve) => {
-      if (bus.status().connected) return resolve()
-      const forget = bus.onStatus((status) => {
-        if (!status.connected) return
-        forget()
-        resolve()
-      })
-    })
     const rows: string[][] = [['disk, one write and one sync each', '1', perSecond(disk), '1.0×', '']]
-    for (const inFlight of [1, 32, 256]) {
-      const { rate, latencies } = await busRate(bus, inFlight, seconds)
-      rows.push([
-        'acknowledged appends',
-        String(inFlight),
-        perSecond(rate),
-        `${(rate / disk).toFixed(1)}×`,
-        ms(percentile(latencies, 0.99)),
-      ])
-      say(`append: ${inFlight} in flight ${perSecond(rate)}/s`)
-    }
-    await bus.close()
+    await withBus(dir, async (bus) => {
+      for (const inFlight of [1, 32, 256]) {
+        const { rate, latencies } = await busRate(bus, inFlight, seconds)
+        rows.push([
+          'acknowledged appends',
+          String(inFlight),
+          perSecond(rate),
+          `${(rate / disk).toFixed(1)}×`,
+          ms(percentile(latencies, 0.99)),
+        ])
+        say(`append: ${inFlight} in flight ${perSecond(rate)}/s`)
+      }
+    })
     return table(['300-byte events', 'in flight', 'per second', 'against the disk', 'p99 ms'], rows)
   } finally {
-    server.kill('SIGKILL')
     rmSync(dir, { recursive: true, force: true, maxRetries: 5 })
   }
 }

@@ -12,6 +12,7 @@ import { cpus } from 'node:os'
 import { parseArgs } from 'node:util'
 import { appendRates } from './append.ts'
 import { failoverGaps } from './failover.ts'
+import { sqsRates } from './sqs.ts'
 import { hostMemory, webhookRates } from './webhook.ts'
 
 const { values } = parseArgs({ options: { quick: { type: 'boolean' } } })
@@ -19,6 +20,7 @@ const quick = values.quick === true
 
 const append = await appendRates({ seconds: quick ? 1 : 5, say })
 const webhook = await webhookRates({ seconds: quick ? 2 : 10, say })
+const sqs = await sqsRates({ messages: quick ? 3_000 : 10_000, say })
 const memory = await hostMemory({ say })
 const failover = await failoverGaps({ kills: quick ? 5 : 50, say })
 
@@ -40,6 +42,13 @@ ${append}
 \`POST\` of a 213-byte JSON body, keep-alive, answered 200 after the event is synced to disk. One embedded bus, all on this machine.
 
 ${webhook}
+
+## Messages of an SQS queue
+
+10,000 messages on ElasticMQ, a queue server in memory on the same cores; each is published, synced to disk, and deleted. *One at a time* receives one, publishes it,
+deletes it, and takes the next.
+
+${sqs.text}
 
 ## Memory
 

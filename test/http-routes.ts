@@ -41,11 +41,11 @@ export function held() {
   }
 }
 
-/** Polls until `holds`; fails after five seconds. */
-export async function until(holds: () => boolean | Promise<boolean>, what: string): Promise<void> {
+/** Polls until `holds`; fails after `timeoutMs`. */
+export async function until(holds: () => boolean | Promise<boolean>, what: string, timeoutMs = 5_000): Promise<void> {
   const started = performance.now()
   while (!(await holds())) {
-    assert.ok(performance.now() - started < 5000, `not within five seconds: ${what}`)
+    assert.ok(performance.now() - started < timeoutMs, `not within ${timeoutMs} ms: ${what}`)
     await sleep(5)
   }
 }

@@ -65,6 +65,19 @@ export function sortedMap<T>(map: Readonly<Record<string, T>>): ReadonlyMap<stri
   return new Map(Object.entries(map))
 }
 
+/**
+ * A decoded JSON value as Go decodes it into an `interface{}`: objects become maps, whose keys {@link goJson} sorts.
+ * @throws EVENT_INVALID for a number that is none in Go; RangeError for nesting that this process cannot follow
+ */
+export function goValue(value: unknown): unknown {
+  if (typeof value === 'number' && !Number.isFinite(value)) {
+    throw fail('EVENT_INVALID', 'json: cannot unmarshal number into Go value of type float64')
+  }
+  if (value === null || typeof value !== 'object') return value
+  if (Array.isArray(value)) return value.map(goValue)
+  return new Map(Object.entries(value).map(([key, member]) => [key, goValue(member)]))
+}
+
 /** A Go map of strings or string lists, written as {@link goJson} does, without a detour: the header maps of a busy listener. */
 export function goJsonOfMap(map: Readonly<Record<string, string | readonly string[]>>): string {
   let json = ''

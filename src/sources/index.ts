@@ -11,6 +11,11 @@ const registry: Record<string, () => Promise<{ default: SourceDefinition<any, an
   file: () => import('./file.ts'),
   github: () => import('./github.ts'),
   gitlab: () => import('./gitlab.ts'),
+  slack: () => import('./slack.ts'),
+  sns: () => import('./sns.ts'),
+  sqs: () => import('./sqs.ts'),
+  storageGrid: () => import('./storageGrid.ts'),
+  stripe: () => import('./stripe.ts'),
   webhook: () => import('./webhook.ts'),
 }
 

@@ -1,3 +1,4 @@
+import { createHmac } from 'node:crypto'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -12,8 +13,13 @@ import calendar from '../../src/sources/calendar.ts'
 import file from '../../src/sources/file.ts'
 import github from '../../src/sources/github.ts'
 import gitlab from '../../src/sources/gitlab.ts'
+import slack from '../../src/sources/slack.ts'
+import sns from '../../src/sources/sns.ts'
+import storageGrid from '../../src/sources/storageGrid.ts'
+import stripe from '../../src/sources/stripe.ts'
 import webhook from '../../src/sources/webhook.ts'
 import { fakeClock } from '../fake-clock.ts'
+import { stripeSignature } from '../servers/fakes/stripe.ts'
 import { freePorts } from '../servers/process.ts'
 import { type Origin, sourceContract } from './source.ts'
 
@@ -42,22 +48,32 @@ sourceContract(file, async (t) => {
   }
 })
 
-/** An origin that posts to the source's endpoint. @param delivery headers of the n-th request, whose body is `{"a":1}` */
-function httpOrigin(specOf: (port: number) => unknown, delivery: (n: number) => Record<string, string>) {
+/**
+ * An origin that posts to the source's endpoint.
+ * @param delivery headers of the n-th request. @param bodyOf its body, `{"a":1}` by default
+ */
+function httpOrigin(
+  specOf: (port: number) => unknown,
+  delivery: (n: number) => Record<string, string>,
+  { bodyOf = () => '{"a":1}', secrets = {} }: { bodyOf?: (n: number) => string; secrets?: Record<string, string> } = {},
+) {
   return async (t: TestContext): Promise<Origin> => {
     const [port] = (await freePorts(1)) as [number]
     const listeners = createListeners({ bind: '127.0.0.1', clock: systemClock, log: silentLogger })
     t.after(() => listeners.close())
     let requests = 0
-    const post = () =>
-      fetch(`http://127.0.0.1:${port}/e`, {
+    const post = () => {
+      const n = requests++
+      return fetch(`http://127.0.0.1:${port}/e`, {
         method: 'POST',
-        body: '{"a":1}',
-        headers: { 'content-type': 'application/json', connection: 'close', ...delivery(requests++) },
+        body: bodyOf(n),
+        headers: { 'content-type': 'application/json', connection: 'close', ...delivery(n) },
       })
+    }
     return {
       spec: specOf(port),
       options: (harness) => ({
+        secrets,
         http: (route, signal) =>
           listeners.route('default/es/e', route, {
             signal,
@@ -107,5 +123,60 @@ sourceContract(
   httpOrigin(
     (port) => ({ webhook: context(port), bitbucketserverBaseURL: 'http://h/rest' }),
     (n) => ({ 'x-event-key': 'pr:opened', 'x-request-id': String(n) }),
+  ),
+)
+
+const TOPIC = 'arn:aws:sns:us-east-1:123456789012:orders'
+sourceContract(
+  sns,
+  httpOrigin(
+    (port) => ({ webhook: context(port), topicArn: TOPIC, region: 'us-east-1' }),
+    () => ({}),
+    { bodyOf: (n) => JSON.stringify({ Type: 'Notification', MessageId: String(n), TopicArn: TOPIC, Message: 'm' }) },
+  ),
+)
+sourceContract(
+  storageGrid,
+  httpOrigin(
+    (port) => ({
+      webhook: context(port),
+      topicArn: 'urn',
+      apiURL: 'http://h',
+      authToken: selector,
+      bucket: 'b',
+      events: ['ObjectCreated:*'],
+    }),
+    () => ({ 'content-type': 'application/x-www-form-urlencoded' }),
+    {
+      bodyOf: (n) =>
+        new URLSearchParams({
+          Message: JSON.stringify({ Records: [{ s3: { object: { sequencer: String(n) } } }] }),
+        }).toString(),
+    },
+  ),
+)
+const slackEvent = (n: number) =>
+  JSON.stringify({ type: 'event_callback', token: 't', event_id: `Ev${n}`, event: { type: 'app_mention' } })
+sourceContract(
+  slack,
+  httpOrigin(
+    (port) => ({ webhook: context(port), token: { name: 's', key: 't' }, signingSecret: selector }),
+    (n) => {
+      const at = String(Math.floor(Date.now() / 1000))
+      const signature = createHmac('sha256', 'k')
+        .update(`v0:${at}:${slackEvent(n)}`)
+        .digest('hex')
+      return { 'x-slack-request-timestamp': at, 'x-slack-signature': `v0=${signature}` }
+    },
+    { bodyOf: slackEvent, secrets: { 's/t': 't', 's/k': 'k' } },
+  ),
+)
+const stripeEvent = (n: number) => JSON.stringify({ id: `evt_${n}`, type: 'charge.succeeded', data: { object: {} } })
+sourceContract(
+  stripe,
+  httpOrigin(
+    (port) => ({ webhook: context(port), signingSecret: selector }),
+    (n) => ({ 'stripe-signature': stripeSignature(stripeEvent(n), 'whsec') }),
+    { bodyOf: stripeEvent, secrets: { 's/k': 'whsec' } },
   ),
 )

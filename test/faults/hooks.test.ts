@@ -12,6 +12,7 @@ import github from '../../src/sources/github.ts'
 import gitlab from '../../src/sources/gitlab.ts'
 import { startFakeGithub } from '../servers/fakes/github.ts'
 import { startFakeGitlab } from '../servers/fakes/gitlab.ts'
+import { stripeSignature } from '../servers/fakes/stripe.ts'
 import { assertAcknowledgedOnce } from './checks.ts'
 import { dataOf, everyoneBack, type Line, type Rig, startRig, waitFor } from './rig.ts'
 import { type Message, startCrowd } from './senders.ts'
@@ -35,7 +36,7 @@ const push = (key: string) =>
   })
 
 /** Each type: the fields of its entry beside `webhook`, and what its provider sends. */
-const TYPES: Record<string, { fields: object; message: (key: string) => Message; keyOf?: (body: any) => string }> = {
+const TYPES: Record<string, { fields: object; message: (key: string) => Message; keyOf?: (data: any) => string }> = {
   webhook: {
     fields: { signature: { secret: { name: 's', key: 'signing' } } },
     message(key) {
@@ -98,7 +99,51 @@ const TYPES: Record<string, { fields: object; message: (key: string) => Message;
         body,
       }
     },
-    keyOf: (body) => body.changes[0].toHash,
+    keyOf: ({ body }) => body.changes[0].toHash,
+  },
+  sns: {
+    fields: { topicArn: 'arn:aws:sns:r:1:t', region: 'r' },
+    message: (key) => ({
+      headers: { 'x-amz-sns-message-type': 'Notification' },
+      body: JSON.stringify({ Type: 'Notification', MessageId: key, TopicArn: 'arn:aws:sns:r:1:t', Message: key }),
+    }),
+    keyOf: ({ body }) => body.Message,
+  },
+  storageGrid: {
+    fields: {
+      topicArn: 'urn',
+      apiURL: 'http://127.0.0.1:9',
+      authToken: { name: 's', key: 'token' },
+      bucket: 'b',
+      events: ['ObjectCreated:*'],
+    },
+    message(key) {
+      const Message = JSON.stringify({ Records: [{ s3: { object: { key, sequencer: '1' } } }] })
+      return {
+        headers: { 'content-type': 'application/x-www-form-urlencoded' },
+        body: new URLSearchParams({ Action: 'Publish', Message }).toString(),
+      }
+    },
+    keyOf: ({ notification }) => notification.Message.Records[0].s3.object.key,
+  },
+  slack: {
+    fields: { token: { name: 's', key: 'token' }, signingSecret: { name: 's', key: 'secret' } },
+    message(key) {
+      const event = { type: 'app_mention', text: key }
+      const body = JSON.stringify({ type: 'event_callback', token: 'good', event_id: key, event })
+      const at = Math.floor(Date.now() / 1000)
+      const signature = `v0=${hmac(`v0:${at}:${body}`)}`
+      return { headers: { 'x-slack-request-timestamp': String(at), 'x-slack-signature': signature }, body }
+    },
+    keyOf: ({ Data }) => Data.text,
+  },
+  stripe: {
+    fields: { signingSecret: { name: 's', key: 'secret' } },
+    message(key) {
+      const body = JSON.stringify({ id: key, type: 'charge.succeeded', data: { object: {} } })
+      return { headers: { 'stripe-signature': stripeSignature(body, SECRET) }, body }
+    },
+    keyOf: ({ event }) => event.id,
   },
 }
 
@@ -150,7 +195,7 @@ const linesOf = (lines: Line[], type: string): Line[] =>
     .map((line) => {
       const { keyOf } = TYPES[type]!
       if (keyOf === undefined) return line
-      const data = JSON.stringify({ body: { key: keyOf(dataOf(line).body) } })
+      const data = JSON.stringify({ body: { key: keyOf(dataOf(line)) } })
       return { ...line, event: { ...line.event, data_base64: Buffer.from(data).toString('base64') } }
     })
 

@@ -3,6 +3,8 @@
  * package client. What is there is left alone. Ends with exit code 1 when one could not be installed.
  */
 import { serversDir } from './cache.ts'
+import { ELASTICMQ_VERSION, elasticmqJars, installElasticmq } from './elasticmq.ts'
+import { installLocalstack, LOCALSTACK_VERSION, localstackPython } from './localstack.ts'
 import { installDebianNats, installNats, NATS_VERSION, natsBinary } from './nats.ts'
 
 interface Installable {
@@ -25,6 +27,18 @@ const catalogue: Installable[] = [
     needs: 'apt-get and dpkg',
     present: () => natsBinary('debian') !== null,
     install: installDebianNats,
+  },
+  {
+    name: `LocalStack ${LOCALSTACK_VERSION} (SNS, SQS)`,
+    needs: 'Python 3.11 with venv and pip',
+    present: () => localstackPython() !== null,
+    install: installLocalstack,
+  },
+  {
+    name: `ElasticMQ ${ELASTICMQ_VERSION} (SQS)`,
+    needs: 'Java 17 and Maven',
+    present: () => elasticmqJars() !== null,
+    install: installElasticmq,
   },
 ]
 

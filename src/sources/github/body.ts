@@ -1,17 +1,10 @@
 /** The body of a GitHub delivery, as upstream puts it into the payload: decoded into Go maps and encoded again, with two more keys. */
 import { fail, messageOf } from '../../core/errors.ts'
-import { goJson } from '../../core/json.ts'
+import { goJson, goValue } from '../../core/json.ts'
 import { scanJson } from '../../core/json-scan.ts'
 import type { HttpRequest } from '../../source.ts'
+import { FORM_TYPE, mediaType } from '../shared/media-type.ts'
 import { parseQuery } from '../shared/query.ts'
-
-export const JSON_TYPE = 'application/json'
-export const FORM_TYPE = 'application/x-www-form-urlencoded'
-
-/** The media type of a request, lower case and without parameters; empty when there is none. */
-export function mediaType(request: HttpRequest): string {
-  return (request.header('Content-Type') ?? '').split(';', 1)[0]!.trim().toLowerCase()
-}
 
 /**
  * The object that GitHub sent (as JSON, or in the form field `payload`) with `X-GitHub-Event` and `X-GitHub-Delivery` added. Keys are
@@ -47,14 +40,4 @@ export function githubBody(request: HttpRequest): Uint8Array {
     if (error instanceof RangeError) throw fail('EVENT_INVALID', `json: exceeded max depth (${messageOf(error)})`)
     throw error
   }
-}
-
-/** A decoded value with its objects as Go maps. @throws EVENT_INVALID for a number that is none in Go */
-function goValue(value: unknown): unknown {
-  if (typeof value === 'number' && !Number.isFinite(value)) {
-    throw fail('EVENT_INVALID', 'json: cannot unmarshal number into Go value of type float64')
-  }
-  if (value === null || typeof value !== 'object') return value
-  if (Array.isArray(value)) return value.map(goValue)
-  return new Map(Object.entries(value).map(([key, member]) => [key, goValue(member)]))
 }

@@ -43,11 +43,16 @@ export const TOLERANCE_S = 300
 export const AHEAD_S = 60
 
 /** @returns null when a signed time (seconds since the epoch, decimal) is near enough to now */
-export function checkTime(text: string | undefined, nowMs: number, toleranceS = TOLERANCE_S): Refused | null {
+export function checkTime(
+  text: string | undefined,
+  nowMs: number,
+  toleranceS = TOLERANCE_S,
+  aheadS = AHEAD_S,
+): Refused | null {
   if (text === undefined || !/^\d{1,15}$/.test(text)) return 'the timestamp is missing or malformed'
   const ageS = nowMs / 1000 - Number(text)
   if (ageS > toleranceS) return 'the timestamp is too old'
-  return ageS < -AHEAD_S ? 'the timestamp lies in the future' : null
+  return ageS < -aheadS ? 'the timestamp lies in the future' : null
 }
 
 /**
@@ -71,6 +76,43 @@ export function checkHubSignature(
 }
 
 const shown = (text: string): string => JSON.stringify(text.slice(0, 100))
+
+/**
+ * Slack's `v0` (https://docs.slack.dev/authentication/verifying-requests-from-slack): `X-Slack-Signature` is `v0=<hex of HMAC-SHA256 of
+ * "v0:timestamp:body">`, and the time may lie five minutes off, either way. The answer says nothing of what was wrong.
+ */
+export function checkSlackSignature(
+  request: Pick<HttpRequest, 'header' | 'body'>,
+  secrets: readonly string[],
+  nowMs: number,
+): Refused | null {
+  const timestamp = request.header('X-Slack-Request-Timestamp')
+  const signature = fromHex((request.header('X-Slack-Signature') ?? '').replace(/^v0=/, ''))
+  const timely = checkTime(timestamp, nowMs, TOLERANCE_S, TOLERANCE_S) === null
+  const right = signature !== null && hmacMatches(signature, [Buffer.from(`v0:${timestamp}:`), request.body], secrets)
+  return timely && right ? null : 'signature validation failed'
+}
+
+/**
+ * `Stripe-Signature` (https://docs.stripe.com/webhooks#verify-manually): `t=<seconds>,v1=<hex of HMAC-SHA256 of "t.body">,…`; several `v1`
+ * while a secret is being rolled. Other schemes are no proof.
+ */
+export function checkStripeSignature(
+  request: Pick<HttpRequest, 'header' | 'body'>,
+  secrets: readonly string[],
+  nowMs: number,
+): Refused | null {
+  const items = (request.header('Stripe-Signature') ?? '').split(',', MOST_SIGNATURES).map((item) => item.trim())
+  const timestamp = items.find((item) => item.startsWith('t='))?.slice(2)
+  const timely = checkTime(timestamp, nowMs, TOLERANCE_S, TOLERANCE_S) === null
+  const parts = [Buffer.from(`${timestamp}.`), request.body]
+  let right = false
+  for (const item of items) {
+    const signature = item.startsWith('v1=') ? fromHex(item.slice(3)) : null
+    if (signature !== null) right = hmacMatches(signature, parts, secrets) || right
+  }
+  return timely && right ? null : 'signature check failed'
+}
 
 /** Bytes of a hex text of either case, or null. */
 export function fromHex(text: string): Buffer | null {

@@ -12,7 +12,7 @@ export interface Asked {
   path: string
   query: URLSearchParams
   headers: IncomingHttpHeaders
-  /** Parsed JSON, or null. */
+  /** Parsed JSON, the fields of a form, or null. */
   body: any
 }
 
@@ -70,7 +70,7 @@ export async function startFakeApi(routes: Record<string, Handler>): Promise<Fak
       path: url.pathname,
       query: url.searchParams,
       headers: request.headers,
-      body: text === '' ? null : JSON.parse(text),
+      body: bodyOf(text, request.headers['content-type'] ?? ''),
     })
     response.writeHead(status, { 'content-type': 'application/json; charset=utf-8', ...headers })
     response.end(body === undefined ? undefined : JSON.stringify(body))
@@ -90,6 +90,11 @@ export async function startFakeApi(routes: Record<string, Handler>): Promise<Fak
     },
   }
   return api
+}
+
+function bodyOf(text: string, type: string): unknown {
+  if (text === '') return null
+  return type.startsWith('application/x-www-form-urlencoded') ? new URLSearchParams(text) : JSON.parse(text)
 }
 
 /** One page of a list by `page` and `per_page`, with what links to the others. */

@@ -1,0 +1,107 @@
+/** The type `slack`: events, interactions and slash commands of a Slack app. */
+import { z } from 'zod'
+import { whenAborted } from '../core/signals.ts'
+import { defineSource, type Finding, type HttpAnswer, type HttpRequest, type SourceContext } from '../source.ts'
+import { deliveryId, success } from './shared/hook-request.ts'
+import { FORM_TYPE, mediaType } from './shared/media-type.ts'
+import { proofOf } from './shared/proof.ts'
+import { parseQuery } from './shared/query.ts'
+import { filterSchema, metadataSchema, secretKeySelector } from './shared/schemas.ts'
+import { checkSlackSignature, isOneOf } from './shared/signature.ts'
+import { validateWebhookContext, webhookContextSchema, webhookListens, webhookRoute } from './shared/webhook-context.ts'
+import { docs, examples } from './slack/docs.ts'
+import { outerOf, type SlackPayload, slackPayloads } from './slack/payload.ts'
+
+const spec = z.object({
+  webhook: webhookContextSchema
+    .optional()
+    .describe('Where Slack posts to: the request URL of the app’s events, interactivity and commands.'),
+  token: secretKeySelector
+    .optional()
+    .describe(
+      'Verification token of the app; compared with the `token` of events. Several, one per line, are all accepted.',
+    ),
+  signingSecret: secretKeySelector
+    .optional()
+    .describe('Signing secret of the app. Several, one per line, are all accepted. Read on use, so it can be rotated.'),
+  metadata: metadataSchema.optional(),
+  filter: filterSchema.optional(),
+})
+type Spec = z.output<typeof spec>
+
+export default defineSource<Spec>({
+  type: 'slack',
+  title: 'Slack',
+  summary: 'Receives the events, interactions and slash commands of a Slack app.',
+  docs,
+  strategy: 'active-active',
+  guarantee: 'exactly-once',
+  because:
+    'Slack gets 200 only when the event is durable; the id comes from `event_id` (or `trigger_id`), which a repeat carries too. Slack ' +
+    'repeats events three times, within some minutes, and interactions and commands never: what no replica could take in that time is lost.',
+  filterable: true,
+  spec,
+  event: z
+    .record(z.string(), z.unknown())
+    .describe(
+      'An event: `type` and `Data`, the inner event. An interaction or a command: its own fields. See below. `metadata` of the entry, when there is any, is added.',
+    ),
+  examples,
+  validate,
+  listens: ({ webhook }) => webhookListens(webhook),
+  serve,
+})
+
+function validate({ token, signingSecret, webhook }: Spec): Finding[] {
+  const missing = (field: string): Finding[] => [
+    {
+      severity: 'error',
+      path: [field],
+      message: `${field} not provided`,
+      remedy: `add ${field}: {name: …, key: …}, from the app’s page "Basic Information"`,
+    },
+  ]
+  if (token === undefined) return missing('token')
+  if (signingSecret === undefined) return missing('signingSecret')
+  return validateWebhookContext(webhook, ['webhook'])
+}
+
+async function serve(ctx: SourceContext<Spec>): Promise<void> {
+  const { webhook, token, signingSecret, metadata } = ctx.spec
+  const payloads = slackPayloads(metadata)
+  const signed = await proofOf(ctx, signingSecret!, (request, secrets) =>
+    checkSlackSignature(request, secrets, ctx.clock.now()),
+  )
+  const knowsToken = await proofOf(ctx, token!, ({ body }, tokens) =>
+    isOneOf(outerOf(body).token, tokens) ? null : 'signature validation failed',
+  )
+  const emit = async ({ data, key, of }: SlackPayload): Promise<HttpAnswer> =>
+    success(await ctx.emit({ data, id: deliveryId(key, Buffer.from(of)) }))
+
+  const form = async ({ body }: HttpRequest): Promise<HttpAnswer> => {
+    const { values } = parseQuery(body.toString('latin1'))
+    const field = (name: string) => values.get(name)?.[0] ?? ''
+    if (field('payload') !== '') return await emit(payloads.interaction(field('payload')))
+    if (field('command') !== '') return await emit(payloads.command(values))
+    // Slack looks at the certificate of a command's URL now and then.
+    if (field('ssl_check') === '1') return { status: 200 }
+    return { status: 400, body: 'could not determine slack type from form parameters' }
+  }
+
+  const events = async (request: HttpRequest): Promise<HttpAnswer> => {
+    const outer = outerOf(request.body)
+    const refused = await knowsToken(request)
+    if (refused !== null) return refused
+    if (outer.type === 'url_verification') return { status: 200, body: outer.challenge }
+    if (outer.type !== 'event_callback') return { status: 200, body: 'success' }
+    return await emit(payloads.event(outer))
+  }
+
+  await ctx.http({
+    ...webhookRoute(webhook!),
+    methods: ['POST'],
+    handle: async (request) =>
+      (await signed(request)) ?? (await (mediaType(request) === FORM_TYPE ? form(request) : events(request))),
+  })
+  await whenAborted(ctx.signal)
+}

@@ -1,0 +1,101 @@
+/** The type `sqs`: messages of an AWS SQS queue. */
+import { z } from 'zod'
+import { defineSource, type Finding } from '../source.ts'
+import { awsAccessFields, awsAccessFindings } from './shared/aws.ts'
+import { filterSchema, metadataSchema, secretKeySelector } from './shared/schemas.ts'
+import { docs, examples } from './sqs/docs.ts'
+import { serveSqs } from './sqs/serve.ts'
+
+const spec = z.object({
+  queue: z.string().default('').describe('Name of the queue (not its URL or ARN); FIFO queues end in `.fifo`.'),
+  queueAccountId: z
+    .string()
+    .default('')
+    .describe('Id of the AWS account that owns the queue, when it is not the one of the credentials.'),
+  waitTimeSeconds: z
+    .int()
+    .default(0)
+    .describe('Seconds that a request waits for messages (long polling), at most 20; 0 means 3.'),
+  ...awsAccessFields,
+  sessionToken: secretKeySelector
+    .optional()
+    .describe('Session token of temporary keys in `accessKey` and `secretKey`.'),
+  jsonBody: z
+    .boolean()
+    .default(false)
+    .describe('The message body is JSON and is put into the payload as JSON; otherwise it is put there in base64.'),
+  dlq: z
+    .boolean()
+    .default(false)
+    .describe(
+      "What happens to a message that is not JSON although `jsonBody` is set. True: it is left in the queue, whose redrive policy moves it to the queue's dead-letter queue. False: it is deleted.",
+    ),
+  metadata: metadataSchema.optional(),
+  filter: filterSchema.optional(),
+})
+type Spec = z.output<typeof spec>
+
+export default defineSource<Spec>({
+  type: 'sqs',
+  title: 'AWS SQS',
+  summary: 'Takes messages from an AWS SQS queue.',
+  docs,
+  strategy: 'active-active',
+  guarantee: 'exactly-once',
+  because:
+    'A message is deleted only when its event is durable, and its event has the id of the message: what SQS delivers again, ' +
+    "to any replica, is stored once (within the bus's window).",
+  filterable: true,
+  spec,
+  event: z.object({
+    messageId: z.string().describe('Id that SQS gave the message.'),
+    messageAttributes: z
+      .record(
+        z.string(),
+        z.object({
+          BinaryListValues: z.null().describe('Not in use at AWS.'),
+          BinaryValue: z.string().nullable().describe('Base64, for the type `Binary`.'),
+          DataType: z.string().nullable().describe('`String`, `Number` or `Binary`, perhaps with a custom label.'),
+          StringListValues: z.null().describe('Not in use at AWS.'),
+          StringValue: z.string().nullable().describe('Text, for the types `String` and `Number`.'),
+        }),
+      )
+      .nullable()
+      .describe("The message's own attributes, keys sorted; null when there are none."),
+    body: z.unknown().describe('The message body: base64 text, or JSON as sent when `jsonBody` is set.'),
+    metadata: z.record(z.string(), z.string()).optional().describe('`metadata` of the entry, when there is any.'),
+  }),
+  examples,
+  validate,
+  serve: serveSqs,
+})
+
+function validate(spec: Spec): Finding[] {
+  const { region, queue, waitTimeSeconds } = spec
+  const error = (field: string, message: string, remedy: string): Finding[] => [
+    { severity: 'error', path: [field], message, remedy },
+  ]
+  if (region === '') return error('region', 'must specify region', 'for example region: us-east-1')
+  if (queue === '') return error('queue', 'must specify queue name', 'the name alone, for example queue: orders')
+  const findings = awsAccessFindings(spec)
+  if (!/^[\w-]{1,80}(\.fifo)?$/.test(queue)) {
+    const name = /^(?:https?:\/\/|arn:).*[/:]([\w-]+(?:\.fifo)?)$/.exec(queue)?.[1]
+    findings.push({
+      severity: 'warning',
+      fatal: true,
+      path: ['queue'],
+      message: `${JSON.stringify(queue)} is not the name of a queue`,
+      remedy: name === undefined ? 'up to 80 letters, digits, - and _, perhaps with .fifo' : `write queue: ${name}`,
+    })
+  }
+  if (waitTimeSeconds < 0 || waitTimeSeconds > 20) {
+    findings.push({
+      severity: 'warning',
+      fatal: true,
+      path: ['waitTimeSeconds'],
+      message: `waitTimeSeconds ${waitTimeSeconds} is refused by SQS`,
+      remedy: 'use 1 to 20, or 0 for the default of 3',
+    })
+  }
+  return findings
+}

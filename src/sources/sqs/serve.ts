@@ -1,0 +1,171 @@
+/** Takes messages from a queue, publishes them, and deletes them once they are durable. */
+import { backoffMs } from '../../core/backoff.ts'
+import { isVedetteError, messageOf } from '../../core/errors.ts'
+import { patiently, whenAborted } from '../../core/signals.ts'
+import type { SourceContext } from '../../source.ts'
+import { awsErrorText } from '../shared/aws.ts'
+import { type Held, HIDDEN_SECONDS, holdMessages } from './held.ts'
+import { payloadOf } from './payload.ts'
+import { BATCH, openQueue, type QueueSpec } from './queue.ts'
+import { createRemover } from './remove.ts'
+
+export interface SqsSpec extends QueueSpec {
+  jsonBody: boolean
+  dlq: boolean
+  metadata?: Record<string, string> | undefined
+}
+
+/** Receive requests in flight, at most; one when the queue is empty. */
+const MAX_RECEIVERS = 8
+/** How long a stop waits until what is stored is deleted too. */
+const STOP_PATIENCE_MS = 3_000
+/** A message that can never become an event is shown in status for so long. */
+const POISON_SHOWN_MS = 600_000
+
+/** @throws ORIGIN_UNAVAILABLE when the queue cannot be opened; whatever comes after that is waited for */
+export async function serveSqs(ctx: SourceContext<SqsSpec>): Promise<void> {
+  const { spec, clock, log, signal } = ctx
+  const queue = await openQueue(spec, ctx)
+  const held = holdMessages({ queue, clock, log })
+  const gone = (message: Held) => {
+    held.drop(message)
+    moved()
+  }
+  const remover = createRemover({ queue, clock, log, onGone: gone })
+  /** The last message of each group: FIFO queues keep the order within a group. */
+  const groups = new Map<string, Promise<void>>()
+  const running = new Set<Promise<void>>()
+  let receivers = 0
+  /** Messages that the bus does not take now. */
+  let refusedByBus = 0
+  /** What status shows; what an earlier attempt ended with is over once messages can be received. */
+  let trouble: 'unreachable' | 'poison' | null = 'unreachable'
+  let forgetPoison = () => {}
+
+  // Receivers wait until there is room and the bus takes events.
+  let change = Promise.withResolvers<void>()
+  const moved = () => {
+    change.resolve()
+    change = Promise.withResolvers()
+  }
+  const room = async () => {
+    while (!signal.aborted && (held.full || refusedByBus > 0)) await change.promise
+  }
+
+  const poison = (message: Held, error: unknown, fate: string) => {
+    const text = `message ${message.id} is ${fate}: ${messageOf(error)}`
+    log.error(text)
+    ctx.condition(text)
+    trouble = 'poison'
+    forgetPoison()
+    forgetPoison = clock.after(POISON_SHOWN_MS, () => {
+      if (trouble === 'poison') ctx.condition(null)
+    })
+  }
+
+  /** @returns the payload, or null when the message can never become an event and has been dealt with */
+  const read = (message: Held): Uint8Array | null => {
+    try {
+      return payloadOf(message.message, spec)
+    } catch (error) {
+      if (spec.dlq) {
+        poison(message, error, "left to the queue's redrive policy")
+        gone(message)
+      } else {
+        poison(message, error, 'deleted (dlq: true would have kept it)')
+        remover.remove(message)
+      }
+      return null
+    }
+  }
+
+  /** Repeats until the bus has it: the message stays held, so that an outage does not count as a failed delivery. */
+  const publish = async (message: Held): Promise<void> => {
+    const data = read(message)
+    if (data === null) return
+    let refused = false
+    try {
+      for (let attempt = 0; ; attempt++) {
+        try {
+          await ctx.emit({ data, id: message.id })
+          return remover.remove(message)
+        } catch (error) {
+          if (isVedetteError(error, 'EVENT_TOO_LARGE', 'EVENT_INVALID')) {
+            poison(message, error, "left to the queue's redrive policy")
+            return gone(message)
+          }
+          if (!refused) refusedByBus++
+          refused = true
+          if (!signal.aborted) await clock.sleep(backoffMs(attempt, { maxMs: 500 }), signal).catch(() => {})
+          if (!signal.aborted) continue
+          await held.show([message])
+          return gone(message)
+        }
+      }
+    } finally {
+      if (refused && --refusedByBus === 0) moved()
+    }
+  }
+
+  const take = (message: Held) => {
+    const group = message.message.Attributes?.MessageGroupId
+    const before = group === undefined ? undefined : groups.get(group)
+    const work = before === undefined ? publish(message) : before.then(() => publish(message))
+    run(work)
+    if (group === undefined) return
+    groups.set(group, work)
+    work.finally(() => {
+      if (groups.get(group) === work) groups.delete(group)
+    })
+  }
+
+  const run = (work: Promise<void>) => {
+    running.add(work)
+    work.finally(() => running.delete(work))
+  }
+
+  /** One receiver stays; further ones come while there is much to receive. */
+  const receive = async (first: boolean): Promise<void> => {
+    receivers++
+    for (let failures = 0; ; ) {
+      await room()
+      if (signal.aborted) break
+      try {
+        const messages = await queue.receive(HIDDEN_SECONDS, signal)
+        failures = 0
+        if (trouble === 'unreachable') {
+          ctx.condition(null)
+          trouble = null
+        }
+        for (const message of messages) {
+          const one = held.add(message)
+          if (one !== null) take(one)
+        }
+        if (messages.length === BATCH && receivers < MAX_RECEIVERS) run(receive(false))
+        if (messages.length === 0 && !first) break
+      } catch (error) {
+        if (signal.aborted || !first) break
+        ctx.condition(`messages cannot be received: ${awsErrorText(error)}`)
+        trouble = 'unreachable'
+        await clock.sleep(backoffMs(failures++, { firstMs: 500, maxMs: 10_000 }), signal).catch(() => {})
+      }
+    }
+    receivers--
+  }
+
+  const hiding = new AbortController()
+  const hidden = held.keepHidden(hiding.signal)
+  try {
+    run(receive(true))
+    await whenAborted(signal)
+    moved()
+    while (running.size > 0) await Promise.all(running)
+    await patiently(remover.drain(), { signal, clock, patienceMs: STOP_PATIENCE_MS })
+  } finally {
+    forgetPoison()
+    remover.close()
+    hiding.abort()
+    await hidden
+    queue.close()
+  }
+}

@@ -1,0 +1,61 @@
+/** A queue on a test server, filled and looked at. */
+import {
+  CreateQueueCommand,
+  DeleteMessageCommand,
+  GetQueueAttributesCommand,
+  ReceiveMessageCommand,
+  SendMessageBatchCommand,
+  SQSClient,
+} from '@aws-sdk/client-sqs'
+
+export interface TestQueue {
+  readonly name: string
+  /** Sends `{"key":"<key>"}` for each key, ten at a time. */
+  send(keys: readonly string[]): Promise<void>
+  /** Messages that can be received, and those that somebody holds. */
+  sizes(): Promise<{ visible: number; held: number }>
+  /** One message, received; null when there is none now. */
+  receive(): Promise<{ body: string; delete(): Promise<void> } | null>
+  close(): void
+}
+
+export async function makeQueue(url: string, name: string): Promise<TestQueue> {
+  const credentials = { accessKeyId: 'test', secretAccessKey: 'test' }
+  const client = new SQSClient({ region: 'us-east-1', endpoint: url, credentials })
+  const { QueueUrl } = await client.send(new CreateQueueCommand({ QueueName: name }))
+  return {
+    name,
+    async send(keys) {
+      let next = 0
+      const one = async () => {
+        while (next < keys.length) {
+          const some = keys.slice(next, next + 10)
+          next += some.length
+          const Entries = some.map((key, i) => ({ Id: String(i), MessageBody: JSON.stringify({ key }) }))
+          const { Failed = [] } = await client.send(new SendMessageBatchCommand({ QueueUrl, Entries }))
+          if (Failed.length > 0) throw new Error(`not sent: ${Failed[0]?.Message}`)
+        }
+      }
+      await Promise.all(Array.from({ length: 8 }, one))
+    },
+    async sizes() {
+      const AttributeNames = ['All'] as 'All'[]
+      const { Attributes } = await client.send(new GetQueueAttributesCommand({ QueueUrl, AttributeNames }))
+      return {
+        visible: Number(Attributes?.ApproximateNumberOfMessages),
+        held: Number(Attributes?.ApproximateNumberOfMessagesNotVisible),
+      }
+    },
+    async receive() {
+      const { Messages = [] } = await client.send(new ReceiveMessageCommand({ QueueUrl, MaxNumberOfMessages: 1 }))
+      const [message] = Messages
+      if (message === undefined) return null
+      const { ReceiptHandle, Body = '' } = message
+      return {
+        body: Body,
+        delete: async () => void (await client.send(new DeleteMessageCommand({ QueueUrl, ReceiptHandle }))),
+      }
+    },
+    close: () => client.destroy(),
+  }
+}
