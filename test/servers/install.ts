@@ -3,7 +3,11 @@
  * package client. What is there is left alone. Ends with exit code 1 when one could not be installed.
  */
 import { serversDir } from './cache.ts'
+import { installMosquitto, mosquittoBinary } from './mosquitto.ts'
 import { installDebianNats, installNats, NATS_VERSION, natsBinary } from './nats.ts'
+import { installNsq, NSQ_VERSION, nsqdBinary } from './nsq.ts'
+import { installRabbitmq, rabbitmqBinary } from './rabbitmq.ts'
+import { installRedis, redisBinary } from './redis.ts'
 
 interface Installable {
   name: string
@@ -26,6 +30,20 @@ const catalogue: Installable[] = [
     present: () => natsBinary('debian') !== null,
     install: installDebianNats,
   },
+  { name: `NSQ ${NSQ_VERSION}`, needs: 'Go', present: () => nsqdBinary() !== null, install: installNsq },
+  {
+    name: 'RabbitMQ (Debian)',
+    needs: 'apt-get and dpkg',
+    present: () => rabbitmqBinary() !== null,
+    install: installRabbitmq,
+  },
+  {
+    name: 'Mosquitto (Debian)',
+    needs: 'apt-get and dpkg',
+    present: () => mosquittoBinary() !== null,
+    install: installMosquitto,
+  },
+  { name: 'Redis (Debian)', needs: 'apt-get and dpkg', present: () => redisBinary() !== null, install: installRedis },
 ]
 
 console.log(`servers are kept in ${serversDir()}`)

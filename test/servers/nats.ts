@@ -1,11 +1,11 @@
 /** nats-server: the newest (built by Go) and Debian's 2.9, alone or as a cluster. */
 import { execFileSync } from 'node:child_process'
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
-import { connect } from 'node:net'
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { installed, serversDir } from './cache.ts'
-import { freePorts, type ServerProcess, startProcess } from './process.ts'
+import { unpackDebian } from './debian.ts'
+import { answers, freePorts, type ServerProcess, startProcess } from './process.ts'
 
 export const NATS_VERSION = '2.15.2'
 
@@ -26,21 +26,7 @@ export function installNats(): void {
 }
 
 /** Unpacks Debian's package into the cache: nothing is installed on the machine. */
-export function installDebianNats(): void {
-  const dir = join(serversDir(), 'nats-debian')
-  mkdirSync(dir, { recursive: true })
-  const download = () =>
-    execFileSync('apt-get', ['download', 'nats-server'], { cwd: dir, stdio: ['ignore', 'ignore', 'inherit'] })
-  try {
-    download()
-  } catch {
-    execFileSync('apt-get', ['update', '-qq'], { stdio: ['ignore', 'ignore', 'inherit'] })
-    download()
-  }
-  const deb = readdirSync(dir).find((file) => file.endsWith('.deb'))
-  if (deb === undefined) throw new Error('apt-get download gave no package')
-  execFileSync('dpkg', ['-x', join(dir, deb), dir])
-}
+export const installDebianNats = () => unpackDebian('nats-debian', 'nats-server')
 
 export interface NatsServer extends ServerProcess {
   readonly url: string
@@ -73,7 +59,6 @@ export async function startNats({ line = 'newest', nodes = 1, config = '', port 
   const clients = ports.slice(0, nodes)
   if (port !== undefined) clients[0] = port
   const routes = ports.slice(nodes).map((port) => `nats://127.0.0.1:${port}`)
-  const { writeFileSync } = await import('node:fs')
 
   const start = async (index: number, lines: string): Promise<NatsServer> => {
     const file = join(dir, `n${index}.conf`)
@@ -82,7 +67,7 @@ export async function startNats({ line = 'newest', nodes = 1, config = '', port 
       file,
       `server_name: n${index}\nlisten: "127.0.0.1:${clients[index]}"\njetstream { store_dir: "${join(dir, `n${index}`)}" }\n${nodes > 1 ? cluster : ''}\n${lines}\n`,
     )
-    const server = await startProcess(binary, ['-c', file], { ready: () => accepts(clients[index]!) })
+    const server = await startProcess(binary, ['-c', file], { ready: () => answers(clients[index]!, '', () => true) })
     return {
       ...server,
       index,
@@ -106,19 +91,4 @@ export async function startNats({ line = 'newest', nodes = 1, config = '', port 
       if (existsSync(dir)) rmSync(dir, { recursive: true, force: true })
     },
   }
-}
-
-function accepts(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect({ port, host: '127.0.0.1' })
-    socket.once('data', () => {
-      socket.destroy()
-      resolve(true)
-    })
-    socket.once('error', () => resolve(false))
-    socket.setTimeout(1000, () => {
-      socket.destroy()
-      resolve(false)
-    })
-  })
 }
