@@ -13,6 +13,8 @@ export interface Account {
   filterFailed(eventId: string, error: unknown, kept: boolean): void
   /** The bus has answered. @param startedMs monotonic, when the event was handed over */
   settled(outcome: Outcome, startedMs: number, eventId: string): void
+  /** Something of the origin can never become an event. */
+  skip(what: string, error: unknown): void
   /** What is wrong with the origin; null: nothing any more. Logged once per change. */
   condition(text: string | null): void
   report(): Pick<
@@ -62,6 +64,14 @@ export function createAccount({
     return ++second.events <= LOGGED_PER_SECOND || second.events % LOGGED_PER_SECOND === 0
   }
 
+  const say = (text: string | null): void => {
+    if ((condition?.text ?? null) === text) return
+    if (text !== null) log.warn('entry has a problem', { error: text })
+    else log.info('entry is fine again', { after: condition?.text })
+    condition = text === null ? null : { text, sinceMs: clock.now() }
+    onChange()
+  }
+
   return {
     filtered() {
       counts.filtered++
@@ -106,13 +116,14 @@ export function createAccount({
           metrics.processingFailed()
       }
     },
-    condition(text) {
-      if ((condition?.text ?? null) === text) return
-      if (text !== null) log.warn('entry has a problem', { error: text })
-      else log.info('entry is fine again', { after: condition?.text })
-      condition = text === null ? null : { text, sinceMs: clock.now() }
-      onChange()
+    skip(what, error) {
+      counts.skipped++
+      metrics.skipped()
+      metrics.processingFailed()
+      log.error(`${what} can never become an event and is skipped`, { error: messageOf(error) })
+      say(`skipped ${what}: ${messageOf(error)}`)
     },
+    condition: say,
     report() {
       if (filterError !== null && clock.now() - filterError.lastMs > FILTER_ERROR_SHOWN_MS) filterError = null
       const shown = condition ?? filterError

@@ -71,6 +71,7 @@ export async function startReplica(options: ReplicaOptions): Promise<Replica> {
   const active = new Map<string, Running>()
   const passive = new Map<string, EntryRunner>()
   const warm = new Map<string, AbortController>()
+  const listening = new Map<string, AbortController>()
   const refused = new Map<string, EntryReport>()
   const known = new Map<string, { type: string; digest: string }>()
   let view: ElectorView = { state: 'starting', leader: null, term: null }
@@ -103,6 +104,7 @@ export async function startReplica(options: ReplicaOptions): Promise<Replica> {
       eventSource: name,
       entry,
       definition,
+      bus,
       clock,
       log: log.child({ eventSourceName: name, eventName: entry.name, eventSourceType: entry.type }),
       secrets: options.secrets,
@@ -123,6 +125,18 @@ export async function startReplica(options: ReplicaOptions): Promise<Replica> {
   const letCool = (entry: string) => {
     warm.get(entry)?.abort()
     warm.delete(entry)
+  }
+  /** Hot standby: listens for as long as this replica holds the entry, leading or not. */
+  const listen = (runner: EntryRunner) => {
+    const stop = new AbortController()
+    listening.set(runner.entry.name, stop)
+    runner.listen(AbortSignal.any([stop.signal, stopping.signal]))
+  }
+  const letGo = (entry: string) => {
+    letCool(entry)
+    listening.get(entry)?.abort()
+    listening.delete(entry)
+    passive.get(entry)?.closeKept()
   }
 
   const leadership = createLeadership({
@@ -223,8 +237,9 @@ export async function startReplica(options: ReplicaOptions): Promise<Replica> {
       await before?.halt()
       return
     }
+    letGo(entry)
     passive.set(entry, runner)
-    letCool(entry)
+    listen(runner)
     if (leadership.leading) await leadership.replace(runner)
     else keepWarm(runner)
   }
@@ -232,9 +247,9 @@ export async function startReplica(options: ReplicaOptions): Promise<Replica> {
   const drop = async (entry: string): Promise<void> => {
     const before = active.get(entry)
     active.delete(entry)
+    letGo(entry)
     passive.delete(entry)
     refused.delete(entry)
-    letCool(entry)
     await Promise.all([before?.halt(), leadership.drop(entry)])
   }
 
@@ -337,6 +352,7 @@ export async function startReplica(options: ReplicaOptions): Promise<Replica> {
       changed()
       await applying
       await Promise.all([endElection(), ...[...active.values()].map(({ done }) => done)])
+      for (const runner of passive.values()) runner.closeKept()
       await patiently(appender.drain(), { signal: stopping.signal, clock, patienceMs: DRAIN_PATIENCE_MS })
       for (const unsubscribe of unsubscribes) unsubscribe?.()
     },

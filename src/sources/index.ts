@@ -5,6 +5,7 @@
 import type { SourceDefinition } from '../source.ts'
 
 const registry: Record<string, () => Promise<{ default: SourceDefinition<any, any> }>> = {
+  amqp: () => import('./amqp.ts'),
   calendar: () => import('./calendar.ts'),
   file: () => import('./file.ts'),
   webhook: () => import('./webhook.ts'),

@@ -1,5 +1,4 @@
 /** The type `webhook`: any HTTP request with a JSON body, a form or a query becomes an event. */
-import { hash } from 'node:crypto'
 import { z } from 'zod'
 import { fail } from '../core/errors.ts'
 import { compactJsonBytes, goJson, goJsonOfMap } from '../core/json.ts'
@@ -7,6 +6,7 @@ import { whenAborted } from '../core/signals.ts'
 import { defineSource, type Finding, type HttpRequest } from '../source.ts'
 import { parseQuery } from './shared/query.ts'
 import { filterSchema } from './shared/schemas.ts'
+import { senderKey } from './shared/sender-id.ts'
 import { validateWebhookContext, webhookContextFields, webhookListens, webhookRoute } from './shared/webhook-context.ts'
 import { docs, examples } from './webhook/docs.ts'
 
@@ -109,7 +109,5 @@ function senderId(request: HttpRequest): string | undefined {
   for (const name of KEY_HEADERS) key ||= request.header(name)
   if (!key) return undefined
   const where = request.method === 'GET' ? request.url.pathname + request.url.search : request.url.pathname
-  const digest = hash('sha256', Buffer.concat([Buffer.from(`${request.method} ${where}\n`), request.body])).slice(0, 32)
-  // The id also travels in a header of the bus: bounded, and without characters that do not belong there.
-  return `${/^[\x21-\x7e]{1,128}$/.test(key) ? key : hash('sha256', key)}:${digest}`
+  return senderKey(key, Buffer.concat([Buffer.from(`${request.method} ${where}\n`), request.body]))
 }

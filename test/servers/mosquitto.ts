@@ -21,7 +21,11 @@ export interface MosquittoServer {
 }
 
 /** @param config further lines of the configuration, those of the listener first */
-export async function startMosquitto({ config = 'allow_anonymous true' }: { config?: string } = {}): Promise<MosquittoServer> {
+export async function startMosquitto({
+  config = 'allow_anonymous true',
+}: {
+  config?: string
+} = {}): Promise<MosquittoServer> {
   const binary = mosquittoBinary()
   if (binary === null) throw new Error('mosquitto is not installed: npm run servers')
   const dir = mkdtempSync(join(tmpdir(), 'vedette-mosquitto-'))
@@ -39,8 +43,7 @@ export async function startMosquitto({ config = 'allow_anonymous true' }: { conf
     'user root',
   ]
   writeFileSync(file, `${lines.join('\n')}\n`)
-  const start = () =>
-    startProcess(binary, ['-c', file], { ready: () => accepts(port), env: debianLibraries(DIR) })
+  const start = () => startProcess(binary, ['-c', file], { ready: () => accepts(port), env: debianLibraries(DIR) })
   let server = await start()
   return {
     port,

@@ -16,8 +16,7 @@ export function installNsq(): void {
   const target = join(serversDir(), `nsq-${NSQ_VERSION}`)
   mkdirSync(target, { recursive: true })
   const module = mkdtempSync(join(tmpdir(), 'vedette-nsq-build-'))
-  const go = (...args: string[]) =>
-    execFileSync('go', args, { cwd: module, stdio: ['ignore', 'inherit', 'inherit'] })
+  const go = (...args: string[]) => execFileSync('go', args, { cwd: module, stdio: ['ignore', 'inherit', 'inherit'] })
   try {
     go('mod', 'init', 'nsqbuild')
     const service = 'github.com/mreiferson/go-svc@v1.2.2-0.20210815184239-7a96e00010f6'

@@ -104,7 +104,7 @@ export function answers(port: number, question: string, right: (answer: Buffer) 
       socket.destroy()
       resolve(answer)
     }
-    socket.once('data', (chunk) => done(right(chunk)))
+    socket.once('data', (chunk) => done(right(Buffer.from(chunk))))
     socket.once('error', () => done(false))
     socket.setTimeout(1_000, () => done(false))
   })
