@@ -1,7 +1,9 @@
 /** RabbitMQ of Debian, one node on loopback. Its environment: https://www.rabbitmq.com/docs/configure#supported-environment-variables. */
+import { execFile } from 'node:child_process'
 import { globSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { promisify } from 'node:util'
 import { installed, serversDir } from './cache.ts'
 import { debianLibraries, unpackDebian } from './debian.ts'
 import { accepts, answers, freePorts, type ServerProcess, startProcess } from './process.ts'
@@ -30,6 +32,8 @@ export interface RabbitmqServer {
   readonly url: string
   readonly port: number
   readonly server: ServerProcess
+  /** How many queues are bound to an exchange. */
+  bindings(exchange: string): Promise<number>
   /** Graceful stop and start on the same port and data. */
   restart(): Promise<void>
   /** Stops it, removes everything. */
@@ -80,6 +84,13 @@ export async function startRabbitmq({ config = '' }: { config?: string } = {}): 
     port,
     get server() {
       return server
+    },
+    async bindings(exchange) {
+      const tool = rabbitmqBinary()!.replace(/rabbitmq-server$/, 'rabbitmqctl')
+      const { stdout } = await promisify(execFile)(tool, ['-q', 'list_bindings', 'source_name'], {
+        env: { ...process.env, ...env },
+      })
+      return stdout.split('\n').filter((line) => line === exchange).length
     },
     async restart() {
       await server.stop(60_000)
