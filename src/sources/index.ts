@@ -8,6 +8,7 @@ const registry: Record<string, () => Promise<{ default: SourceDefinition<any, an
   amqp: () => import('./amqp.ts'),
   calendar: () => import('./calendar.ts'),
   file: () => import('./file.ts'),
+  nsq: () => import('./nsq.ts'),
   webhook: () => import('./webhook.ts'),
 }
 
