@@ -123,6 +123,8 @@ export interface Closable {
 
 /** What an entry has that listens on every replica. */
 export interface ListenContext<Spec = unknown> extends PrepareContext<Spec> {
+  /** The subscription stands: from here on everything is heard. Says too that nothing is wrong. */
+  subscribed(): void
   /**
    * Hands over what the origin told everybody who listens. Never rejects, never waits for room.
    * @returns when it is on the bus, where this replica leads; else at once

@@ -158,7 +158,15 @@ export function serveInHarness<Spec, Position>(
   const { spec } = harness.context
   /** What hot standby hears is handed over as the runtime of a leader does. */
   const listen = () =>
-    definition.listen!({ ...harness.context, hear: async (event) => void (await harness.context.emit(event)) })
+    definition.listen!({
+      ...harness.context,
+      subscribed: () => harness.context.condition(null),
+      hear: (event) =>
+        harness.context.emit(event).then(
+          () => {},
+          () => {},
+        ),
+    })
   const hot = guaranteeOf(definition, spec) === 'hot-standby' && definition.listen !== undefined
   const work = prepareOnly ? definition.prepare?.(harness.context) : hot ? listen() : definition.serve(harness.context)
   const served: Promise<unknown> = Promise.resolve(work).then(

@@ -55,6 +55,8 @@ export interface EntryRunner {
    * it emitted has an outcome. @param stored the entry's position on the bus
    */
   serve(sink: Sink, stored: unknown, signal: AbortSignal): Promise<void>
+  /** Hot standby: true while it has not listened for long enough to make a good leader. */
+  readonly fresh: boolean
   /** Closes what `prepare` kept and `serve` did not take. */
   closeKept(): void
   /** The last position known durable, in stored form. */
@@ -200,7 +202,14 @@ export function createEntry(options: EntryOptions): EntryRunner {
     async listen(signal) {
       const { listen } = definition
       if (ear === null || listen === undefined) return
-      const context: ListenContext = { ...prepareContext(signal), hear: ear.hear }
+      const context: ListenContext = {
+        ...prepareContext(signal),
+        subscribed() {
+          ear.subscribed()
+          account.condition(null)
+        },
+        hear: ear.hear,
+      }
       await ear.attend((ends) => keepTrying(ends, () => listen({ ...context, signal: ends })), signal)
     },
     async prepare(signal) {
@@ -214,6 +223,9 @@ export function createEntry(options: EntryOptions): EntryRunner {
           throw error
         }
       })
+    },
+    get fresh() {
+      return ear?.fresh ?? false
     },
     closeKept,
     async serve(sink, stored, signal) {

@@ -76,6 +76,7 @@ export async function startReplica(options: ReplicaOptions): Promise<Replica> {
   const known = new Map<string, { type: string; digest: string }>()
   let view: ElectorView = { state: 'starting', leader: null, term: null }
   let election: { elector: Elector; done: Promise<void>; stop: AbortController } | null = null
+  let { replicas } = options.object
   let started = false
   let busFails = false
   let givesWaySinceMs: number | null = null
@@ -138,6 +139,10 @@ export async function startReplica(options: ReplicaOptions): Promise<Replica> {
     listening.delete(entry)
     passive.get(entry)?.closeKept()
   }
+
+  /** A hot standby that has just begun to listen leaves the lead to others, once there has been one. */
+  const othersHeardMore = () =>
+    replicas > 1 && view.term !== null && [...passive.values()].some((runner) => runner.fresh)
 
   const leadership = createLeadership({
     bus,
@@ -208,7 +213,8 @@ export async function startReplica(options: ReplicaOptions): Promise<Replica> {
       log: log.child({ eventSourceName: name, replica: id }),
       strict: () => bus.fencing === 'strict',
       claim: (claim: Claim) => bus.claim(source, claim),
-      mayStand: () => bus.status().connected && !busFails && outsiders?.quiet() !== false,
+      mayStand: () =>
+        bus.status().connected && !busFails && outsiders?.quiet() !== false && !othersHeardMore(),
       onView(seen) {
         view = seen
         metrics.lead(namespace, name, seen.leader === id, seen.term)
@@ -266,6 +272,7 @@ export async function startReplica(options: ReplicaOptions): Promise<Replica> {
   }
 
   const apply = async (object: EventSource): Promise<void> => {
+    replicas = object.replicas
     const wanted = new Set(object.entries.map((entry) => entry.name))
     for (const entry of [...known.keys()].filter((entry) => !wanted.has(entry))) {
       known.delete(entry)

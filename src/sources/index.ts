@@ -8,7 +8,10 @@ const registry: Record<string, () => Promise<{ default: SourceDefinition<any, an
   amqp: () => import('./amqp.ts'),
   calendar: () => import('./calendar.ts'),
   file: () => import('./file.ts'),
+  mqtt: () => import('./mqtt.ts'),
+  nats: () => import('./nats.ts'),
   nsq: () => import('./nsq.ts'),
+  redis: () => import('./redis.ts'),
   webhook: () => import('./webhook.ts'),
 }
 

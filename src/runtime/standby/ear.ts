@@ -16,6 +16,8 @@ import { createBuffer, type Message } from './buffer.ts'
 /** What a standby keeps; docs/guarantees.md says so. */
 export const standbyLimits = { keepMs: 60_000, maxBytes: 16 << 20, aheadMs: 5_000 } as const
 
+/** Who has listened for less than this may have missed what the leader has not published yet. */
+const SETTLED_MS = 1_000
 /** Messages handed over and without an outcome; the others wait in the buffer, where they are counted. */
 const MOST_IN_FLIGHT = 1_000
 const AGAIN = { firstMs: 50, maxMs: 1_000 }
@@ -23,6 +25,10 @@ const AGAIN = { firstMs: 50, maxMs: 1_000 }
 export interface Ear {
   /** Follows the log and calls `listen` once it knows where that ends; until `signal` aborts. */
   attend(listen: (signal: AbortSignal) => Promise<void>, signal: AbortSignal): Promise<void>
+  /** The subscription stands, since now. */
+  subscribed(): void
+  /** True for a moment after that: another replica would make a better leader. */
+  readonly fresh: boolean
   hear(message: Heard): Promise<void>
   /** Publishes until `signal` aborts; what it handed over has an outcome when it resolves. @throws what `emit` throws */
   lead(emit: (event: Emit) => Promise<Emitted>, signal: AbortSignal): Promise<void>
@@ -58,6 +64,7 @@ export function createEar({
   let leading: { pump(): void } | null = null
   let attending: AbortSignal | null = null
   let overflowed = 0
+  let sinceMs = clock.monotonic()
   /** Who waits for the outcome of a message. */
   const waiters = new Map<number, () => void>()
 
@@ -125,6 +132,12 @@ export function createEar({
       if (leading === null) void follow()
       if (!signal.aborted) await listen(signal)
       stopFollowing()
+    },
+    subscribed() {
+      sinceMs = clock.monotonic()
+    },
+    get fresh() {
+      return clock.monotonic() - sinceMs < SETTLED_MS
     },
     hear({ data, id }) {
       const bytes = typeof data === 'string' ? Buffer.from(data) : data

@@ -4,6 +4,7 @@ import { fail, isVedetteError, messageOf } from '../../core/errors.ts'
 import { whenAborted } from '../../core/signals.ts'
 import type { Heard, ListenContext, PrepareContext, SourceContext } from '../../source.ts'
 import { ackWindow } from '../shared/ack-window.ts'
+import { payloadOrSkip } from '../shared/skip.ts'
 import { type AmqpConnection, connect, described } from './connect.ts'
 import { messageKey, payload } from './payload.ts'
 import { type AmqpSpec, exchangeOf, queueArguments, queueOf } from './spec.ts'
@@ -22,24 +23,30 @@ export async function standBy(ctx: PrepareContext<AmqpSpec>): Promise<void> {
 export async function serveQueue(ctx: SourceContext<AmqpSpec>): Promise<void> {
   const kept = ctx.kept() as AmqpConnection | null
   const connection = kept?.alive ? kept : await connect(ctx)
-  await consume(ctx, connection, (event) => ctx.emit(event))
+  await consume(
+    ctx,
+    connection,
+    () => ctx.condition(null),
+    (event) => ctx.emit(event),
+  )
 }
 
 /** The queue is this replica's own: it gets a copy of everything, and so does each other replica. */
 export async function listenToQueue(ctx: ListenContext<AmqpSpec>): Promise<void> {
-  await consume(ctx, await connect(ctx), (event) => ctx.hear(event))
+  await consume(ctx, await connect(ctx), ctx.subscribed, (event) => ctx.hear(event))
 }
 
 async function consume(
   ctx: PrepareContext<AmqpSpec>,
   connection: AmqpConnection,
+  consuming: () => void,
   take: (event: Heard) => Promise<unknown>,
 ): Promise<void> {
   const { spec, signal } = ctx
   try {
     const { channel, closed } = await connection.open()
-    const window = ackWindow<ConsumeMessage>((upTo) => {
-      if (connection.alive) channel.ack(upTo, true)
+    const window = ackWindow<ConsumeMessage>((run) => {
+      if (connection.alive) channel.ack(run.at(-1)!, true)
     })
     const cancelled = Promise.withResolvers<never>()
     cancelled.promise.catch(() => {})
@@ -52,13 +59,10 @@ async function consume(
       } else if (!signal.aborted) window.add(message, () => publish(message))
     }
     const publish = async (message: ConsumeMessage): Promise<'published' | 'rejected'> => {
-      let data: string
-      try {
-        data = payload(message, spec)
-      } catch (error) {
+      const data = payloadOrSkip(ctx, `a message of queue ${queue}`, () => payload(message, spec))
+      if (data === null) {
         // Goes to the queue's dead-letter exchange, where it has one.
         channel.reject(message, false)
-        ctx.skip(`a message of queue ${queue}`, error)
         return 'rejected'
       }
       const id = messageKey(message)
@@ -68,7 +72,7 @@ async function consume(
     const { consumerTag } = await channel.consume(queue, deliver, options).catch((error: unknown) => {
       throw failed('failed to begin consuming messages', ctx, error, connection.where)
     })
-    ctx.condition(null)
+    consuming()
     await Promise.race([whenAborted(signal), window.failed, closed, cancelled.promise, connection.lost])
     // Told to stop: what is handed over is still acknowledged, what comes after goes back to the queue.
     await channel.cancel(consumerTag).catch(() => {})

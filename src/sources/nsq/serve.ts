@@ -2,6 +2,7 @@
 import { whenAborted } from '../../core/signals.ts'
 import type { PrepareContext, SourceContext } from '../../source.ts'
 import { bodyOf, payloadOf } from '../shared/json-body.ts'
+import { payloadOrSkip } from '../shared/skip.ts'
 import { emptyFleet, type Fleet, tend } from './fleet.ts'
 import type { NsqSpec } from './spec.ts'
 import type { NsqdConnection, NsqMessage } from './wire.ts'
@@ -86,10 +87,7 @@ function payloadFor(
   ctx: SourceContext<NsqSpec>,
 ): string | null {
   const { jsonBody, metadata, topic } = ctx.spec
-  try {
-    return payloadOf({ body: bodyOf(body, jsonBody), timestamp: String(timestamp), nsqdAddress: peer }, metadata)
-  } catch (error) {
-    ctx.skip(`a message of topic ${topic}`, error)
-    return null
-  }
+  return payloadOrSkip(ctx, `a message of topic ${topic}`, () =>
+    payloadOf({ body: bodyOf(body, jsonBody), timestamp: String(timestamp), nsqdAddress: peer }, metadata),
+  )
 }
