@@ -1,17 +1,26 @@
 /** Mosquitto: see delivery.ts. */
 import { connectAsync } from 'mqtt'
 import { without } from '../servers/cache.ts'
-import { type MosquittoServer, mosquittoBinary, startMosquitto } from '../servers/mosquitto.ts'
+import { mosquittoBinary, startMosquitto } from '../servers/mosquitto.ts'
 import { type Broker, deliveryContract } from './delivery.ts'
 
 const skip = without('mosquitto', mosquittoBinary())
 
-async function broker(qos: 0 | 1): Promise<Broker & { server: MosquittoServer }> {
+async function broker(qos: 0 | 1): Promise<Broker & { subscriptions: () => number }> {
   const server = await startMosquitto()
   const client = await connectAsync(server.url, { reconnectPeriod: 50, queueQoSZero: false })
   client.on('error', () => {})
+  // The broker tells how many subscriptions it has, ours included, when that has changed, once a second.
+  let subscriptions = 0
+  client.on('close', () => {
+    subscriptions = 0
+  })
+  client.on('message', (_, text) => {
+    subscriptions = Number(text.toString()) - 1
+  })
+  await client.subscribeAsync('$SYS/broker/subscriptions/count')
   return {
-    server,
+    subscriptions: () => subscriptions,
     spec: `url: ${server.url}\ntopic: numbers\nclientId: vedette\njsonBody: true\nqos: ${qos}`,
     async send(texts) {
       if (!client.connected) throw new Error('not connected')
@@ -25,21 +34,6 @@ async function broker(qos: 0 | 1): Promise<Broker & { server: MosquittoServer }>
   }
 }
 
-/** The broker tells each second how many subscriptions it has; ours is one of them. */
-async function subscriptions(server: MosquittoServer): Promise<number> {
-  const client = await connectAsync(server.url, { reconnectPeriod: 0 })
-  try {
-    const told = new Promise<number>((resolve) => client.once('message', (_, text) => resolve(Number(text.toString()))))
-    await client.subscribeAsync('$SYS/broker/subscriptions/count')
-    // What it told before we came does not count us.
-    await told
-    const next = new Promise<number>((resolve) => client.once('message', (_, text) => resolve(Number(text.toString()))))
-    return (await next) - 1
-  } finally {
-    await client.endAsync(true)
-  }
-}
-
 deliveryContract({
   type: 'mqtt',
   variant: 'QoS 0',
@@ -47,7 +41,7 @@ deliveryContract({
   skip,
   async start() {
     const made = await broker(0)
-    return { ...made, listeners: () => subscriptions(made.server) }
+    return { ...made, listeners: async () => made.subscriptions() }
   },
 })
 

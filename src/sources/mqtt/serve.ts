@@ -51,7 +51,9 @@ export async function standBy(ctx: PrepareContext<MqttSpec>): Promise<void> {
 export async function serveSession(ctx: SourceContext<MqttSpec>): Promise<void> {
   const { spec, signal } = ctx
   let acknowledge: (packet: IPublishPacket) => void = () => {}
-  const window = ackWindow<IPublishPacket>((run) => run.forEach((packet) => acknowledge(packet)))
+  const window = ackWindow<IPublishPacket>((run) => {
+    for (const packet of run) acknowledge(packet)
+  })
   const publish = async (packet: IPublishPacket): Promise<'published'> => {
     const event = eventOf(packet, ctx)
     if (event !== null) await ctx.emit(event)

@@ -38,8 +38,8 @@ export function frameReader(handlers: FrameHandlers): (chunk: Buffer) => void {
 }
 
 function handle(type: number, data: Buffer, { response, error, message }: FrameHandlers): void {
-  if (type === 0) return response(data)
-  if (type === 1) return error(data.toString('utf8'))
+  if (type === 0) response(data)
+  if (type === 1) error(data.toString('utf8'))
   if (type !== 2) return
   if (data.length < MESSAGE_HEAD) throw new Error(`a message of ${data.length} bytes: this is not the protocol of NSQ`)
   message({
