@@ -244,6 +244,7 @@ export function createEntry(options: EntryOptions): EntryRunner {
       type: entry.type,
       name: entry.name,
       serving: serving && accepting,
+      ...(definition.guaranteeOf === undefined ? {} : { guarantee: definition.guaranteeOf(entry.spec) }),
       ...account.report(),
       ...(definition.unsigned?.(entry.spec) ? { unsigned: true } : {}),
     }),

@@ -78,6 +78,7 @@ deliveryContract({
   variant: 'no message-id',
   guarantee: 'at-least-once',
   unacknowledged: PREFETCH,
+  otherwise: true,
   skip,
   start: (_, name) => broker(name, durable(name), false),
 })
@@ -86,6 +87,7 @@ deliveryContract({
   type: 'amqp',
   variant: 'queue without a name',
   guarantee: 'hot-standby',
+  otherwise: true,
   skip,
   async start(_, name) {
     const made = await broker(name, '', false)

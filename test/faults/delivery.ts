@@ -37,11 +37,13 @@ export interface DeliveryAdapter {
   /** What distinguishes several adapters of one type. */
   variant?: string
   guarantee: Guarantee
+  /** Another variant of the type is tested over JetStream by default; this one with VEDETTE_FULL=1. */
+  otherwise?: boolean
   /** Messages that may be unacknowledged: what at-least-once may double at each fault. */
   unacknowledged?: number
   /** For `test`'s options. */
   skip: string | false
-  /** The number of each test, so that names do not meet. */
+  /** @param name of this test only, so that queues do not meet */
   start(t: TestContext, name: string): Promise<Broker>
 }
 

@@ -38,6 +38,7 @@ deliveryContract({
   type: 'mqtt',
   variant: 'QoS 0',
   guarantee: 'hot-standby',
+  otherwise: true,
   skip,
   async start() {
     const made = await broker(0)

@@ -18,6 +18,8 @@ export const standbyLimits = { keepMs: 60_000, maxBytes: 16 << 20, aheadMs: 5_00
 
 /** Who has listened for less than this may have missed what the leader has not published yet. */
 const SETTLED_MS = 1_000
+/** But not again and again: a connection that comes and goes must not keep everyone from leading. */
+const FRESH_AGAIN_MS = 10_000
 /** Messages handed over and without an outcome; the others wait in the buffer, where they are counted. */
 const MOST_IN_FLIGHT = 1_000
 const AGAIN = { firstMs: 50, maxMs: 1_000 }
@@ -65,6 +67,7 @@ export function createEar({
   let attending: AbortSignal | null = null
   let overflowed = 0
   let sinceMs = clock.monotonic()
+  let heardBefore = false
   /** Who waits for the outcome of a message. */
   const waiters = new Map<number, () => void>()
 
@@ -134,7 +137,9 @@ export function createEar({
       stopFollowing()
     },
     subscribed() {
-      sinceMs = clock.monotonic()
+      const nowMs = clock.monotonic()
+      if (!heardBefore || nowMs - sinceMs > FRESH_AGAIN_MS) sinceMs = nowMs
+      heardBefore = true
     },
     get fresh() {
       return clock.monotonic() - sinceMs < SETTLED_MS

@@ -1,5 +1,7 @@
 /** One connection to an AMQP 0-9-1 broker (https://www.rabbitmq.com/resources/specs/amqp0-9-1.pdf), and what is wrong with it. */
+import type { Duplex } from 'node:stream'
 import type { Channel, ChannelModel } from 'amqplib'
+import type { Clock } from '../../core/clock.ts'
 import { fail, isVedetteError, messageOf, type VedetteError } from '../../core/errors.ts'
 import { whenAborted } from '../../core/signals.ts'
 import type { Closable, PrepareContext } from '../../source.ts'
@@ -19,13 +21,12 @@ export interface AmqpConnection extends Closable {
 }
 
 const CONNECT_TIMEOUT_MS = 10_000
+const CLOSE_TIMEOUT_MS = 2_000
 /** A connection that says nothing for two to three of these is dead. */
 const HEARTBEAT_SECONDS = 10
 
 /** @throws ORIGIN_UNAVAILABLE, SECRET_MISSING, SPEC_INVALID: what is wrong, and in which layer */
-export async function connect(
-  ctx: Pick<PrepareContext<AmqpSpec>, 'spec' | 'secret' | 'signal'>,
-): Promise<AmqpConnection> {
+export async function connect(ctx: PrepareContext<AmqpSpec>): Promise<AmqpConnection> {
   const { spec, signal } = ctx
   const url = await readUrl(ctx)
   const auth = await readBasicAuth(ctx, spec.auth)
@@ -63,7 +64,7 @@ export async function connect(
     work.then((late) => late.close()).catch(() => {})
     throw signal.reason
   }
-  return wrap(model, where)
+  return wrap(model, where, ctx.clock)
 }
 
 async function readUrl({ spec, secret }: Pick<PrepareContext<AmqpSpec>, 'spec' | 'secret'>): Promise<URL> {
@@ -78,7 +79,7 @@ async function readUrl({ spec, secret }: Pick<PrepareContext<AmqpSpec>, 'spec' |
   return new URL(text)
 }
 
-function wrap(model: ChannelModel, where: string): AmqpConnection {
+function wrap(model: ChannelModel, where: string, clock: Clock): AmqpConnection {
   const loss = Promise.withResolvers<never>()
   loss.promise.catch(() => {})
   let alive = true
@@ -104,7 +105,12 @@ function wrap(model: ChannelModel, where: string): AmqpConnection {
     },
     async close() {
       alive = false
-      await model.close().catch(() => {})
+      // A broker that does not answer holds nobody up.
+      const late = Promise.withResolvers<void>()
+      const cancel = clock.after(CLOSE_TIMEOUT_MS, late.resolve)
+      await Promise.race([model.close().catch(() => {}), late.promise])
+      cancel()
+      ;(model.connection as unknown as { stream: Duplex }).stream.destroy()
     },
   }
 }
