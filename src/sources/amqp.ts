@@ -5,6 +5,7 @@ import { docs, examples } from './amqp/docs.ts'
 import { listenToQueue, PREFETCH, serveQueue, standBy } from './amqp/serve.ts'
 import { type AmqpSpec, guaranteeOfSpec, queueOf, specSchema, validateSpec } from './amqp/spec.ts'
 import { backoffOptions } from './shared/connection-backoff.ts'
+import { stoppable } from './shared/stopping.ts'
 
 const text = (what: string) => z.string().describe(`${what}; empty when the sender set none.`)
 
@@ -52,7 +53,7 @@ export default defineSource<AmqpSpec>({
   }),
   reconnect: (spec) => backoffOptions(spec.connectionBackoff),
   recall: 2 * PREFETCH,
-  prepare: standBy,
-  serve: serveQueue,
-  listen: listenToQueue,
+  prepare: stoppable(standBy),
+  serve: stoppable(serveQueue),
+  listen: stoppable(listenToQueue),
 })

@@ -5,6 +5,7 @@ import { docs, examples } from './mqtt/docs.ts'
 import { listenToTopic, serveSession, standBy } from './mqtt/serve.ts'
 import { type MqttSpec, specSchema, validateSpec } from './mqtt/spec.ts'
 import { backoffOptions } from './shared/connection-backoff.ts'
+import { stoppable } from './shared/stopping.ts'
 
 export default defineSource<MqttSpec>({
   type: 'mqtt',
@@ -28,7 +29,7 @@ export default defineSource<MqttSpec>({
   validate: validateSpec,
   identity: ({ url, topic, clientId }) => ({ url: url.replace(/\/\/[^/@]*@/, '//'), topic, clientId }),
   reconnect: (spec) => backoffOptions(spec.connectionBackoff),
-  prepare: standBy,
-  serve: serveSession,
-  listen: listenToTopic,
+  prepare: stoppable(standBy),
+  serve: stoppable(serveSession),
+  listen: stoppable(listenToTopic),
 })

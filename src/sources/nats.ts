@@ -5,6 +5,7 @@ import { docs, examples } from './nats/docs.ts'
 import { listenToSubject, serveQueueGroup } from './nats/serve.ts'
 import { type NatsSpec, specSchema, validateSpec } from './nats/spec.ts'
 import { backoffOptions } from './shared/connection-backoff.ts'
+import { stoppable } from './shared/stopping.ts'
 
 export default defineSource<NatsSpec>({
   type: 'nats',
@@ -31,6 +32,6 @@ export default defineSource<NatsSpec>({
   validate: validateSpec,
   identity: ({ url, subject, queue }) => ({ url: url.replaceAll(/[^/,]*@/g, ''), subject, queue }),
   reconnect: (spec) => backoffOptions(spec.connectionBackoff),
-  serve: serveQueueGroup,
-  listen: listenToSubject,
+  serve: stoppable(serveQueueGroup),
+  listen: stoppable(listenToSubject),
 })

@@ -5,6 +5,7 @@ import { docs, examples } from './nsq/docs.ts'
 import { IN_FLIGHT, serveNsq, standBy } from './nsq/serve.ts'
 import { type NsqSpec, specSchema, validateSpec } from './nsq/spec.ts'
 import { backoffOptions } from './shared/connection-backoff.ts'
+import { stoppable } from './shared/stopping.ts'
 
 export default defineSource<NsqSpec>({
   type: 'nsq',
@@ -29,6 +30,6 @@ export default defineSource<NsqSpec>({
   reconnect: (spec) => backoffOptions(spec.connectionBackoff),
   // For each of several nsqds.
   recall: 8 * IN_FLIGHT,
-  prepare: standBy,
-  serve: serveNsq,
+  prepare: stoppable(standBy),
+  serve: stoppable(serveNsq),
 })

@@ -4,6 +4,7 @@ import { defineSource } from '../source.ts'
 import { docs, examples } from './redis/docs.ts'
 import { listenToChannels } from './redis/listen.ts'
 import { type RedisSpec, specSchema, validateSpec } from './redis/spec.ts'
+import { stoppable } from './shared/stopping.ts'
 
 export default defineSource<RedisSpec>({
   type: 'redis',
@@ -26,5 +27,5 @@ export default defineSource<RedisSpec>({
   validate: validateSpec,
   identity: ({ hostAddress, db, channels }) => ({ hostAddress, db, channels }),
   serve: async () => {},
-  listen: listenToChannels,
+  listen: stoppable(listenToChannels),
 })

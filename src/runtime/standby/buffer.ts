@@ -47,8 +47,10 @@ export function createBuffer({ keepMs, maxBytes, aheadMs }: BufferLimits): Buffe
   const messages = new Map<number, Message>()
   /** Places by key, in order. */
   const places = new Map<string, number[]>()
-  /** By key, until when events on the log wait for their messages, in order. */
+  /** By key, since when events on the log wait for their messages, in order. */
   const ahead = new Map<string, number[]>()
+  /** By key, the last message that a waiting event took, and since when that had waited. */
+  const taken = new Map<string, { eventMs: number; heardMs: number }>()
   let aheadCount = 0
   let next = 0
   let bytes = 0
@@ -66,17 +68,30 @@ export function createBuffer({ keepMs, maxBytes, aheadMs }: BufferLimits): Buffe
 
   const oldest = (): Message | undefined => messages.values().next().value
 
-  /** Takes a waiting event of this key, the oldest that is still valid. */
+  /** Takes the oldest waiting event of this key that is not too old. */
   const takeAhead = (key: string, nowMs: number): boolean => {
-    const deadlines = ahead.get(key)
-    if (deadlines === undefined) return false
+    const waiting = ahead.get(key)
+    if (waiting === undefined) return false
     for (;;) {
-      const deadline = deadlines.shift()
-      if (deadlines.length === 0) ahead.delete(key)
-      if (deadline === undefined) return false
+      const eventMs = waiting.shift()
+      if (waiting.length === 0) ahead.delete(key)
+      if (eventMs === undefined) return false
       aheadCount--
-      if (deadline >= nowMs) return true
+      if (eventMs < nowMs - aheadMs) continue
+      taken.set(key, { eventMs, heardMs: nowMs })
+      return true
     }
+  }
+
+  /**
+   * An event that waits may be of a message that was sent before this replica subscribed, and takes an equal one in its place; the
+   * event of that one then waits in its turn. An event that comes sooner after the message than the message after the event before
+   * is rather the message's own, and ends that.
+   */
+  const isOwnOfTaken = (key: string, nowMs: number): boolean => {
+    const last = taken.get(key)
+    taken.delete(key)
+    return last !== undefined && nowMs - last.heardMs < last.heardMs - last.eventMs
   }
 
   return {
@@ -97,9 +112,10 @@ export function createBuffer({ keepMs, maxBytes, aheadMs }: BufferLimits): Buffe
     logged(key, nowMs) {
       const place = places.get(key)?.[0]
       if (place !== undefined) return remove(messages.get(place)!)
-      const deadlines = ahead.get(key)
-      if (deadlines === undefined) ahead.set(key, [nowMs + aheadMs])
-      else deadlines.push(nowMs + aheadMs)
+      if (isOwnOfTaken(key, nowMs)) return
+      const waiting = ahead.get(key)
+      if (waiting === undefined) ahead.set(key, [nowMs])
+      else waiting.push(nowMs)
       if (++aheadCount <= MOST_AHEAD) return
       const [first] = ahead.keys()
       takeAhead(first!, Number.NEGATIVE_INFINITY)
@@ -107,13 +123,15 @@ export function createBuffer({ keepMs, maxBytes, aheadMs }: BufferLimits): Buffe
     settle: remove,
     expire(nowMs) {
       for (let first = oldest(); first !== undefined && first.heardMs < nowMs - keepMs; first = oldest()) remove(first)
-      for (const [key, deadlines] of ahead) {
-        while (deadlines.length > 0 && deadlines[0]! < nowMs) {
-          deadlines.shift()
+      const tooOld = nowMs - aheadMs
+      for (const [key, waiting] of ahead) {
+        while (waiting.length > 0 && waiting[0]! < tooOld) {
+          waiting.shift()
           aheadCount--
         }
-        if (deadlines.length === 0) ahead.delete(key)
+        if (waiting.length === 0) ahead.delete(key)
       }
+      for (const [key, { heardMs }] of taken) if (heardMs < tooOld) taken.delete(key)
     },
     from(n) {
       if (n < next && messages.has(n)) return messages.get(n)!

@@ -9,5 +9,5 @@ export const hotStandbyFailures = `
 | all replicas are killed | what comes until one is subscribed again is lost: nobody keeps it |
 | a replica loses its connection | it misses what comes until it is subscribed again; if it must lead within that time, those are lost |
 | the bus takes nothing | the leader keeps up to 16 MiB of what comes, the others the last 60 s; what is more is lost, counted and shown |
-| two messages with the same payload, and a replica that missed one of them | the count may be off by that one, if a failover comes within 5 s |
+| messages with equal payloads, under way while a replica subscribes or misses one | if that replica must lead soon after, their number may be off by one |
 `.trim()
