@@ -175,3 +175,8 @@ export function serveInHarness<Spec, Position>(
   )
   return harness
 }
+
+/** What `serve` ends with, once it does by itself. */
+export async function endOf(harness: Harness<any>): Promise<Error & { code?: string }> {
+  return (await new Promise<unknown>((resolve) => harness.onEnd(resolve))) as Error & { code?: string }
+}

@@ -100,6 +100,8 @@ async function deliver(t: TestContext, adapter: DeliveryAdapter, bus: 'embedded'
     sent = await sender.finish(MESSAGES)
   } catch (error) {
     throw new Error(`${(error as Error).message}\n${rig.log()}`, { cause: error })
+  } finally {
+    sender.stop()
   }
   const lines = await settledLog(rig, sent)
   assert.equal(await rig.stop(), 0)
@@ -182,6 +184,8 @@ interface Sender {
   resume(): void
   /** Ends after some more, when there are at least so many. @returns how many there are, all with the broker */
   finish(least: number): Promise<number>
+  /** Ends now. */
+  stop(): void
 }
 
 /** Sends numbered messages at a steady rate, again and again those that the broker did not take. */
@@ -229,6 +233,10 @@ function startSender(broker: Broker): Sender {
       total = Math.max(least, sent + PER_SECOND)
       await done
       return sent
+    },
+    stop() {
+      total = 0
+      wanted = true
     },
   }
 }

@@ -40,14 +40,21 @@ export interface NatsOptions {
   line?: 'newest' | 'debian'
   /** Nodes of the cluster; 1: no cluster. */
   nodes?: number
-  /** Further lines of server configuration, the same for all. */
+  /** Further lines of server configuration, the same for all; `$DIR` is the place of `files`. */
   config?: string
+  files?: Record<string, string>
   /** A free port for the first node; any by default. */
   port?: number
 }
 
 /** Starts one server or a cluster, with JetStream on file storage. `close` removes everything. */
-export async function startNats({ line = 'newest', nodes = 1, config = '', port }: NatsOptions = {}): Promise<{
+export async function startNats({
+  line = 'newest',
+  nodes = 1,
+  config = '',
+  files = {},
+  port,
+}: NatsOptions = {}): Promise<{
   servers: NatsServer[]
   urls: string[]
   close(): Promise<void>
@@ -55,6 +62,7 @@ export async function startNats({ line = 'newest', nodes = 1, config = '', port 
   const binary = natsBinary(line)
   if (binary === null) throw new Error('nats-server is not installed: npm run servers')
   const dir = mkdtempSync(join(tmpdir(), 'vedette-nats-'))
+  for (const [name, text] of Object.entries(files)) writeFileSync(join(dir, name), text)
   const ports = await freePorts(nodes * 2)
   const clients = ports.slice(0, nodes)
   if (port !== undefined) clients[0] = port
@@ -65,7 +73,7 @@ export async function startNats({ line = 'newest', nodes = 1, config = '', port 
     const cluster = `cluster { name: C, listen: "127.0.0.1:${ports[nodes + index]}", routes: [${routes.map((route) => `"${route}"`).join(', ')}] }`
     writeFileSync(
       file,
-      `server_name: n${index}\nlisten: "127.0.0.1:${clients[index]}"\njetstream { store_dir: "${join(dir, `n${index}`)}" }\n${nodes > 1 ? cluster : ''}\n${lines}\n`,
+      `server_name: n${index}\nlisten: "127.0.0.1:${clients[index]}"\njetstream { store_dir: "${join(dir, `n${index}`)}" }\n${nodes > 1 ? cluster : ''}\n${lines.replaceAll('$DIR', dir)}\n`,
     )
     const server = await startProcess(binary, ['-c', file], { ready: () => answers(clients[index]!, '', () => true) })
     return {

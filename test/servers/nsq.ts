@@ -1,6 +1,6 @@
 /** nsqd and nsqlookupd, built by Go from a module of their own (its own `replace` lines keep `go install` from working). */
 import { execFileSync } from 'node:child_process'
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { installed, serversDir } from './cache.ts'
@@ -41,11 +41,21 @@ export interface NsqServer {
   close(): Promise<void>
 }
 
-/** @param args further arguments of nsqd */
-export async function startNsq({ args = [] }: { args?: string[] } = {}): Promise<NsqServer> {
+/** @param args further arguments of nsqd @param tls with `cert.pem` and `key.pem` among `files` */
+export async function startNsq({
+  args = [],
+  files = {},
+  tls = false,
+}: {
+  args?: string[]
+  files?: Record<string, string>
+  tls?: boolean
+} = {}): Promise<NsqServer> {
   const [nsqd, nsqlookupd] = [nsqdBinary(), lookupdBinary()]
   if (nsqd === null || nsqlookupd === null) throw new Error('NSQ is not installed: npm run servers')
   const dir = mkdtempSync(join(tmpdir(), 'vedette-nsq-'))
+  for (const [name, text] of Object.entries(files)) writeFileSync(join(dir, name), text)
+  const certificate = tls ? ['-tls-cert', join(dir, 'cert.pem'), '-tls-key', join(dir, 'key.pem')] : []
   const [lookupTcp, lookupHttp, tcp, http] = (await freePorts(4)) as [number, number, number, number]
   const at = (port: number) => `127.0.0.1:${port}`
   const lookup = await startProcess(
@@ -56,7 +66,7 @@ export async function startNsq({ args = [] }: { args?: string[] } = {}): Promise
   const addresses = ['-tcp-address', at(tcp), '-http-address', at(http), '-https-address', '']
   const places = ['-broadcast-address', '127.0.0.1', '-data-path', dir, '-lookupd-tcp-address', at(lookupTcp)]
   const start = () =>
-    startProcess(nsqd, [...addresses, ...places, ...args], {
+    startProcess(nsqd, [...addresses, ...places, ...certificate, ...args], {
       ready: async () => (await accepts(tcp)) && (await accepts(http)),
     })
   let server = await start()

@@ -40,8 +40,14 @@ export interface RabbitmqServer {
   close(): Promise<void>
 }
 
-/** @param config lines of `rabbitmq.conf` */
-export async function startRabbitmq({ config = '' }: { config?: string } = {}): Promise<RabbitmqServer> {
+/** @param config lines of `rabbitmq.conf`, where `$DIR` is the place of `files` */
+export async function startRabbitmq({
+  config = '',
+  files = {},
+}: {
+  config?: string
+  files?: Record<string, string>
+} = {}): Promise<RabbitmqServer> {
   const binary = rabbitmqBinary()
   if (binary === null) throw new Error('rabbitmq-server is not installed: npm run servers')
   const dir = mkdtempSync(join(tmpdir(), 'vedette-rabbitmq-'))
@@ -49,7 +55,8 @@ export async function startRabbitmq({ config = '' }: { config?: string } = {}): 
   for (const empty of ['env.conf', 'enabled_plugins']) {
     writeFileSync(join(dir, empty), empty === 'enabled_plugins' ? '[].' : '')
   }
-  writeFileSync(join(dir, 'r.conf'), config)
+  for (const [name, text] of Object.entries(files)) writeFileSync(join(dir, name), text)
+  writeFileSync(join(dir, 'r.conf'), config.replaceAll('$DIR', dir))
   const env = {
     ...debianLibraries(DIR),
     PATH: `${join(erlangDir(), 'bin')}:${process.env.PATH}`,

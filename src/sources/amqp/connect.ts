@@ -144,6 +144,13 @@ export function described(error: unknown, where: string): VedetteError {
       { cause: error },
     )
   }
+  if (/Expected ConnectionOpenOk/.test(message))
+    return fail(
+      'ORIGIN_UNAVAILABLE',
+      `${where}: the virtual host is not there, or not for this user`,
+      {},
+      { cause: error },
+    )
   if (/Heartbeat timeout/i.test(message))
     return fail('ORIGIN_UNAVAILABLE', `${where}: connected but silent: no heartbeat came`, {}, { cause: error })
   return networkError(error, where)
