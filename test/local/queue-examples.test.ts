@@ -45,9 +45,12 @@ function example(name: string, skip: string | false, start: (t: TestContext) => 
 
 example('amqp', without('rabbitmq-server', rabbitmqBinary()), async (t) => {
   const server = await startRabbitmq()
-  t.after(() => server.close())
   const model = await connectAmqp(server.url)
-  t.after(() => model.close())
+  // A client waits for the server's answer when it closes.
+  t.after(async () => {
+    await model.close()
+    await server.close()
+  })
   const channel = await model.createConfirmChannel()
   await channel.assertExchange('orders', 'direct')
   return {
@@ -69,9 +72,11 @@ example('nsq', without('NSQ', nsqdBinary()), async (t) => {
 
 example('nats', without('nats-server', natsBinary('newest')), async (t) => {
   const server = await startNats()
-  t.after(() => server.close())
   const nc = await connectNats({ servers: server.urls })
-  t.after(() => nc.close())
+  t.after(async () => {
+    await nc.close()
+    await server.close()
+  })
   return {
     address: ['nats://localhost:4222', server.urls[0]!],
     async send(text) {
