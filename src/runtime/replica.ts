@@ -213,8 +213,7 @@ export async function startReplica(options: ReplicaOptions): Promise<Replica> {
       log: log.child({ eventSourceName: name, replica: id }),
       strict: () => bus.fencing === 'strict',
       claim: (claim: Claim) => bus.claim(source, claim),
-      mayStand: () =>
-        bus.status().connected && !busFails && outsiders?.quiet() !== false && !othersHeardMore(),
+      mayStand: () => bus.status().connected && !busFails && outsiders?.quiet() !== false && !othersHeardMore(),
       onView(seen) {
         view = seen
         metrics.lead(namespace, name, seen.leader === id, seen.term)
