@@ -3,6 +3,7 @@
  * `vedette explain`, the guarantee table) is generated from it. CONTRIBUTING.md shows how to add one.
  */
 import type { z } from 'zod'
+import type { BackoffOptions } from './core/backoff.ts'
 import type { Clock } from './core/clock.ts'
 import type { Logger } from './core/log.ts'
 
@@ -10,7 +11,7 @@ import type { Logger } from './core/log.ts'
 export type Strategy = 'active-active' | 'active-passive'
 
 /** What a kill -9 of the serving replica under load may do; see docs/guarantees.md. */
-export type Guarantee = 'exactly-once' | 'at-least-once' | 'hot-standby'
+export type Guarantee = 'exactly-once' | 'at-least-once' | 'hot-standby' | 'at-most-once'
 
 /**
  * Something to say about a spec: an error is what upstream refuses, a warning what it accepts but cannot work, advice what works as
@@ -54,6 +55,8 @@ export interface SourceDefinition<Spec = unknown, Position = unknown> {
   docs: string
   strategy: Strategy
   guarantee: Guarantee
+  /** The guarantee of one entry, where its fields decide. `hot-standby`: `listen` is called instead of `prepare` and `serve`. */
+  guaranteeOf?(spec: Spec): Guarantee
   /** Why the guarantee holds, one or two sentences. */
   because: string
   /** Every field, described, with upstream's names. Lenient as upstream's decoder: rules live in `validate`. */
@@ -71,16 +74,29 @@ export interface SourceDefinition<Spec = unknown, Position = unknown> {
   listens?(spec: Spec): Listens[]
   /** True when requests get in without a signature or token: status shows it. */
   unsigned?(spec: Spec): boolean
+  /** The pauses between attempts after `serve`, `prepare` or `listen` threw; the runtime's own where it says nothing. */
+  reconnect?(spec: Spec): BackoffOptions
+  /**
+   * How many of its last stored events a new leader compares what it emits with, for an origin that redelivers without a position:
+   * at least twice of what may be unacknowledged. Only ids that outlive the bus's window of repeats need it.
+   */
+  recall?: number
   /** On a standby: connect, authenticate, be warm; must consume nothing. Until `ctx.signal` aborts. */
   prepare?(ctx: PrepareContext<Spec>): Promise<void>
   /** Serves until `ctx.signal` aborts. Throwing means: try again with backoff, for ever; status shows the message. */
   serve(ctx: SourceContext<Spec, Position>): Promise<void>
+  /**
   /**
    * The hooks that should exist at a provider (GitHub, SNS…), or null when the entry manages none. The runtime's registrar sees to
    * it, once among all replicas, beside serving and after the port accepts. Called often: makes no request, only reads Secrets.
    * @throws SECRET_MISSING… shown in status, tried again
    */
   hooks?(ctx: PrepareContext<Spec>): Promise<HookRegistration | null>
+  /**
+   * Hot standby, for an origin that forgets: receives on every replica, leading or not, until `ctx.signal` aborts. What to publish,
+   * and when, is the runtime's business. Throwing means the same as in `serve`.
+   */
+  listen?(ctx: ListenContext<Spec>): Promise<void>
   /** Remote clean-up beside hooks, once, when the object is deleted (never when a process stops). */
   remove?(ctx: PrepareContext<Spec>): Promise<void>
 }
@@ -105,6 +121,32 @@ export interface PrepareContext<Spec = unknown> {
   configMap(selector: SecretKeySelector): Promise<string>
   /** Says what is wrong with the origin (`null`: nothing any more). Shown in status, logged once per change. */
   condition(error: string | null): void
+  /** Something of the origin can never become an event: counted as skipped, logged and shown, never stepped over silently. */
+  skip(what: string, error: unknown): void
+  /** Leaves a warm connection to the next `serve` of this replica. Whatever is not taken is closed. */
+  keep(connection: Closable): void
+}
+
+export interface Closable {
+  close(): void | Promise<void>
+}
+
+/** What an entry has that listens on every replica. */
+export interface ListenContext<Spec = unknown> extends PrepareContext<Spec> {
+  /** The subscription stands: from here on everything is heard. Says too that nothing is wrong. */
+  subscribed(): void
+  /**
+   * Hands over what the origin told everybody who listens. Never rejects, never waits for room.
+   * @returns when it is on the bus, where this replica leads; else at once
+   */
+  hear(message: Heard): Promise<void>
+}
+
+export interface Heard {
+  /** The payload: JSON text, exactly as it goes into the event; the same bytes on every replica that hears the message. */
+  data: string | Uint8Array
+  /** What identifies the message, where the origin or its sender says so. */
+  id?: string
 }
 
 /** What a serving entry has. */
@@ -120,6 +162,8 @@ export interface SourceContext<Spec = unknown, Position = unknown> extends Prepa
   advance(position: Position): Promise<void>
   /** The last durable position of this entry, or null on a fresh start. Fixed for one call of `serve`. */
   resume(): Position | null
+  /** What `prepare` kept on this replica, or null. Taken once; it may have died meanwhile. */
+  kept(): Closable | null
   /** State too big for a position (known paths, uids), beside it. A lagging one may only cause re-evaluation. */
   readonly snapshot: Snapshot
   /** Adds a route; see {@link HttpRoute}. It is active until `signal` aborts. @throws PORT_IN_USE */
@@ -250,6 +294,11 @@ export interface HttpAnswer {
   status: number
   body?: string
   headers?: Record<string, string>
+}
+
+/** The guarantee of an entry with this spec. */
+export function guaranteeOf<Spec>(definition: SourceDefinition<Spec, any>, spec: Spec): Guarantee {
+  return definition.guaranteeOf?.(spec) ?? definition.guarantee
 }
 
 /** Types a source module; the identity function, so that a module is plain data and functions. */

@@ -1,15 +1,26 @@
 /** Serves one source definition against a recording context, without bus or election: for tests of a source alone. */
 
 import { type Clock, systemClock } from '../src/core/clock.ts'
+import { messageOf } from '../src/core/errors.ts'
 import { eventId, randomId } from '../src/core/event.ts'
 import { goJson } from '../src/core/json.ts'
 import { silentLogger } from '../src/core/log.ts'
-import type { Emit, Emitted, HttpRoute, SourceContext, SourceDefinition } from '../src/source.ts'
+import {
+  type Closable,
+  type Emit,
+  type Emitted,
+  guaranteeOf,
+  type HttpRoute,
+  type SourceContext,
+  type SourceDefinition,
+} from '../src/source.ts'
 
 export interface Harness<Position> {
   emitted: (Emit<Position> & { text: string })[]
   advanced: Position[]
   conditions: (string | null)[]
+  /** What was said to be skipped, with why. */
+  skipped: string[]
   routes: HttpRoute[]
   /** The snapshot as last saved. */
   snapshot: Uint8Array | null
@@ -48,6 +59,7 @@ export function serveInHarness<Spec, Position>(
   } = {},
 ): Harness<Position> {
   const controller = new AbortController()
+  let kept: Closable | null = null
   const waiters = new Set<() => void>()
   const changed = () => {
     for (const waiter of waiters) waiter()
@@ -61,6 +73,7 @@ export function serveInHarness<Spec, Position>(
     emitted: [],
     advanced: [],
     conditions: [],
+    skipped: [],
     routes: [],
     snapshot,
     failWith: null,
@@ -107,6 +120,18 @@ export function serveInHarness<Spec, Position>(
       harness.conditions.push(error)
       changed()
     },
+    skip(what, error) {
+      harness.skipped.push(`${what}: ${messageOf(error)}`)
+      changed()
+    },
+    keep(connection) {
+      kept = connection
+    },
+    kept() {
+      const taken = kept
+      kept = null
+      return taken
+    },
     async emit(event): Promise<Emitted> {
       if (harness.failWith !== null) throw harness.failWith
       const text = typeof event.data === 'string' ? event.data : Buffer.from(event.data).toString()
@@ -134,10 +159,28 @@ export function serveInHarness<Spec, Position>(
     },
     hookSecret: async (target) => hookSecrets[target] ?? null,
   } satisfies SourceContext<Spec, Position>
-  const work = prepareOnly ? definition.prepare?.(harness.context) : definition.serve(harness.context)
+  const { spec } = harness.context
+  /** What hot standby hears is handed over as the runtime of a leader does. */
+  const listen = () =>
+    definition.listen!({
+      ...harness.context,
+      subscribed: () => harness.context.condition(null),
+      hear: (event) =>
+        harness.context.emit(event).then(
+          () => {},
+          () => {},
+        ),
+    })
+  const hot = guaranteeOf(definition, spec) === 'hot-standby' && definition.listen !== undefined
+  const work = prepareOnly ? definition.prepare?.(harness.context) : hot ? listen() : definition.serve(harness.context)
   const served: Promise<unknown> = Promise.resolve(work).then(
     () => undefined,
     (error: unknown) => error,
   )
   return harness
+}
+
+/** What `serve` ends with, once it does by itself. */
+export async function endOf(harness: Harness<any>): Promise<Error & { code?: string }> {
+  return (await new Promise<unknown>((resolve) => harness.onEnd(resolve))) as Error & { code?: string }
 }

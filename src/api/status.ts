@@ -135,7 +135,7 @@ export function entryStatus(
     type: entry.type,
     name: entry.name,
     strategy,
-    guarantee: known?.guarantee ?? 'at-least-once',
+    guarantee: reports.find(({ report }) => report.guarantee)?.report.guarantee ?? known?.guarantee ?? 'at-least-once',
     term: passive ? term : null,
     leader: passive ? leader : null,
     published: counted?.published ?? 0,

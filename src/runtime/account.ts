@@ -13,6 +13,8 @@ export interface Account {
   filterFailed(eventId: string, error: unknown, kept: boolean): void
   /** The bus has answered. @param startedMs monotonic, when the event was handed over */
   settled(outcome: Outcome, startedMs: number, eventId: string): void
+  /** Something of the origin can never become an event. */
+  skip(what: string, error: unknown): void
   /**
    * What is wrong with the origin, or with the hooks there; null: nothing any more. Logged once per change.
    * @param thrown the source ended with it: it holds until the source says something else, or serves
@@ -125,6 +127,13 @@ export function createAccount({
     condition,
     served() {
       if (conditions.get('origin')?.thrown) condition(null)
+    },
+    skip(what, error) {
+      counts.skipped++
+      metrics.skipped()
+      metrics.processingFailed()
+      log.error(`${what} can never become an event and is skipped`, { error: messageOf(error) })
+      condition(`skipped ${what}: ${messageOf(error)}`)
     },
     report() {
       if (filterError !== null && clock.now() - filterError.lastMs > FILTER_ERROR_SHOWN_MS) filterError = null

@@ -1,12 +1,19 @@
 /** One entry in one replica: makes the context its source sees, and keeps the source running, for ever, until told to stop. */
-import type { KeyValue } from '../bus/bus.ts'
+import type { Bus, KeyValue, Outcome } from '../bus/bus.ts'
 import { backoffMs } from '../core/backoff.ts'
 import type { Clock } from '../core/clock.ts'
 import { fail, isVedetteError, messageOf } from '../core/errors.ts'
 import type { Logger } from '../core/log.ts'
 import { patiently, whenAborted } from '../core/signals.ts'
 import type { Entry } from '../manifest/manifest.ts'
-import type { PrepareContext, SourceContext, SourceDefinition } from '../source.ts'
+import {
+  type Closable,
+  guaranteeOf,
+  type ListenContext,
+  type PrepareContext,
+  type SourceContext,
+  type SourceDefinition,
+} from '../source.ts'
 import { createAccount } from './account.ts'
 import { fingerprintOf, positionFor } from './fingerprint.ts'
 import type { Listeners } from './http/listeners.ts'
@@ -16,12 +23,14 @@ import { createHookSecrets } from './registrar/records.ts'
 import { runRegistrar } from './registrar/registrar.ts'
 import type { EntryReport } from './report.ts'
 import type { SecretStore } from './secrets.ts'
+import { createEar } from './standby/ear.ts'
 
 export interface EntryOptions {
   namespace: string
   eventSource: string
   entry: Entry
   definition: SourceDefinition<any, any>
+  bus: Pick<Bus, 'read' | 'state' | 'tail'>
   clock: Clock
   log: Logger
   secrets: SecretStore
@@ -43,6 +52,8 @@ export interface EntryOptions {
 export interface EntryRunner {
   readonly entry: Entry
   readonly definition: SourceDefinition<any, any>
+  /** Hot standby: listens, whoever leads, until `signal` aborts. Resolves at once for an entry of another kind. */
+  listen(signal: AbortSignal): Promise<void>
   /** Warm on a standby, until `signal` aborts. */
   prepare(signal: AbortSignal): Promise<void>
   /**
@@ -50,6 +61,10 @@ export interface EntryRunner {
    * it emitted has an outcome. @param stored the entry's position on the bus
    */
   serve(sink: Sink, stored: unknown, signal: AbortSignal): Promise<void>
+  /** Hot standby: true while it has not listened for long enough to make a good leader. */
+  readonly fresh: boolean
+  /** Closes what `prepare` kept and `serve` did not take. */
+  closeKept(): void
   /** The last position known durable, in stored form. */
   position(): unknown
   report(): EntryReport
@@ -61,7 +76,8 @@ const STOP_PATIENCE_MS = 10_000
 const HEALTHY_MS = 60_000
 
 export function createEntry(options: EntryOptions): EntryRunner {
-  const { namespace, eventSource, entry, definition, clock, log, secrets, listeners, metrics, kv, onChange } = options
+  const { namespace, eventSource, entry, definition, bus, clock, log, secrets, listeners, metrics, kv, onChange } =
+    options
   const source = { namespace, name: eventSource }
   const fingerprint = fingerprintOf(definition, entry.spec)
   const filter = eventFilter(entry.filter)
@@ -71,6 +87,27 @@ export function createEntry(options: EntryOptions): EntryRunner {
   // a listener serves from the moment its port accepts, not before: `ready` promises that
   const hasPort = (definition.listens?.(entry.spec).length ?? 0) > 0
   let accepting = !hasPort
+  let kept: Closable | null = null
+  const closeKept = (): void => {
+    const left = kept
+    kept = null
+    if (left !== null) void Promise.resolve(left.close()).catch(() => {})
+  }
+  const ear =
+    guaranteeOf(definition, entry.spec) === 'hot-standby' && definition.listen !== undefined
+      ? createEar({
+          bus,
+          source,
+          entry: entry.name,
+          fingerprint,
+          clock,
+          log,
+          onOverflow: (lost) =>
+            account.condition(
+              `${lost} messages are lost: the bus takes nothing, and the buffer for what comes is full`,
+            ),
+        })
+      : null
 
   const prepareContext = (signal: AbortSignal): PrepareContext => ({
     spec: entry.spec,
@@ -83,6 +120,11 @@ export function createEntry(options: EntryOptions): EntryRunner {
     secret: (selector) => secrets.secret(namespace, selector),
     configMap: (selector) => secrets.configMap(namespace, selector),
     condition: (error) => account.condition(error),
+    skip: account.skip,
+    keep(connection) {
+      closeKept()
+      kept = connection
+    },
     ...(options.localZone === undefined ? {} : { localZone: options.localZone }),
   })
 
@@ -105,9 +147,16 @@ export function createEntry(options: EntryOptions): EntryRunner {
     )
   }
 
+  const noting = async (append: Promise<Outcome>): Promise<Outcome> => {
+    const outcome = await append
+    if (outcome.outcome === 'stored') ear?.wrote(outcome.seq)
+    return outcome
+  }
+
   /** One call of the source's `serve`, with everything it emitted settled. */
   const serveOnce = async (sink: Sink, signal: AbortSignal): Promise<void> => {
     const resumed = positionFor(fingerprint, position)
+    const recalled = definition.recall === undefined ? [] : await bus.tail(source, entry.name, definition.recall)
     const pipeline = createPipeline({
       namespace,
       eventSource,
@@ -116,7 +165,8 @@ export function createEntry(options: EntryOptions): EntryRunner {
       fingerprint,
       fenced: definition.strategy === 'active-passive',
       filter,
-      sink,
+      recalled: new Set(recalled.map(({ id }) => id)),
+      sink: ear === null ? sink : { ...sink, append: (member) => noting(sink.append(member)) },
       position,
       clock,
       log,
@@ -131,6 +181,11 @@ export function createEntry(options: EntryOptions): EntryRunner {
       emit: pipeline.emit,
       advance: pipeline.advance,
       resume: () => resumed,
+      kept() {
+        const taken = kept
+        kept = null
+        return taken
+      },
       snapshot: sink.snapshot(entry.name),
       async http(route) {
         const owner = `${namespace}/${eventSource}/${entry.name}`
@@ -144,7 +199,8 @@ export function createEntry(options: EntryOptions): EntryRunner {
     }
     const patience = { signal, clock, patienceMs: STOP_PATIENCE_MS }
     try {
-      const returned = await patiently(definition.serve(context), patience)
+      const work = ear === null ? definition.serve(context) : ear.lead(pipeline.emit, signal)
+      const returned = await patiently(work, patience)
       if (!returned) log.error('the source does not stop; what it still emits is refused')
       else if (!signal.aborted) throw fail('ORIGIN_UNAVAILABLE', 'the source ended by itself')
     } finally {
@@ -168,7 +224,7 @@ export function createEntry(options: EntryOptions): EntryRunner {
         if (isVedetteError(error, 'FENCED', 'OUTCOME_UNKNOWN', 'NOT_LEADING')) return await whenAborted(signal)
         account.condition(messageOf(error), { thrown: true })
         if (clock.monotonic() - startedMs > HEALTHY_MS) attempt = 0
-        await clock.sleep(backoffMs(attempt), signal).catch(() => {})
+        await clock.sleep(backoffMs(attempt, definition.reconnect?.(entry.spec)), signal).catch(() => {})
       }
     }
   }
@@ -176,16 +232,42 @@ export function createEntry(options: EntryOptions): EntryRunner {
   return {
     entry,
     definition,
+    async listen(signal) {
+      const { listen } = definition
+      if (ear === null || listen === undefined) return
+      const context: ListenContext = {
+        ...prepareContext(signal),
+        subscribed() {
+          ear.subscribed()
+          account.condition(null)
+        },
+        hear: ear.hear,
+      }
+      await ear.attend((ends) => keepTrying(ends, () => listen({ ...context, signal: ends })), signal)
+    },
     async prepare(signal) {
       const { prepare } = definition
-      if (prepare !== undefined) await keepTrying(signal, () => prepare(prepareContext(signal)))
+      if (prepare === undefined || ear !== null) return
+      await keepTrying(signal, async () => {
+        try {
+          await prepare(prepareContext(signal))
+        } catch (error) {
+          closeKept()
+          throw error
+        }
+      })
     },
+    get fresh() {
+      return ear?.fresh ?? false
+    },
+    closeKept,
     async serve(sink, stored, signal) {
       position = stored
       serving = true
       metrics.running(true)
       onChange()
       await keepTrying(signal, () => serveOnce(sink, signal))
+      closeKept()
       serving = false
       metrics.running(false)
       onChange()
@@ -195,6 +277,7 @@ export function createEntry(options: EntryOptions): EntryRunner {
       type: entry.type,
       name: entry.name,
       serving: serving && accepting,
+      ...(definition.guaranteeOf === undefined ? {} : { guarantee: definition.guaranteeOf(entry.spec) }),
       ...account.report(),
       ...(definition.unsigned?.(entry.spec) ? { unsigned: true } : {}),
     }),

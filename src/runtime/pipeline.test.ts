@@ -44,6 +44,7 @@ function setUp({
     eventType: 'test',
     fingerprint: 'ff',
     fenced,
+    recalled: new Set(),
     filter: eventFilter(filter === undefined ? undefined : { expression: filter, onError: 'drop' }),
     sink,
     position: null,

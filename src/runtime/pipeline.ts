@@ -38,6 +38,7 @@ export function createPipeline({
   fingerprint,
   fenced,
   filter,
+  recalled,
   sink,
   position: resumed,
   clock,
@@ -55,6 +56,8 @@ export function createPipeline({
   /** Active-passive: waits for room, and an event that can never be stored is stepped over. */
   fenced: boolean
   filter: EventFilter
+  /** Ids of events that are on the log for longer than the bus may remember them. */
+  recalled: ReadonlySet<string>
   sink: Sink
   /** In stored form. */
   position: unknown
@@ -117,6 +120,11 @@ export function createPipeline({
       return { id, outcome: 'filtered' }
     }
     await turn()
+    if (recalled.has(id)) {
+      account.settled({ outcome: 'duplicate' }, startedMs, id)
+      if (event.position !== undefined) moveOnLater(call, event.position)
+      return { id, outcome: 'duplicate' }
+    }
     const data = typeof event.data === 'string' ? Buffer.from(event.data) : event.data
     const bytes = encodeEvent({ id, source: eventSource, type: eventType, subject: entry, timeMs: clock.now() }, data)
     const member: Append = { entry, id, sourceId, event: bytes }

@@ -71,11 +71,13 @@ export async function startReplica(options: ReplicaOptions): Promise<Replica> {
   const active = new Map<string, Running>()
   const passive = new Map<string, EntryRunner>()
   const warm = new Map<string, AbortController>()
+  const listening = new Map<string, AbortController>()
   const refused = new Map<string, EntryReport>()
   const expecting = new Map<string, AbortController>()
   const known = new Map<string, { type: string; digest: string }>()
   let view: ElectorView = { state: 'starting', leader: null, term: null }
   let election: { elector: Elector; done: Promise<void>; stop: AbortController } | null = null
+  let { replicas } = options.object
   let started = false
   let busFails = false
   let givesWaySinceMs: number | null = null
@@ -104,6 +106,7 @@ export async function startReplica(options: ReplicaOptions): Promise<Replica> {
       eventSource: name,
       entry,
       definition,
+      bus,
       clock,
       log: log.child({ eventSourceName: name, eventName: entry.name, eventSourceType: entry.type }),
       secrets: options.secrets,
@@ -127,6 +130,22 @@ export async function startReplica(options: ReplicaOptions): Promise<Replica> {
     warm.get(entry)?.abort()
     warm.delete(entry)
   }
+  /** Hot standby: listens for as long as this replica holds the entry, leading or not. */
+  const listen = (runner: EntryRunner) => {
+    const stop = new AbortController()
+    listening.set(runner.entry.name, stop)
+    runner.listen(AbortSignal.any([stop.signal, stopping.signal]))
+  }
+  const letGo = (entry: string) => {
+    letCool(entry)
+    listening.get(entry)?.abort()
+    listening.delete(entry)
+    passive.get(entry)?.closeKept()
+  }
+
+  /** A hot standby that has just begun to listen leaves the lead to others, once there has been one. */
+  const othersHeardMore = () =>
+    replicas > 1 && view.term !== null && [...passive.values()].some((runner) => runner.fresh)
 
   const leadership = createLeadership({
     bus,
@@ -196,7 +215,7 @@ export async function startReplica(options: ReplicaOptions): Promise<Replica> {
       log: log.child({ eventSourceName: name, replica: id }),
       strict: () => bus.fencing === 'strict',
       claim: (claim: Claim) => bus.claim(source, claim),
-      mayStand: () => bus.status().connected && !busFails && outsiders?.quiet() !== false,
+      mayStand: () => bus.status().connected && !busFails && outsiders?.quiet() !== false && !othersHeardMore(),
       onView(seen) {
         view = seen
         metrics.lead(namespace, name, seen.leader === id, seen.term)
@@ -225,8 +244,9 @@ export async function startReplica(options: ReplicaOptions): Promise<Replica> {
       await before?.halt()
       return
     }
+    letGo(entry)
     passive.set(entry, runner)
-    letCool(entry)
+    listen(runner)
     if (leadership.leading) await leadership.replace(runner)
     else keepWarm(runner)
   }
@@ -234,9 +254,9 @@ export async function startReplica(options: ReplicaOptions): Promise<Replica> {
   const drop = async (entry: string): Promise<void> => {
     const before = active.get(entry)
     active.delete(entry)
+    letGo(entry)
     passive.delete(entry)
     refused.delete(entry)
-    letCool(entry)
     await Promise.all([before?.halt(), leadership.drop(entry)])
   }
 
@@ -268,6 +288,7 @@ export async function startReplica(options: ReplicaOptions): Promise<Replica> {
   }
 
   const apply = async (object: EventSource): Promise<void> => {
+    replicas = object.replicas
     const wanted = new Set(object.entries.map((entry) => entry.name))
     for (const entry of [...known.keys()].filter((entry) => !wanted.has(entry))) {
       known.delete(entry)
@@ -357,6 +378,7 @@ export async function startReplica(options: ReplicaOptions): Promise<Replica> {
       changed()
       await applying
       await Promise.all([endElection(), ...[...active.values()].map(({ done }) => done)])
+      for (const runner of passive.values()) runner.closeKept()
       await patiently(appender.drain(), { signal: stopping.signal, clock, patienceMs: DRAIN_PATIENCE_MS })
       for (const unsubscribe of unsubscribes) unsubscribe?.()
     },

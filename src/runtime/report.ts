@@ -1,5 +1,6 @@
 /** What one replica says of itself; the supervisor (or the Pod's status endpoint) folds these into `vedette status`. */
 import type { Entry } from '../manifest/manifest.ts'
+import type { Guarantee } from '../source.ts'
 
 export type ReplicaState = 'starting' | 'standby' | 'serving' | 'draining'
 
@@ -7,6 +8,8 @@ export interface EntryReport {
   type: string
   name: string
   serving: boolean
+  /** Where the entry's fields decide which. */
+  guarantee?: Guarantee
   /** Counted by this process since it started. */
   published: number
   duplicates: number

@@ -5,12 +5,17 @@
 import type { SourceDefinition } from '../source.ts'
 
 const registry: Record<string, () => Promise<{ default: SourceDefinition<any, any> }>> = {
+  amqp: () => import('./amqp.ts'),
   bitbucket: () => import('./bitbucket.ts'),
   bitbucketserver: () => import('./bitbucketserver.ts'),
   calendar: () => import('./calendar.ts'),
   file: () => import('./file.ts'),
   github: () => import('./github.ts'),
   gitlab: () => import('./gitlab.ts'),
+  mqtt: () => import('./mqtt.ts'),
+  nats: () => import('./nats.ts'),
+  nsq: () => import('./nsq.ts'),
+  redis: () => import('./redis.ts'),
   slack: () => import('./slack.ts'),
   sns: () => import('./sns.ts'),
   sqs: () => import('./sqs.ts'),

@@ -5,7 +5,11 @@
 import { serversDir } from './cache.ts'
 import { ELASTICMQ_VERSION, elasticmqJars, installElasticmq } from './elasticmq.ts'
 import { installLocalstack, LOCALSTACK_VERSION, localstackPython } from './localstack.ts'
+import { installMosquitto, mosquittoBinary } from './mosquitto.ts'
 import { installDebianNats, installNats, NATS_VERSION, natsBinary } from './nats.ts'
+import { installNsq, NSQ_VERSION, nsqdBinary } from './nsq.ts'
+import { installRabbitmq, rabbitmqBinary } from './rabbitmq.ts'
+import { installRedis, redisBinary } from './redis.ts'
 
 interface Installable {
   name: string
@@ -40,6 +44,20 @@ const catalogue: Installable[] = [
     present: () => elasticmqJars() !== null,
     install: installElasticmq,
   },
+  { name: `NSQ ${NSQ_VERSION}`, needs: 'Go', present: () => nsqdBinary() !== null, install: installNsq },
+  {
+    name: 'RabbitMQ (Debian)',
+    needs: 'apt-get and dpkg',
+    present: () => rabbitmqBinary() !== null,
+    install: installRabbitmq,
+  },
+  {
+    name: 'Mosquitto (Debian)',
+    needs: 'apt-get and dpkg',
+    present: () => mosquittoBinary() !== null,
+    install: installMosquitto,
+  },
+  { name: 'Redis (Debian)', needs: 'apt-get and dpkg', present: () => redisBinary() !== null, install: installRedis },
 ]
 
 console.log(`servers are kept in ${serversDir()}`)

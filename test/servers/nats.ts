@@ -1,12 +1,12 @@
 /** nats-server: the newest (built by Go) and Debian's 2.9, alone or as a cluster. */
 import { execFile, execFileSync } from 'node:child_process'
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
-import { connect } from 'node:net'
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { installed, serversDir } from './cache.ts'
-import { freePorts, type ServerProcess, startProcess } from './process.ts'
+import { unpackDebian } from './debian.ts'
+import { answers, freePorts, type ServerProcess, startProcess } from './process.ts'
 
 export const NATS_VERSION = '2.15.2'
 
@@ -27,21 +27,7 @@ export function installNats(): void {
 }
 
 /** Unpacks Debian's package into the cache: nothing is installed on the machine. */
-export function installDebianNats(): void {
-  const dir = join(serversDir(), 'nats-debian')
-  mkdirSync(dir, { recursive: true })
-  const download = () =>
-    execFileSync('apt-get', ['download', 'nats-server'], { cwd: dir, stdio: ['ignore', 'ignore', 'inherit'] })
-  try {
-    download()
-  } catch {
-    execFileSync('apt-get', ['update', '-qq'], { stdio: ['ignore', 'ignore', 'inherit'] })
-    download()
-  }
-  const deb = readdirSync(dir).find((file) => file.endsWith('.deb'))
-  if (deb === undefined) throw new Error('apt-get download gave no package')
-  execFileSync('dpkg', ['-x', join(dir, deb), dir])
-}
+export const installDebianNats = () => unpackDebian('nats-debian', 'nats-server')
 
 export interface NatsServer extends ServerProcess {
   readonly url: string
@@ -66,8 +52,9 @@ export interface NatsOptions {
   line?: 'newest' | 'debian'
   /** Nodes of the cluster; 1: no cluster. */
   nodes?: number
-  /** Further lines of server configuration, the same for all. */
+  /** Further lines of server configuration, the same for all; `$DIR` is the place of `files`. */
   config?: string
+  files?: Record<string, string>
   /** A free port for the first node; any by default. */
   port?: number
   /** Whether clients learn the addresses of the other servers; not when they are to come through proxies. */
@@ -79,12 +66,14 @@ export async function startNats({
   line = 'newest',
   nodes = 1,
   config = '',
+  files = {},
   port,
   advertise = true,
 }: NatsOptions = {}): Promise<NatsServers> {
   const binary = natsBinary(line)
   if (binary === null) throw new Error('nats-server is not installed: npm run servers')
   const dir = mkdtempSync(join(tmpdir(), 'vedette-nats-'))
+  for (const [name, text] of Object.entries(files)) writeFileSync(join(dir, name), text)
   const ports = await freePorts(nodes * 2)
   const clients = ports.slice(0, nodes)
   if (port !== undefined) clients[0] = port
@@ -96,12 +85,14 @@ export async function startNats({
     const cluster = `cluster { name: C, listen: "127.0.0.1:${ports[nodes + index]}", no_advertise: ${!advertise}, routes: [${routes.map((route) => `"${route}"`).join(', ')}] }`
     writeFileSync(
       fileOf(index),
-      `server_name: n${index}\nlisten: "127.0.0.1:${clients[index]}"\njetstream { store_dir: "${join(dir, `n${index}`)}" }\n${nodes > 1 ? cluster : ''}\n${further[index]}\n`,
+      `server_name: n${index}\nlisten: "127.0.0.1:${clients[index]}"\njetstream { store_dir: "${join(dir, `n${index}`)}" }\n${nodes > 1 ? cluster : ''}\n${further[index]!.replaceAll('$DIR', dir)}\n`,
     )
   }
   const start = async (index: number): Promise<NatsServer> => {
     writeConfig(index)
-    const server = await startProcess(binary, ['-c', fileOf(index)], { ready: () => accepts(clients[index]!) })
+    const server = await startProcess(binary, ['-c', fileOf(index)], {
+      ready: () => answers(clients[index]!, '', () => true),
+    })
     return {
       ...server,
       index,
@@ -133,19 +124,4 @@ export async function startNats({
       if (existsSync(dir)) rmSync(dir, { recursive: true, force: true })
     },
   }
-}
-
-function accepts(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect({ port, host: '127.0.0.1' })
-    socket.once('data', () => {
-      socket.destroy()
-      resolve(true)
-    })
-    socket.once('error', () => resolve(false))
-    socket.setTimeout(1000, () => {
-      socket.destroy()
-      resolve(false)
-    })
-  })
 }

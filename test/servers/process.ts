@@ -1,6 +1,6 @@
 /** A server as a process of its own on loopback: started, waited for, stopped, killed, frozen. */
 import { type ChildProcess, spawn } from 'node:child_process'
-import { createServer } from 'node:net'
+import { connect, createServer } from 'node:net'
 import { setTimeout as pause } from 'node:timers/promises'
 
 export interface ServerProcess {
@@ -24,17 +24,21 @@ export async function startProcess(
     ready,
     env,
     cwd,
+    group = false,
     timeoutMs = 60_000,
   }: {
     ready: (server: ServerProcess) => Promise<boolean>
     env?: Record<string, string>
     cwd?: string
+    /** The command is a script that starts the server: signals go to all its processes. */
+    group?: boolean
     timeoutMs?: number
   },
 ): Promise<ServerProcess> {
   const child = spawn(command, args, {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...process.env, ...env },
+    detached: group,
     ...(cwd === undefined ? {} : { cwd }),
   })
   let output = ''
@@ -47,7 +51,9 @@ export async function startProcess(
   const failed = new Promise<never>((_, reject) => child.once('error', reject))
   failed.catch(() => {})
   const signal = (name: NodeJS.Signals) => {
-    if (child.exitCode === null && child.signalCode === null) child.kill(name)
+    if (child.exitCode !== null || child.signalCode !== null) return
+    if (group && child.pid !== undefined) process.kill(-child.pid, name)
+    else child.kill(name)
   }
   const server: ServerProcess = {
     child,
@@ -77,6 +83,31 @@ export async function startProcess(
     }
     await pause(25)
   }
+}
+
+/** True when something listens on a loopback port. */
+export function accepts(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect({ port, host: '127.0.0.1' }, () => {
+      socket.destroy()
+      resolve(true)
+    })
+    socket.once('error', () => resolve(false))
+  })
+}
+
+/** True when a server on a loopback port answers a question rightly within a second. An empty question: it speaks first. */
+export function answers(port: number, question: string, right: (answer: Buffer) => boolean): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect({ port, host: '127.0.0.1' }, () => socket.write(question, 'latin1'))
+    const done = (answer: boolean) => {
+      socket.destroy()
+      resolve(answer)
+    }
+    socket.once('data', (chunk) => done(right(Buffer.from(chunk))))
+    socket.once('error', () => done(false))
+    socket.setTimeout(1_000, () => done(false))
+  })
 }
 
 /** Loopback ports that were free a moment ago. */

@@ -71,6 +71,9 @@ async function removeEntry(options: RemovalOptions, entry: Entry, signal: AbortS
     secret: (selector) => secrets.secret(object.namespace, selector),
     configMap: (selector) => secrets.configMap(object.namespace, selector),
     condition() {},
+    skip() {},
+    // Nothing serves after this.
+    keep: (connection) => void connection.close(),
   }
   const registration = (await definition.hooks?.(ctx)) ?? null
   const keys = keysOf(object, entry.name)

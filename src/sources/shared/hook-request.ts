@@ -1,8 +1,8 @@
 /** What the types that receive hooks have in common: the hook's URL, its payload, its id, its answers. */
-import { hash } from 'node:crypto'
 import { fail, isVedetteError } from '../../core/errors.ts'
 import { compactJsonBytes, goJsonOfMap } from '../../core/json.ts'
 import type { Emitted, HttpAnswer, HttpRequest } from '../../source.ts'
+import { senderKey } from './sender-id.ts'
 import type { WebhookContext } from './webhook-context.ts'
 
 /** What upstream's payloads show instead of credentials. */
@@ -36,8 +36,7 @@ export function payloadEncoder(
  */
 export function deliveryId(key: string | undefined, body: Uint8Array): string | undefined {
   if (!key) return undefined
-  // The id also travels in a header of the bus: bounded, and without characters that do not belong there.
-  return `${/^[\x21-\x7e]{1,128}$/.test(key) ? key : hash('sha256', key)}:${hash('sha256', body).slice(0, 32)}`
+  return senderKey(key, body)
 }
 
 /** The body of a request as raw JSON, for a payload. @throws EVENT_INVALID with the words of upstream's hook types */

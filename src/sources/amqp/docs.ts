@@ -1,0 +1,71 @@
+/** The prose and the examples of the AMQP page. */
+import type { Example } from '../../source.ts'
+import { PREFETCH } from './serve.ts'
+
+export const docs = `
+Exchange, queue and binding are declared at each connection, then the queue is consumed. Up to ${PREFETCH} messages are on their way to the bus at a time, in the
+broker's order; they are acknowledged in that order, and only when the bus has them durably.
+
+## Which queue
+
+| \`queueDeclare\` | who consumes | guarantee |
+|---|---|---|
+| a name, neither \`exclusive\` nor \`autoDelete\` (make it \`durable\`) | the serving replica; the others are connected and wait | exactly once onto the bus for messages with a \`message-id\`, at least once for others |
+| absent, or without a name | every replica, each from a queue of its own | hot standby |
+| a name and \`exclusive\` or \`autoDelete\` | the serving replica | the queue goes with it: what comes before the next one serves is lost. \`validate\` warns |
+
+A \`message-id\` counts together with the exchange, the routing key and the body: used again for another message, it is another event.
+
+## When something fails
+
+| what happens | messages |
+|---|---|
+| the serving replica is killed | the broker gives what was not acknowledged to the next one. Stored already and with a \`message-id\`: stored once. Without one: twice, at most ${PREFETCH} |
+| it is frozen | another serves at once; what the frozen one had not acknowledged comes when the broker misses its heartbeats (two of 10 s; \`?heartbeat=2\` in the URL shortens that) |
+| the broker is restarted | connected again with growing pauses, for ever; durable queues keep their persistent messages |
+| the connection is silent | two missed heartbeats end it, and it is made again |
+| user, password, exchange or queue are wrong | status says which, in the broker's words, and since when; tried again, with secrets read anew |
+| the queue is deleted | declared and consumed anew |
+| the bus takes nothing | nothing is acknowledged; the broker keeps what comes |
+| \`jsonBody\`, and a message is no JSON | rejected without requeue: it goes to the queue's dead-letter exchange if it has one. Counted as skipped and shown |
+| \`consume.exclusive\`, and the replica that served is frozen | the broker refuses the next one until it misses the heartbeats |
+
+Hot standby: each replica keeps the last 60 s (16 MiB) of what it heard and compares it with the log; the next leader publishes what is missing there. Lost is only what came
+while no replica had its queue.
+
+## What differs from Argo Events
+
+- Messages are acknowledged by hand, after the bus has them, also where \`autoAck\` says otherwise. There they are acknowledged on delivery and lost with the process, or with \`autoAck: false\` never, and
+  then redelivered at every start.
+- A prefetch of ${PREFETCH}, where they take everything that waits into memory.
+- \`noWait\` is accepted and the answers are waited for: an error would be hidden.
+- Whole numbers in \`queueDeclare.arguments\` keep their size; there they are cut to 32 bits.
+- Without a queue's name every replica has a queue of its own, so nothing is lost at a failover.
+`.trim()
+
+export const examples: Example[] = [
+  {
+    name: 'amqp',
+    title: 'A durable queue of RabbitMQ, with two standbys',
+    yaml: `apiVersion: argoproj.io/v1alpha1
+kind: EventSource
+metadata:
+  name: amqp
+spec:
+  replicas: 3
+  amqp:
+    orders:
+      url: amqp://guest:guest@localhost:5672
+      exchangeName: orders
+      exchangeType: direct
+      routingKey: order
+      # the body is JSON and stands in the payload as it is
+      jsonBody: true
+      queueDeclare:
+        name: vedette-orders
+        durable: true
+      consume:
+        consumerTag: vedette
+`,
+  },
+]

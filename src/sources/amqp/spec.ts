@@ -1,0 +1,160 @@
+/** The fields of an AMQP entry, and upstream's rules for them. */
+import { parse } from 'yaml'
+import { z } from 'zod'
+import { fail, messageOf } from '../../core/errors.ts'
+import type { Finding, Guarantee } from '../../source.ts'
+import { basicAuthSchema, validateBasicAuth } from '../shared/basic-auth.ts'
+import { connectionBackoffSchema, validateConnectionBackoff } from '../shared/connection-backoff.ts'
+import { jsonBodySchema } from '../shared/json-body.ts'
+import { filterSchema, metadataSchema, secretKeySelector } from '../shared/schemas.ts'
+import { tlsSchema, validateTls } from '../shared/tls.ts'
+
+const flag = (text: string) => z.boolean().default(false).describe(text)
+const noWait = flag('Accepted; the answer is waited for all the same, so that an error is seen.')
+
+export const specSchema = z.object({
+  url: z
+    .string()
+    .default('')
+    .describe(
+      '`amqp://` or `amqps://`, with user, password and virtual host: `amqp://user:password@host:5672/vhost`. Or `urlSecret`.',
+    ),
+  urlSecret: secretKeySelector.optional().describe('The URL, from a Secret. Or `url`.'),
+  routingKey: z
+    .string()
+    .default('')
+    .describe('The routing key of the binding. Required, also where the exchange does not look at it.'),
+  exchangeType: z.string().default('').describe('`direct`, `fanout`, `topic`, `headers`, or a type of a plugin.'),
+  exchangeName: z.string().default('').describe('The exchange, which is declared when it is not there.'),
+  tls: tlsSchema.optional().describe('TLS, for `amqps://` URLs.'),
+  auth: basicAuthSchema.optional().describe('User and password (SASL PLAIN); they win over those in the URL.'),
+  connectionBackoff: connectionBackoffSchema.optional(),
+  jsonBody: jsonBodySchema,
+  exchangeDeclare: z
+    .object({
+      durable: flag('The exchange outlives the broker.'),
+      autoDelete: flag('The exchange goes when nothing is bound to it any more.'),
+      internal: flag('Only other exchanges may publish to it.'),
+      noWait,
+    })
+    .optional()
+    .describe('How the exchange is declared. Without it: durable. With it, what is left out is false.'),
+  queueDeclare: z
+    .object({
+      name: z
+        .string()
+        .default('')
+        .describe('The queue. Empty: one of its own for each replica, which goes with its connection.'),
+      durable: flag('The queue outlives the broker.'),
+      autoDelete: flag('The queue goes when nobody consumes from it any more: what comes between two leaders is lost.'),
+      exclusive: flag('The queue belongs to one connection and goes with it: what comes between two leaders is lost.'),
+      noWait,
+      arguments: z
+        .string()
+        .default('')
+        .describe('Arguments of the declaration, a YAML mapping as text, such as `x-queue-type: quorum`.'),
+    })
+    .optional()
+    .describe(
+      'How the queue is declared. Without it: a queue without a name, exclusive. With it, what is left out is false.',
+    ),
+  queueBind: z.object({ noWait }).optional().describe('How the queue is bound.'),
+  consume: z
+    .object({
+      consumerTag: z.string().default('').describe('The name of the consumer. Empty: the broker chooses.'),
+      autoAck: flag('Accepted; messages are acknowledged all the same only when the bus has them.'),
+      exclusive: flag('Nobody else may consume from the queue.'),
+      noLocal: flag('No messages that this very connection has published.'),
+      noWait,
+    })
+    .optional()
+    .describe('How the queue is consumed.'),
+  metadata: metadataSchema.optional(),
+  filter: filterSchema.optional(),
+})
+export type AmqpSpec = z.output<typeof specSchema>
+
+const DEFAULT_QUEUE = { name: '', durable: false, autoDelete: false, exclusive: true, noWait: false, arguments: '' }
+const DEFAULT_EXCHANGE = { durable: true, autoDelete: false, internal: false, noWait: false }
+
+export const queueOf = (spec: AmqpSpec) => spec.queueDeclare ?? DEFAULT_QUEUE
+export const exchangeOf = (spec: AmqpSpec) => spec.exchangeDeclare ?? DEFAULT_EXCHANGE
+
+/** A queue without a name is each replica's own, so every replica hears everything. */
+export function guaranteeOfSpec(spec: AmqpSpec): Guarantee {
+  const { name, autoDelete, exclusive } = queueOf(spec)
+  if (name === '') return 'hot-standby'
+  return autoDelete || exclusive ? 'at-most-once' : 'at-least-once'
+}
+
+export function validateSpec(spec: AmqpSpec): Finding[] {
+  const findings = upstreamRules(spec)
+  if (findings.length > 0) return findings
+  return [...cannotWork(spec), ...validateConnectionBackoff(spec.connectionBackoff)]
+}
+
+function upstreamRules(spec: AmqpSpec): Finding[] {
+  const error = (field: string, message: string, remedy: string): Finding[] => [
+    { severity: 'error', path: [field], message, remedy },
+  ]
+  if (spec.url === '' && spec.urlSecret === undefined)
+    return error('url', 'either url or urlSecret must be specified', 'write url: amqp://host:5672')
+  if (spec.url !== '' && spec.urlSecret !== undefined)
+    return error('url', 'only one of url or urlSecret can be specified', 'remove one of them')
+  if (spec.routingKey === '')
+    return error('routingKey', 'routing key must be specified', 'for a fanout exchange any text will do')
+  if (spec.exchangeType === '')
+    return error('exchangeType', 'exchange type must be specified', 'write direct, fanout, topic or headers')
+  if (spec.tls !== undefined) return validateTls(spec.tls)
+  return validateBasicAuth(spec.auth)
+}
+
+function cannotWork(spec: AmqpSpec): Finding[] {
+  const findings: Finding[] = []
+  const fatal = (path: string[], message: string, remedy: string) =>
+    findings.push({ severity: 'warning', fatal: true, path, message, remedy })
+  if (spec.url !== '' && !/^amqps?:\/\//.test(spec.url))
+    fatal(['url'], 'the url is none of AMQP', 'begin it with amqp:// or amqps://')
+  else if (spec.url !== '' && !URL.canParse(spec.url))
+    fatal(
+      ['url'],
+      'the url cannot be read',
+      'write amqp://user:password@host:port/vhost, special characters percent-encoded',
+    )
+  if (spec.exchangeName === '')
+    fatal(['exchangeName'], 'the broker refuses to declare an exchange without a name', 'name the exchange')
+  try {
+    queueArguments(queueOf(spec).arguments)
+  } catch (error) {
+    fatal(['queueDeclare', 'arguments'], messageOf(error), 'write a YAML mapping, such as "x-queue-type: quorum"')
+  }
+  const { name, exclusive, autoDelete } = queueOf(spec)
+  if (name !== '' && (exclusive || autoDelete)) {
+    findings.push({
+      severity: 'warning',
+      path: ['queueDeclare', exclusive ? 'exclusive' : 'autoDelete'],
+      message: 'the queue goes with the replica that serves: what comes before the next one serves is lost',
+      remedy: 'make it durable, neither exclusive nor autoDelete; or leave out its name for a hot standby',
+    })
+  }
+  return findings
+}
+
+/** The arguments of the queue's declaration. @throws SPEC_INVALID with upstream's words */
+export function queueArguments(text: string): Record<string, unknown> {
+  const because = (why: string) =>
+    fail(
+      'SPEC_INVALID',
+      `failed to parse optional queue declare table arguments from Yaml string: unmarshalling Yaml to Table type. Args: ${text}. Err: ${why}`,
+    )
+  if (text.trim() === '') return {}
+  let value: unknown
+  try {
+    value = parse(text, { maxAliasCount: 100 })
+  } catch (error) {
+    throw because(messageOf(error).split('\n', 1)[0]!)
+  }
+  if (value === null) return {}
+  if (typeof value !== 'object' || Array.isArray(value)) throw because('it is no mapping')
+  return value as Record<string, unknown>
+}

@@ -1,0 +1,35 @@
+/** The type `mqtt`: messages of MQTT topics. */
+import { z } from 'zod'
+import { defineSource } from '../source.ts'
+import { docs, examples } from './mqtt/docs.ts'
+import { listenToTopic, serveSession, standBy } from './mqtt/serve.ts'
+import { type MqttSpec, specSchema, validateSpec } from './mqtt/spec.ts'
+import { backoffOptions } from './shared/connection-backoff.ts'
+import { stoppable } from './shared/stopping.ts'
+
+export default defineSource<MqttSpec>({
+  type: 'mqtt',
+  title: 'MQTT',
+  summary: 'Takes the messages of MQTT topics.',
+  docs,
+  strategy: 'active-passive',
+  guarantee: 'hot-standby',
+  guaranteeOf: ({ qos }) => (qos === 0 ? 'hot-standby' : 'at-least-once'),
+  because:
+    'With QoS 0 every replica is subscribed; a standby keeps the last 60 s and follows the log, and when it leads it publishes what the log lacks. With `qos: 1` or `2` it is at-least-once: the broker keeps a session, which the next leader takes over, and a message is acknowledged only when the bus has it.',
+  spec: specSchema,
+  event: z.object({
+    topic: z.string().describe('The topic that it was published to.'),
+    messageId: z.int().describe("The broker's number of the delivery; 0 with QoS 0."),
+    body: z.unknown().describe('The message: base64 text, or with `jsonBody` the JSON as sent.'),
+    metadata: z.record(z.string(), z.string()).optional().describe('`metadata` of the entry; absent when it has none.'),
+  }),
+  filterable: true,
+  examples,
+  validate: validateSpec,
+  identity: ({ url, topic, clientId }) => ({ url: url.replace(/\/\/[^/@]*@/, '//'), topic, clientId }),
+  reconnect: (spec) => backoffOptions(spec.connectionBackoff),
+  prepare: stoppable(standBy),
+  serve: stoppable(serveSession),
+  listen: stoppable(listenToTopic),
+})

@@ -1,0 +1,93 @@
+/** The fields of an MQTT entry, and upstream's rules for them. */
+import { z } from 'zod'
+import type { Finding } from '../../source.ts'
+import { basicAuthSchema, validateBasicAuth } from '../shared/basic-auth.ts'
+import { connectionBackoffSchema, validateConnectionBackoff } from '../shared/connection-backoff.ts'
+import { jsonBodySchema } from '../shared/json-body.ts'
+import { filterSchema, metadataSchema } from '../shared/schemas.ts'
+import { tlsSchema, validateTls } from '../shared/tls.ts'
+
+export const specSchema = z.object({
+  url: z
+    .string()
+    .default('')
+    .describe(
+      'The broker: `tcp://` or `mqtt://`, with TLS `ssl://`, `tls://` or `mqtts://`, over WebSocket `ws://` or `wss://`, or `unix://`.',
+    ),
+  topic: z.string().default('').describe('The topic filter; `+` and `#` are wildcards.'),
+  clientId: z
+    .string()
+    .default('')
+    .describe(
+      'The client id. With `qos` 1 or 2 it names the session, which the next leader takes over; with 0 each replica adds something of its own.',
+    ),
+  qos: z
+    .union([z.literal(0), z.literal(1), z.literal(2)])
+    .default(0)
+    .describe(
+      '0: hot standby. 1 or 2: at least once, by a session that the broker keeps while nobody serves. Not in Argo Events.',
+    ),
+  connectionBackoff: connectionBackoffSchema.optional(),
+  jsonBody: jsonBodySchema,
+  tls: tlsSchema.optional().describe('TLS, for the URLs that say so.'),
+  auth: basicAuthSchema.optional(),
+  metadata: metadataSchema.optional(),
+  filter: filterSchema.optional(),
+})
+export type MqttSpec = z.output<typeof specSchema>
+
+/** Schemes of upstream's library, as those of ours. */
+export const SCHEMES: Readonly<Record<string, 'mqtt' | 'mqtts' | 'ws' | 'wss' | 'unix'>> = {
+  tcp: 'mqtt',
+  mqtt: 'mqtt',
+  ssl: 'mqtts',
+  tls: 'mqtts',
+  tcps: 'mqtts',
+  mqtts: 'mqtts',
+  'mqtt+ssl': 'mqtts',
+  ws: 'ws',
+  wss: 'wss',
+  unix: 'unix',
+}
+
+export function schemeOf({ url }: Pick<MqttSpec, 'url'>) {
+  const name = /^([a-z+]+):\/\//i.exec(url)?.[1]?.toLowerCase() ?? ''
+  return Object.hasOwn(SCHEMES, name) ? SCHEMES[name] : undefined
+}
+
+export function validateSpec(spec: MqttSpec): Finding[] {
+  const findings = upstreamRules(spec)
+  if (findings.length > 0) return findings
+  return [...cannotWork(spec), ...validateConnectionBackoff(spec.connectionBackoff)]
+}
+
+function upstreamRules(spec: MqttSpec): Finding[] {
+  const rules = [
+    ['url', 'url must be specified', 'write url: tcp://host:1883'],
+    ['topic', 'topic must be specified', 'name the topic'],
+    ['clientId', 'client id must be specified', 'choose a name that no other client has'],
+  ] as const
+  for (const [field, message, remedy] of rules) {
+    if (spec[field] === '') return [{ severity: 'error', path: [field], message, remedy }]
+  }
+  return spec.tls === undefined ? validateBasicAuth(spec.auth) : validateTls(spec.tls)
+}
+
+function cannotWork(spec: MqttSpec): Finding[] {
+  const findings: Finding[] = []
+  const fatal = (field: string, message: string, remedy: string) =>
+    findings.push({ severity: 'warning', fatal: true, path: [field], message, remedy })
+  if (schemeOf(spec) === undefined)
+    fatal('url', 'the url is none of MQTT', 'begin it with tcp://, ssl://, ws:// or wss://')
+  else if (schemeOf(spec) !== 'unix' && !URL.canParse(spec.url))
+    fatal('url', 'the url cannot be read', 'write tcp://host:1883')
+  const levels = spec.topic.split('/')
+  const wrong = levels.some(
+    (level, i) =>
+      (level.includes('#') && (level !== '#' || i < levels.length - 1)) || (level.includes('+') && level !== '+'),
+  )
+  if (wrong) fatal('topic', 'MQTT has no such topic filter', 'a level is + as a whole, and # the last one as a whole')
+  if (spec.qos > 0 && spec.topic.startsWith('$share/'))
+    fatal('topic', 'a shared subscription has no session that a next leader could take over', 'remove $share/<group>/')
+  return findings
+}

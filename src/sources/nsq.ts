@@ -1,0 +1,35 @@
+/** The type `nsq`: messages of an NSQ channel. */
+import { z } from 'zod'
+import { defineSource } from '../source.ts'
+import { docs, examples } from './nsq/docs.ts'
+import { IN_FLIGHT, serveNsq, standBy } from './nsq/serve.ts'
+import { type NsqSpec, specSchema, validateSpec } from './nsq/spec.ts'
+import { backoffOptions } from './shared/connection-backoff.ts'
+import { stoppable } from './shared/stopping.ts'
+
+export default defineSource<NsqSpec>({
+  type: 'nsq',
+  title: 'NSQ',
+  summary: 'Takes messages from a channel of an NSQ topic.',
+  docs,
+  strategy: 'active-passive',
+  guarantee: 'exactly-once',
+  because:
+    "A message is finished only when the bus has it, and nsqd gives what was not finished to the next replica. The event's id is made from the message's id and timestamp, so what comes again is stored once.",
+  spec: specSchema,
+  event: z.object({
+    body: z.unknown().describe('The message: base64 text, or with `jsonBody` the JSON as sent.'),
+    timestamp: z.string().describe('When nsqd got it, nanoseconds since the epoch, as text.'),
+    nsqdAddress: z.string().describe('The nsqd that it came from, `ip:port`.'),
+    metadata: z.record(z.string(), z.string()).optional().describe('`metadata` of the entry; absent when it has none.'),
+  }),
+  filterable: true,
+  examples,
+  validate: validateSpec,
+  identity: ({ hostAddress, topic, channel }) => ({ hostAddress, topic, channel }),
+  reconnect: (spec) => backoffOptions(spec.connectionBackoff),
+  // For each of several nsqds.
+  recall: 8 * IN_FLIGHT,
+  prepare: stoppable(standBy),
+  serve: stoppable(serveNsq),
+})

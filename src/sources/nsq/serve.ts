@@ -1,0 +1,93 @@
+/** Takes messages from all nsqds, publishes them side by side, and finishes each when the bus has it. */
+import { whenAborted } from '../../core/signals.ts'
+import type { PrepareContext, SourceContext } from '../../source.ts'
+import { bodyOf, payloadOf } from '../shared/json-body.ts'
+import { payloadOrSkip } from '../shared/skip.ts'
+import { emptyFleet, type Fleet, tend } from './fleet.ts'
+import type { NsqSpec } from './spec.ts'
+import type { NsqdConnection, NsqMessage } from './wire.ts'
+
+/** Messages that each nsqd may have under way to us. */
+export const IN_FLIGHT = 128
+
+/** Connected to every nsqd and logged in; subscribed to nothing. */
+export async function standBy(ctx: PrepareContext<NsqSpec>): Promise<void> {
+  const fleet = emptyFleet()
+  ctx.keep(fleet)
+  await tend(ctx, fleet, async () => {}, ctx.signal)
+}
+
+export async function serveNsq(ctx: SourceContext<NsqSpec>): Promise<void> {
+  const { spec, clock } = ctx
+  const fleet = (ctx.kept() as Fleet | null) ?? emptyFleet()
+  const failed = new AbortController()
+  const signal = AbortSignal.any([ctx.signal, failed.signal])
+  /** What is being published. */
+  const open = new Map<string, { connection: NsqdConnection; id: string }>()
+  const work = new Set<Promise<void>>()
+
+  const publish = async (connection: NsqdConnection, message: NsqMessage): Promise<void> => {
+    const key = `${connection.address}/${message.id}`
+    // Given to us again while the first copy waits for the bus.
+    if (open.has(key)) return
+    open.set(key, { connection, id: message.id })
+    try {
+      const data = payloadFor(message, connection, ctx)
+      if (data !== null) await ctx.emit({ data, id: `${message.id}:${message.timestamp}` })
+      connection.finish(message.id)
+      open.delete(key)
+    } catch (error) {
+      failed.abort(error)
+    }
+  }
+  const joined = async (connection: NsqdConnection): Promise<void> => {
+    await connection.subscribe(spec.topic, spec.channel, (message) => {
+      if (signal.aborted) return connection.requeue(message.id)
+      const mine = publish(connection, message).then(() => void work.delete(mine))
+      work.add(mine)
+    })
+    connection.ready(Math.min(IN_FLIGHT, connection.maxReady))
+  }
+
+  const touching = keepTouching(clock, () => open.values())
+  try {
+    await Promise.race([tend(ctx, fleet, joined, signal), whenAborted(signal)])
+    for (const connection of fleet.connections.values()) connection.ready(0)
+    while (work.size > 0) await Promise.race(work)
+    // The next leader gets at once what this one has not published.
+    for (const { connection, id } of open.values()) connection.requeue(id)
+  } finally {
+    touching()
+    fleet.close()
+  }
+  if (!ctx.signal.aborted) throw failed.signal.reason
+}
+
+/** TOUCHes what waits for a slow bus, so that nsqd does not give it to somebody else. @returns ends it */
+function keepTouching(
+  clock: Pick<SourceContext['clock'], 'after' | 'monotonic'>,
+  open: () => Iterable<{ connection: NsqdConnection; id: string }>,
+): () => void {
+  const EVERY_MS = 1_500
+  let cancel = () => {}
+  const again = () => {
+    cancel = clock.after(EVERY_MS, () => {
+      for (const { connection, id } of open()) connection.touch(id)
+      again()
+    })
+  }
+  again()
+  return () => cancel()
+}
+
+/** @returns upstream's payload, or null for a message that can never become an event */
+function payloadFor(
+  { body, timestamp }: NsqMessage,
+  { peer }: NsqdConnection,
+  ctx: SourceContext<NsqSpec>,
+): string | null {
+  const { jsonBody, metadata, topic } = ctx.spec
+  return payloadOrSkip(ctx, `a message of topic ${topic}`, () =>
+    payloadOf({ body: bodyOf(body, jsonBody), timestamp: String(timestamp), nsqdAddress: peer }, metadata),
+  )
+}

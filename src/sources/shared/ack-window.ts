@@ -1,0 +1,54 @@
+/**
+ * Deliveries that are handed over and not yet acknowledged. They are worked on side by side and acknowledged in the order in
+ * which they came.
+ */
+export interface AckWindow<Delivery> {
+  /** Starts `work` on a delivery. It gives `rejected` when it has told the origin itself that the delivery is done with. */
+  add(delivery: Delivery, work: () => Promise<'published' | 'rejected'>): void
+  /** Resolves when fewer than `limit` are worked on. */
+  room(limit: number): Promise<void>
+  /** Rejects with the first failure. That delivery, and all after it, are never acknowledged. */
+  readonly failed: Promise<never>
+  /** Resolves when no work is left. Never rejects. */
+  settled(): Promise<void>
+}
+
+/** @param ack acknowledges deliveries, in their order; everything before the last of them has been or is among them */
+export function ackWindow<Delivery>(ack: (run: [Delivery, ...Delivery[]]) => void): AckWindow<Delivery> {
+  const open: { delivery: Delivery; outcome: 'published' | 'rejected' | null }[] = []
+  const running = new Set<Promise<void>>()
+  const failure = Promise.withResolvers<never>()
+  failure.promise.catch(() => {})
+
+  const advance = (): void => {
+    const run: Delivery[] = []
+    for (let first = open[0]; first !== undefined && first.outcome !== null; first = open[0]) {
+      if (first.outcome === 'published') run.push(first.delivery)
+      open.shift()
+    }
+    const [first, ...others] = run
+    if (first !== undefined) ack([first, ...others])
+  }
+
+  return {
+    add(delivery, work) {
+      const one: (typeof open)[number] = { delivery, outcome: null }
+      open.push(one)
+      const mine: Promise<void> = work()
+        .then((outcome) => {
+          one.outcome = outcome
+          advance()
+        })
+        .catch((error: unknown) => failure.reject(error))
+        .then(() => void running.delete(mine))
+      running.add(mine)
+    },
+    async room(limit) {
+      while (running.size >= limit) await Promise.race(running)
+    },
+    failed: failure.promise,
+    async settled() {
+      while (running.size > 0) await Promise.race(running)
+    },
+  }
+}

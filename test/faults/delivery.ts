@@ -1,0 +1,272 @@
+/**
+ * What every messaging type must keep, whatever the broker: three replicas, numbered messages at a steady rate, the serving
+ * process killed three times and frozen once, then the broker restarted gracefully. What is lost and what is doubled on the bus is
+ * what the guarantee allows. Each type is an adapter; each bus a test. With VEDETTE_FULL=1 ten times the messages, and the
+ * counts go into docs/guarantees.md.
+ */
+import assert from 'node:assert/strict'
+import { type TestContext, test } from 'node:test'
+import { setTimeout as pause } from 'node:timers/promises'
+import type { Guarantee } from '../../src/source.ts'
+import { installed, without } from '../servers/cache.ts'
+import { NATS_VERSION, startNats } from '../servers/nats.ts'
+import { recordMeasured } from './measured.ts'
+import { dataOf, everyoneBack, type Line, median, nextLeader, type Rig, startRig, waitFor } from './rig.ts'
+
+export const FULL = process.env.VEDETTE_FULL === '1'
+const MESSAGES = FULL ? 5_000 : 500
+const PER_SECOND = FULL ? 200 : 100
+/** Events of a source that queues come again through the next replica within this, milliseconds. */
+const GAP_MS = 2_000
+
+/** A broker with what the messages go through. */
+export interface Broker {
+  /** The entry's fields, YAML; the payload must show the message's JSON as `body`. */
+  spec: string
+  /** Sends JSON texts in order; resolves when the broker has them. Rejects while the broker is away. */
+  send(texts: string[]): Promise<void>
+  /** How many replicas listen; for hot standby. */
+  listeners?(): Promise<number>
+  /** Graceful stop and start. */
+  restart(): Promise<void>
+  close(): Promise<void>
+}
+
+export interface DeliveryAdapter {
+  type: string
+  /** What distinguishes several adapters of one type. */
+  variant?: string
+  guarantee: Guarantee
+  /** Another variant of the type is tested over JetStream by default; this one with VEDETTE_FULL=1. */
+  otherwise?: boolean
+  /** Messages that may be unacknowledged: what at-least-once may double at each fault. */
+  unacknowledged?: number
+  /** For `test`'s options. */
+  skip: string | false
+  /** @param name of this test only, so that queues do not meet */
+  start(t: TestContext, name: string): Promise<Broker>
+}
+
+const numberOf = (line: Line): number => dataOf(line).body.n
+
+export function deliveryContract(adapter: DeliveryAdapter): void {
+  const { type, variant, guarantee } = adapter
+  const title = variant === undefined ? type : `${type} (${variant})`
+  const nats = without('nats-server', installed(`nats-${NATS_VERSION}`, 'nats-server'))
+  test(
+    `${title} over the embedded bus: 3 kills, a freeze, a restart of the broker: ${guarantee}`,
+    {
+      skip: adapter.skip,
+    },
+    (t) => deliver(t, adapter, 'embedded'),
+  )
+  test(
+    `${title} over JetStream: 3 kills, a freeze, a restart of the broker: ${guarantee}`,
+    {
+      skip: adapter.skip || nats,
+    },
+    (t) => deliver(t, adapter, 'jetstream'),
+  )
+}
+
+async function deliver(t: TestContext, adapter: DeliveryAdapter, bus: 'embedded' | 'jetstream'): Promise<void> {
+  const broker = await adapter.start(t, `${bus}-${Date.now()}`)
+  t.after(() => broker.close())
+  const head = bus === 'jetstream' ? await jetstreamBus(t) : ''
+  const rig = await startRig(() => `${head}${manifest(adapter.type, broker.spec, 3)}`)
+  t.after(() => rig.close())
+  await allListen(rig, broker)
+
+  const sender = startSender(broker)
+  const kills: number[] = []
+  let sent = 0
+  try {
+    for (const share of [0.12, 0.3, 0.48]) {
+      await sender.reached(share * MESSAGES)
+      await allListen(rig, broker)
+      kills.push(await kill(rig))
+    }
+    await sender.reached(0.65 * MESSAGES)
+    await allListen(rig, broker)
+    await freeze(rig)
+    await sender.reached(0.82 * MESSAGES)
+    await allListen(rig, broker)
+    // Who forgets what nobody was there to take cannot be asked to remember it over its own restart.
+    const hot = adapter.guarantee === 'hot-standby'
+    if (hot) await sender.pause()
+    await broker.restart()
+    await allListen(rig, broker)
+    if (hot) sender.resume()
+    sent = await sender.finish(MESSAGES)
+  } catch (error) {
+    throw new Error(`${(error as Error).message}\n${rig.log()}`, { cause: error })
+  } finally {
+    sender.stop()
+  }
+  const lines = await settledLog(rig, sent)
+  assert.equal(await rig.stop(), 0)
+  const { lost, doubled } = count(lines, sent)
+  const gaps = kills.map((at) => pauseAround(at, lines))
+  t.diagnostic(
+    `${sent} messages: ${lost.length} lost, ${doubled} doubled; kill to the next event: ${gaps.map((gap) => gap.toFixed(0)).join(', ')} ms`,
+  )
+  const title = adapter.variant === undefined ? adapter.type : `${adapter.type} (${adapter.variant})`
+  if (FULL) {
+    recordMeasured([title, bus, sent, lost.length, doubled, Math.round(median(gaps))])
+  }
+  assert.deepEqual(lost, [], `${lost.length} messages are not on the bus\n${rig.log()}`)
+  const allowed = adapter.guarantee === 'at-least-once' ? (adapter.unacknowledged ?? 0) * 5 : 0
+  assert.ok(doubled <= allowed, `${doubled} events too many, ${allowed} are allowed\n${rig.log()}`)
+  assert.ok(median(gaps) <= GAP_MS, `kill to the next event: ${gaps.join(', ')} ms`)
+}
+
+export function manifest(type: string, spec: string, replicas: number): string {
+  return `apiVersion: argoproj.io/v1alpha1
+kind: EventSource
+metadata:
+  name: queue
+spec:
+  replicas: ${replicas}
+  ${type}:
+    numbers:
+${spec.trim().replace(/^/gm, '      ')}
+`
+}
+
+export async function jetstreamBus(t: TestContext): Promise<string> {
+  const nats = await startNats()
+  t.after(() => nats.close())
+  return `apiVersion: argoproj.io/v1alpha1
+kind: EventBus
+metadata:
+  name: default
+spec:
+  jetstreamExotic:
+    url: ${nats.urls.join(',')}
+---
+`
+}
+
+/** Everyone is back and, where standbys listen too, subscribed. */
+async function allListen(rig: Rig, broker: Broker): Promise<void> {
+  await everyoneBack(rig)
+  await nextLeader(rig, 'queue', null)
+  const { listeners } = broker
+  if (listeners !== undefined) await waitFor(async () => (await listeners()) === 3, 30_000, 50)
+  await waitFor(async () => (await rig.status()).eventSources[0]!.entries[0]!.error === null, 60_000, 50)
+}
+
+/** kill -9 of the serving process. @returns when, milliseconds since the epoch */
+async function kill(rig: Rig): Promise<number> {
+  const leader = await nextLeader(rig, 'queue', null)
+  process.kill(leader.pid, 'SIGKILL')
+  const at = Date.now()
+  await nextLeader(rig, 'queue', leader)
+  return at
+}
+
+async function freeze(rig: Rig): Promise<void> {
+  const leader = await nextLeader(rig, 'queue', null)
+  process.kill(leader.pid, 'SIGSTOP')
+  try {
+    await nextLeader(rig, 'queue', leader)
+    await pause(1_000)
+  } finally {
+    process.kill(leader.pid, 'SIGCONT')
+  }
+}
+
+interface Sender {
+  /** Resolves when so many are with the broker. */
+  reached(count: number): Promise<void>
+  /** Resolves when nothing is on its way. */
+  pause(): Promise<void>
+  resume(): void
+  /** Ends after some more, when there are at least so many. @returns how many there are, all with the broker */
+  finish(least: number): Promise<number>
+  /** Ends now. */
+  stop(): void
+}
+
+/** Sends numbered messages at a steady rate, again and again those that the broker did not take. */
+function startSender(broker: Broker): Sender {
+  let sent = 0
+  let total = Number.POSITIVE_INFINITY
+  let wanted = true
+  let busy = false
+  const startedMs = performance.now()
+  let pausedMs = 0
+  const run = async () => {
+    while (sent < total) {
+      if (!wanted) {
+        busy = false
+        const fromMs = performance.now()
+        while (!wanted) await pause(5)
+        pausedMs += performance.now() - fromMs
+      }
+      busy = true
+      const due = Math.min(total, Math.floor(((performance.now() - startedMs - pausedMs) / 1000) * PER_SECOND) + 1)
+      if (due > sent) {
+        const texts = Array.from({ length: Math.min(due - sent, 50) }, (_, i) => JSON.stringify({ n: sent + i }))
+        const taken = await broker.send(texts).then(
+          () => true,
+          () => false,
+        )
+        if (taken) sent += texts.length
+        else await pause(100)
+      } else await pause(5)
+    }
+  }
+  const done = run()
+  return {
+    reached: (count) => waitFor(async () => sent >= count, 300_000),
+    async pause() {
+      wanted = false
+      await waitFor(async () => !busy)
+      // What the broker has it also hands over.
+      await pause(500)
+    },
+    resume() {
+      wanted = true
+    },
+    async finish(least) {
+      total = Math.max(least, sent + PER_SECOND)
+      await done
+      return sent
+    },
+    stop() {
+      total = 0
+      wanted = true
+    },
+  }
+}
+
+/** The log when all numbers are there, or when nothing has come for a long time. */
+export async function settledLog(rig: Rig, total: number): Promise<Line[]> {
+  let lines = await rig.lines()
+  for (let silent = 0; silent < 40 && new Set(lines.map(numberOf)).size < total; ) {
+    await pause(1_000)
+    const next = await rig.lines()
+    silent = next.length === lines.length ? silent + 1 : 0
+    lines = next
+  }
+  // What would be doubled may come a little later.
+  await pause(1_500)
+  return await rig.lines()
+}
+
+/** The longest time without an event that began with a kill, milliseconds. What was on its way at that moment still arrives. */
+function pauseAround(at: number, lines: Line[]): number {
+  const times = lines.map(({ time }) => Date.parse(time))
+  const pauses = times.slice(1).map((time, i) => (time > at && times[i]! < at + 500 ? time - times[i]! : 0))
+  return Math.max(0, ...pauses)
+}
+
+/** @returns numbers that are missing, and how many events there are too many */
+export function count(lines: Line[], total: number): { lost: number[]; doubled: number } {
+  const seen = new Set(lines.map(numberOf))
+  return {
+    lost: Array.from({ length: total }, (_, n) => n).filter((n) => !seen.has(n)),
+    doubled: lines.length - seen.size,
+  }
+}

@@ -1,0 +1,89 @@
+/** nsqd and nsqlookupd, built by Go from a module of their own (its own `replace` lines keep `go install` from working). */
+import { execFileSync } from 'node:child_process'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { installed, serversDir } from './cache.ts'
+import { accepts, freePorts, type ServerProcess, startProcess } from './process.ts'
+
+export const NSQ_VERSION = '1.3.0'
+
+export const nsqdBinary = () => installed(`nsq-${NSQ_VERSION}`, 'nsqd')
+const lookupdBinary = () => installed(`nsq-${NSQ_VERSION}`, 'nsqlookupd')
+
+/** @throws when Go is missing or the build fails */
+export function installNsq(): void {
+  const target = join(serversDir(), `nsq-${NSQ_VERSION}`)
+  mkdirSync(target, { recursive: true })
+  const module = mkdtempSync(join(tmpdir(), 'vedette-nsq-build-'))
+  const go = (...args: string[]) => execFileSync('go', args, { cwd: module, stdio: ['ignore', 'inherit', 'inherit'] })
+  try {
+    go('mod', 'init', 'nsqbuild')
+    const service = 'github.com/mreiferson/go-svc@v1.2.2-0.20210815184239-7a96e00010f6'
+    go('mod', 'edit', `-require=github.com/nsqio/nsq@v${NSQ_VERSION}`, `-replace=github.com/judwhite/go-svc=${service}`)
+    const apps = ['nsqd', 'nsqlookupd'].map((app) => `github.com/nsqio/nsq/apps/${app}`)
+    go('build', '-mod=mod', '-o', `${target}/`, ...apps)
+  } finally {
+    rmSync(module, { recursive: true, force: true })
+  }
+}
+
+export interface NsqServer {
+  /** HTTP address of nsqlookupd, `127.0.0.1:<port>`. */
+  readonly lookupd: string
+  /** TCP port of nsqd. */
+  readonly port: number
+  /** `http://127.0.0.1:<port>` of nsqd. */
+  readonly http: string
+  readonly server: ServerProcess
+  /** Graceful stop and start of nsqd on the same ports and data. */
+  restart(): Promise<void>
+  close(): Promise<void>
+}
+
+/** @param args further arguments of nsqd @param tls with `cert.pem` and `key.pem` among `files` */
+export async function startNsq({
+  args = [],
+  files = {},
+  tls = false,
+}: {
+  args?: string[]
+  files?: Record<string, string>
+  tls?: boolean
+} = {}): Promise<NsqServer> {
+  const [nsqd, nsqlookupd] = [nsqdBinary(), lookupdBinary()]
+  if (nsqd === null || nsqlookupd === null) throw new Error('NSQ is not installed: npm run servers')
+  const dir = mkdtempSync(join(tmpdir(), 'vedette-nsq-'))
+  for (const [name, text] of Object.entries(files)) writeFileSync(join(dir, name), text)
+  const certificate = tls ? ['-tls-cert', join(dir, 'cert.pem'), '-tls-key', join(dir, 'key.pem')] : []
+  const [lookupTcp, lookupHttp, tcp, http] = (await freePorts(4)) as [number, number, number, number]
+  const at = (port: number) => `127.0.0.1:${port}`
+  const lookup = await startProcess(
+    nsqlookupd,
+    ['-tcp-address', at(lookupTcp), '-http-address', at(lookupHttp), '-broadcast-address', '127.0.0.1'],
+    { ready: async () => (await accepts(lookupTcp)) && (await accepts(lookupHttp)) },
+  )
+  const addresses = ['-tcp-address', at(tcp), '-http-address', at(http), '-https-address', '']
+  const places = ['-broadcast-address', '127.0.0.1', '-data-path', dir, '-lookupd-tcp-address', at(lookupTcp)]
+  const start = () =>
+    startProcess(nsqd, [...addresses, ...places, ...certificate, ...args], {
+      ready: async () => (await accepts(tcp)) && (await accepts(http)),
+    })
+  let server = await start()
+  return {
+    lookupd: at(lookupHttp),
+    port: tcp,
+    http: `http://${at(http)}`,
+    get server() {
+      return server
+    },
+    async restart() {
+      await server.stop()
+      server = await start()
+    },
+    async close() {
+      await Promise.all([server.kill(), lookup.kill()])
+      rmSync(dir, { recursive: true, force: true })
+    },
+  }
+}
