@@ -28,7 +28,6 @@ export function createAppender({
   source,
   clock,
   maxBatch = 256,
-  maxBatchesInFlight = 8,
   maxPending = 10_000,
   maxPendingBytes = 64 * 2 ** 20,
   settleMs = 8_000,
@@ -38,7 +37,6 @@ export function createAppender({
   source: SourceRef
   clock: Clock
   maxBatch?: number
-  maxBatchesInFlight?: number
   maxPending?: number
   maxPendingBytes?: number
   /** How long an unknown outcome is chased before the sender is told to retry. Below common senders' time-outs (10 s). */
@@ -47,7 +45,6 @@ export function createAppender({
 }): Appender {
   const queue: Waiting[] = []
   const drained: (() => void)[] = []
-  let batches = 0
   let pending = 0
   let pendingBytes = 0
   let scheduled = false
@@ -75,14 +72,11 @@ export function createAppender({
 
   const flush = () => {
     scheduled = false
-    while (queue.length > 0 && batches < maxBatchesInFlight) {
+    while (queue.length > 0) {
       const batch = queue.splice(0, maxBatch)
-      batches++
       const members = batch.map((waiting) => waiting.member)
       bus.append(source, members).then((outcomes) => {
-        batches--
-        for (const [i, waiting] of batch.entries()) judge(waiting, outcomes[i]!)
-        flush()
+        for (let i = 0; i < batch.length; i++) judge(batch[i]!, outcomes[i]!)
       })
     }
   }
