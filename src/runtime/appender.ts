@@ -64,10 +64,7 @@ export function createAppender({
       const error = 'error' in outcome ? outcome.error : fail('OUTCOME_UNKNOWN', 'the bus did not answer')
       return settle(waiting, { outcome: 'unknown', error })
     }
-    clock.after(retryMs, () => {
-      queue.push(waiting)
-      flush()
-    })
+    clock.after(retryMs, () => enqueue(waiting))
   }
 
   const flush = () => {
@@ -81,6 +78,14 @@ export function createAppender({
     }
   }
 
+  /** One turn of the event loop gathers what comes together into one batch. */
+  const enqueue = (waiting: Waiting) => {
+    queue.push(waiting)
+    if (scheduled) return
+    scheduled = true
+    setImmediate(flush)
+  }
+
   return {
     append(member) {
       const bytes = member.event.byteLength
@@ -91,11 +96,7 @@ export function createAppender({
       pending++
       pendingBytes += bytes
       return new Promise((resolve) => {
-        queue.push({ member, bytes, since: clock.monotonic(), unsure: false, resolve })
-        if (scheduled) return
-        scheduled = true
-        // One turn of the event loop gathers what arrived together into one batch.
-        setImmediate(flush)
+        enqueue({ member, bytes, since: clock.monotonic(), unsure: false, resolve })
       })
     },
     drain: () => (pending === 0 ? Promise.resolve() : new Promise((done) => drained.push(done))),
