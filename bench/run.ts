@@ -7,9 +7,7 @@
  *
  * Machines are noisy: what counts are ratios within one run, and their spread.
  */
-import { execFileSync } from 'node:child_process'
 import { readFileSync, writeFileSync } from 'node:fs'
-import { cpus } from 'node:os'
 import { parseArgs } from 'node:util'
 import { appendRates } from './append.ts'
 import { failoverGaps, jetstreamFailoverGaps } from './failover.ts'
@@ -38,8 +36,7 @@ if (unknown.length > 0) {
   process.exit(2)
 }
 
-const commit = execFileSync('git', ['rev-parse', '--short', 'HEAD'], { encoding: 'utf8' }).trim()
-const measured = `Measured ${new Date().toISOString().slice(0, 10)} at commit ${commit}, ${cpus().length} cores, Node ${process.version}.`
+const measured = `Measured ${new Date().toISOString().slice(0, 10)}, Node ${process.version}.`
 const page = new URL('../docs/performance.md', import.meta.url)
 
 for (const name of wanted as Section[]) {
