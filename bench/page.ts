@@ -10,7 +10,7 @@ export const sections = {
   },
   webhook: {
     title: 'Webhooks on the embedded bus',
-    about: '`POST` of a 213-byte JSON body, keep-alive, answered 200 after the event is synced to disk.',
+    about: '`POST` of a 212-byte JSON body, keep-alive, answered 200 after the event is synced to disk.',
   },
   memory: { title: 'Memory on the embedded bus', about: '' },
   failover: {
@@ -21,7 +21,7 @@ leader serving, as in \`vedette status\`. *From outside*: from the kill to \`sta
   },
   jetstream: {
     title: 'Webhooks on NATS JetStream',
-    about: `Three webhook servers on the same nats-server, the same stream and the same connection path. Each reads a \`POST\` of 213 bytes of
+    about: `Three webhook servers on the same nats-server, the same stream and the same connection path. Each reads a \`POST\` of 212 bytes of
 JSON, makes the CloudEvent, publishes it with its \`Nats-Msg-Id\`, and answers 200 when the stream's ack is there.
 
 | server | what it is |
@@ -36,7 +36,7 @@ events/s with 1 ms of delay.
 
 All three are up all the time and take turns on the road; the order changes from round to round. Figures are medians of the rounds;
 in parentheses after a rate is the best lap, the one that others disturbed least.
-*vedette does*: how many times the other's rate of the same round, median (smallest to largest). *CPU*: all threads of the serving
+*vedette ÷ it*: the product's rate over this one's in the same round, median (smallest to largest). *CPU*: all threads of the serving
 process, user and system. *Per core*: 1 s of CPU divided by that, which is what a core that does nothing else gives. After each lap the stream
 must have at least as many new messages as were answered 200; the sender (\`bench/fire.ts\`) has one request in flight per connection.`,
   },
@@ -65,7 +65,7 @@ export function sectionText(section: Section, measured: string, results: string)
   return [`## ${title}`, about, measured, results.trim()].filter((part) => part !== '').join('\n\n')
 }
 
-/** The page with some sections replaced or added; text of people below a section's tables stays. */
+/** The page with some sections replaced or added; sections that the bench does not know, written by people, stay at its end. */
 export function pageWith(page: string, fresh: ReadonlyMap<Section, string>): string {
   const old = new Map(
     page

@@ -5,10 +5,9 @@ import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { waitFor } from '../../test/faults/rig.ts'
 import { startNats } from '../../test/servers/nats.ts'
-import { fire } from '../fire.ts'
+import { body, fire } from '../fire.ts'
 import { perSecond, table } from '../measure.ts'
 import { startVedette } from './contestants.ts'
-import { body } from './race.ts'
 import { prepareStream } from './stream.ts'
 
 const sampler = new URL('./sample.ts', import.meta.url).href

@@ -1,5 +1,5 @@
 /** Laps of all contestants in turn, and what they say of one another. */
-import { fire } from '../fire.ts'
+import { body, fire } from '../fire.ts'
 import { median, ms, percentile, perSecond, spread, table } from '../measure.ts'
 import { cpuMs } from '../process.ts'
 import { type Contestant, type Name, names, start, startProgram } from './contestants.ts'
@@ -29,9 +29,6 @@ export interface RaceOptions {
   connections: number[]
   say: (line: string) => void
 }
-
-/** 213 bytes, as in the published baseline of Argo Events. */
-export const body = JSON.stringify({ id: 4711, item: 'tea', notes: 'x'.repeat(177) })
 
 /**
  * Runs all contestants on one track; all are up all the time, one has the road. The order changes from round to round.
@@ -92,7 +89,7 @@ export const ratios = (laps: Laps, than: Name, what: 'rate' | 'core'): number[] 
     return what === 'rate' ? rate / other.rate : other.cpuUs / cpuUs
   })
 
-/** Two tables in one: what each did, and how often the product did it. */
+/** What each did, and the product against each. */
 export function raceTable(results: Map<number, Laps>): string {
   const rows = [...results].flatMap(([connections, laps]) =>
     names.map((name) => {
@@ -118,11 +115,11 @@ export function raceTable(results: Map<number, Laps>): string {
       'connections',
       'server',
       'acknowledged/s (best)',
-      'vedette does',
+      'vedette ÷ it',
       'p99 ms',
       'CPU µs/event',
       'per core/s',
-      'vedette does, per core',
+      'vedette ÷ it, per core',
     ],
     rows,
   )

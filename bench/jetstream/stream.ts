@@ -4,6 +4,7 @@ import { connect } from '@nats-io/transport-node'
 import { ensureStream, STREAM, whenLed } from '../../src/bus/jetstream/stream.ts'
 import { systemClock } from '../../src/core/clock.ts'
 import { silentLogger } from '../../src/core/log.ts'
+import { waitFor } from '../../test/faults/rig.ts'
 
 /**
  * Makes the stream as the product makes it, with a replica on each server. @returns the address of the server that leads it: with every
@@ -11,7 +12,15 @@ import { silentLogger } from '../../src/core/log.ts'
  */
 export async function prepareStream(urls: string[]): Promise<string> {
   return await asking(urls, async (jsm, version) => {
-    await whenLed(jsm, systemClock)
+    // Servers that just started have no leader yet, on a busy machine for longer than a question waits.
+    await waitFor(
+      () =>
+        whenLed(jsm, systemClock).then(
+          () => true,
+          () => false,
+        ),
+      60_000,
+    )
     const streamConfig = `replicas: ${urls.length}`
     await ensureStream(jsm, version, { streamConfig, upgrade: true, clock: systemClock, log: silentLogger })
     const { cluster } = await jsm.streams.info(STREAM)
