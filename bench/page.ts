@@ -34,10 +34,10 @@ The two are in \`bench/jetstream/rival.ts\`. Argo Events itself (Go) was measure
 events/s with 32 and with 256 connections, p99 13 to 20 ms with 32 and 77 to 170 ms with 256, 150 to 170 µs CPU per event; 340 to 370
 events/s with 1 ms of delay.
 
-All three are up all the time and take turns on the road; the order changes from round to round. Figures are medians of the rounds;
-in parentheses after a rate is the best lap, the one that others disturbed least.
-*vedette ÷ it*: the product's rate over this one's in the same round, median (smallest to largest). *CPU*: all threads of the serving
-process, user and system. *Per core*: 1 s of CPU divided by that, which is what a core that does nothing else gives. After each lap the stream
+All three are up all the time and take turns on the road; the order changes from round to round. Figures are medians of the rounds.
+*vedette ÷ it*: the product's rate over this one's in the same round, median (smallest to largest). *Best lap*: the one that the
+machine's other work disturbed least. *CPU*: all threads of the serving process, user and system. *Per core*: 1 s of CPU divided by that,
+which is what a core that does nothing else gives; of all figures it depends least on what else the machine does. After each lap the stream
 must have at least as many new messages as were answered 200; the sender (\`bench/fire.ts\`) has one request in flight per connection.`,
   },
   'jetstream-memory': {

@@ -24,7 +24,7 @@ const measure: Record<Section, () => Promise<string>> = {
   webhook: () => webhookRates({ seconds: quick ? 2 : 10, say }),
   memory: () => hostMemory({ say }),
   failover: () => failoverGaps({ kills: quick ? 5 : 50, say }),
-  jetstream: () => jetstreamRates({ seconds: quick ? 1 : 1.5, rounds: quick ? 2 : 8, say }),
+  jetstream: () => jetstreamRates({ seconds: 0.6, rounds: quick ? 2 : 15, say }),
   'jetstream-memory': () => steadyMemory({ minutes: quick ? 0.5 : 10, say }),
   'jetstream-failover': () => jetstreamFailoverGaps({ kills: quick ? 3 : 30, say }),
 }
