@@ -12,6 +12,11 @@ export const sections = {
     title: 'Webhooks on the embedded bus',
     about: '`POST` of a 212-byte JSON body, keep-alive, answered 200 after the event is synced to disk.',
   },
+  sqs: {
+    title: 'Messages of an SQS queue',
+    about: `10,000 messages on ElasticMQ, a queue server in memory on the same cores; each is published, synced to disk, and deleted. *One at a
+time* receives one, publishes it, deletes it, and takes the next.`,
+  },
   memory: { title: 'Memory on the embedded bus', about: '' },
   failover: {
     title: 'Failover on the embedded bus',

@@ -1,5 +1,5 @@
 /** The stream before the race begins, and what it says of each lap. */
-import { type JetStreamManager, jetstreamManager } from '@nats-io/jetstream'
+import { type JetStreamManager, jetstreamManager, type StreamInfo } from '@nats-io/jetstream'
 import { connect } from '@nats-io/transport-node'
 import { ensureStream, STREAM, whenLed } from '../../src/bus/jetstream/stream.ts'
 import { systemClock } from '../../src/core/clock.ts'
@@ -12,17 +12,18 @@ import { waitFor } from '../../test/faults/rig.ts'
  */
 export async function prepareStream(urls: string[]): Promise<string> {
   return await asking(urls, async (jsm, version) => {
+    let found: StreamInfo | null = null
     // Servers that just started have no leader yet, on a busy machine for longer than a question waits.
-    await waitFor(
-      () =>
-        whenLed(jsm, systemClock).then(
-          () => true,
-          () => false,
-        ),
-      60_000,
-    )
+    await waitFor(async () => {
+      try {
+        found = await whenLed(jsm, systemClock)
+        return true
+      } catch {
+        return false
+      }
+    }, 60_000)
     const streamConfig = `replicas: ${urls.length}`
-    await ensureStream(jsm, version, { streamConfig, upgrade: true, clock: systemClock, log: silentLogger })
+    await ensureStream(jsm, found, version, { streamConfig, upgrade: true, clock: systemClock, log: silentLogger })
     const { cluster } = await jsm.streams.info(STREAM)
     // startNats calls its servers n0, n1, n2, in the order of their addresses.
     return urls[Number(cluster?.leader?.slice(1) ?? 0)] ?? urls[0]!
