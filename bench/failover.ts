@@ -1,25 +1,50 @@
 import { setTimeout as pause } from 'node:timers/promises'
-import { nextLeader, startRig, waitFor } from '../test/faults/rig.ts'
+import { everyoneBack, nextLeader, startRig } from '../test/faults/rig.ts'
 import { ticking } from '../test/faults/ticks.ts'
+import { startNats } from '../test/servers/nats.ts'
+import { eventBus } from './jetstream/contestants.ts'
+import { prepareStream } from './jetstream/stream.ts'
 import { ms, percentile, schedulerDelay, table } from './measure.ts'
 
-/** Kills the leader again and again. @returns a table for docs/performance.md */
-export async function failoverGaps({ kills, say }: { kills: number; say: (line: string) => void }): Promise<string> {
-  const rig = await startRig(ticking(3))
+export interface FailoverOptions {
+  kills: number
+  say: (line: string) => void
+}
+
+/** Kills the leader again and again, on the embedded bus. @returns a table for docs/performance.md */
+export async function failoverGaps(options: FailoverOptions): Promise<string> {
+  return await gaps(3, '', options)
+}
+
+/** The same on three NATS servers, with two replicas and with three. @returns tables for docs/performance.md */
+export async function jetstreamFailoverGaps(options: FailoverOptions): Promise<string> {
+  const nats = await startNats({ nodes: 3 })
+  try {
+    await prepareStream(nats.urls)
+    const bus = eventBus(nats.urls.join(','))
+    const [two, three] = [await gaps(2, bus, options), await gaps(3, bus, options)]
+    return `Two replicas:\n\n${two}\n\nThree replicas:\n\n${three}`
+  } finally {
+    await nats.close()
+  }
+}
+
+/** @param bus an EventBus document, or nothing */
+async function gaps(replicas: number, bus: string, { kills, say }: FailoverOptions): Promise<string> {
+  const rig = await startRig(() => `${bus}${ticking(replicas)()}`)
   try {
     const outside: number[] = []
     const noise = schedulerDelay()
     let leader = await nextLeader(rig, 'clock', null)
     for (let i = 0; i < kills; i++) {
-      await waitFor(async () =>
-        (await rig.status()).eventSources[0]!.replicas.every(({ state }) => state !== 'down' && state !== 'starting'),
-      )
-      await pause(200 + Math.random() * 800)
+      await everyoneBack(rig)
+      // At no fixed place within a second, and after a standby may trust its connection.
+      await pause(1_100 + Math.random() * 900)
       process.kill(leader.pid, 'SIGKILL')
       const killedMs = performance.now()
       leader = await nextLeader(rig, 'clock', leader)
       outside.push(performance.now() - killedMs)
-      say(`failover ${i + 1}/${kills}: ${ms(outside.at(-1)!)} ms from outside`)
+      say(`failover, ${replicas} replicas, ${i + 1}/${kills}: ${ms(outside.at(-1)!)} ms from outside`)
     }
     const delay = noise.stop()
     const gaps = (await rig.status()).failovers.map(({ gapMs }) => gapMs ?? Number.NaN)

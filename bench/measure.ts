@@ -7,6 +7,12 @@ export function percentile(values: number[], share: number): number {
   return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN
 }
 
+export const median = (values: number[]): number => percentile(values, 0.5)
+
+/** The smallest and the largest of some ratios. */
+export const spread = (ratios: number[]): string =>
+  `${Math.min(...ratios).toFixed(1)} to ${Math.max(...ratios).toFixed(1)}`
+
 /** A Markdown table. */
 export function table(header: string[], rows: (string | number)[][]): string {
   const line = (cells: (string | number)[]) => `| ${cells.join(' | ')} |`

@@ -1,7 +1,7 @@
-import { readFileSync } from 'node:fs'
-import autocannon from 'autocannon'
 import { type Rig, startRig } from '../test/faults/rig.ts'
-import { ms, perSecond, schedulerDelay, table } from './measure.ts'
+import { body, type Fired, fire } from './fire.ts'
+import { ms, percentile, perSecond, schedulerDelay, table } from './measure.ts'
+import { residentMb } from './process.ts'
 
 const orders =
   (replicas: number) =>
@@ -15,7 +15,8 @@ spec:
     order: { port: "${port}", endpoint: /orders, method: POST }
 `
 
-const body = JSON.stringify({ id: 4711, item: 'tea', notes: 'x'.repeat(177) })
+const load = (rig: Rig, connections: number, seconds: number): Promise<Fired> =>
+  fire(`http://127.0.0.1:${rig.ports[0]}/orders`, { body, connections, seconds })
 
 /** Fires as many requests as are acknowledged. @returns a table for docs/performance.md */
 export async function webhookRates({
@@ -29,23 +30,14 @@ export async function webhookRates({
   for (const replicas of [1, 3]) {
     const rig = await startRig(orders(replicas))
     try {
-      await fire(rig, 32, Math.min(2, seconds))
+      await load(rig, 32, Math.min(2, seconds))
       for (const connections of [1, 32, 256]) {
         const noise = schedulerDelay()
-        const { requests, latency, non2xx } = await fire(rig, connections, seconds)
+        const { rate, latencies, others } = await load(rig, connections, seconds)
         const delay = noise.stop()
-        rows.push([
-          String(replicas),
-          String(connections),
-          perSecond(requests.average),
-          ms(latency.p50),
-          ms(latency.p99),
-          String(non2xx),
-          ms(delay.p99),
-        ])
-        say(
-          `webhook: ${replicas} replicas, ${connections} connections: ${perSecond(requests.average)}/s, p99 ${ms(latency.p99)} ms`,
-        )
+        const [p50, p99] = [0.5, 0.99].map((share) => ms(percentile(latencies, share))) as [string, string]
+        rows.push([String(replicas), String(connections), perSecond(rate), p50, p99, String(others), ms(delay.p99)])
+        say(`webhook: ${replicas} replicas, ${connections} connections: ${perSecond(rate)}/s, p99 ${p99} ms`)
       }
     } finally {
       await rig.close()
@@ -66,35 +58,16 @@ export async function hostMemory({ say }: { say: (line: string) => void }): Prom
       ['bus', await rig.busPid()],
       ...(await rig.hostPids()).map((pid, i): [string, number] => [`host ${i}`, pid]),
     ]
-    const idle = pids.map(([, pid]) => residentMb(pid))
-    await fire(rig, 32, 5)
+    const resident = () => pids.map(([, pid]) => residentMb(pid).toFixed(0))
+    const idle = resident()
+    await load(rig, 32, 5)
+    const loaded = resident()
     say('memory: measured')
     return table(
       ['process', 'idle, MB', 'after 5 s of load, MB'],
-      pids.map(([name, pid], i) => [name, idle[i]!, residentMb(pid)]),
+      pids.map(([name], i) => [name, idle[i]!, loaded[i]!]),
     )
   } finally {
     await rig.close()
-  }
-}
-
-function fire(rig: Rig, connections: number, duration: number) {
-  return autocannon({
-    url: `http://127.0.0.1:${rig.ports[0]}/orders`,
-    method: 'POST',
-    headers: { 'content-type': 'application/json' },
-    body,
-    connections,
-    duration,
-  })
-}
-
-/** Linux only: the figure is left out elsewhere. */
-function residentMb(pid: number): string {
-  try {
-    const kb = /VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]
-    return kb === undefined ? '?' : String(Math.round(Number(kb) / 1024))
-  } catch {
-    return '?'
   }
 }

@@ -45,8 +45,12 @@ interface Pending {
 /** How often time-outs are looked for: coarse, one timer for all. */
 const SWEEP_MS = 100
 
-export function createAcks(nc: NatsConnection, { clock, timeoutMs }: { clock: Clock; timeoutMs: number }): Acks {
-  const pending = new Map<string, Pending>()
+/** @param onNobody told when nobody answers for a subject, before the one who asked is */
+export function createAcks(
+  nc: NatsConnection,
+  { clock, timeoutMs, onNobody }: { clock: Clock; timeoutMs: number; onNobody: (error: VedetteError) => void },
+): Acks {
+  const pending = new Map<number, Pending>()
   const inbox = `_INBOX.${randomToken()}`
   let counter = 0
   let inFlightBytes = 0
@@ -54,15 +58,18 @@ export function createAcks(nc: NatsConnection, { clock, timeoutMs }: { clock: Cl
 
   nc.subscribe(`${inbox}.*`, {
     callback: (_, message) => {
-      const token = message.subject.slice(inbox.length + 1)
+      const token = Number(message.subject.slice(inbox.length + 1))
       const waiting = pending.get(token)
       if (waiting === undefined) return
       forget(token, waiting)
-      answered(waiting, message)
+      const nobody = unanswered(message)
+      if (nobody === null) return answered(waiting, message)
+      onNobody(nobody)
+      waiting.reject(nobody)
     },
   })
 
-  const forget = (token: string, { bytes }: Pending) => {
+  const forget = (token: number, { bytes }: Pending) => {
     if (pending.delete(token)) inFlightBytes -= bytes
   }
 
@@ -87,7 +94,7 @@ export function createAcks(nc: NatsConnection, { clock, timeoutMs }: { clock: Cl
   return {
     request(subject, payload, headers) {
       return new Promise((resolve, reject) => {
-        const token = (counter++).toString(36)
+        const token = counter++
         const waiting = { resolve, reject, bytes: payload.byteLength, dueMs: clock.monotonic() + timeoutMs }
         pending.set(token, waiting)
         inFlightBytes += waiting.bytes
@@ -120,11 +127,13 @@ export function createAcks(nc: NatsConnection, { clock, timeoutMs }: { clock: Cl
   }
 }
 
+/** The server's answer in the place of a stream that is not there, or null. */
+function unanswered(message: Msg): VedetteError | null {
+  if (message.data.length > 0 || message.headers?.code !== 503) return null
+  return fail('BUS_UNAVAILABLE', 'no stream takes this subject: it is missing, or has no leader now')
+}
+
 function answered({ resolve, reject }: Pending, message: Msg): void {
-  if (message.data.length === 0 && message.headers?.code === 503) {
-    reject(fail('BUS_UNAVAILABLE', 'no stream takes this subject: it is missing, or has no leader now'))
-    return
-  }
   try {
     resolve(JSON.parse(message.string()) as PubAck)
   } catch {
@@ -134,18 +143,11 @@ function answered({ resolve, reject }: Pending, message: Msg): void {
 
 /** The library asks its headers for one thing only when it publishes: their bytes. */
 function encoded(headers: Headers): MsgHdrs {
-  const bytes = Buffer.from(headerText(headers))
-  return { encode: () => bytes } as unknown as MsgHdrs
-}
-
-function headerText(headers: Headers): string {
   let text = 'NATS/1.0\r\n'
   for (const name in headers) text += `${name}: ${headers[name]}\r\n`
-  return `${text}\r\n`
+  const bytes = Buffer.from(`${text}\r\n`)
+  return { encode: () => bytes } as unknown as MsgHdrs
 }
-
-/** How many bytes the headers take on the wire. */
-export const headerBytes = (headers: Headers): number => Buffer.byteLength(headerText(headers))
 
 function randomToken(): string {
   return Buffer.from(crypto.getRandomValues(new Uint8Array(12))).toString('hex')

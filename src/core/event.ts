@@ -1,4 +1,4 @@
-import { createHash, randomBytes } from 'node:crypto'
+import { createHash, randomUUID } from 'node:crypto'
 import { goJsonString } from './json.ts'
 
 /** The attributes of an event on the bus (CloudEvents 1.0, https://github.com/cloudevents/spec, structured JSON). */
@@ -20,13 +20,26 @@ export interface EventAttributes {
  * `data_base64`, and `<`, `>`, `&` escaped as Go's encoder does.
  * @param data the payload, the bytes of a JSON value
  */
-export function encodeEvent(attributes: EventAttributes, data: Uint8Array): Buffer {
-  const { id, source, type, subject, timeMs } = attributes
-  return Buffer.from(
-    `{"specversion":"1.0","id":${goJsonString(id)},"source":${goJsonString(uriReference(source))}` +
-      `,"type":${goJsonString(type)},"subject":${goJsonString(subject)},"datacontenttype":"application/json"` +
-      `,"time":"${rfc3339Nano(timeMs)}","data_base64":"${Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString('base64')}"}`,
-  )
+export function encodeEvent({ id, timeMs, ...common }: EventAttributes, data: Uint8Array): Buffer {
+  return eventEncoder(common)(id, timeMs, data)
+}
+
+/** {@link encodeEvent} for many events of one entry: what they have in common is made once. */
+export function eventEncoder({
+  source,
+  type,
+  subject,
+}: Omit<EventAttributes, 'id' | 'timeMs'>): (id: string, timeMs: number, data: Uint8Array) => Buffer {
+  const common =
+    `,"source":${goJsonString(uriReference(source))},"type":${goJsonString(type)},"subject":${goJsonString(subject)}` +
+    ',"datacontenttype":"application/json","time":"'
+  const timeText = timeWriter()
+  return (id, timeMs, data) => {
+    const base64 = Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString('base64')
+    return Buffer.from(
+      `{"specversion":"1.0","id":${goJsonString(id)}${common}${timeText(timeMs)}","data_base64":"${base64}"}`,
+    )
+  }
 }
 
 /** An event read back from the bus. */
@@ -58,18 +71,30 @@ export function eventId(namespace: string, eventSource: string, entry: string, s
   return createHash('sha256').update(`${namespace}/${eventSource}/${entry}/${sourceId}`).digest('hex').slice(0, 32)
 }
 
-/** An id for something that has no identity of its own: 32 random hex digits. */
+/** An id for something that has no identity of its own, as upstream makes them: the 32 hex digits of a random UUID (RFC 9562 §5.4). */
 export function randomId(): string {
-  return randomBytes(16).toString('hex')
+  return randomUUID().replaceAll('-', '')
 }
 
 /** RFC 3339 in UTC with up to nanoseconds and no trailing zeros in the fraction (Go's RFC3339Nano). */
 export function rfc3339Nano(timeMs: number): string {
-  const whole = Math.floor(timeMs)
-  const micros = Math.floor((timeMs - whole) * 1000)
-  const iso = new Date(whole).toISOString()
-  const fraction = `${iso.slice(20, 23)}${String(micros).padStart(3, '0')}`.replace(/0+$/, '')
-  return `${iso.slice(0, 19)}${fraction === '' ? '' : `.${fraction}`}Z`
+  return timeWriter()(timeMs)
+}
+
+/** {@link rfc3339Nano} for many times: the second, which costs most, is written once as long as it lasts. */
+function timeWriter(): (timeMs: number) => string {
+  let second = Number.NaN
+  let text = ''
+  return (timeMs) => {
+    const whole = Math.floor(timeMs)
+    const now = Math.floor(whole / 1000)
+    if (now !== second) {
+      second = now
+      text = new Date(now * 1000).toISOString().slice(0, 19)
+    }
+    const micros = (whole - now * 1000) * 1000 + Math.floor((timeMs - whole) * 1000)
+    return micros === 0 ? `${text}Z` : `${text}.${String(micros).padStart(6, '0').replace(/0+$/, '')}Z`
+  }
 }
 
 /** CloudEvents `source` is a URI-reference: what RFC 3986 does not allow in a path is percent-encoded. */

@@ -54,6 +54,31 @@ test('once unsure, a refusal to take it now does not prove that it is not stored
   assert.deepEqual(await appender.append(member('a')), { outcome: 'stored', seq: 7 })
 })
 
+test('a batch that gets no answer holds up none of those behind it', async () => {
+  const { bus, batches } = scripted((batch) =>
+    batch.some(({ id }) => id.startsWith('slow'))
+      ? new Promise(() => {})
+      : batch.map(() => ({ outcome: 'stored', seq: 1 })),
+  )
+  const appender = createAppender({ bus, source, clock: systemClock })
+  for (let i = 0; i < 20; i++) {
+    void appender.append(member(`slow ${i}`))
+    while (batches.length <= i) await new Promise((resolve) => setImmediate(resolve))
+  }
+  assert.equal((await appender.append(member('a'))).outcome, 'stored')
+  assert.equal(appender.pending, 20)
+})
+
+test('what is repeated at the same moment leaves in one batch again', async () => {
+  const { bus, batches } = scripted((batch, call) => batch.map(() => (call === 0 ? unknown : { outcome: 'duplicate' })))
+  const appender = createAppender({ bus, source, clock: systemClock, retryMs: 1 })
+  await Promise.all(['a', 'b', 'c'].map((id) => appender.append(member(id))))
+  assert.deepEqual(
+    batches.map((batch) => batch.length),
+    [3, 3],
+  )
+})
+
 test('unavailable at the first attempt is told at once', async () => {
   const { bus, batches } = scripted((batch) => batch.map(() => unavailable))
   const appender = createAppender({ bus, source, clock: systemClock })

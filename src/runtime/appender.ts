@@ -28,7 +28,6 @@ export function createAppender({
   source,
   clock,
   maxBatch = 256,
-  maxBatchesInFlight = 8,
   maxPending = 10_000,
   maxPendingBytes = 64 * 2 ** 20,
   settleMs = 8_000,
@@ -38,7 +37,6 @@ export function createAppender({
   source: SourceRef
   clock: Clock
   maxBatch?: number
-  maxBatchesInFlight?: number
   maxPending?: number
   maxPendingBytes?: number
   /** How long an unknown outcome is chased before the sender is told to retry. Below common senders' time-outs (10 s). */
@@ -47,7 +45,6 @@ export function createAppender({
 }): Appender {
   const queue: Waiting[] = []
   const drained: (() => void)[] = []
-  let batches = 0
   let pending = 0
   let pendingBytes = 0
   let scheduled = false
@@ -67,24 +64,26 @@ export function createAppender({
       const error = 'error' in outcome ? outcome.error : fail('OUTCOME_UNKNOWN', 'the bus did not answer')
       return settle(waiting, { outcome: 'unknown', error })
     }
-    clock.after(retryMs, () => {
-      queue.push(waiting)
-      flush()
-    })
+    clock.after(retryMs, () => enqueue(waiting))
   }
 
   const flush = () => {
     scheduled = false
-    while (queue.length > 0 && batches < maxBatchesInFlight) {
+    while (queue.length > 0) {
       const batch = queue.splice(0, maxBatch)
-      batches++
       const members = batch.map((waiting) => waiting.member)
       bus.append(source, members).then((outcomes) => {
-        batches--
-        for (const [i, waiting] of batch.entries()) judge(waiting, outcomes[i]!)
-        flush()
+        for (let i = 0; i < batch.length; i++) judge(batch[i]!, outcomes[i]!)
       })
     }
+  }
+
+  /** One turn of the event loop gathers what comes together into one batch. */
+  const enqueue = (waiting: Waiting) => {
+    queue.push(waiting)
+    if (scheduled) return
+    scheduled = true
+    setImmediate(flush)
   }
 
   return {
@@ -97,11 +96,7 @@ export function createAppender({
       pending++
       pendingBytes += bytes
       return new Promise((resolve) => {
-        queue.push({ member, bytes, since: clock.monotonic(), unsure: false, resolve })
-        if (scheduled) return
-        scheduled = true
-        // One turn of the event loop gathers what arrived together into one batch.
-        setImmediate(flush)
+        enqueue({ member, bytes, since: clock.monotonic(), unsure: false, resolve })
       })
     },
     drain: () => (pending === 0 ? Promise.resolve() : new Promise((done) => drained.push(done))),

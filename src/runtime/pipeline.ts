@@ -2,7 +2,7 @@
 import type { Advance, Append, Outcome } from '../bus/bus.ts'
 import type { Clock } from '../core/clock.ts'
 import { fail, type VedetteError } from '../core/errors.ts'
-import { encodeEvent, eventId, randomId } from '../core/event.ts'
+import { eventEncoder, eventId, randomId } from '../core/event.ts'
 import type { Logger } from '../core/log.ts'
 import { type CompiledFilter, compileFilter } from '../filter/filter.ts'
 import type { Filter } from '../manifest/manifest.ts'
@@ -73,6 +73,8 @@ export function createPipeline({
   let behind: { call: number; position: StoredPosition } | null = null
   let cancelFlush: (() => void) | null = null
 
+  const encode = eventEncoder({ source: eventSource, type: eventType, subject: entry })
+
   const stored = (at: unknown): StoredPosition => ({ f: fingerprint, p: at })
 
   const append = async (member: Append | Advance): Promise<Outcome> => {
@@ -126,7 +128,7 @@ export function createPipeline({
       return { id, outcome: 'duplicate' }
     }
     const data = typeof event.data === 'string' ? Buffer.from(event.data) : event.data
-    const bytes = encodeEvent({ id, source: eventSource, type: eventType, subject: entry, timeMs: clock.now() }, data)
+    const bytes = encode(id, clock.now(), data)
     const member: Append = { entry, id, sourceId, event: bytes }
     if (event.position !== undefined) {
       member.position = stored(event.position)

@@ -6,7 +6,7 @@ import { type Acks, createAcks } from '../../clients/nats-acks.ts'
 import { ensureBucket, type NatsKv, natsKv } from '../../clients/nats-kv.ts'
 import { backoffMs } from '../../core/backoff.ts'
 import type { Clock } from '../../core/clock.ts'
-import { fail, isVedetteError, messageOf, type VedetteError } from '../../core/errors.ts'
+import { fail, messageOf, type VedetteError } from '../../core/errors.ts'
 import type { Logger } from '../../core/log.ts'
 import { type Append, type Bus, type BusStatus, type Fenced, type Outcome, type SourceRef, sourceKey } from '../bus.ts'
 import { claimTerm, newestRecord } from './claim.ts'
@@ -157,34 +157,25 @@ export function openJetStream({
     const nc = await client.connection
     const { jetstream, jetstreamManager } = await import('@nats-io/jetstream')
     const jsm = await jetstreamManager(nc, { checkAPI: false, timeout: API_TIMEOUT_MS })
-    const acks = createAcks(nc, { clock, timeoutMs: ackTimeoutMs })
+    const acks = createAcks(nc, { clock, timeoutMs: ackTimeoutMs, onNobody })
     link = {
       nc,
       acks,
       jsm,
       js: jetstream(nc, { timeout: API_TIMEOUT_MS }),
-      sender: createSender(watched(acks), clock),
+      sender: createSender(acks, clock),
       manyFilters: atLeast(nc.info?.version ?? '', 2, 10),
     }
     settle()
   }
 
   /** Nobody answering for the stream's subjects is noticed at once. */
-  const watched = (acks: Acks): Pick<Acks, 'request' | 'publish'> => ({
-    publish: acks.publish,
-    async request(...args) {
-      try {
-        return await acks.request(...args)
-      } catch (error) {
-        if (isVedetteError(error, 'BUS_UNAVAILABLE') && !closing.signal.aborted) {
-          trouble = error.message
-          show()
-          settle()
-        }
-        throw error
-      }
-    },
-  })
+  const onNobody = (error: VedetteError) => {
+    if (closing.signal.aborted) return
+    trouble = error.message
+    show()
+    settle()
+  }
 
   const forget = client.onStatus((now) => {
     if (!now.connected) link?.acks.broken(`the connection to NATS broke: ${now.error}`)
@@ -215,13 +206,13 @@ export function openJetStream({
     return Math.max(1, most - HEADER_ROOM)
   }
 
-  const appendOne = async (source: SourceRef, member: Append): Promise<Outcome> => {
-    const refused = unstorable(member, maxEventBytes())
+  const appendOne = async (source: SourceRef, member: Append, maxBytes: number): Promise<Outcome> => {
+    const refused = unstorable(member, maxBytes)
     if (refused !== null) return refused
     try {
       const full = room(member.event.byteLength)
       if (full !== null) return { outcome: 'unavailable', error: full }
-      const ack = await live().sender.single(eventMessage(source, { ...member, position: undefined }))
+      const ack = await live().sender.single(eventMessage(source, member))
       return refusal(ack) ?? (ack.duplicate ? { outcome: 'duplicate' } : { outcome: 'stored', seq: ack.seq })
     } catch (error) {
       return failure(error)
@@ -277,7 +268,10 @@ export function openJetStream({
     async appendFenced(fence, batch) {
       return await ours(fence).append(batch)
     },
-    append: (source, batch) => Promise.all(batch.map((member) => appendOne(source, member))),
+    append(source, batch) {
+      const maxBytes = maxEventBytes()
+      return Promise.all(batch.map((member) => appendOne(source, member, maxBytes)))
+    },
     tail: async (source, entry, limit) => await readTail(live(), source, entry, limit),
     read: (options = {}) =>
       readLog(

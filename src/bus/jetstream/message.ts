@@ -1,5 +1,5 @@
 /** An event as it goes onto the wire, and as it comes back. Sensors look at subject, id and body, which are upstream's. */
-import { type Headers, headerBytes } from '../../clients/nats-acks.ts'
+import type { Headers } from '../../clients/nats-acks.ts'
 import { fail } from '../../core/errors.ts'
 import { decodeEvent } from '../../core/event.ts'
 import { type Append, type Outcome, type SourceRef, type Stored, subjectOf } from '../bus.ts'
@@ -11,17 +11,17 @@ export interface Message {
   headers: Headers
 }
 
-/** Kept free of the server's limit on a message for the headers beside the event, bytes. */
-export const HEADER_ROOM = 4096
-/** A header longer than this does not travel: a position goes into the record instead, a source id is cut. */
+/** A header longer than this, in bytes, does not travel: a position goes into the record instead, a source id is cut, an id is refused. */
 const LONGEST_HEADER = 1024
+/** Kept free of the server's limit on a message for the headers beside the event, bytes: three long ones, and the short rest. */
+export const HEADER_ROOM = 4 * LONGEST_HEADER
 
 /** @param term absent for active-active entries, whose events carry no position */
 export function eventMessage(source: SourceRef, member: Append, term?: number): Message {
   const headers: Headers = { [header.id]: member.id, [header.namespace]: source.namespace }
   if (member.sourceId !== undefined) headers[header.sourceId] = headerText(member.sourceId).slice(0, LONGEST_HEADER)
   if (term !== undefined) headers[header.term] = term
-  const position = positionHeader(member)
+  const position = term === undefined ? null : positionHeader(member)
   if (position !== null) headers[header.position] = position
   return { subject: subjectOf(source, member.entry), payload: member.event, headers }
 }
@@ -43,7 +43,7 @@ export function unstorable(member: Append, maxEventBytes: number): Outcome | nul
       error: fail('EVENT_TOO_LARGE', `${message}; make the payload smaller, filter it, or raise max_payload of NATS`),
     }
   }
-  if (id === '' || id.length > 1024 || /[\u0000-\u001f\u007f]/.test(id)) {
+  if (id === '' || Buffer.byteLength(id) > LONGEST_HEADER || /[\u0000-\u001f\u007f]/.test(id)) {
     return {
       outcome: 'refused',
       error: fail('EVENT_INVALID', `the id ${JSON.stringify(id.slice(0, 100))} fits no header`),
@@ -53,12 +53,6 @@ export function unstorable(member: Append, maxEventBytes: number): Outcome | nul
     return {
       outcome: 'refused',
       error: fail('EVENT_INVALID', `the name ${JSON.stringify(entry)} fits no NATS subject`),
-    }
-  }
-  if (headerBytes(eventMessage({ namespace: '', name: '' }, member, 1).headers) > HEADER_ROOM - 512) {
-    return {
-      outcome: 'refused',
-      error: fail('EVENT_TOO_LARGE', `the id and position of ${id.slice(0, 100)} are too long`),
     }
   }
   return null

@@ -79,7 +79,7 @@ async function answerTo(
   const { slot, params } = found
   const serving = slot.current ?? (await slot.wait(shared.limits.handOverMs))
   if (serving === null) return tryAgain('endpoint is inactive')
-  const refused = await refuse(serving, incoming)
+  const refused = (await serving.guard?.(incoming.headers.authorization)) ?? refuse(serving, incoming)
   if (refused !== null) return refused
   return await serve(shared, serving, incoming, response, target, params)
 }
@@ -94,11 +94,9 @@ function pick(routes: Routes, { path, search }: Target): { slot: Slot; params: R
   return { status: 404, body: '404 page not found\n', headers: { 'X-Content-Type-Options': 'nosniff' } }
 }
 
-/** Why a request is not let in, judged by its headers alone. */
-async function refuse({ route, guard, takeToken }: Registration, incoming: IncomingMessage): Promise<Final | null> {
+/** Why a request that may come in is not let in, judged by its headers alone. */
+function refuse({ route, takeToken }: Registration, incoming: IncomingMessage): Final | null {
   const { headers, method = '' } = incoming
-  const unauthorized = guard === undefined ? null : await guard(headers.authorization)
-  if (unauthorized !== null) return unauthorized
   if (route.methods !== undefined && !route.methods.includes(method)) {
     return { status: 405, body: 'http method does not match', headers: { Allow: route.methods.join(', ') } }
   }
