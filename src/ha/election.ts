@@ -139,6 +139,8 @@ export function wakeAt(state: Election, config: ElectionConfig): number {
 
 function lockAnswered(state: Draft, now: number, { timing }: ElectionConfig): void {
   state.call = null
+  if (state.failures > 0 && now - state.answeredAt > timing.renewDeadlineMs) state.backAt = now
+  state.answeredAt = now
   state.failures = 0
   state.nextAt = now + timing.retryMs
 }
