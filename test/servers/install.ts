@@ -3,6 +3,13 @@
  * package client. What is there is left alone. Ends with exit code 1 when one could not be installed.
  */
 import { serversDir } from './cache.ts'
+import {
+  controlPlane,
+  installKubernetes,
+  KUBERNETES_VERSION,
+  kubernetesBinaries,
+  nodeBinaries,
+} from './kubernetes/build.ts'
 import { installDebianNats, installNats, NATS_VERSION, natsBinary } from './nats.ts'
 
 interface Installable {
@@ -25,6 +32,12 @@ const catalogue: Installable[] = [
     needs: 'apt-get and dpkg',
     present: () => natsBinary('debian') !== null,
     install: installDebianNats,
+  },
+  {
+    name: `Kubernetes ${KUBERNETES_VERSION} (takes long: ten minutes to half an hour)`,
+    needs: 'Go',
+    present: () => kubernetesBinaries([...controlPlane, ...nodeBinaries]) !== null,
+    install: installKubernetes,
   },
 ]
 
