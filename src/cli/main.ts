@@ -10,6 +10,7 @@ const commands: Record<string, () => Promise<{ default: (program: Command) => vo
   explain: () => import('./explain.ts'),
   types: () => import('./types.ts'),
   filter: () => import('./filter.ts'),
+  render: () => import('./render.ts'),
   status: () => import('./status.ts'),
   tail: () => import('./tail.ts'),
   send: () => import('./send.ts'),

@@ -1,0 +1,42 @@
+/** What the controller is told by its environment and its configuration file. */
+import type { BusVersion } from './eventBus/versions.ts'
+import { shippedVersions } from './eventBus/versions.ts'
+
+export interface Settings {
+  /** Image of EventSource Pods. */
+  image: string
+  imagePullPolicy: string
+  /** Upstream's image, for Sensor Pods; null: Sensors are left alone. */
+  sensorImage: string | null
+  jetstream: {
+    /** Text of the server's `jetstream {}` block. */
+    settings: string
+    /** YAML text. */
+    streamConfig: string
+    versions: BusVersion[]
+    /** Of the servers, when there are three or more and the object names none. */
+    priorityClassName?: string | undefined
+  }
+}
+
+/** Until a registry is chosen at release, an image of this name is expected on the nodes or given by environment. */
+export const DEFAULT_IMAGE = 'vedette:latest'
+/** The last upstream release that the Sensors of this version were checked against. */
+export const DEFAULT_SENSOR_IMAGE = 'quay.io/argoproj/argo-events:v1.9.11'
+
+/** Upstream's shipped values. */
+export const shippedJetstream = {
+  settings: 'max_memory_store: -1\nmax_file_store: 1TB\n',
+  streamConfig: 'maxMsgs: 50000\nmaxAge: 168h\nmaxBytes: -1\nreplicas: 3\nduplicates: 300s\nretention: 0\ndiscard: 0\n',
+  versions: shippedVersions,
+}
+
+/** @param env VEDETTE_IMAGE, IMAGE_PULL_POLICY, ARGO_EVENTS_IMAGE (of Sensors), SENSORS (`false`: leave Sensors alone), EVENTBUS_PRIORITY_CLASS */
+export function settingsFrom(env: Record<string, string | undefined>): Settings {
+  return {
+    image: env.VEDETTE_IMAGE || DEFAULT_IMAGE,
+    imagePullPolicy: env.IMAGE_PULL_POLICY || 'Always',
+    sensorImage: env.SENSORS === 'false' ? null : env.ARGO_EVENTS_IMAGE || DEFAULT_SENSOR_IMAGE,
+    jetstream: { ...shippedJetstream, priorityClassName: env.EVENTBUS_PRIORITY_CLASS || undefined },
+  }
+}
