@@ -11,6 +11,7 @@ const commands: Record<string, () => Promise<{ default: (program: Command) => vo
   types: () => import('./types.ts'),
   filter: () => import('./filter.ts'),
   render: () => import('./render.ts'),
+  manifests: () => import('./manifests.ts'),
   status: () => import('./status.ts'),
   tail: () => import('./tail.ts'),
   send: () => import('./send.ts'),
