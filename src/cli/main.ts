@@ -12,6 +12,7 @@ const commands: Record<string, () => Promise<{ default: (program: Command) => vo
   filter: () => import('./filter.ts'),
   render: () => import('./render.ts'),
   manifests: () => import('./manifests.ts'),
+  controller: () => import('./controller.ts'),
   status: () => import('./status.ts'),
   tail: () => import('./tail.ts'),
   send: () => import('./send.ts'),

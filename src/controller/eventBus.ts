@@ -2,18 +2,11 @@
 import { isVedetteError } from '../core/errors.ts'
 import type { KubeObject } from '../kube/resources.ts'
 import type { BusConfig } from './busConfig.ts'
+import { type Condition, condition, warning } from './conditions.ts'
 import { secretNames } from './eventBus/credentials.ts'
 import { type JetstreamInput, jetstreamConfig, jetstreamObjects, type Plan, planOf } from './eventBus/jetstream.ts'
 import { canFence, findVersion } from './eventBus/versions.ts'
 import { compact } from './objects.ts'
-
-/** A condition of a status without its time. */
-export interface Condition {
-  type: string
-  status: 'True' | 'False' | 'Unknown'
-  reason?: string
-  message?: string
-}
 
 export interface PlannedBus {
   /** In the order in which they are applied; Secrets with random content are not among them. */
@@ -29,13 +22,8 @@ export type BusInput = JetstreamInput
 
 export function planBus(input: BusInput): PlannedBus {
   const { kind, spec, namespace, name } = input.bus
-  const configured: Condition = { type: 'Configured', status: 'True' }
-  const exotic: Condition = {
-    type: 'Deployed',
-    status: 'True',
-    reason: 'Skipped',
-    message: 'Skip deployment because of using exotic config.',
-  }
+  const configured = condition('Configured', 'True')
+  const exotic = condition('Deployed', 'True', 'Skipped', 'Skip deployment because of using exotic config.')
   if (kind === 'jetstream') return native(input)
   if (kind === 'nats') return endOfLife(configured)
   const config: BusConfig =
@@ -52,7 +40,7 @@ function topicOf(kafka: unknown, namespace: string, name: string): string {
 function endOfLife(configured: Condition): PlannedBus {
   const message =
     'NATS Streaming is at its end of life and not supported: make an EventBus with jetstream, see docs/migrate.md. What is deployed is left alone.'
-  const deployed: Condition = { type: 'Deployed', status: 'False', reason: 'NatsStreamingNotSupported', message }
+  const deployed = condition('Deployed', 'False', 'NatsStreamingNotSupported', message)
   return { objects: [], config: null, ours: null, conditions: [configured, deployed] }
 }
 
@@ -68,25 +56,17 @@ function native(input: BusInput): PlannedBus {
       config: { jetstream },
       ours: { jetstream: { ...jetstream, tls } },
       conditions: [
-        { type: 'Configured', status: 'True' },
-        { type: 'Deployed', status: 'True', reason: 'Succeeded', message: 'JetStream is deployed' },
+        condition('Configured', 'True'),
+        condition('Deployed', 'True', 'Succeeded', 'JetStream is deployed'),
         ...risks(plan),
         ...fencing(version.natsImage, canFence(version), plan),
       ],
     }
   } catch (error) {
     if (!isVedetteError(error, 'SPEC_INVALID')) throw error
-    const configured: Condition = { type: 'Configured', status: 'False', reason: 'InvalidSpec', message: error.message }
-    return { objects: [], config: null, ours: null, conditions: [configured] }
+    const conditions = [condition('Configured', 'False', 'InvalidSpec', error.message)]
+    return { objects: [], config: null, ours: null, conditions }
   }
-}
-
-/**
- * Warnings are conditions that are there, and True, only when something is wrong: upstream's Sensor controller takes a bus as
- * ready when every condition is True.
- */
-function warning(type: string, reason: string, message: string): Condition {
-  return { type, status: 'True', reason, message }
 }
 
 /** Upstream's advice for production. */

@@ -1,5 +1,6 @@
 /** EventSource → Deployment, Service, PodDisruptionBudget and what its Lease needs. Pure: no API, the same input gives the same objects. */
 
+import { leaseName } from '../ha/locks/kubernetes-lease.ts'
 import type { KubeObject } from '../kube/resources.ts'
 import type { EventSource } from '../manifest/manifest.ts'
 import type { BusConfig } from './busConfig.ts'
@@ -38,11 +39,6 @@ export function eventSourceObjects(input: EventSourceInput): KubeObject[] {
 
 export function deploymentName(source: { name: string }): string {
   return `${source.name}-eventsource`
-}
-
-/** Upstream's name of the Lease, so that its Pods and ours stand in one election. */
-export function leaseName(source: { name: string }): string {
-  return `eventsource-${source.name}`
 }
 
 /** Whether its replicas elect by Kubernetes Lease: always on Kafka, and where the annotation says `k8s`. */
@@ -170,7 +166,7 @@ function leaseAccess(owner: Owner, serviceAccount: string): KubeObject[] {
       kind: 'Role',
       metadata: { name },
       rules: [
-        { ...rule, resourceNames: [leaseName(owner)], verbs: ['get', 'update'] },
+        { ...rule, resourceNames: [leaseName(owner.name)], verbs: ['get', 'update'] },
         { ...rule, verbs: ['create'] },
       ],
     }),

@@ -1,4 +1,9 @@
 /** What the controller is told by its environment and its configuration file. */
+import { readFile } from 'node:fs/promises'
+import { z } from 'zod'
+import { fail } from '../core/errors.ts'
+import { plainValue } from '../manifest/tree.ts'
+import { parseYaml } from '../manifest/yaml.ts'
 import type { BusVersion } from './eventBus/versions.ts'
 import { shippedVersions } from './eventBus/versions.ts'
 
@@ -39,4 +44,47 @@ export function settingsFrom(env: Record<string, string | undefined>): Settings 
     sensorImage: env.SENSORS === 'false' ? null : env.ARGO_EVENTS_IMAGE || DEFAULT_SENSOR_IMAGE,
     jetstream: { ...shippedJetstream, priorityClassName: env.EVENTBUS_PRIORITY_CLASS || undefined },
   }
+}
+
+const text = z.string()
+const configuration = z.object({
+  eventBus: z
+    .object({
+      jetstream: z
+        .object({
+          settings: text.optional(),
+          streamConfig: text.optional(),
+          versions: z
+            .array(
+              z.object({
+                version: text,
+                natsImage: text,
+                metricsExporterImage: text,
+                configReloaderImage: text,
+                startCommand: text,
+              }),
+            )
+            .optional(),
+        })
+        .optional(),
+    })
+    .optional(),
+})
+
+/** The environment, and over our own values those of upstream's configuration file where there is one. @throws SPEC_INVALID */
+export async function readSettings(env: Record<string, string | undefined>, file: string): Promise<Settings> {
+  const settings = settingsFrom(env)
+  const content = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return null
+    throw fail('SPEC_INVALID', `${file}: cannot be read (${error.code ?? error.message})`)
+  })
+  if (content === null) return settings
+  const { documents, problems } = parseYaml(content)
+  const result = configuration.safeParse(documents[0] === undefined ? {} : (plainValue(documents[0]) ?? {}))
+  if (problems.length > 0 || !result.success) {
+    const [issue] = result.success ? [] : result.error.issues
+    const what = issue === undefined ? problems[0]!.message : `${issue.path.join('.')}: ${issue.message}`
+    throw fail('SPEC_INVALID', `${file}: ${what}; compare it with the ConfigMap of deploy/install.yaml`)
+  }
+  return { ...settings, jetstream: { ...settings.jetstream, ...result.data.eventBus?.jetstream } }
 }

@@ -21,7 +21,8 @@ export const WEBHOOK_NAME = 'webhook.argo-events.argoproj.io'
 export const WEBHOOK_CERTS = 'events-webhook-certs'
 
 const ours = ['eventsources', 'eventbus', 'sensors']
-const watched = ['get', 'list', 'watch', 'create', 'patch']
+const watched = ['get', 'list', 'watch', 'create', 'patch', 'update']
+const applied = ['get', 'create', 'patch', 'delete']
 
 /** In every namespace that it looks after. */
 export const rules: Rule[] = [
@@ -31,6 +32,7 @@ export const rules: Rule[] = [
     ours.map((plural) => `${plural}/status`),
     ['patch'],
   ),
+  // For the owner references of what it makes, where the API server asks for it.
   rule(
     'argoproj.io',
     ours.map((plural) => `${plural}/finalizers`),
@@ -38,13 +40,12 @@ export const rules: Rule[] = [
   ),
   rule('apps', ['deployments', 'statefulsets'], watched),
   rule('', ['services'], [...watched, 'delete']),
-  rule('', ['configmaps'], ['create', 'patch']),
-  // Neither list nor watch: it reads the ones that objects name, to say which is missing.
-  rule('', ['secrets'], ['get', 'create', 'patch']),
-  rule('policy', ['poddisruptionbudgets'], ['create', 'patch', 'delete']),
-  rule('rbac.authorization.k8s.io', ['roles', 'rolebindings'], ['create', 'patch', 'delete']),
-  rule('batch', ['jobs'], ['get', 'create', 'delete']),
-  // Nobody may grant what he has not: the Roles of EventSources that elect by Lease.
+  // Neither list nor watch: it makes those of buses, and looks at those that objects name, to say which is missing.
+  rule('', ['configmaps', 'secrets'], ['get', 'create', 'patch', 'update']),
+  rule('policy', ['poddisruptionbudgets'], applied),
+  rule('rbac.authorization.k8s.io', ['roles', 'rolebindings'], applied),
+  rule('batch', ['jobs'], ['get', 'create']),
+  // Its own; and nobody may grant what he has not: the Roles of EventSources that elect by Lease.
   rule('coordination.k8s.io', ['leases'], ['get', 'create', 'update']),
 ]
 

@@ -1,0 +1,149 @@
+/** Brings what an EventSource needs into being, and says in its status how that stands. Level-based: it looks at what is there now. */
+import { messageOf } from '../../core/errors.ts'
+import { leaseName } from '../../ha/locks/kubernetes-lease.ts'
+import { type KubeObject, resources } from '../../kube/resources.ts'
+import type { EventSource } from '../../manifest/manifest.ts'
+import { loadSource } from '../../sources/index.ts'
+import type { Applier } from '../apply.ts'
+import type { BusConfig } from '../busConfig.ts'
+import { type Cluster, isOwnedBy } from '../cluster.ts'
+import { type Condition, condition } from '../conditions.ts'
+import { eventSourceObjects, usesLease } from '../eventSource.ts'
+import { ownerLabels } from '../objects.ts'
+import { missingTypes } from '../render.ts'
+import { type StatusOf, writeStatus } from '../status.ts'
+import { availability, deploymentOf, readyText } from './availability.ts'
+import { findBus } from './bus.ts'
+import { readObject, sayError } from './read.ts'
+
+/** @throws what could not be done, to be tried again; the status says it already */
+export async function reconcileEventSource(cluster: Cluster, applier: Applier, object: KubeObject): Promise<void> {
+  const { source, errors } = await readObject(object)
+  const write = (status: StatusOf) => writeStatus(cluster, resources.eventsources, object, status)
+  const invalid = (reason: string, message: string) =>
+    write({ conditions: [condition('SourcesProvided', 'False', reason, message), condition('Deployed', 'Unknown')] })
+  if (source === null || errors.length > 0)
+    return await invalid('InvalidEventSource', invalidText(object.metadata.name, errors))
+  const missing = missingTypes(source)
+  if (missing.length > 0) {
+    return await invalid(
+      'TypeNotSupported',
+      `not in this version: ${missing.join(', ')}. What is deployed is left alone.`,
+    )
+  }
+  const provided = sourcesProvided(source)
+  const { planned, trouble } = await findBus(cluster, source.namespace, source.eventBusName)
+  const strategy = await strategyOf(source)
+  if (trouble !== undefined) return await write({ conditions: [provided, trouble], strategy })
+  const bus = planned.ours!
+  const failed = await applyAll(cluster, applier, object, source, bus)
+  const deployed = failed?.condition ?? condition('Deployed', 'True')
+  const deployment = deploymentOf(cluster, object)
+  await write({
+    conditions: [provided, deployed, await availability(cluster, deployment, [source.spec])],
+    strategy,
+    ready: readyText(deployment, source.replicas),
+    replicas: (deployment?.status as { replicas?: number } | undefined)?.replicas ?? 0,
+    selector: Object.entries(ownerLabels({ kind: 'EventSource', ...source }))
+      .map(([key, value]) => `${key}=${value}`)
+      .join(),
+    ...(await leadOf(cluster, source, bus)),
+  })
+  if (failed !== null) throw failed.error
+}
+
+/** Upstream's words, then ours. */
+function invalidText(name: string, errors: Awaited<ReturnType<typeof readObject>>['errors']): string {
+  const [first] = errors
+  if (first === undefined) return 'it cannot be read'
+  const entry = first.path[0] === 'spec' && first.path.length >= 3 ? `Invalid spec: ${name} - ${first.path[2]}. ` : ''
+  const upstreams = /^more than one "/.test(first.message) ? '' : entry
+  return `${upstreams}${errors.slice(0, 10).map(sayError).join('; ')}`
+}
+
+/** True also when some entries are not served: the others are. */
+function sourcesProvided({ entries }: EventSource): Condition {
+  const refused = entries.filter((entry) => entry.refused !== undefined)
+  if (refused.length === 0) return condition('SourcesProvided', 'True')
+  const message = refused.map(({ name, refused }) => `${name} is not served: ${refused}`).join('; ')
+  return condition('SourcesProvided', 'True', 'SomeNotServed', message)
+}
+
+async function strategyOf({ entries }: EventSource): Promise<string | undefined> {
+  const strategies = new Set<string>()
+  for (const { type } of entries) {
+    const definition = await loadSource(type)
+    if (definition !== null) strategies.add(definition.strategy)
+  }
+  return strategies.size > 1 ? 'mixed' : [...strategies][0]
+}
+
+interface Failed {
+  condition: Condition
+  error: unknown
+}
+
+/** Upstream's reasons. */
+const failures: Record<string, [reason: string, message: string]> = {
+  Deployment: ['UpdateDeploymentFailed', 'Failed to update existing deployment'],
+  Service: ['CreateServiceFailed', 'Failed to create a service'],
+  PodDisruptionBudget: ['ApplyBudgetFailed', 'Failed to apply the PodDisruptionBudget'],
+  Role: ['ApplyRoleFailed', 'Failed to apply the Role for the Lease'],
+  RoleBinding: ['ApplyRoleFailed', 'Failed to apply the RoleBinding for the Lease'],
+}
+
+async function applyAll(
+  cluster: Cluster,
+  applier: Applier,
+  { metadata: { uid } }: KubeObject,
+  source: EventSource,
+  bus: BusConfig,
+): Promise<Failed | null> {
+  const existing = [...cluster.deployments.values()].find((one) => isOwnedBy(one, uid))
+  const objects = eventSourceObjects({
+    source,
+    uid,
+    bus,
+    settings: cluster.settings(),
+    deploymentName: existing?.metadata.name,
+  })
+  let failed: Failed | null = null
+  const attempt = async (kind: string, work: () => Promise<void>) => {
+    try {
+      await work()
+    } catch (error) {
+      const [reason, text] =
+        kind === 'Deployment' && existing === undefined
+          ? ['CreateDeploymentFailed', 'Failed to create a deployment']
+          : failures[kind]!
+      failed ??= { condition: condition('Deployed', 'False', reason, `${text}: ${messageOf(error)}`), error }
+    }
+  }
+  for (const object of objects) await attempt(object.kind, () => applier.apply(object))
+  const { namespace, name } = source
+  const unwanted = [
+    [resources.services, `${name}-eventsource-svc`],
+    [resources.poddisruptionbudgets, `${name}-eventsource-pdb`],
+    [resources.rolebindings, `${name}-eventsource-lease`],
+    [resources.roles, `${name}-eventsource-lease`],
+  ] as const
+  for (const [resource, name] of unwanted) {
+    if (objects.some(({ kind }) => kind === resource.kind)) continue
+    await attempt(resource.kind, () => applier.remove(resource, { namespace, name }, uid))
+  }
+  return failed
+}
+
+/** Who leads is written in the Lease, where there is one; on NATS the bus knows, and the Pods' metrics say it. */
+async function leadOf(
+  cluster: Cluster,
+  source: EventSource,
+  bus: BusConfig,
+): Promise<Pick<StatusOf, 'leader' | 'failovers'>> {
+  if (!usesLease(source, bus)) return {}
+  const lease = await cluster.client
+    .get(resources.leases, { namespace: source.namespace, name: leaseName(source.name) })
+    .catch(() => null)
+  const spec = (lease?.spec ?? {}) as { holderIdentity?: string; leaseTransitions?: number }
+  return { leader: spec.holderIdentity || undefined, failovers: spec.leaseTransitions }
+}
