@@ -1,0 +1,411 @@
+/** The controller against a real API server, with the rights that are shipped and no others. */
+import assert from 'node:assert/strict'
+import { request } from 'node:https'
+import { after, before, suite, test } from 'node:test'
+import { resources } from '../../src/kube/resources.ts'
+import { until } from '../contract/bus.ts'
+import { without } from '../servers/cache.ts'
+import { kubernetesBinaries } from '../servers/kubernetes/build.ts'
+import { type Controller, type Plain, type Rig, startRig } from './rig.ts'
+
+const { deployments, eventbus, eventsources, leases, poddisruptionbudgets, roles, secrets, services, statefulsets } =
+  resources
+const skip = without('Kubernetes', kubernetesBinaries(['etcd', 'kube-apiserver']))
+
+const bus = (namespace: string, spec = 'jetstreamExotic: { url: nats://nats:4222 }') => `
+apiVersion: argoproj.io/v1alpha1
+kind: EventBus
+metadata: { name: default, namespace: ${namespace} }
+spec: { ${spec} }
+---
+`
+const source = (namespace: string, spec: string, metadata = '') => `
+apiVersion: argoproj.io/v1alpha1
+kind: EventSource
+metadata: { name: orders, namespace: ${namespace}${metadata} }
+spec: { ${spec} }
+---
+`
+const webhook = 'webhook: { order: { port: "12000", endpoint: /orders, method: POST } }'
+
+suite('the controller', { skip, timeout: 300_000 }, () => {
+  let rig: Rig
+  let controller: Controller
+  before(async () => {
+    rig = await startRig()
+    controller = await rig.startController({ webhook: true })
+  })
+  after(() => rig.stop())
+
+  const space = (name: string) => rig.kubernetes.namespace(name)
+  const spec = async (resource: Parameters<Rig['get']>[0], namespace: string, name: string) =>
+    (await rig.get(resource, namespace, name))?.spec as Plain | undefined
+  const there = (what: string, condition: () => Promise<boolean>) => until(what, condition, 30_000)
+  const exists = (resource: Parameters<Rig['get']>[0], namespace: string, name: string) =>
+    there(`${name} is there`, async () => (await rig.get(resource, namespace, name)) !== null)
+  const gone = (resource: Parameters<Rig['get']>[0], namespace: string, name: string) =>
+    there(`${name} is gone`, async () => (await rig.get(resource, namespace, name)) === null)
+  const says = async (
+    resource: Parameters<Rig['get']>[0],
+    ns: string,
+    name: string,
+    type: string,
+    status: string,
+    reason?: string,
+  ) => {
+    let last: Plain | undefined
+    await there(`${name}: ${type}=${status} ${reason ?? ''}`, async () => {
+      last = await rig.condition(resource, ns, name, type)
+      return last?.status === status && (reason === undefined || last.reason === reason)
+    }).catch((error) => assert.fail(`${error.message}; it is ${JSON.stringify(last)}`))
+    return last!
+  }
+
+  test('an EventSource becomes Deployment, Service and budget, owned by it, and its status says so', async () => {
+    const ns = await space('plain')
+    await rig.apply(
+      bus(ns) + source(ns, `replicas: 2, service: { ports: [ { port: 80, targetPort: 12000 } ] }, ${webhook}`),
+    )
+    await says(eventsources, ns, 'orders', 'Deployed', 'True')
+    const object = (await rig.get(eventsources, ns, 'orders'))!
+    for (const [resource, name] of [
+      [deployments, 'orders-eventsource'],
+      [services, 'orders-eventsource-svc'],
+      [poddisruptionbudgets, 'orders-eventsource-pdb'],
+    ] as const) {
+      const made = (await rig.get(resource, ns, name))!
+      assert.equal(made.metadata.ownerReferences[0].uid, object.metadata.uid)
+    }
+    await there(
+      'strategy is shown',
+      async () => (await rig.get(eventsources, ns, 'orders'))!.status.strategy === 'active-active',
+    )
+    const { status } = (await rig.get(eventsources, ns, 'orders'))!
+    assert.equal(status.ready, '0/2')
+    assert.equal(status.observedGeneration, 1)
+    // Without controller-manager nothing counts Pods: say what it would.
+    await ready(ns, 'orders-eventsource', 2)
+    await says(eventsources, ns, 'orders', 'Available', 'True')
+    await there('ready is shown', async () => (await rig.get(eventsources, ns, 'orders'))!.status.ready === '2/2')
+  })
+
+  const ready = (ns: string, name: string, readyReplicas: number) =>
+    rig.admin.applyStatus(
+      deployments,
+      {
+        apiVersion: 'apps/v1',
+        kind: 'Deployment',
+        metadata: { name, namespace: ns },
+        status: { replicas: readyReplicas, readyReplicas },
+      },
+      { manager: 'pods' },
+    )
+
+  test('what others change or delete is repaired', async () => {
+    const ns = await space('drift')
+    await rig.apply(bus(ns) + source(ns, `replicas: 2, service: { ports: [ { port: 80 } ] }, ${webhook}`))
+    await exists(poddisruptionbudgets, ns, 'orders-eventsource-pdb')
+    const live = (await rig.get(deployments, ns, 'orders-eventsource'))!
+    await rig.admin.update(deployments, { ...live, spec: { ...live.spec, replicas: 7 } } as never)
+    await there('the scale is undone', async () => (await spec(deployments, ns, 'orders-eventsource'))?.replicas === 2)
+    await rig.admin.delete(services, { namespace: ns, name: 'orders-eventsource-svc' })
+    await exists(services, ns, 'orders-eventsource-svc')
+    await rig.admin.delete(deployments, { namespace: ns, name: 'orders-eventsource' })
+    await exists(deployments, ns, 'orders-eventsource')
+  })
+
+  test('a change of the object is carried out, down to what it no longer wants', async () => {
+    const ns = await space('changes')
+    await rig.apply(bus(ns) + source(ns, `replicas: 3, service: { ports: [ { port: 80 } ] }, ${webhook}`))
+    await exists(poddisruptionbudgets, ns, 'orders-eventsource-pdb')
+    const address = (await spec(services, ns, 'orders-eventsource-svc'))!.clusterIP
+    assert.notEqual(address, 'None')
+    await rig.apply(source(ns, `replicas: 3, service: { clusterIP: None, ports: [ { port: 80 } ] }, ${webhook}`))
+    await there(
+      'the Service is headless',
+      async () => (await spec(services, ns, 'orders-eventsource-svc'))?.clusterIP === 'None',
+    )
+    await rig.apply(source(ns, `replicas: 0, ${webhook}`))
+    await there('it stands still', async () => (await spec(deployments, ns, 'orders-eventsource'))?.replicas === 0)
+    await gone(services, ns, 'orders-eventsource-svc')
+    await gone(poddisruptionbudgets, ns, 'orders-eventsource-pdb')
+  })
+
+  test('a Service or budget of somebody else under our name is left alone', async () => {
+    const ns = await space('foreign')
+    const name = 'orders-eventsource-svc'
+    await rig.admin.create(services, {
+      apiVersion: 'v1',
+      kind: 'Service',
+      metadata: { name, namespace: ns },
+      spec: { ports: [{ port: 1 }] },
+    } as never)
+    await rig.apply(bus(ns) + source(ns, webhook))
+    await says(eventsources, ns, 'orders', 'Deployed', 'True')
+    assert.notEqual(await rig.get(services, ns, name), null)
+  })
+
+  test('election by Lease gets a Role for its one Lease, and shows who leads', async () => {
+    const ns = await space('leased')
+    await rig.apply(
+      bus(ns) +
+        source(
+          ns,
+          'calendar: { tick: { interval: 1m } }',
+          ', annotations: { events.argoproj.io/leader-election: k8s }',
+        ),
+    )
+    await exists(roles, ns, 'orders-eventsource-lease')
+    await says(eventsources, ns, 'orders', 'Deployed', 'True')
+    const lease = {
+      apiVersion: 'coordination.k8s.io/v1',
+      kind: 'Lease',
+      metadata: { name: 'eventsource-orders', namespace: ns },
+    }
+    await rig.admin.create(leases, { ...lease, spec: { holderIdentity: 'orders-1', leaseTransitions: 4 } } as never)
+    await rig.apply(
+      source(
+        ns,
+        'replicas: 2, calendar: { tick: { interval: 1m } }',
+        ', annotations: { events.argoproj.io/leader-election: k8s }',
+      ),
+    )
+    await there(
+      'the leader is shown',
+      async () => (await rig.get(eventsources, ns, 'orders'))!.status.leader === 'orders-1',
+    )
+    assert.equal((await rig.get(eventsources, ns, 'orders'))!.status.failovers, 4)
+    // The annotation alone changes no generation, and is carried out all the same.
+    const object = (await rig.get(eventsources, ns, 'orders'))!
+    await rig.admin.update(eventsources, { ...object, metadata: { ...object.metadata, annotations: {} } } as never)
+    await gone(roles, ns, 'orders-eventsource-lease')
+  })
+
+  test('without its bus it waits, says for which, and goes on when the bus comes', async () => {
+    const ns = await space('waiting')
+    await rig.apply(source(ns, webhook))
+    const missing = await says(eventsources, ns, 'orders', 'Deployed', 'False', 'EventBusNotFound')
+    assert.match(missing.message, /"default" in namespace "waiting"/)
+    await rig.apply(bus(ns, 'nats: { native: {} }'))
+    await says(eventsources, ns, 'orders', 'Deployed', 'False', 'EventBusNotReady')
+    await says(eventbus, ns, 'default', 'Deployed', 'False', 'NatsStreamingNotSupported')
+    assert.equal(await rig.get(deployments, ns, 'orders-eventsource'), null)
+    await rig.admin.delete(eventbus, { namespace: ns, name: 'default' })
+    const inUse = await says(eventbus, ns, 'default', 'Deployed', 'False', 'InUse')
+    assert.match(inUse.message, /1 EventSources connected: orders/)
+    await rig.admin.delete(eventsources, { namespace: ns, name: 'orders' })
+    await gone(eventsources, ns, 'orders')
+    await gone(eventbus, ns, 'default')
+  })
+
+  test('what is wrong is said in full; what is deployed stays as it is', async () => {
+    const ns = await space('wrong')
+    await rig.apply(bus(ns) + source(ns, webhook))
+    await exists(deployments, ns, 'orders-eventsource')
+    const before = (await rig.get(deployments, ns, 'orders-eventsource'))!.metadata.generation
+    await rig.apply(source(ns, 'webhook: { order: { port: abc, endpoint: /orders, method: POST } }'))
+    const invalid = await says(eventsources, ns, 'orders', 'SourcesProvided', 'False', 'InvalidEventSource')
+    assert.match(
+      invalid.message,
+      /^Invalid spec: orders - order\. spec\.webhook\.order\.port: failed to parse server port abc/,
+    )
+    // Server-side apply of a user takes back what it no longer names.
+    await rig.apply(source(ns, 'mns: { order: { queue: q } }'))
+    const lacking = await says(eventsources, ns, 'orders', 'SourcesProvided', 'False', 'TypeNotSupported')
+    assert.match(lacking.message, /mns/)
+    assert.equal((await rig.get(deployments, ns, 'orders-eventsource'))!.metadata.generation, before)
+  })
+
+  test('a missing Secret, and a missing key of one, are named', async () => {
+    const ns = await space('lacking')
+    const secured = (name: string) =>
+      `webhook: { order: { port: "12000", endpoint: /orders, method: POST, authSecret: { name: ${name}, key: token } } }`
+    await rig.apply(bus(ns) + source(ns, secured('nobody')))
+    const missing = await says(eventsources, ns, 'orders', 'Available', 'False', 'SecretNotFound')
+    assert.match(missing.message, /Secret "nobody" is missing/)
+    await rig.admin.create(secrets, {
+      apiVersion: 'v1',
+      kind: 'Secret',
+      metadata: { name: 'empty', namespace: ns },
+    } as never)
+    await rig.apply(source(ns, secured('empty')))
+    await there('the key is named', async () =>
+      /Secret "empty" has no key "token"/.test((await rig.condition(eventsources, ns, 'orders', 'Available'))?.message),
+    )
+  })
+
+  test('a native bus: Secrets made once, mended when one is lost; objects; config for Sensors', async () => {
+    const ns = await space('native')
+    await rig.apply(`${bus(ns, 'jetstream: { version: latest }')}${source(ns, webhook)}
+apiVersion: argoproj.io/v1alpha1
+kind: Sensor
+metadata: { name: s, namespace: ${ns} }
+spec: { dependencies: [], triggers: [] }
+`)
+    await exists(statefulsets, ns, 'eventbus-default-js')
+    await exists(poddisruptionbudgets, ns, 'eventbus-default-js-pdb')
+    const auth = (await rig.get(secrets, ns, 'eventbus-default-js-client-auth'))!.data
+    await says(eventbus, ns, 'default', 'Deployed', 'True', 'Succeeded')
+    await there('it is shown', async () => (await rig.get(eventbus, ns, 'default'))!.status.ready === '0/3')
+    const { status } = (await rig.get(eventbus, ns, 'default'))!
+    assert.equal(status.kind, 'jetstream')
+    assert.equal(status.config.jetstream.url, `nats://eventbus-default-js-svc.${ns}.svc:4222`)
+    await says(eventsources, ns, 'orders', 'Deployed', 'True')
+    await exists(deployments, ns, 's-sensor')
+    // Another look changes nothing.
+    await rig.apply(bus(ns, 'jetstream: { version: latest, priority: 5 }'))
+    await there(
+      'the change is carried out',
+      async () => (await spec(statefulsets, ns, 'eventbus-default-js'))?.template.spec.priority === 5,
+    )
+    assert.deepEqual((await rig.get(secrets, ns, 'eventbus-default-js-client-auth'))!.data, auth)
+    await rig.admin.delete(secrets, { namespace: ns, name: 'eventbus-default-js-client-auth' })
+    await rig.apply(bus(ns, 'jetstream: { version: latest, priority: 6 }'))
+    await exists(secrets, ns, 'eventbus-default-js-client-auth')
+    assert.notDeepEqual((await rig.get(secrets, ns, 'eventbus-default-js-client-auth'))!.data, auth)
+  })
+
+  test("upstream's Deployment is taken over under its own name, and its hold on the fields ends", async () => {
+    const ns = await space('adopted')
+    await rig.apply(source(ns, `template: { nodeSelector: { disk: ssd } }, ${webhook}`))
+    await says(eventsources, ns, 'orders', 'Deployed', 'False', 'EventBusNotFound')
+    const { uid } = (await rig.get(eventsources, ns, 'orders'))!.metadata
+    const labels = { controller: 'eventsource-controller', 'eventsource-name': 'orders', 'owner-name': 'orders' }
+    const owner = {
+      apiVersion: 'argoproj.io/v1alpha1',
+      kind: 'EventSource',
+      name: 'orders',
+      uid,
+      controller: true,
+      blockOwnerDeletion: true,
+    }
+    const made = (await rig.admin.create(deployments, {
+      apiVersion: 'apps/v1',
+      kind: 'Deployment',
+      metadata: { name: 'orders-eventsource-x7k2p', namespace: ns, labels, ownerReferences: [owner] },
+      spec: {
+        replicas: 1,
+        selector: { matchLabels: labels },
+        template: {
+          metadata: { labels },
+          spec: {
+            nodeSelector: { disk: 'ssd' },
+            containers: [{ name: 'main', image: 'upstream:1', args: ['eventsource-service'] }],
+          },
+        },
+      },
+    } as never)) as Plain
+    const managedFields = made.metadata.managedFields.map((entry: Plain) => ({ ...entry, manager: 'argo-events' }))
+    await rig.admin.update(deployments, { ...made, metadata: { ...made.metadata, managedFields } } as never)
+    await rig.apply(bus(ns))
+    const main = async () => (await spec(deployments, ns, 'orders-eventsource-x7k2p'))!.template.spec
+    await there('it is ours', async () => (await main()).containers[0].image === 'img:1')
+    assert.equal(await rig.get(deployments, ns, 'orders-eventsource'), null)
+    await rig.apply(source(ns, webhook))
+    await there('a field that upstream had set goes too', async () => (await main()).nodeSelector === undefined)
+  })
+
+  test('its Lease, health and metrics are where upstream has them', async () => {
+    assert.match((await rig.get(leases, 'argo-events', 'argo-events-controller'))!.spec.holderIdentity, /^one/)
+    const at = async (port: number, path: string) => (await fetch(`http://127.0.0.1:${port}${path}`)).text()
+    assert.equal(await at(controller.healthPort, '/healthz'), 'ok\n')
+    assert.equal(await at(controller.healthPort, '/readyz'), 'ok\n')
+    const metrics = await at(controller.metricsPort, '/metrics')
+    assert.match(
+      metrics,
+      /^controller_runtime_reconcile_total\{controller="eventsource-controller",result="success"\} [1-9]/m,
+    )
+    assert.match(metrics, /^leader_election_master_status\{name="argo-events-controller"\} 1$/m)
+    assert.match(metrics, /^workqueue_depth\{/m)
+  })
+
+  test('the admission webhook is told to the API server, and judges as validate does', async () => {
+    const { validatingwebhookconfigurations } = resources
+    const name = 'webhook.argo-events.argoproj.io'
+    const bundle = async () =>
+      (await rig.get(validatingwebhookconfigurations, '', name))?.webhooks[0].clientConfig.caBundle as
+        | string
+        | undefined
+    await there('it has its authority', async () => (await bundle()) !== undefined)
+    const ca = Buffer.from((await bundle())!, 'base64').toString()
+    const ask = (object: object, oldObject?: object): Promise<Plain> =>
+      new Promise((resolve, reject) => {
+        const servername = 'events-webhook.argo-events.svc'
+        const call = request(
+          { host: '127.0.0.1', port: controller.webhookPort, path: '/validate', method: 'POST', ca, servername },
+          async (response) => {
+            let text = ''
+            for await (const chunk of response) text += chunk
+            resolve(JSON.parse(text).response)
+          },
+        )
+        call.on('error', reject)
+        const operation = oldObject === undefined ? 'CREATE' : 'UPDATE'
+        call.end(
+          JSON.stringify({
+            apiVersion: 'admission.k8s.io/v1',
+            kind: 'AdmissionReview',
+            request: { uid: 'u', operation, object, oldObject },
+          }),
+        )
+      })
+    const object = (kind: string, spec: object) => ({
+      apiVersion: 'argoproj.io/v1alpha1',
+      kind,
+      metadata: { name: 'a', namespace: 'b' },
+      spec,
+    })
+    assert.deepEqual(await ask(object('EventSource', { calendar: { a: { interval: '1m' } } })), {
+      uid: 'u',
+      allowed: true,
+    })
+    const denied = await ask(object('EventSource', { calendar: { a: {} } }))
+    assert.equal(denied.allowed, false)
+    assert.match(
+      denied.status.message,
+      /^invalid EventSource: spec\.calendar\.a: must have either schedule or interval/,
+    )
+    const jetstream = (streamConfig?: string) => object('EventBus', { jetstream: { version: 'latest', streamConfig } })
+    const changed = await ask(jetstream('maxAge: 1h'), jetstream('maxAge: 2h'))
+    assert.match(
+      changed.status.message,
+      /"spec\.jetstream\.streamConfig" is immutable, can not be updated, old value='maxAge: 2h', new value='maxAge: 1h'/,
+    )
+    assert.match(
+      (await ask(object('EventBus', { jetstreamExotic: { url: 'x' } }), jetstream())).status.message,
+      /Can not change event bus implementation/,
+    )
+  })
+
+  test('another one stands by, ready, and takes over at once when the first is told to stop', async () => {
+    const ns = await space('handover')
+    await rig.apply(bus(ns))
+    const second = await rig.startController({ identity: 'two' })
+    await there(
+      'the standby is ready',
+      async () => (await fetch(`http://127.0.0.1:${second.healthPort}/readyz`)).status === 200,
+    )
+    await controller.stop()
+    await there('the Lease is the second one’s', async () =>
+      /^two/.test((await rig.get(leases, 'argo-events', 'argo-events-controller'))!.spec.holderIdentity),
+    )
+    await rig.apply(source(ns, webhook))
+    await exists(deployments, ns, 'orders-eventsource')
+    await rig.kubernetes.restartApiServer()
+    await rig.apply(source(ns, `replicas: 4, ${webhook}`))
+    await there(
+      'it works on after a restart of the API server',
+      async () => (await spec(deployments, ns, 'orders-eventsource'))?.replicas === 4,
+    )
+    await second.stop()
+  })
+
+  test('installed for one namespace it looks after that one, with rights in no other', async () => {
+    const [own, other] = [await space('team-a'), await space('team-b')]
+    await rig.startController({ namespaced: own })
+    await rig.apply(bus(other) + source(other, webhook) + bus(own) + source(own, webhook))
+    await exists(deployments, own, 'orders-eventsource')
+    await says(eventsources, own, 'orders', 'Deployed', 'True')
+    assert.equal(await rig.get(deployments, other, 'orders-eventsource'), null)
+  })
+})
