@@ -8,7 +8,7 @@ interface Options {
   metricsPort: string
   webhook?: boolean
   webhookPort: string
-  bind: string
+  bind?: string
   config: string
 }
 
@@ -23,7 +23,7 @@ export default function register(program: Command): void {
     .option('--metrics-port <port>', '/metrics', '7777')
     .option('--webhook', 'serve the validating admission webhook')
     .option('--webhook-port <port>', 'where', '8443')
-    .option('--bind <address>', 'address of all its ports', '::')
+    .option('--bind <address>', 'address of all its ports (default: every one)')
     .option(
       '--config <file>',
       "Argo Events' controller-config.yaml; may be missing",
@@ -47,7 +47,7 @@ async function controller(options: Options): Promise<void> {
     { kubeConfiguration },
     { createKubeClient },
     { runController },
-    { readSettings },
+    { followSettings },
     os,
   ] = await Promise.all([
     import('../core/clock.ts'),
@@ -74,7 +74,7 @@ async function controller(options: Options): Promise<void> {
   const home = env.NAMESPACE || client.namespace
   const stop = new AbortController()
   for (const name of ['SIGTERM', 'SIGINT'] as const) process.once(name, () => stop.abort())
-  const settings = await readSettings(env, options.config)
+  const settings = await followSettings(env, options.config, { clock, log, signal: stop.signal })
   try {
     await runController(
       {
@@ -87,7 +87,7 @@ async function controller(options: Options): Promise<void> {
         healthPort: port(options.healthPort),
         metricsPort: port(options.metricsPort),
         webhookPort: options.webhook === true ? port(options.webhookPort) : undefined,
-        settings: () => settings,
+        settings,
         clock,
         log,
       },

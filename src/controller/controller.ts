@@ -23,7 +23,8 @@ export interface ControllerOptions {
   identity: string
   /** False: it works at once, and nobody else may. */
   election: boolean
-  host: string
+  /** Left out: every address. */
+  host?: string | undefined
   healthPort: number
   metricsPort: number
   /** Left out: it serves no admission webhook. */

@@ -14,7 +14,7 @@ type Answer = { status: number; text: string; type?: string }
 /** @throws PORT_IN_USE */
 export async function serveHealth(
   { notReady, registry }: HealthAnswers,
-  { host, healthPort, metricsPort }: { host: string; healthPort: number; metricsPort: number },
+  { host, healthPort, metricsPort }: { host: string | undefined; healthPort: number; metricsPort: number },
 ): Promise<{ close(): void }> {
   const health = await listen(host, healthPort, async (path) => {
     if (path === '/healthz') return { status: 200, text: 'ok\n' }
@@ -43,7 +43,11 @@ export async function serveHealth(
   }
 }
 
-async function listen(host: string, port: number, answer: (path: string) => Promise<Answer>): Promise<Server> {
+async function listen(
+  host: string | undefined,
+  port: number,
+  answer: (path: string) => Promise<Answer>,
+): Promise<Server> {
   const server = createServer({ requestTimeout: 30_000, headersTimeout: 10_000 }, (request, response) => {
     const path = request.url?.split('?', 1)[0] ?? ''
     answer(path).then(
@@ -56,7 +60,9 @@ async function listen(host: string, port: number, answer: (path: string) => Prom
   })
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) =>
-      reject(fail('PORT_IN_USE', `the controller cannot listen on ${host}:${port} (${error.code ?? error.message})`)),
+      reject(
+        fail('PORT_IN_USE', `the controller cannot listen on ${host ?? '*'}:${port} (${error.code ?? error.message})`),
+      ),
     )
     server.listen(port, host, resolve)
   })

@@ -2,6 +2,8 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
 import type { Clock } from '../core/clock.ts'
 import type { WorkQueue } from '../kube/queue.ts'
+import { version } from '../local/version.ts'
+import { addBuildInfo } from '../runtime/metrics.ts'
 import { CONTROLLER_LEASE } from './install/rbac.ts'
 
 export interface ControllerMetrics {
@@ -16,6 +18,7 @@ export function createControllerMetrics(clock: Clock): ControllerMetrics {
   const registry = new Registry()
   const registers = [registry]
   collectDefaultMetrics({ register: registry })
+  addBuildInfo(registry, version())
   let queues: Record<string, WorkQueue> = {}
   const total = new Counter({
     name: 'controller_runtime_reconcile_total',

@@ -21,6 +21,13 @@ export function ownerLabels({ kind, name }: Owner): Record<string, string> {
   return { controller: `${lower}-controller`, [`${lower}-name`]: name, 'owner-name': name }
 }
 
+/** The same as a label selector. */
+export function selectorOf(owner: Owner): string {
+  return Object.entries(ownerLabels(owner))
+    .map(([key, value]) => `${key}=${value}`)
+    .join()
+}
+
 type Unowned = Pick<KubeObject, 'apiVersion' | 'kind'> & {
   metadata: { name: string; labels?: Record<string, string>; annotations?: Record<string, string> }
   [field: string]: any

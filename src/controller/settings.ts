@@ -1,7 +1,9 @@
 /** What the controller is told by its environment and its configuration file. */
 import { readFile } from 'node:fs/promises'
 import { z } from 'zod'
-import { fail } from '../core/errors.ts'
+import type { Clock } from '../core/clock.ts'
+import { fail, messageOf } from '../core/errors.ts'
+import type { Logger } from '../core/log.ts'
 import { plainValue } from '../manifest/tree.ts'
 import { parseYaml } from '../manifest/yaml.ts'
 import type { BusVersion } from './eventBus/versions.ts'
@@ -87,4 +89,28 @@ export async function readSettings(env: Record<string, string | undefined>, file
     throw fail('SPEC_INVALID', `${file}: ${what}; compare it with the ConfigMap of deploy/install.yaml`)
   }
   return { ...settings, jetstream: { ...settings.jetstream, ...result.data.eventBus?.jetstream } }
+}
+
+/** The same, read anew every minute, so that a changed ConfigMap needs no restart; one that is wrong is logged, and the last good one holds. */
+export async function followSettings(
+  env: Record<string, string | undefined>,
+  file: string,
+  { clock, log, signal }: { clock: Clock; log: Logger; signal: AbortSignal },
+): Promise<() => Settings> {
+  let settings = await readSettings(env, file)
+  let trouble: string | null = null
+  const follow = async (): Promise<void> => {
+    while (!signal.aborted) {
+      await clock.sleep(60_000, signal)
+      try {
+        settings = await readSettings(env, file)
+        trouble = null
+      } catch (error) {
+        if (trouble !== messageOf(error)) log.error('the configuration cannot be read: the last one holds', { error })
+        trouble = messageOf(error)
+      }
+    }
+  }
+  follow().catch(() => {})
+  return () => settings
 }

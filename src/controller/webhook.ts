@@ -18,7 +18,8 @@ export interface WebhookOptions {
   client: KubeClient
   /** Where the Service and the Secret are. */
   namespace: string
-  host: string
+  /** Left out: every address. */
+  host?: string | undefined
   port: number
   clock: Clock
   log: Logger
@@ -135,10 +136,10 @@ async function answer(request: IncomingMessage): Promise<object> {
   return { apiVersion, kind, response: await review(wanted as ReviewRequest) }
 }
 
-async function listening(server: Server, host: string, port: number): Promise<void> {
+async function listening(server: Server, host: string | undefined, port: number): Promise<void> {
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error) =>
-      reject(fail('PORT_IN_USE', `the webhook cannot listen on ${host}:${port}: ${error.message}`)),
+      reject(fail('PORT_IN_USE', `the webhook cannot listen on ${host ?? '*'}:${port}: ${error.message}`)),
     )
     server.listen(port, host, resolve)
   })

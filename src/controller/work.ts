@@ -20,7 +20,7 @@ import { reconcileSensor } from './reconcile/sensor.ts'
 /** When to look again; undefined: when something changes. */
 type Reconcile = (object: KubeObject) => Promise<{ afterMs: number } | undefined>
 
-/** Of objects in which time passes unseen: the leader of a Lease. */
+/** Of objects of which something changes unseen: the leader of a Lease, a Secret that is missing. */
 const LOOK_MS = 30_000
 
 /** Works as long as this process leads. Informers run elsewhere, on standbys too. Never throws. */
@@ -31,8 +31,7 @@ export async function runLoops(cluster: Cluster, metrics: ControllerMetrics, sig
     EventSource: loop('eventsource-controller', eventSources, async (object) => {
       if (isDeleted(object)) return await deleteEventSource(cluster, object)
       await guardEventSource(cluster, object)
-      await reconcileEventSource(cluster, applier, object)
-      return { afterMs: LOOK_MS }
+      return (await reconcileEventSource(cluster, applier, object)) ? { afterMs: LOOK_MS } : undefined
     }),
     EventBus: loop('eventbus-controller', eventBuses, async (object) => {
       if (isDeleted(object)) return await deleteEventBus(cluster, object)

@@ -123,4 +123,20 @@ suite('work queue', () => {
     for (const done of release) done()
     await stopping
   })
+
+  test('what was under way at the stop leaves nothing behind that would keep the process alive', async () => {
+    let release = () => {}
+    const { clock, queue, stop } = rig(async () => {
+      await new Promise<void>((resolve) => {
+        release = resolve
+      })
+      return { afterMs: 600_000 }
+    })
+    queue.add('a')
+    await clock.advance(0)
+    const stopping = stop()
+    release()
+    await stopping
+    assert.equal(queue.size, 0)
+  })
 })

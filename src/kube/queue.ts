@@ -98,8 +98,10 @@ export function createWorkQueue({
         })
       }
       signal.removeEventListener('abort', stop)
-      for (const { cancel } of later.values()) cancel()
       await Promise.all(underWay)
+      // What was under way may have put itself off.
+      for (const { cancel } of later.values()) cancel()
+      later.clear()
     },
   }
 }

@@ -4,6 +4,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import { after, before, suite, test } from 'node:test'
 import { installFiles } from '../../src/controller/install/files.ts'
+import { install } from '../../src/controller/install/install.ts'
 import { render } from '../../src/controller/render.ts'
 import { settingsFrom } from '../../src/controller/settings.ts'
 import { isVedetteError } from '../../src/core/errors.ts'
@@ -12,7 +13,7 @@ import { loadManifest } from '../../src/manifest/load.ts'
 import { without } from '../servers/cache.ts'
 import { kubernetesBinaries } from '../servers/kubernetes/build.ts'
 import { startKubernetes } from '../servers/kubernetes.ts'
-import { definitions, objectsOf, type Rig, resourceFor, resources, startRig } from './rig.ts'
+import { definitions, objectsOf, type Plain, type Rig, resourceFor, resources, startRig } from './rig.ts'
 
 const root = path.resolve(import.meta.dirname, '../..')
 const upstream = path.resolve(root, '../shared/data/upstream')
@@ -96,6 +97,67 @@ suite('the install', { skip, timeout: 300_000 }, () => {
         await rig.admin.apply(resourceFor(object), here, { manager: 'user' })
       }
     }
+  })
+
+  test('every Pod that is silent about it fits the restricted Pod Security level', async () => {
+    const namespace = 'restricted'
+    const labels = { 'pod-security.kubernetes.io/enforce': 'restricted' }
+    const manager = { manager: 'test' }
+    await rig.admin.apply(
+      resources.namespaces,
+      { apiVersion: 'v1', kind: 'Namespace', metadata: { name: namespace, labels } },
+      manager,
+    )
+    await rig.kubernetes.account(namespace, 'default', [])
+    await rig.kubernetes.account(namespace, 'argo-events-sa', [])
+    const texts = [
+      `
+apiVersion: argoproj.io/v1alpha1
+kind: EventBus
+metadata: { name: default }
+spec: { jetstream: { version: latest } }
+---
+apiVersion: argoproj.io/v1alpha1
+kind: EventSource
+metadata: { name: low }
+spec: { replicas: 2, webhook: { e: { port: "80", endpoint: /e, method: POST, authSecret: { name: s, key: k } } } }
+`,
+      ...files.map((file) => readFileSync(file, 'utf8')),
+    ]
+    const rendered = await Promise.all(
+      texts.map(async (text) => render(await loadManifest([{ file: '', text }]), settingsFrom({})).objects),
+    )
+    const controller = install({ definitions: await definitions() }).filter(({ kind }) => kind === 'Deployment')
+    let pods = 0
+    for (const [i, object] of [...rendered.flat(), ...controller].entries()) {
+      if (object.kind !== 'Deployment' && object.kind !== 'StatefulSet') continue
+      // upstream's File example asks for a volume of the node
+      const { spec, metadata } = (object.spec as { template: { spec: Plain; metadata: Plain } }).template
+      if (spec.volumes?.some((volume: Plain) => volume.hostPath !== undefined)) continue
+      const claims = ((object.spec as Plain).volumeClaimTemplates ?? []).map(({ metadata: { name } }: Plain) => ({
+        name,
+        emptyDir: {},
+      }))
+      const pod = {
+        apiVersion: 'v1',
+        kind: 'Pod',
+        metadata: { ...metadata, name: `pod-${i}`, namespace },
+        spec: { ...spec, volumes: [...spec.volumes, ...claims] },
+      }
+      await rig.admin.create(resources.pods, pod)
+      pods++
+    }
+    assert.ok(pods >= 5)
+    const privileged = { containers: [{ name: 'main', image: 'x', securityContext: { privileged: true } }] }
+    await assert.rejects(
+      rig.admin.create(resources.pods, {
+        apiVersion: 'v1',
+        kind: 'Pod',
+        metadata: { name: 'p', namespace },
+        spec: privileged,
+      } as never),
+      /restricted/,
+    )
   })
 })
 

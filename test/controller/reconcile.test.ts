@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { request } from 'node:https'
 import { after, before, suite, test } from 'node:test'
+import { rules as namespacedRules } from '../../src/controller/install/rbac.ts'
 import { resources } from '../../src/kube/resources.ts'
 import { until } from '../contract/bus.ts'
 import { without } from '../servers/cache.ts'
@@ -176,8 +177,7 @@ suite('the controller', { skip, timeout: 300_000 }, () => {
     )
     assert.equal((await rig.get(eventsources, ns, 'orders'))!.status.failovers, 4)
     // The annotation alone changes no generation, and is carried out all the same.
-    const object = (await rig.get(eventsources, ns, 'orders'))!
-    await rig.admin.update(eventsources, { ...object, metadata: { ...object.metadata, annotations: {} } } as never)
+    await rig.apply(source(ns, 'replicas: 2, calendar: { tick: { interval: 1m } }'))
     await gone(roles, ns, 'orders-eventsource-lease')
   })
 
@@ -303,6 +303,61 @@ spec: { dependencies: [], triggers: [] }
     assert.equal(await rig.get(deployments, ns, 'orders-eventsource'), null)
     await rig.apply(source(ns, webhook))
     await there('a field that upstream had set goes too', async () => (await main()).nodeSelector === undefined)
+  })
+
+  test('a bus that nobody uses goes, with the disks of its servers', async () => {
+    const ns = await space('emptied')
+    await rig.apply(bus(ns, 'jetstream: { version: latest }'))
+    await says(eventbus, ns, 'default', 'Deployed', 'True')
+    const { persistentvolumeclaims } = resources
+    const claim = (name: string, eventBus: string) => ({
+      apiVersion: 'v1',
+      kind: 'PersistentVolumeClaim',
+      metadata: {
+        name,
+        namespace: ns,
+        labels: { controller: 'eventbus-controller', 'eventbus-name': eventBus, 'owner-name': eventBus },
+      },
+      spec: { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '1Gi' } } },
+    })
+    await rig.admin.create(persistentvolumeclaims, claim('ours', 'default'))
+    await rig.admin.create(persistentvolumeclaims, claim('others', 'second'))
+    await rig.admin.delete(eventbus, { namespace: ns, name: 'default' })
+    await gone(eventbus, ns, 'default')
+    // Without controller-manager nobody takes the claim's own finalizer away.
+    assert.notEqual((await rig.get(persistentvolumeclaims, ns, 'ours'))?.metadata.deletionTimestamp, undefined)
+    assert.equal((await rig.get(persistentvolumeclaims, ns, 'others'))!.metadata.deletionTimestamp, undefined)
+  })
+
+  test('on a bus that Pods of this version cannot use, what runs is left alone, and Sensors go on', async () => {
+    const ns = await space('kafka')
+    await rig.apply(`${bus(ns, 'kafka: { url: kafka:9092 }')}${source(ns, webhook)}
+apiVersion: argoproj.io/v1alpha1
+kind: Sensor
+metadata: { name: s, namespace: ${ns} }
+spec: { dependencies: [], triggers: [] }
+`)
+    await says(eventsources, ns, 'orders', 'Deployed', 'False', 'EventBusNotSupported')
+    await exists(deployments, ns, 's-sensor')
+    assert.equal(await rig.get(deployments, ns, 'orders-eventsource'), null)
+    assert.equal((await rig.get(eventbus, ns, 'default'))!.status.config.kafka.topic, 'kafka-default')
+  })
+
+  test('a right that is missing is named, with the Role to write', async () => {
+    const ns = await space('limited')
+    // The one for all namespaces would do it.
+    await controller.stop()
+    await rig.apply(bus(ns) + source(ns, webhook))
+    const rules = namespacedRules.map((rule) =>
+      rule.resources.includes('deployments') ? { ...rule, verbs: ['get', 'list', 'watch'] } : rule,
+    )
+    const limited = await rig.startController({ namespaced: ns, rules })
+    const denied = await says(eventsources, ns, 'orders', 'Deployed', 'False', 'CreateDeploymentFailed')
+    assert.match(denied.message, /Failed to create a deployment: .*deployments\.apps/)
+    assert.match(denied.message, /patch/)
+    await limited.stop()
+    controller = await rig.startController({ webhook: true })
+    await says(eventsources, ns, 'orders', 'Deployed', 'True')
   })
 
   test('its Lease, health and metrics are where upstream has them', async () => {

@@ -10,7 +10,7 @@ import { type KubeObject, type Resource, resourceOf, resources } from '../../src
 import { plainValue } from '../../src/manifest/tree.ts'
 import { parseYaml } from '../../src/manifest/yaml.ts'
 import { loadSource, types } from '../../src/sources/index.ts'
-import { type Kubernetes, startKubernetes } from '../servers/kubernetes.ts'
+import { type Kubernetes, type PolicyRule, startKubernetes } from '../servers/kubernetes.ts'
 import { freePorts } from '../servers/process.ts'
 
 export type Plain = Record<string, any>
@@ -55,6 +55,8 @@ export interface ControllerOptions {
   settings?: Partial<Settings>
   identity?: string
   webhook?: boolean
+  /** Rights other than the shipped ones, in the namespace `namespaced`. */
+  rules?: PolicyRule[]
 }
 
 export interface Controller {
@@ -82,12 +84,14 @@ export async function startRig(): Promise<Rig> {
     settings,
     identity = 'one',
     webhook = false,
+    rules,
   }: ControllerOptions = {}) => {
     const [healthPort, metricsPort, webhookPort] = (await freePorts(3)) as [number, number, number]
     const home = namespaced ?? HOME
     if (namespaced !== undefined)
       await put(install({ definitions: await definitions(), namespace: home, namespaced: true }))
-    const ownToken = namespaced === undefined ? token : await kubernetes.account(home, 'argo-events-sa', [])
+    const shipped = namespaced === undefined ? token : await kubernetes.account(home, 'argo-events-sa', [])
+    const ownToken = rules === undefined ? shipped : await kubernetes.account(home, 'limited', rules)
     const stop = new AbortController()
     const run = runController(
       {

@@ -42,6 +42,7 @@ export const rules: Rule[] = [
   rule('', ['services'], [...watched, 'delete']),
   // Neither list nor watch: it makes those of buses, and looks at those that objects name, to say which is missing.
   rule('', ['configmaps', 'secrets'], ['get', 'create', 'patch', 'update']),
+  rule('', ['persistentvolumeclaims'], ['list', 'delete']),
   rule('policy', ['poddisruptionbudgets'], applied),
   rule('rbac.authorization.k8s.io', ['roles', 'rolebindings'], applied),
   rule('batch', ['jobs'], ['get', 'create']),

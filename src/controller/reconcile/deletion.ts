@@ -7,6 +7,7 @@ import { type KubeObject, type Resource, resources } from '../../kube/resources.
 import { loadSource } from '../../sources/index.ts'
 import type { Cluster } from '../cluster.ts'
 import { condition } from '../conditions.ts'
+import { selectorOf } from '../objects.ts'
 import { writeStatus } from '../status.ts'
 import { removeRemote } from './removal.ts'
 
@@ -71,7 +72,15 @@ export async function deleteEventBus(cluster: Cluster, object: KubeObject): Prom
     })
     return { afterMs: 10_000 }
   }
+  await deleteClaims(cluster, object)
   await letGo(cluster, object, 'EventBus')
+}
+
+/** As upstream does, and only now: a StatefulSet that is deleted by mistake keeps its events. */
+async function deleteClaims({ client }: Cluster, { metadata: { namespace = '', name } }: KubeObject): Promise<void> {
+  const labelSelector = selectorOf({ kind: 'EventBus', namespace, name })
+  const { items } = await client.list(resources.persistentvolumeclaims, { namespace, labelSelector })
+  for (const { metadata } of items) await client.delete(resources.persistentvolumeclaims, metadata)
 }
 
 /** We hold no Sensor back, but upstream did. */

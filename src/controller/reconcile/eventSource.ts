@@ -2,58 +2,81 @@
 import { messageOf } from '../../core/errors.ts'
 import { leaseName } from '../../ha/locks/kubernetes-lease.ts'
 import { type KubeObject, resources } from '../../kube/resources.ts'
-import type { EventSource } from '../../manifest/manifest.ts'
+import type { Diagnostic, EventSource } from '../../manifest/manifest.ts'
 import { loadSource } from '../../sources/index.ts'
 import type { Applier } from '../apply.ts'
 import type { BusConfig } from '../busConfig.ts'
 import { type Cluster, isOwnedBy } from '../cluster.ts'
 import { type Condition, condition } from '../conditions.ts'
+import { whyUnusable } from '../eventBus.ts'
 import { eventSourceObjects, usesLease } from '../eventSource.ts'
-import { ownerLabels } from '../objects.ts'
+import { selectorOf } from '../objects.ts'
 import { missingTypes } from '../render.ts'
 import { type StatusOf, writeStatus } from '../status.ts'
 import { availability, deploymentOf, readyText } from './availability.ts'
 import { findBus } from './bus.ts'
 import { readObject, sayError } from './read.ts'
 
-/** @throws what could not be done, to be tried again; the status says it already */
-export async function reconcileEventSource(cluster: Cluster, applier: Applier, object: KubeObject): Promise<void> {
-  const { source, errors } = await readObject(object)
+/**
+ * @returns true when something may change unseen: it should be looked at again soon
+ * @throws what could not be done, to be tried again; the status says it already
+ */
+export async function reconcileEventSource(cluster: Cluster, applier: Applier, object: KubeObject): Promise<boolean> {
   const write = (status: StatusOf) => writeStatus(cluster, resources.eventsources, object, status)
-  const invalid = (reason: string, message: string) =>
-    write({ conditions: [condition('SourcesProvided', 'False', reason, message), condition('Deployed', 'Unknown')] })
-  if (source === null || errors.length > 0)
-    return await invalid('InvalidEventSource', invalidText(object.metadata.name, errors))
-  const missing = missingTypes(source)
-  if (missing.length > 0) {
-    return await invalid(
-      'TypeNotSupported',
-      `not in this version: ${missing.join(', ')}. What is deployed is left alone.`,
-    )
+  const { source, errors } = await readObject(object)
+  const refused = whyRefused(object, source, errors)
+  if (refused !== null || source === null) {
+    await write({ conditions: [refused!, condition('Deployed', 'Unknown')] })
+    return false
   }
   const provided = sourcesProvided(source)
-  const { planned, trouble } = await findBus(cluster, source.namespace, source.eventBusName)
   const strategy = await strategyOf(source)
-  if (trouble !== undefined) return await write({ conditions: [provided, trouble], strategy })
-  const bus = planned.ours!
+  const { bus, trouble } = await usableBus(cluster, source)
+  if (trouble !== undefined) {
+    await write({ conditions: [provided, trouble], strategy })
+    return false
+  }
   const failed = await applyAll(cluster, applier, object, source, bus)
-  const deployed = failed?.condition ?? condition('Deployed', 'True')
   const deployment = deploymentOf(cluster, object)
+  const available = await availability(cluster, deployment, [source.spec])
   await write({
-    conditions: [provided, deployed, await availability(cluster, deployment, [source.spec])],
+    conditions: [provided, failed?.condition ?? condition('Deployed', 'True'), available],
     strategy,
     ready: readyText(deployment, source.replicas),
     replicas: (deployment?.status as { replicas?: number } | undefined)?.replicas ?? 0,
-    selector: Object.entries(ownerLabels({ kind: 'EventSource', ...source }))
-      .map(([key, value]) => `${key}=${value}`)
-      .join(),
+    selector: selectorOf({ kind: 'EventSource', ...source }),
     ...(await leadOf(cluster, source, bus)),
   })
   if (failed !== null) throw failed.error
+  return usesLease(source, bus) || available.status !== 'True'
+}
+
+/** The condition of an object for which nothing is deployed; what is there already stays as it is. Null: it can be. */
+function whyRefused(object: KubeObject, source: EventSource | null, errors: Diagnostic[]): Condition | null {
+  const refused = (reason: string, message: string) => condition('SourcesProvided', 'False', reason, message)
+  if (source === null || errors.length > 0) {
+    return refused('InvalidEventSource', invalidText(object.metadata.name, errors))
+  }
+  const missing = missingTypes(source)
+  if (missing.length === 0) return null
+  return refused('TypeNotSupported', `not in this version: ${missing.join(', ')}. What is deployed is left alone.`)
+}
+
+async function usableBus(
+  cluster: Cluster,
+  { namespace, eventBusName }: EventSource,
+): Promise<{ bus: BusConfig; trouble?: never } | { bus?: never; trouble: Condition }> {
+  const { planned, trouble } = await findBus(cluster, namespace, eventBusName)
+  if (trouble !== undefined) return { trouble }
+  const bus = planned.ours!
+  const unusable = whyUnusable(bus)
+  if (unusable === null) return { bus }
+  const message = `${unusable}. What is deployed is left alone.`
+  return { trouble: condition('Deployed', 'False', 'EventBusNotSupported', message) }
 }
 
 /** Upstream's words, then ours. */
-function invalidText(name: string, errors: Awaited<ReturnType<typeof readObject>>['errors']): string {
+function invalidText(name: string, errors: Diagnostic[]): string {
   const [first] = errors
   if (first === undefined) return 'it cannot be read'
   const entry = first.path[0] === 'spec' && first.path.length >= 3 ? `Invalid spec: ${name} - ${first.path[2]}. ` : ''
