@@ -21,6 +21,7 @@ const commands: Record<string, () => Promise<{ default: (program: Command) => vo
   stop: () => import('./stop.ts'),
   doctor: () => import('./doctor.ts'),
   'eventsource-service': () => import('./eventsource-service.ts'),
+  'eventsource-removal': () => import('./eventsource-removal.ts'),
 }
 
 async function main(argv: string[]): Promise<void> {

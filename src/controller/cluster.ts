@@ -4,13 +4,19 @@ import type { Logger } from '../core/log.ts'
 import type { KubeClient } from '../kube/client.ts'
 import { createInformer, type Informer } from '../kube/informer.ts'
 import { type KubeObject, type Resource, resources } from '../kube/resources.ts'
+import type { SourceDefinition } from '../source.ts'
+import { loadSource } from '../sources/index.ts'
 import type { Settings } from './settings.ts'
+
+export type LoadSource = (type: string) => Promise<SourceDefinition<any, any> | null>
 
 export interface Cluster {
   client: KubeClient
   clock: Clock
   log: Logger
   settings: () => Settings
+  /** Where source modules come from. */
+  load: LoadSource
   eventSources: Informer
   eventBuses: Informer
   sensors: Informer
@@ -29,9 +35,12 @@ export interface ClusterOptions {
   clock: Clock
   log: Logger
   settings: () => Settings
+  /** The registry, unless given. */
+  load?: LoadSource | undefined
 }
 
-export function createCluster({ client, namespace, clock, log, settings }: ClusterOptions): Cluster {
+export function createCluster(options: ClusterOptions): Cluster {
+  const { client, namespace, clock, log, settings, load = loadSource } = options
   const informer = (resource: Resource, labelSelector?: string) =>
     createInformer({
       client,
@@ -46,6 +55,7 @@ export function createCluster({ client, namespace, clock, log, settings }: Clust
     clock,
     log,
     settings,
+    load,
     eventSources: informer(resources.eventsources),
     eventBuses: informer(resources.eventbus),
     sensors: informer(resources.sensors),

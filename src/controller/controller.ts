@@ -5,7 +5,7 @@ import { createElector } from '../ha/elector.ts'
 import type { LeaseTiming } from '../ha/lock.ts'
 import { kubernetesLock } from '../ha/locks/kubernetes-lease.ts'
 import type { KubeClient } from '../kube/client.ts'
-import { createCluster, informersOf } from './cluster.ts'
+import { createCluster, informersOf, type LoadSource } from './cluster.ts'
 import { serveHealth } from './health.ts'
 import { CONTROLLER_LEASE } from './install/rbac.ts'
 import { createControllerMetrics } from './metrics.ts'
@@ -30,6 +30,7 @@ export interface ControllerOptions {
   /** Left out: it serves no admission webhook. */
   webhookPort?: number | undefined
   settings: () => Settings
+  load?: LoadSource | undefined
   clock: Clock
   log: Logger
 }

@@ -2,8 +2,10 @@
 import assert from 'node:assert/strict'
 import { request } from 'node:https'
 import { after, before, suite, test } from 'node:test'
+import type { LoadSource } from '../../src/controller/cluster.ts'
 import { rules as namespacedRules } from '../../src/controller/install/rbac.ts'
-import { resources } from '../../src/kube/resources.ts'
+import { type KubeObject, resources } from '../../src/kube/resources.ts'
+import { loadSource } from '../../src/sources/index.ts'
 import { until } from '../contract/bus.ts'
 import { without } from '../servers/cache.ts'
 import { kubernetesBinaries } from '../servers/kubernetes/build.ts'
@@ -430,6 +432,54 @@ spec: { dependencies: [], triggers: [] }
       (await ask(object('EventBus', { jetstreamExotic: { url: 'x' } }), jetstream())).status.message,
       /Can not change event bus implementation/,
     )
+  })
+
+  test('what an EventSource has at providers is removed by one Job before it goes, and it goes also when that fails', async () => {
+    await controller.stop()
+    const load: LoadSource = async (type) => {
+      const definition = await loadSource(type)
+      return definition && { ...definition, remove: async () => {} }
+    }
+    controller = await rig.startController({ load, webhook: true })
+    for (const outcome of ['Complete', 'Failed']) {
+      const ns = await space(`removal-${outcome.toLowerCase()}`)
+      await rig.apply(bus(ns) + source(ns, `template: { serviceAccountName: hooks }, ${webhook}`))
+      await there(
+        'it is held',
+        async () => (await rig.get(eventsources, ns, 'orders'))!.metadata.finalizers?.[0] === 'eventsource-controller',
+      )
+      await exists(deployments, ns, 'orders-eventsource')
+      await rig.admin.delete(eventsources, { namespace: ns, name: 'orders' })
+      const name = 'orders-eventsource-removal'
+      await exists(resources.jobs, ns, name)
+      assert.equal((await spec(deployments, ns, 'orders-eventsource'))!.replicas, 0)
+      const job = (await rig.get(resources.jobs, ns, name))!
+      const pod = job.spec.template.spec
+      assert.deepEqual(pod.containers[0].args, ['eventsource-removal'])
+      assert.equal(pod.containers[0].livenessProbe, undefined)
+      assert.equal(pod.serviceAccountName, 'hooks')
+      assert.notEqual(await rig.get(eventsources, ns, 'orders'), null)
+      // What the Job controller would say.
+      const now = new Date().toISOString().replace(/\..*/, 'Z')
+      const [criterion, done] =
+        outcome === 'Complete' ? ['SuccessCriteriaMet', 'Complete'] : ['FailureTarget', 'Failed']
+      const conditions = [criterion, done].map((type) => ({
+        type,
+        status: 'True',
+        lastTransitionTime: now,
+        lastProbeTime: now,
+        reason: 'x',
+        message: 'x',
+      }))
+      const status = { startTime: now, conditions, ...(outcome === 'Complete' ? { completionTime: now } : {}) }
+      const { apiVersion, kind, metadata } = job as KubeObject
+      await rig.admin.applyStatus(
+        resources.jobs,
+        { apiVersion, kind, metadata: { name: metadata.name, namespace: ns }, status },
+        { manager: 'jobs' },
+      )
+      await gone(eventsources, ns, 'orders')
+    }
   })
 
   test('another one stands by, ready, and takes over at once when the first is told to stop', async () => {

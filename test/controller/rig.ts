@@ -1,5 +1,6 @@
 /** A real API server with Vedette installed as shipped, and the controller in it, with the rights of its ServiceAccount and no more. */
 
+import type { LoadSource } from '../../src/controller/cluster.ts'
 import { runController } from '../../src/controller/controller.ts'
 import { install } from '../../src/controller/install/install.ts'
 import { type Settings, settingsFrom } from '../../src/controller/settings.ts'
@@ -57,6 +58,7 @@ export interface ControllerOptions {
   webhook?: boolean
   /** Rights other than the shipped ones, in the namespace `namespaced`. */
   rules?: PolicyRule[]
+  load?: LoadSource
 }
 
 export interface Controller {
@@ -85,6 +87,7 @@ export async function startRig(): Promise<Rig> {
     identity = 'one',
     webhook = false,
     rules,
+    load,
   }: ControllerOptions = {}) => {
     const [healthPort, metricsPort, webhookPort] = (await freePorts(3)) as [number, number, number]
     const home = namespaced ?? HOME
@@ -105,6 +108,7 @@ export async function startRig(): Promise<Rig> {
         metricsPort,
         webhookPort: webhook ? webhookPort : undefined,
         settings: () => ({ ...settingsFrom({ VEDETTE_IMAGE: 'img:1' }), ...settings }),
+        load,
         clock: systemClock,
         log: silentLogger,
       },

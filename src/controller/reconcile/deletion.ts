@@ -4,7 +4,6 @@
  */
 import { isVedetteError, messageOf } from '../../core/errors.ts'
 import { type KubeObject, type Resource, resources } from '../../kube/resources.ts'
-import { loadSource } from '../../sources/index.ts'
 import type { Cluster } from '../cluster.ts'
 import { condition } from '../conditions.ts'
 import { selectorOf } from '../objects.ts'
@@ -27,7 +26,7 @@ const resourceOfKind: Record<Kind, Resource> = {
 
 /** Only what has something elsewhere to be removed is held back. */
 export async function guardEventSource(cluster: Cluster, object: KubeObject): Promise<void> {
-  if (await hasRemote(object)) await hold(cluster, object, 'EventSource')
+  if (await hasRemote(cluster, object)) await hold(cluster, object, 'EventSource')
 }
 
 /** A bus is not taken from under those who use it. */
@@ -40,7 +39,7 @@ export async function deleteEventSource(
   object: KubeObject,
 ): Promise<{ afterMs: number } | undefined> {
   if (!isHeld(object, 'EventSource')) return
-  if (await hasRemote(object)) {
+  if (await hasRemote(cluster, object)) {
     const outcome = await removeRemote(cluster, object)
     if (outcome === 'under way') return { afterMs: 2_000 }
     if (outcome !== 'done') {
@@ -98,9 +97,9 @@ function usersOf(objects: Iterable<KubeObject>, { metadata }: KubeObject): strin
 }
 
 /** Whether any of its types has something at a provider that goes with the object. */
-async function hasRemote({ spec }: KubeObject): Promise<boolean> {
+async function hasRemote({ load }: Cluster, { spec }: KubeObject): Promise<boolean> {
   for (const type of Object.keys((spec ?? {}) as object)) {
-    const definition = await loadSource(type)
+    const definition = await load(type)
     if (definition?.remove !== undefined) return true
   }
   return false

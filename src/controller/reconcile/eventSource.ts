@@ -3,7 +3,6 @@ import { messageOf } from '../../core/errors.ts'
 import { leaseName } from '../../ha/locks/kubernetes-lease.ts'
 import { type KubeObject, resources } from '../../kube/resources.ts'
 import type { Diagnostic, EventSource } from '../../manifest/manifest.ts'
-import { loadSource } from '../../sources/index.ts'
 import type { Applier } from '../apply.ts'
 import type { BusConfig } from '../busConfig.ts'
 import { type Cluster, isOwnedBy } from '../cluster.ts'
@@ -30,7 +29,7 @@ export async function reconcileEventSource(cluster: Cluster, applier: Applier, o
     return false
   }
   const provided = sourcesProvided(source)
-  const strategy = await strategyOf(source)
+  const strategy = await strategyOf(cluster, source)
   const { bus, trouble } = await usableBus(cluster, source)
   if (trouble !== undefined) {
     await write({ conditions: [provided, trouble], strategy })
@@ -92,10 +91,10 @@ function sourcesProvided({ entries }: EventSource): Condition {
   return condition('SourcesProvided', 'True', 'SomeNotServed', message)
 }
 
-async function strategyOf({ entries }: EventSource): Promise<string | undefined> {
+async function strategyOf({ load }: Cluster, { entries }: EventSource): Promise<string | undefined> {
   const strategies = new Set<string>()
   for (const { type } of entries) {
-    const definition = await loadSource(type)
+    const definition = await load(type)
     if (definition !== null) strategies.add(definition.strategy)
   }
   return strategies.size > 1 ? 'mixed' : [...strategies][0]
