@@ -102,9 +102,13 @@ function deployment(owner: Owner, { source, bus, settings, deploymentName: exist
   })
 }
 
-/** What upstream puts into EVENTSOURCE_OBJECT: the bare object. */
+/**
+ * What EVENTSOURCE_OBJECT says: upstream's bare object, without what concerns the controller alone, so that scaling, say,
+ * replaces no Pod.
+ */
 function runtimeObject({ name, namespace, spec }: EventSource): object {
-  return { metadata: { name, namespace, creationTimestamp: null }, spec, status: {} }
+  const { replicas: _, service: __, template: ___, ...read } = spec
+  return { metadata: { name, namespace, creationTimestamp: null }, spec: read, status: {} }
 }
 
 const get = (path: string) => ({ httpGet: { path, port: METRICS_PORT } })

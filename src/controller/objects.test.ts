@@ -160,6 +160,13 @@ suite('EventSource', () => {
     )
   })
 
+  test('scaling and changes of the Service replace no Pod', () => {
+    const template = (objects: Plain[]) => objects.find(({ kind }) => kind === 'Deployment')!.spec.template
+    const one = built({ ...webhook, replicas: 2, service: { ports: [{ port: 1 }] } }, { replicas: 2 })
+    const other = built({ ...webhook, replicas: 5, service: { ports: [{ port: 2 }] } }, { replicas: 5 })
+    assert.deepEqual(template(one), template(other))
+  })
+
   test('several ports of a Service get names', () => {
     const ports = [{ port: 1 }, { port: 2, name: 'b' }]
     const service = built({ ...webhook, service: { ports } })[1]!

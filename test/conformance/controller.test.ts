@@ -113,7 +113,7 @@ for (const file of readdirSync(golden)) {
       const [what, kind, name = ''] = heading.split(' ')
       if (what === 'DECODED') {
         const ours = decoded(deployment, name)
-        includes(ours, withoutGoZeros(object), heading)
+        includes(ours, read(withoutGoZeros(object)), heading)
       } else if (kind === 'EventBus' || kind === 'EventSource') continue
       else {
         const made = objects.find((one) => one.kind === kind && one.metadata.name === name.replace(/-$/, ''))
@@ -124,6 +124,12 @@ for (const file of readdirSync(golden)) {
     }
     assert.ok(compared >= 3)
   })
+}
+
+/** What only the controller reads is left out of the Pod's object: scaling replaces no Pod. */
+function read(object: Plain): Plain {
+  const { replicas: _, service: __, template: ___, ...spec } = object.spec ?? {}
+  return object.spec === undefined ? object : { ...object, spec }
 }
 
 /** Go writes some empty strings into the object; absent means the same. */
@@ -204,7 +210,7 @@ else {
       assert.equal(deployment.spec.replicas, 1)
       const { spec: pod, metadata: podMetadata } = deployment.spec.template
       assert.deepEqual(podMetadata.labels, { ...spec.template?.metadata?.labels, ...labels })
-      assert.deepEqual(decoded(deployment, 'EVENTSOURCE_OBJECT').spec, spec)
+      assert.deepEqual(decoded(deployment, 'EVENTSOURCE_OBJECT').spec, read({ spec }).spec)
       assert.deepEqual(decoded(deployment, 'EVENTBUS_CONFIG'), { jetstream: { url: 'nats://x:4222' } })
       assert.equal(envOf(deployment, 'EVENTBUS_SUBJECT'), 'eventbus-ns1')
       assert.deepEqual(pod.containers[0].args, ['eventsource-service'])
