@@ -49,10 +49,12 @@ export async function runController(options: ControllerOptions, signal: AbortSig
     return waiting.map(({ trouble }) => trouble ?? 'the first look at the cluster is not over')
   }
   const health = await serveHealth({ notReady, registry: metrics.registry }, { host, healthPort, metricsPort })
-  const over: Promise<unknown>[] = informers.map((informer) => informer.run(signal))
+  const failed = new AbortController()
+  const ending = AbortSignal.any([signal, failed.signal])
+  const over: Promise<unknown>[] = informers.map((informer) => informer.run(ending))
   try {
     if (webhookPort !== undefined) {
-      const webhook = await serveAdmission({ client, namespace: home, host, port: webhookPort, clock, log }, signal)
+      const webhook = await serveAdmission({ client, namespace: home, host, port: webhookPort, clock, log }, ending)
       over.push(webhook.closed)
     }
     const work = async (until: AbortSignal): Promise<void> => {
@@ -66,6 +68,7 @@ export async function runController(options: ControllerOptions, signal: AbortSig
     if (options.election) await elect(work)
     else await work(signal)
   } finally {
+    failed.abort()
     await Promise.all(over)
     health.close()
   }

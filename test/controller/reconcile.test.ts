@@ -1,9 +1,12 @@
 /** The controller against a real API server, with the rights that are shipped and no others. */
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
 import { request } from 'node:https'
+import { createServer } from 'node:net'
 import { after, before, suite, test } from 'node:test'
 import type { LoadSource } from '../../src/controller/cluster.ts'
 import { rules as namespacedRules } from '../../src/controller/install/rbac.ts'
+import { isVedetteError } from '../../src/core/errors.ts'
 import { type KubeObject, resources } from '../../src/kube/resources.ts'
 import { loadSource } from '../../src/sources/index.ts'
 import { until } from '../contract/bus.ts'
@@ -503,6 +506,15 @@ spec: { dependencies: [], triggers: [] }
       async () => (await spec(deployments, ns, 'orders-eventsource'))?.replicas === 4,
     )
     await second.stop()
+  })
+
+  test('a port that is taken ends it with an error, and nothing is left running', async () => {
+    const taken = createServer().listen(0, '127.0.0.1')
+    await once(taken, 'listening')
+    const { port } = taken.address() as { port: number }
+    const third = await rig.startController({ identity: 'three', webhook: true, ports: { webhookPort: port } })
+    await assert.rejects(third.stop(), (error) => isVedetteError(error, 'PORT_IN_USE'))
+    taken.close()
   })
 
   test('installed for one namespace it looks after that one, with rights in no other', async () => {

@@ -59,6 +59,7 @@ export interface ControllerOptions {
   /** Rights other than the shipped ones, in the namespace `namespaced`. */
   rules?: PolicyRule[]
   load?: LoadSource
+  ports?: { webhookPort?: number }
 }
 
 export interface Controller {
@@ -88,8 +89,10 @@ export async function startRig(): Promise<Rig> {
     webhook = false,
     rules,
     load,
+    ports = {},
   }: ControllerOptions = {}) => {
-    const [healthPort, metricsPort, webhookPort] = (await freePorts(3)) as [number, number, number]
+    const [healthPort, metricsPort, freePort] = (await freePorts(3)) as [number, number, number]
+    const { webhookPort = freePort } = ports
     const home = namespaced ?? HOME
     if (namespaced !== undefined)
       await put(install({ definitions: await definitions(), namespace: home, namespaced: true }))
