@@ -6,6 +6,7 @@ import { createInformer, type Informer } from '../kube/informer.ts'
 import { type KubeObject, type Resource, resources } from '../kube/resources.ts'
 import type { SourceDefinition } from '../source.ts'
 import { loadSource } from '../sources/index.ts'
+import { type ReadPodMetrics, readPodMetrics } from './podMetrics.ts'
 import type { Settings } from './settings.ts'
 
 export type LoadSource = (type: string) => Promise<SourceDefinition<any, any> | null>
@@ -17,6 +18,7 @@ export interface Cluster {
   settings: () => Settings
   /** Where source modules come from. */
   load: LoadSource
+  podMetrics: ReadPodMetrics
   eventSources: Informer
   eventBuses: Informer
   sensors: Informer
@@ -37,10 +39,13 @@ export interface ClusterOptions {
   settings: () => Settings
   /** The registry, unless given. */
   load?: LoadSource | undefined
+  /** By HTTP, unless given. */
+  podMetrics?: ReadPodMetrics | undefined
 }
 
 export function createCluster(options: ClusterOptions): Cluster {
   const { client, namespace, clock, log, settings, load = loadSource } = options
+  const { podMetrics = readPodMetrics(clock) } = options
   const informer = (resource: Resource, labelSelector?: string) =>
     createInformer({
       client,
@@ -56,6 +61,7 @@ export function createCluster(options: ClusterOptions): Cluster {
     log,
     settings,
     load,
+    podMetrics,
     eventSources: informer(resources.eventsources),
     eventBuses: informer(resources.eventbus),
     sensors: informer(resources.sensors),

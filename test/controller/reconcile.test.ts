@@ -34,12 +34,21 @@ spec: { ${spec} }
 `
 const webhook = 'webhook: { order: { port: "12000", endpoint: /orders, method: POST } }'
 
+/** What Pods would answer. */
+const podMetrics = async (ip: string) =>
+  ({
+    '10.1.1.1':
+      'vedette_leading{namespace="asked",eventsource_name="orders"} 0\nvedette_failovers_total{reason="crash"} 1\n',
+    '10.1.1.2':
+      'vedette_leading{namespace="asked",eventsource_name="orders"} 1\nvedette_failovers_total{reason="crash"} 2\n',
+  })[ip] ?? null
+
 suite('the controller', { skip, timeout: 300_000 }, () => {
   let rig: Rig
   let controller: Controller
   before(async () => {
     rig = await startRig()
-    controller = await rig.startController({ webhook: true })
+    controller = await rig.startController({ webhook: true, podMetrics })
   })
   after(() => rig.stop())
 
@@ -184,6 +193,29 @@ suite('the controller', { skip, timeout: 300_000 }, () => {
     // The annotation alone changes no generation, and is carried out all the same.
     await rig.apply(source(ns, 'replicas: 2, calendar: { tick: { interval: 1m } }'))
     await gone(roles, ns, 'orders-eventsource-lease')
+  })
+
+  test('with election by the bus the Pods are asked who leads', async () => {
+    const ns = await space('asked')
+    await rig.kubernetes.account(ns, 'default', [])
+    const labels = { controller: 'eventsource-controller', 'eventsource-name': 'orders', 'owner-name': 'orders' }
+    for (const [name, podIP] of [
+      ['orders-a', '10.1.1.1'],
+      ['orders-b', '10.1.1.2'],
+      ['orders-mute', '10.1.1.3'],
+    ] as const) {
+      const pod = { apiVersion: 'v1', kind: 'Pod', metadata: { name, namespace: ns, labels } }
+      await rig.admin.create(resources.pods, { ...pod, spec: { containers: [{ name: 'main', image: 'x' }] } } as never)
+      await rig.admin.applyStatus(resources.pods, { ...pod, status: { podIP, podIPs: [{ ip: podIP }] } } as never, {
+        manager: 'kubelet',
+      })
+    }
+    await rig.apply(bus(ns) + source(ns, 'calendar: { tick: { interval: 1m } }'))
+    await there(
+      'the leader is shown',
+      async () => (await rig.get(eventsources, ns, 'orders'))!.status?.leader === 'orders-b',
+    )
+    assert.equal((await rig.get(eventsources, ns, 'orders'))!.status.failovers, 3)
   })
 
   test('without its bus it waits, says for which, and goes on when the bus comes', async () => {

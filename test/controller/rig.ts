@@ -3,6 +3,7 @@
 import type { LoadSource } from '../../src/controller/cluster.ts'
 import { runController } from '../../src/controller/controller.ts'
 import { install } from '../../src/controller/install/install.ts'
+import type { ReadPodMetrics } from '../../src/controller/podMetrics.ts'
 import { type Settings, settingsFrom } from '../../src/controller/settings.ts'
 import { systemClock } from '../../src/core/clock.ts'
 import { silentLogger } from '../../src/core/log.ts'
@@ -60,6 +61,7 @@ export interface ControllerOptions {
   rules?: PolicyRule[]
   load?: LoadSource
   ports?: { webhookPort?: number }
+  podMetrics?: ReadPodMetrics
 }
 
 export interface Controller {
@@ -90,6 +92,7 @@ export async function startRig(): Promise<Rig> {
     rules,
     load,
     ports = {},
+    podMetrics,
   }: ControllerOptions = {}) => {
     const [healthPort, metricsPort, freePort] = (await freePorts(3)) as [number, number, number]
     const { webhookPort = freePort } = ports
@@ -112,6 +115,7 @@ export async function startRig(): Promise<Rig> {
         webhookPort: webhook ? webhookPort : undefined,
         settings: () => ({ ...settingsFrom({ VEDETTE_IMAGE: 'img:1' }), ...settings }),
         load,
+        podMetrics,
         clock: systemClock,
         log: silentLogger,
       },

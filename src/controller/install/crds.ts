@@ -50,13 +50,13 @@ const age = column('Age', 'date', '.metadata.creationTimestamp', 'When it was ma
 const eventSourceColumns = [
   column('Strategy', 'string', '.status.strategy', 'How its replicas share the work.'),
   column('Ready', 'string', '.status.ready', 'Ready replicas of those wanted.'),
+  column('Leader', 'string', '.status.leader', 'The replica that serves active-passive entries.'),
   column(
-    'Leader',
-    'string',
-    '.status.leader',
-    'The replica that serves active-passive entries, where a Lease says so.',
+    'Failovers',
+    'integer',
+    '.status.failovers',
+    'How often the lead changed hands, as far as the Lease or the running Pods know.',
   ),
-  column('Failovers', 'integer', '.status.failovers', 'How often the Lease changed hands.'),
   column('Problem', 'string', '.status.problem', 'The first thing that is wrong.', 1),
   age,
 ]

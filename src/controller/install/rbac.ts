@@ -42,6 +42,8 @@ export const rules: Rule[] = [
   rule('', ['services'], [...watched, 'delete']),
   // Neither list nor watch: it makes those of buses, and looks at those that objects name, to say which is missing.
   rule('', ['configmaps', 'secrets'], ['get', 'create', 'patch', 'update']),
+  // Whose metrics say who leads.
+  rule('', ['pods'], ['list']),
   rule('', ['persistentvolumeclaims'], ['list', 'delete']),
   rule('policy', ['poddisruptionbudgets'], applied),
   rule('rbac.authorization.k8s.io', ['roles', 'rolebindings'], applied),

@@ -1,6 +1,5 @@
 /** Brings what an EventSource needs into being, and says in its status how that stands. Level-based: it looks at what is there now. */
 import { messageOf } from '../../core/errors.ts'
-import { leaseName } from '../../ha/locks/kubernetes-lease.ts'
 import { type KubeObject, resources } from '../../kube/resources.ts'
 import type { Diagnostic, EventSource } from '../../manifest/manifest.ts'
 import type { Applier } from '../apply.ts'
@@ -8,12 +7,13 @@ import type { BusConfig } from '../busConfig.ts'
 import { type Cluster, isOwnedBy } from '../cluster.ts'
 import { type Condition, condition } from '../conditions.ts'
 import { whyUnusable } from '../eventBus.ts'
-import { eventSourceObjects, usesLease } from '../eventSource.ts'
+import { eventSourceObjects } from '../eventSource.ts'
 import { selectorOf } from '../objects.ts'
 import { missingTypes } from '../render.ts'
 import { type StatusOf, writeStatus } from '../status.ts'
 import { availability, deploymentOf, readyText } from './availability.ts'
 import { findBus } from './bus.ts'
+import { leadOf } from './lead.ts'
 import { readObject, sayError } from './read.ts'
 
 /**
@@ -44,10 +44,10 @@ export async function reconcileEventSource(cluster: Cluster, applier: Applier, o
     ready: readyText(deployment, source.replicas),
     replicas: (deployment?.status as { replicas?: number } | undefined)?.replicas ?? 0,
     selector: selectorOf({ kind: 'EventSource', ...source }),
-    ...(await leadOf(cluster, source, bus)),
+    ...(strategy === 'active-active' ? {} : await leadOf(cluster, source, bus)),
   })
   if (failed !== null) throw failed.error
-  return usesLease(source, bus) || available.status !== 'True'
+  return strategy !== 'active-active' || available.status !== 'True'
 }
 
 /** The condition of an object for which nothing is deployed; what is there already stays as it is. Null: it can be. */
@@ -154,18 +154,4 @@ async function applyAll(
     await attempt(resource.kind, () => applier.remove(resource, { namespace, name }, uid))
   }
   return failed
-}
-
-/** Who leads is written in the Lease, where there is one; on NATS the bus knows, and the Pods' metrics say it. */
-async function leadOf(
-  cluster: Cluster,
-  source: EventSource,
-  bus: BusConfig,
-): Promise<Pick<StatusOf, 'leader' | 'failovers'>> {
-  if (!usesLease(source, bus)) return {}
-  const lease = await cluster.client
-    .get(resources.leases, { namespace: source.namespace, name: leaseName(source.name) })
-    .catch(() => null)
-  const spec = (lease?.spec ?? {}) as { holderIdentity?: string; leaseTransitions?: number }
-  return { leader: spec.holderIdentity || undefined, failovers: spec.leaseTransitions }
 }
