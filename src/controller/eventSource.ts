@@ -115,9 +115,9 @@ const get = (path: string) => ({ httpGet: { path, port: METRICS_PORT } })
 
 /** Ready = every entry that this replica should serve is served, or it stands by, warm; alive = its event loop turns. */
 const probes = {
-  startupProbe: { ...get('/startupz'), periodSeconds: 2, timeoutSeconds: 5, failureThreshold: 60 },
+  startupProbe: { ...get('/startupz'), periodSeconds: 1, timeoutSeconds: 5, failureThreshold: 120 },
   livenessProbe: { ...get('/healthz'), periodSeconds: 10, timeoutSeconds: 5, failureThreshold: 6 },
-  readinessProbe: { ...get('/readyz'), periodSeconds: 5, timeoutSeconds: 5, failureThreshold: 3 },
+  readinessProbe: { ...get('/readyz'), periodSeconds: 2, timeoutSeconds: 5, failureThreshold: 3 },
 }
 
 /** Without a Lease and the Kubernetes API as origin the Pod has no use for a token; an account of the user's own is left as it is. */
