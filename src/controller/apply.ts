@@ -44,7 +44,7 @@ export function createApplier(cluster: Cluster): Applier {
       const resource = resourceOf(object)!
       const made = await withoutUpstreamsHold(await applied(resource, object), resource)
       gone.delete(id)
-      known.set(id, { hash: hashOf(object), mark: markOf(made), atMs: clock.monotonic() })
+      if (made !== null) known.set(id, { hash: hashOf(object), mark: markOf(made), atMs: clock.monotonic() })
     },
     async remove(resource, place, ownerUid) {
       const id = idOf(resource.kind, `${place.namespace}/${place.name}`)
@@ -72,9 +72,9 @@ export function createApplier(cluster: Cluster): Applier {
 
   /**
    * Upstream's controller wrote the object by update and holds every field of it: a field that leaves our object would stay.
-   * What both have set is ours from here on.
+   * What both have set is ours from here on. @returns null when somebody came between: to be done at the next look
    */
-  async function withoutUpstreamsHold(made: KubeObject, resource: Resource): Promise<KubeObject> {
+  async function withoutUpstreamsHold(made: KubeObject, resource: Resource): Promise<KubeObject | null> {
     const holds = (made.metadata.managedFields ?? []) as {
       manager?: string
       operation?: string
@@ -83,7 +83,12 @@ export function createApplier(cluster: Cluster): Applier {
     const kept = holds.filter(({ manager, subresource }) => manager !== UPSTREAM || subresource !== undefined)
     if (kept.length === holds.length) return made
     const object = { ...made, metadata: { ...made.metadata, managedFields: kept } }
-    return (await client.update(resource, object)) ?? made
+    try {
+      return await client.update(resource, object)
+    } catch (error) {
+      if (isVedetteError(error, 'KUBERNETES_CONFLICT')) return null
+      throw error
+    }
   }
 }
 

@@ -213,6 +213,16 @@ suite('EventBus', () => {
     assert.ok(isReady(planned.conditions))
   })
 
+  test('the server stores no more than its disk holds', () => {
+    const limit = (spec: Plain) =>
+      (jetstream(spec).objects[0] as Plain).data['nats-js'].match(/max_file_store: (.*)/)[1]
+    assert.equal(limit({}), `${Math.floor(20 * 1024 ** 3 * 0.95)}`)
+    assert.equal(limit({ persistence: { volumeSize: '10G' } }), '9500000000')
+    assert.equal(limit({ persistence: { volumeSize: 'much' } }), '1TB')
+    assert.equal(limit({ settings: 'max_file_store: 7GB' }), '7GB')
+    assert.equal(limit({ replicas: 1 }), '1TB')
+  })
+
   test('what exists without volumes stays without: that cannot be changed', () => {
     const planned = jetstream({}, { persistent: false })
     assert.equal(set(planned).spec.volumeClaimTemplates, undefined)

@@ -150,6 +150,10 @@ function withDifferences(wanted: Plain, made: Plain): Plain {
     // The template's policy is honoured.
     if (made.metadata.name === 'webhook-eventsource') main.imagePullPolicy = 'Never'
   }
+  if (made.kind === 'ConfigMap') {
+    // No more than the disk holds.
+    wanted.data['nats-js'] = wanted.data['nats-js'].replace('max_file_store: 1TB', 'max_file_store: 20401094656')
+  }
   if (made.kind === 'StatefulSet') {
     pod.containers[0].image = 'nats:2.15.2'
     // Persistent by default.

@@ -342,6 +342,53 @@ spec: { dependencies: [], triggers: [] }
     await there('a field that upstream had set goes too', async () => (await main()).nodeSelector === undefined)
   })
 
+  test("upstream's servers without disks are taken over without disks, with a warning; its passwords stay", async () => {
+    await controller.stop()
+    const ns = await space('diskless')
+    await rig.apply(bus(ns, 'jetstream: { version: latest }'))
+    const { uid } = (await rig.get(eventbus, ns, 'default'))!.metadata
+    const labels = { controller: 'eventbus-controller', 'eventbus-name': 'default', 'owner-name': 'default' }
+    const owner = { apiVersion: 'argoproj.io/v1alpha1', kind: 'EventBus', name: 'default', uid, controller: true }
+    const name = 'eventbus-default-js'
+    const head = (name: string) => ({ name, namespace: ns, labels, ownerReferences: [owner] })
+    const pod = { containers: [{ name: 'main', image: 'nats:2.10.29' }], volumes: [{ name: 'js-data', emptyDir: {} }] }
+    const serviceName = `${name}-svc`
+    const selector = { matchLabels: labels }
+    await rig.admin.create(statefulsets, {
+      apiVersion: 'apps/v1',
+      kind: 'StatefulSet',
+      metadata: head(name),
+      spec: {
+        replicas: 3,
+        podManagementPolicy: 'Parallel',
+        serviceName,
+        selector,
+        template: { metadata: { labels }, spec: pod },
+      },
+    } as never)
+    for (const secret of [`${name}-server`, `${name}-client-auth`]) {
+      await rig.admin.create(secrets, {
+        apiVersion: 'v1',
+        kind: 'Secret',
+        metadata: head(secret),
+        data: { kept: 'eA==' },
+      } as never)
+    }
+    controller = await rig.startController({ webhook: true, podMetrics })
+    const risk = await says(eventbus, ns, 'default', 'AtRisk', 'True')
+    assert.match(risk.message, /no persistence/)
+    await says(eventbus, ns, 'default', 'Deployed', 'True')
+    const taken = (await spec(statefulsets, ns, name))!
+    assert.equal(taken.volumeClaimTemplates, undefined)
+    assert.equal(taken.template.spec.containers[0].image, 'nats:2.15.2')
+    assert.deepEqual((await rig.get(secrets, ns, `${name}-server`))!.data, { kept: 'eA==' })
+    // A change that cannot be carried out says so, and who uses the bus goes on with what they were told.
+    await rig.apply(bus(ns, 'jetstream: { version: none }'))
+    const invalid = await says(eventbus, ns, 'default', 'Configured', 'False', 'InvalidSpec')
+    assert.match(invalid.message, /^unsupported version "none", supported versions:/)
+    assert.match((await rig.get(eventbus, ns, 'default'))!.status.config.jetstream.url, /^nats:/)
+  })
+
   test('a bus that nobody uses goes, with the disks of its servers', async () => {
     const ns = await space('emptied')
     await rig.apply(bus(ns, 'jetstream: { version: latest }'))

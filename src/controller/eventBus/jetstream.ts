@@ -33,6 +33,7 @@ export interface Plan {
 type Spec = Record<string, any>
 
 const DEFAULT_REPLICAS = 3
+const DEFAULT_VOLUME = '20Gi'
 /** From this many on the servers have a quorum that outlives one of them. */
 const HIGHLY_AVAILABLE = 3
 
@@ -92,7 +93,7 @@ export function jetstreamConfig(bus: EventBus, plan: Plan) {
   }
 }
 
-function configMap(owner: Owner, { bus, settings }: JetstreamInput, { replicas }: Plan): KubeObject {
+function configMap(owner: Owner, { bus, settings }: JetstreamInput, { replicas, persistent }: Plan): KubeObject {
   const spec = bus.spec.jetstream as Spec
   const service = `${serviceName(bus)}.${bus.namespace}.svc`
   const hosts = Array.from({ length: replicas }, (_, i) => `${statefulSetName(bus)}-${i}.${service}`)
@@ -100,7 +101,9 @@ function configMap(owner: Owner, { bus, settings }: JetstreamInput, { replicas }
     cluster: bus.name,
     hosts,
     maxPayload: spec.maxPayload || '1MB',
-    settings: spec.settings || settings.jetstream.settings,
+    settings:
+      spec.settings ||
+      (persistent ? fitting(settings.jetstream.settings, spec.persistence ?? {}) : settings.jetstream.settings),
   })
   return owned(owner, {
     apiVersion: 'v1',
@@ -108,6 +111,17 @@ function configMap(owner: Owner, { bus, settings }: JetstreamInput, { replicas }
     metadata: { name: `eventbus-${bus.name}-js-config` },
     data: { 'nats-js': conf },
   })
+}
+
+/** The server's limit no larger than its disk: full is an answer then, and not a failed write. The text stays for a size that is none. */
+function fitting(settings: string, { volumeSize = DEFAULT_VOLUME }: Spec): string {
+  const [, digits, unit] = /^(\d+(?:\.\d+)?)([KMGT]i|[kMGT])?$/.exec(String(volumeSize)) ?? []
+  if (digits === undefined) return settings
+  const factor =
+    unit === undefined ? 1 : (unit.endsWith('i') ? 1024 : 1000) ** ' kMGT'.indexOf(unit[0]!.replace('K', 'k'))
+  // What is left is for the file system and the server's own records.
+  const bytes = Math.floor(Number(digits) * factor * 0.95)
+  return settings.replace(/^max_file_store:.*$/m, `max_file_store: ${bytes}`)
 }
 
 const ports = { 'tcp-client': 4222, cluster: 6222, metrics: 7777, monitor: 8222 }
@@ -183,7 +197,7 @@ function claim(name: string, { accessMode, volumeSize, storageClassName }: Spec)
       accessModes: [accessMode || 'ReadWriteOnce'],
       volumeMode: 'Filesystem',
       storageClassName,
-      resources: { requests: { storage: volumeSize ?? '20Gi' } },
+      resources: { requests: { storage: volumeSize ?? DEFAULT_VOLUME } },
     }),
   }
 }

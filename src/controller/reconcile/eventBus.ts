@@ -29,7 +29,8 @@ export async function reconcileEventBus(cluster: Cluster, applier: Applier, obje
     conditions: known,
     kind: bus?.kind,
     ready: bus?.kind === 'jetstream' ? readyServers(cluster, bus) : undefined,
-    config: failed === null ? (config ?? undefined) : undefined,
+    // What runs goes on with the last one while a change of the spec cannot be carried out.
+    config: (failed === null ? config : null) ?? (object.status as { config?: object } | undefined)?.config,
   })
   if (failed !== null) throw failed.error
 }
