@@ -222,7 +222,9 @@ else {
       assert.deepEqual(pod.volumes.slice(0, spec.template?.volumes?.length ?? 0), spec.template?.volumes ?? [])
       // Every Secret and ConfigMap that the text names under a selector is mounted where the Pod reads it.
       const wanted = new Set(
-        [...JSON.stringify(spec).matchAll(/\{"name":"([^"]+)","key":"[^"]+"\}/g)].map(([, name]) => name),
+        [
+          ...JSON.stringify(spec).matchAll(/\{"name":"([^"]+)","key":"[^"]+"\}|\{"key":"[^"]+","name":"([^"]+)"\}/g),
+        ].map(([, first, second]) => first ?? second),
       )
       const mounted = pod.containers[0].volumeMounts.map(({ mountPath }: Plain) => mountPath)
       assert.deepEqual(
