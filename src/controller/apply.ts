@@ -2,12 +2,13 @@
  * Brings objects into being by server-side apply, and sends nothing while they are known to be so: what is known ends with any
  * change that others make to what was applied, and after some minutes.
  */
-import { isVedetteError } from '../core/errors.ts'
+import { fail, isVedetteError } from '../core/errors.ts'
 import { type KubeObject, keyOf, type Resource, resourceOf } from '../kube/resources.ts'
 import { type Cluster, isOwnedBy, MANAGER, seen } from './cluster.ts'
 import { HASH_ANNOTATION } from './objects.ts'
 
 export interface Applier {
+  /** @throws SPEC_INVALID for an object of that name that was not made for the same owner; as the client */
   apply(object: KubeObject): Promise<void>
   /** Deletes what we made for `owner` once, and no longer want. */
   remove(resource: Resource, place: { namespace: string; name: string }, ownerUid: string | undefined): Promise<void>
@@ -42,6 +43,7 @@ export function createApplier(cluster: Cluster): Applier {
       const id = idOf(object.kind, keyOf(object))
       if (isKnown(object, id)) return
       const resource = resourceOf(object)!
+      refuseForeign(object, await client.get(resource, object.metadata))
       const made = await withoutUpstreamsHold(await applied(resource, object), resource)
       gone.delete(id)
       if (made !== null) known.set(id, { hash: hashOf(object), mark: markOf(made), atMs: clock.monotonic() })
@@ -64,7 +66,7 @@ export function createApplier(cluster: Cluster): Applier {
       // A Service's address cannot be changed, only had anew.
       const live =
         object.kind === 'Service' && isVedetteError(error, 'KUBERNETES_INVALID') ? seen(cluster, object) : null
-      if (!live || !addressDiffers(live, object) || !sameOwner(live, object)) throw error
+      if (!live || !addressDiffers(live, object)) throw error
       await client.delete(resource, object.metadata, { uid: live.metadata.uid })
       return await client.apply(resource, object, { manager: MANAGER })
     }
@@ -92,6 +94,17 @@ export function createApplier(cluster: Cluster): Applier {
   }
 }
 
+/** @throws SPEC_INVALID when there is an object of the name that belongs to somebody else: applied, it would go with our owner */
+export function refuseForeign({ kind, metadata }: KubeObject, live: KubeObject | null): void {
+  const [owner] = metadata.ownerReferences ?? []
+  if (live === null || owner === undefined || isOwnedBy(live, owner.uid)) return
+  const whose = `${owner.kind} "${owner.name}"`
+  throw fail(
+    'SPEC_INVALID',
+    `there is a ${kind} "${metadata.name}" that was not made for ${whose}: delete or rename one of them`,
+  )
+}
+
 /** The field manager of upstream's controller: the name of its program. */
 const UPSTREAM = 'argo-events'
 
@@ -107,12 +120,6 @@ function markOf({ metadata }: KubeObject): unknown {
 type ServiceSpec = { clusterIP?: string } | undefined
 
 function addressDiffers(live: KubeObject, wanted: KubeObject): boolean {
-  return (
-    ((live.spec as ServiceSpec)?.clusterIP === 'None') !== ((wanted.spec as ServiceSpec)?.clusterIP === 'None') ||
-    (wanted.spec as ServiceSpec)?.clusterIP !== undefined
-  )
-}
-
-function sameOwner(live: KubeObject, wanted: KubeObject): boolean {
-  return isOwnedBy(live, wanted.metadata.ownerReferences?.[0]?.uid)
+  const [has, wants] = [(live.spec as ServiceSpec)?.clusterIP, (wanted.spec as ServiceSpec)?.clusterIP]
+  return wants === undefined ? has === 'None' : wants !== has
 }

@@ -48,6 +48,19 @@ suite('references', () => {
     assert.deepEqual([...configMaps.keys()], ['krb', 'cm'])
   })
 
+  test('an entry may be called like anything', () => {
+    const entry = (name: string) => ({ authSecret: { name, key: 'k' } })
+    const { secrets } = referencesIn({
+      webhook: { filter: entry('a'), labels: entry('b'), resource: entry('c'), bucket: entry('d') },
+    })
+    assert.deepEqual([...secrets.keys()], ['a', 'b', 'c', 'd'])
+    const native = referencesIn({
+      template: { nodeSelector: { name: 'x', key: 'y' } },
+      minio: { e: { filter: { name: 'x', key: 'y' } } },
+    })
+    assert.equal(native.secrets.size, 0)
+  })
+
   test('a Secret of both the bus and the EventSource is mounted once, with all its keys', () => {
     const selector = { name: 'tls', key: 'ca' }
     const { volumes, mounts } = volumesOf({ jetstream: { url: '', tls: { caCertSecret: selector } } }, [

@@ -34,18 +34,23 @@ const OPAQUE = new Set([
  */
 export function referencesIn(...specs: unknown[]): References {
   const found: References = { secrets: new Map(), configMaps: new Map() }
-  for (const spec of specs) visit(spec, '', found)
+  for (const spec of specs) visit(spec, [], found)
   return found
 }
 
-function visit(value: unknown, member: string, found: References): void {
+function visit(value: unknown, path: readonly string[], found: References): void {
   if (typeof value !== 'object' || value === null) return
   if (Array.isArray(value)) {
-    for (const item of value) visit(item, member, found)
-    return
+    for (const item of value) visit(item, path, found)
+  } else if (isSelector(value)) {
+    add(/configmap/i.test(path.at(-1) ?? '') ? found.configMaps : found.secrets, value)
+  } else {
+    // Under a type stand the names of entries, which may be any word.
+    const named = path.length === 1 && path[0] !== 'template'
+    for (const [key, below] of Object.entries(value)) {
+      if (named || !OPAQUE.has(key)) visit(below, [...path, key], found)
+    }
   }
-  if (isSelector(value)) add(/configmap/i.test(member) ? found.configMaps : found.secrets, value)
-  else for (const [key, below] of Object.entries(value)) if (!OPAQUE.has(key)) visit(below, key, found)
 }
 
 interface Selector {

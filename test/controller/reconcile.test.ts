@@ -140,6 +140,14 @@ suite('the controller', { skip, timeout: 300_000 }, () => {
       'the Service is headless',
       async () => (await spec(services, ns, 'orders-eventsource-svc'))?.clusterIP === 'None',
     )
+    const { uid } = (await rig.get(services, ns, 'orders-eventsource-svc'))!.metadata
+    await rig.apply(source(ns, `replicas: 3, service: { clusterIP: None, ports: [ { port: 99999 } ] }, ${webhook}`))
+    await says(eventsources, ns, 'orders', 'Deployed', 'False', 'CreateServiceFailed')
+    assert.equal(
+      (await rig.get(services, ns, 'orders-eventsource-svc'))!.metadata.uid,
+      uid,
+      'what works is not deleted',
+    )
     await rig.apply(source(ns, `replicas: 0, ${webhook}`))
     await there('it stands still', async () => (await spec(deployments, ns, 'orders-eventsource'))?.replicas === 0)
     await gone(services, ns, 'orders-eventsource-svc')
@@ -157,7 +165,14 @@ suite('the controller', { skip, timeout: 300_000 }, () => {
     } as never)
     await rig.apply(bus(ns) + source(ns, webhook))
     await says(eventsources, ns, 'orders', 'Deployed', 'True')
-    assert.notEqual(await rig.get(services, ns, name), null)
+    const { resourceVersion } = (await rig.get(services, ns, name))!.metadata
+    await rig.apply(source(ns, `service: { ports: [ { port: 80 } ] }, ${webhook}`))
+    const refused = await says(eventsources, ns, 'orders', 'Deployed', 'False', 'CreateServiceFailed')
+    assert.match(
+      refused.message,
+      /there is a Service "orders-eventsource-svc" that was not made for EventSource "orders"/,
+    )
+    assert.equal((await rig.get(services, ns, name))!.metadata.resourceVersion, resourceVersion)
   })
 
   test('election by Lease gets a Role for its one Lease, and shows who leads', async () => {

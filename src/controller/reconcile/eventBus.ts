@@ -2,7 +2,7 @@
 import { messageOf } from '../../core/errors.ts'
 import { type KubeObject, resources } from '../../kube/resources.ts'
 import type { EventBus } from '../../manifest/manifest.ts'
-import type { Applier } from '../apply.ts'
+import { type Applier, refuseForeign } from '../apply.ts'
 import { type Cluster, MANAGER } from '../cluster.ts'
 import { type Condition, condition } from '../conditions.ts'
 import { makeCredentials, secretNames } from '../eventBus/credentials.ts'
@@ -63,7 +63,9 @@ async function ensureCredentials({ client, clock }: Cluster, owner: Owner): Prom
   const found = await Promise.all(names.map((name) => client.get(resources.secrets, { namespace, name })))
   if (found.every((secret) => secret !== null)) return
   const host = `${serviceName(owner)}.${namespace}.svc`
-  for (const secret of makeCredentials(owner, host, clock.now())) {
+  const made = makeCredentials(owner, host, clock.now())
+  for (const [i, secret] of made.entries()) refuseForeign(secret, found[i] ?? null)
+  for (const secret of made) {
     await client.apply(resources.secrets, secret, { manager: MANAGER })
   }
 }
