@@ -1,11 +1,13 @@
 /**
- * Writes what is generated from the registry: JSON Schemas, docs pages, the guarantee table, examples.
+ * Writes what is generated from the registry: JSON Schemas, docs pages, the guarantee table, examples, what installs it in Kubernetes.
  *
  *   node tools/generate.ts           writes
  *   node tools/generate.ts --check   lists what is stale and exits 1
  */
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import path from 'node:path'
+import { installFiles } from '../src/controller/install/files.ts'
+import { version } from '../src/local/version.ts'
 import type { SourceDefinition } from '../src/source.ts'
 import { loadSource, types } from '../src/sources/index.ts'
 import { guaranteesPage } from './generate/guarantees.ts'
@@ -32,6 +34,7 @@ export async function generate(): Promise<Map<string, string>> {
   files.set('docs/sources/README.md', indexPage(definitions))
   const written = await readFile(path.join(root, 'docs/guarantees.md'), 'utf8')
   files.set('docs/guarantees.md', guaranteesPage(written, definitions))
+  for (const [file, text] of installFiles(definitions, version())) files.set(`deploy/${file}`, text)
   return files
 }
 
@@ -49,9 +52,12 @@ export async function stale(files: Map<string, string>): Promise<string[]> {
 /** Files in the checkout that only this tool makes. */
 async function generatedFiles(): Promise<string[]> {
   const files: string[] = []
-  for (const folder of ['schema/types', 'docs/sources', 'examples']) {
-    for (const name of await readdir(path.join(root, folder)).catch(() => [])) {
-      const file = `${folder}/${name}`
+  for (const folder of ['schema/types', 'docs/sources', 'examples', 'deploy']) {
+    const found = await readdir(path.join(root, folder), { recursive: true, withFileTypes: true }).catch(() => [])
+    for (const entry of found) {
+      if (!entry.isFile()) continue
+      const { name } = entry
+      const file = path.relative(root, path.join(entry.parentPath, name))
       if (folder !== 'examples') files.push(file)
       else if (name.endsWith('.yaml') && (await readFile(path.join(root, file), 'utf8')).includes(EXAMPLE_HEADER)) {
         files.push(file)

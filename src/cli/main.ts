@@ -10,6 +10,9 @@ const commands: Record<string, () => Promise<{ default: (program: Command) => vo
   explain: () => import('./explain.ts'),
   types: () => import('./types.ts'),
   filter: () => import('./filter.ts'),
+  render: () => import('./render.ts'),
+  manifests: () => import('./manifests.ts'),
+  controller: () => import('./controller.ts'),
   status: () => import('./status.ts'),
   tail: () => import('./tail.ts'),
   send: () => import('./send.ts'),
@@ -18,6 +21,7 @@ const commands: Record<string, () => Promise<{ default: (program: Command) => vo
   stop: () => import('./stop.ts'),
   doctor: () => import('./doctor.ts'),
   'eventsource-service': () => import('./eventsource-service.ts'),
+  'eventsource-removal': () => import('./eventsource-removal.ts'),
 }
 
 async function main(argv: string[]): Promise<void> {

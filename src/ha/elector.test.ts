@@ -173,9 +173,22 @@ describe('three replicas', () => {
     await r.clock.advance(30_000)
     assert.deepEqual(r.story, [])
     for (const { bus } of [r.a, r.b, r.c]) bus.link.mend()
-    await r.clock.advance(1_000)
-    const leads = [r.a, r.b, r.c].filter(({ lead }) => lead !== null)
-    assert.equal(leads.length, 1)
+    await r.clock.advance(10_000)
+    assert.deepEqual(r.story, [], 'and when it is back, nobody takes over from one who could not renew')
+    assert.ok(r.a.lead)
+  })
+
+  test('the leader dies while the lock is out of reach of all: another leads soon after it is back', async () => {
+    const r = await three()
+    for (const { bus } of [r.a, r.b, r.c]) bus.link.cut()
+    await r.clock.advance(10_000)
+    r.a.stop.abort()
+    for (const { bus } of [r.b, r.c]) bus.link.mend()
+    const others = () => [r.b, r.c].filter(({ lead }) => lead !== null).length
+    await r.clock.advance(900)
+    assert.equal(others(), 0, 'the leader is given the time to renew')
+    await r.clock.advance(600)
+    assert.equal(others(), 1)
   })
 })
 

@@ -143,6 +143,35 @@ describe('a standby takes the lease', () => {
   })
 })
 
+describe('a standby whose lock was out of reach', () => {
+  const away = (until: number) => {
+    const e = election()
+    e.sees(lease('r1', 'other'))
+    e.at(250, { type: 'tick' })
+    for (let now = 260; now < until; now = e.wakeAt) {
+      e.at(now, { type: 'lockFailed', unknown: false })
+      e.at(e.wakeAt, { type: 'tick' })
+    }
+    return e
+  }
+
+  test('for long: gives the holder, who could not renew either, the time to do so', () => {
+    const e = away(60_000)
+    assert.deepEqual(e.words(60_000, { type: 'read', lease: lease('r1', 'other') }), [])
+    for (let now = e.wakeAt; now < 61_000; now = e.wakeAt) {
+      assert.deepEqual(e.words(now, { type: 'tick' }), ['read'])
+      assert.deepEqual(e.words(now, { type: 'read', lease: lease('r1', 'other') }), [])
+    }
+    assert.deepEqual(e.words(61_000, { type: 'tick' }), ['write me term 4 over r1'])
+  })
+
+  test('for a moment: counts on as before', () => {
+    const e = away(600)
+    assert.deepEqual(e.words(600, { type: 'read', lease: lease('r1', 'other') }), [])
+    assert.ok(e.words(1500, { type: 'tick' }).includes('write me term 4 over r1'))
+  })
+})
+
 describe('suspicion', () => {
   test('makes it take over at once, and the change is a crash', () => {
     const e = election()

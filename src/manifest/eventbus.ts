@@ -90,7 +90,7 @@ type Spec = z.infer<typeof eventBusFields>
 
 /** Null when it cannot be told what kind of bus it is; that has been noted. */
 export function readEventBus(root: MapNode, notes: Notes): EventBus | null {
-  const { name, namespace } = readHead(root, 'EventBus', ['spec', 'status'], notes)
+  const { name, namespace, labels } = readHead(root, 'EventBus', ['spec', 'status'], notes)
   const node = nodeAt(root, ['spec'])
   if (node !== undefined && node.kind !== 'map' && (node.kind !== 'scalar' || node.value !== null)) {
     notes.add({ severity: 'error', path: ['spec'], message: `must be an object, is ${kindOf(node)}` })
@@ -100,7 +100,7 @@ export function readEventBus(root: MapNode, notes: Notes): EventBus | null {
   if (spec === undefined) return null
   checkSpec(spec, notes)
   const kind = (['nats', 'jetstream', 'kafka', 'jetstreamExotic'] as const).find((key) => spec[key] !== undefined)
-  return kind === undefined ? null : { namespace, name, kind, spec, place: notes.place(['metadata', 'name']) }
+  return kind === undefined ? null : { namespace, name, labels, kind, spec, place: notes.place(['metadata', 'name']) }
 }
 
 function checkSpec(spec: Spec, notes: Notes): void {

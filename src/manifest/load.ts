@@ -10,7 +10,7 @@ import { createNotes, type Notes, sortDiagnostics } from './notes.ts'
 import { readKind } from './objects.ts'
 import { checkPorts, noPorts } from './ports.ts'
 import type { ManifestFile } from './read.ts'
-import { type MapNode, type Node, nodeAt, quote } from './tree.ts'
+import { type MapNode, type Node, nodeAt, plainValue, quote } from './tree.ts'
 import { readConfigMap, readSecret } from './values.ts'
 import { parseYaml } from './yaml.ts'
 
@@ -52,7 +52,12 @@ export async function loadManifest(
       const notes = createNotes(file, root, position)
       const head = readKind(root, notes)
       if (head?.ours === false)
-        skipped.push({ ...notes.place(['metadata', 'name']), kind: head.kind, name: nameOf(root) })
+        skipped.push({
+          ...notes.place(['metadata', 'name']),
+          kind: head.kind,
+          name: nameOf(root),
+          object: plainValue(root),
+        })
       else if (head !== null) objects.push(await readObject(head.kind, root as MapNode, notes, registry, checkFilter))
       if (head === null) diagnostics.push(...notes.list)
     }

@@ -50,6 +50,7 @@ export interface EventSource {
 export interface EventBus {
   namespace: string
   name: string
+  labels: Record<string, string>
   /** The one key that is set. */
   kind: 'nats' | 'jetstream' | 'jetstreamExotic' | 'kafka'
   spec: Record<string, unknown>
@@ -68,6 +69,6 @@ export interface Manifest {
   eventBuses: EventBus[]
   secrets: Values[]
   configMaps: Values[]
-  /** Objects of kinds we do not run: `Sensor/name`. */
-  skipped: (Place & { kind: string; name: string })[]
+  /** Objects of kinds we do not run, as written: `Sensor/name`. */
+  skipped: (Place & { kind: string; name: string; object: unknown })[]
 }

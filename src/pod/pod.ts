@@ -127,7 +127,7 @@ export async function startPod({ environment, root, bind, metricsPort, clock, lo
 }
 
 /** Upstream's mount paths. */
-const secretsIn = (root: string) =>
+export const secretsIn = (root: string) =>
   mountedSecrets({ secrets: join(root, 'argo-events/secrets'), configMaps: join(root, 'argo-events/config') })
 const authFile = (root: string) => join(root, 'etc/eventbus/auth/auth.yaml')
 

@@ -4,6 +4,13 @@
  */
 import { serversDir } from './cache.ts'
 import { ELASTICMQ_VERSION, elasticmqJars, installElasticmq } from './elasticmq.ts'
+import {
+  controlPlane,
+  installKubernetes,
+  KUBERNETES_VERSION,
+  kubernetesBinaries,
+  nodeBinaries,
+} from './kubernetes/build.ts'
 import { installLocalstack, LOCALSTACK_VERSION, localstackPython } from './localstack.ts'
 import { installMosquitto, mosquittoBinary } from './mosquitto.ts'
 import { installDebianNats, installNats, NATS_VERSION, natsBinary } from './nats.ts'
@@ -58,6 +65,12 @@ const catalogue: Installable[] = [
     install: installMosquitto,
   },
   { name: 'Redis (Debian)', needs: 'apt-get and dpkg', present: () => redisBinary() !== null, install: installRedis },
+  {
+    name: `Kubernetes ${KUBERNETES_VERSION} (takes long: ten minutes to half an hour)`,
+    needs: 'Go',
+    present: () => kubernetesBinaries([...controlPlane, ...nodeBinaries]) !== null,
+    install: installKubernetes,
+  },
 ]
 
 console.log(`servers are kept in ${serversDir()}`)

@@ -1,0 +1,41 @@
+import type { Command } from 'commander'
+import { systemClock } from '../core/clock.ts'
+import { exitCodeOf, isVedetteError } from '../core/errors.ts'
+import { createLogger } from '../core/log.ts'
+
+export default function register(program: Command): void {
+  program
+    .command('eventsource-removal')
+    .description('what the controller runs once when an EventSource is deleted: undoes what it has at providers')
+    .option('--root <dir>', 'where the mounted paths begin', '/')
+    .option('--seconds <n>', 'how long it may try', '240')
+    .addHelpText(
+      'after',
+      '\nTold by the same environment and mounts as eventsource-service; its replicas must have stopped.\n' +
+        'Exit codes: 0 nothing is left, 1 the environment is wrong, 3 something is left (the log says what).\n\n' +
+        'Example:\n  vedette eventsource-removal --seconds 60',
+    )
+    .action(remove)
+}
+
+async function remove({ root, seconds }: { root: string; seconds: string }): Promise<void> {
+  const [{ logLevelOf, readEnvironment }, { secretsIn }, { removeRemote }] = await Promise.all([
+    import('../pod/environment.ts'),
+    import('../pod/pod.ts'),
+    import('../pod/removal.ts'),
+  ])
+  const level = logLevelOf(process.env)
+  const write = (line: string) => void process.stdout.write(line)
+  const log = createLogger({ format: 'json', level, name: 'argo-events.eventsource', write })
+  try {
+    const { source } = await readEnvironment(process.env)
+    const signal = AbortSignal.timeout(Math.max(1, Number(seconds) || 240) * 1000)
+    const left = await removeRemote({ source, secrets: secretsIn(root), clock: systemClock, log }, signal)
+    for (const text of left) log.error('this is left at its provider: remove it by hand', { error: text })
+    process.exitCode = left.length > 0 ? 3 : 0
+  } catch (error) {
+    if (!isVedetteError(error)) throw error
+    log.error(error.message)
+    process.exitCode = exitCodeOf(error)
+  }
+}

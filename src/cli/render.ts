@@ -1,0 +1,41 @@
+import type { Command } from 'commander'
+import { createOutput } from './output.ts'
+
+interface Options {
+  json?: boolean
+}
+
+export default function register(program: Command): void {
+  program
+    .command('render')
+    .description('print the Kubernetes objects that the controller would apply')
+    .argument('<file...>', 'YAML files of EventSources and EventBuses, directories of them, or - for standard input')
+    .option('--json', 'print one JSON List')
+    .addHelpText(
+      'after',
+      '\nNothing is asked of a cluster: uids and Secrets with random content are left out, and notes go to standard error.\n' +
+        'VEDETTE_IMAGE and IMAGE_PULL_POLICY are read as the controller reads them.\n\n' +
+        'Examples:\n  vedette render orders.yaml bus.yaml\n  vedette render orders.yaml | kubectl diff -f -',
+    )
+    .action(renderFiles)
+}
+
+async function renderFiles(paths: string[], { json = false }: Options): Promise<void> {
+  const [{ diagnosticLine, loadManifest, readManifestFiles }, { render }, { settingsFrom }, { yamlText }] =
+    await Promise.all([
+      import('../manifest/load.ts'),
+      import('../controller/render.ts'),
+      import('../controller/settings.ts'),
+      import('../controller/yamlText.ts'),
+    ])
+  const loaded = await loadManifest(await readManifestFiles(paths))
+  const errors = loaded.diagnostics.filter(({ severity }) => severity === 'error')
+  for (const error of errors) process.stderr.write(`${diagnosticLine(error)}\n`)
+  if (errors.length > 0) process.exitCode = 1
+  const { objects, notes } = render(loaded, settingsFrom(process.env))
+  const output = createOutput(process.stdout)
+  if (json) await output.write(`${JSON.stringify({ apiVersion: 'v1', kind: 'List', items: objects }, null, 2)}\n`)
+  else await output.write(yamlText(objects))
+  await output.flush()
+  for (const note of notes) process.stderr.write(`# ${note}\n`)
+}

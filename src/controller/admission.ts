@@ -1,0 +1,52 @@
+/** The validating admission webhook's judgement: what `vedette validate` says, and upstream's rules for changes of a bus. Pure. */
+
+import type { KubeObject } from '../kube/resources.ts'
+import { canonical } from './objects.ts'
+import { readObject, sayError } from './reconcile/read.ts'
+
+/** `admission.k8s.io/v1` AdmissionReview, as far as it is used. */
+export interface ReviewRequest {
+  uid: string
+  operation: 'CREATE' | 'UPDATE' | 'DELETE' | 'CONNECT'
+  object?: KubeObject | null
+  oldObject?: KubeObject | null
+}
+
+export interface ReviewResponse {
+  uid: string
+  allowed: boolean
+  status?: { code: number; reason: string; message: string }
+}
+
+export async function review({ uid, operation, object, oldObject }: ReviewRequest): Promise<ReviewResponse> {
+  const allowed = { uid, allowed: true }
+  if ((operation !== 'CREATE' && operation !== 'UPDATE') || !object) return allowed
+  // Metadata and status: finalizers must come and go, whatever the spec is.
+  if (operation === 'UPDATE' && oldObject && canonical(oldObject.spec) === canonical(object.spec)) return allowed
+  if (object.kind !== 'EventSource' && object.kind !== 'EventBus') return allowed
+  const { errors } = await readObject(object)
+  const found = errors.map(sayError)
+  if (operation === 'UPDATE' && oldObject && object.kind === 'EventBus')
+    found.push(...forbiddenChanges(oldObject, object))
+  if (found.length === 0) return allowed
+  const message = `invalid ${object.kind}: ${found.slice(0, 20).join('; ')}`
+  return { uid, allowed: false, status: { code: 400, reason: 'BadRequest', message } }
+}
+
+type Spec = Record<string, any>
+
+/** Upstream's texts (webhook/validator/eventbus.go:38-100). */
+function forbiddenChanges({ spec: before = {} }: Spec, { spec: after = {} }: Spec): string[] {
+  const kinds = ['nats', 'jetstream', 'jetstreamExotic'].filter((kind) => after[kind] != null)
+  if (kinds.some((kind) => before[kind] == null)) return ['Can not change event bus implementation']
+  const found: string[] = []
+  const { native, exotic } = before.nats ?? {}
+  if (after.nats?.native && !native) found.push('Can not change NATS event bus implementation from exotic to native')
+  if (after.nats?.exotic && !exotic) found.push('Can not change NATS event bus implementation from native to exotic')
+  const [old, now] = [before.jetstream?.streamConfig ?? '', after.jetstream?.streamConfig ?? '']
+  if (after.jetstream != null && old !== now) {
+    const immutable = '"spec.jetstream.streamConfig" is immutable, can not be updated'
+    found.push(old === '' || now === '' ? immutable : `${immutable}, old value='${old}', new value='${now}'`)
+  }
+  return found
+}

@@ -1,0 +1,18 @@
+/** What EventSources and Sensors are told of their bus: `status.config` of the EventBus, `EVENTBUS_CONFIG` of the Pods. */
+import type { SecretKeySelector } from '../source.ts'
+
+export interface Tls {
+  caCertSecret?: SecretKeySelector
+  clientCertSecret?: SecretKeySelector
+  clientKeySecret?: SecretKeySelector
+  insecureSkipVerify?: boolean
+  enabled?: boolean
+}
+
+/** Upstream's BusConfig; one member is set. */
+export interface BusConfig {
+  /** NATS Streaming; only in the status that upstream left. */
+  nats?: { url?: string; clusterID?: string; auth?: string; accessSecret?: SecretKeySelector }
+  jetstream?: { url: string; accessSecret?: SecretKeySelector; streamConfig?: string; tls?: Tls }
+  kafka?: { url: string; topic: string; [field: string]: unknown }
+}

@@ -1,0 +1,98 @@
+/** What the reconcilers see of the cluster: views that follow it, and the client that changes it. */
+import type { Clock } from '../core/clock.ts'
+import type { Logger } from '../core/log.ts'
+import type { KubeClient } from '../kube/client.ts'
+import { createInformer, type Informer } from '../kube/informer.ts'
+import { type KubeObject, type Resource, resources } from '../kube/resources.ts'
+import type { SourceDefinition } from '../source.ts'
+import { loadSource } from '../sources/index.ts'
+import { type ReadPodMetrics, readPodMetrics } from './podMetrics.ts'
+import type { Settings } from './settings.ts'
+
+export type LoadSource = (type: string) => Promise<SourceDefinition<any, any> | null>
+
+export interface Cluster {
+  client: KubeClient
+  clock: Clock
+  log: Logger
+  settings: () => Settings
+  /** Where source modules come from. */
+  load: LoadSource
+  podMetrics: ReadPodMetrics
+  eventSources: Informer
+  eventBuses: Informer
+  sensors: Informer
+  deployments: Informer
+  statefulSets: Informer
+  services: Informer
+}
+
+/** Who sets the fields of what we apply. */
+export const MANAGER = 'vedette-controller'
+
+export interface ClusterOptions {
+  client: KubeClient
+  /** The one namespace that is looked after; left out: all. */
+  namespace?: string | undefined
+  clock: Clock
+  log: Logger
+  settings: () => Settings
+  /** The registry, unless given. */
+  load?: LoadSource | undefined
+  /** By HTTP, unless given. */
+  podMetrics?: ReadPodMetrics | undefined
+}
+
+export function createCluster(options: ClusterOptions): Cluster {
+  const { client, namespace, clock, log, settings, load = loadSource } = options
+  const { podMetrics = readPodMetrics(clock) } = options
+  const informer = (resource: Resource, labelSelector?: string) =>
+    createInformer({
+      client,
+      resource,
+      namespace,
+      clock,
+      log,
+      ...(labelSelector === undefined ? {} : { labelSelector }),
+    })
+  return {
+    client,
+    clock,
+    log,
+    settings,
+    load,
+    podMetrics,
+    eventSources: informer(resources.eventsources),
+    eventBuses: informer(resources.eventbus),
+    sensors: informer(resources.sensors),
+    deployments: informer(resources.deployments, 'controller in (eventsource-controller,sensor-controller)'),
+    statefulSets: informer(resources.statefulsets, 'controller=eventbus-controller'),
+    services: informer(resources.services, 'controller in (eventsource-controller,eventbus-controller)'),
+  }
+}
+
+export function informersOf(cluster: Cluster): Informer[] {
+  const { eventSources, eventBuses, sensors, deployments, statefulSets, services } = cluster
+  return [eventSources, eventBuses, sensors, deployments, statefulSets, services]
+}
+
+/** The object as a view has it; null: it is not there; undefined: its kind is not followed. */
+export function seen(
+  cluster: Cluster,
+  { kind, metadata: { namespace, name } }: KubeObject,
+): KubeObject | null | undefined {
+  const views: Record<string, Informer> = {
+    Deployment: cluster.deployments,
+    StatefulSet: cluster.statefulSets,
+    Service: cluster.services,
+  }
+  return views[kind] === undefined ? undefined : (views[kind].get(`${namespace}/${name}`) ?? null)
+}
+
+/** Whether `object` was made for the owner with this uid, by us or by upstream. */
+export function isOwnedBy({ metadata }: KubeObject, uid: string | undefined): boolean {
+  return (
+    uid !== undefined &&
+    (metadata.ownerReferences ?? []).some((owner) => owner.controller === true && owner.uid === uid)
+  )
+}

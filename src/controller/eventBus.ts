@@ -1,0 +1,107 @@
+/** EventBus → what it needs in the cluster, what its users are told of it, and what its own status should say. Pure. */
+import { isVedetteError } from '../core/errors.ts'
+import type { KubeObject } from '../kube/resources.ts'
+import type { BusConfig } from './busConfig.ts'
+import { type Condition, condition, warning } from './conditions.ts'
+import { secretNames } from './eventBus/credentials.ts'
+import { type JetstreamInput, jetstreamConfig, jetstreamObjects, type Plan, planOf } from './eventBus/jetstream.ts'
+import { canFence, findVersion } from './eventBus/versions.ts'
+import { compact } from './objects.ts'
+
+export interface PlannedBus {
+  /** In the order in which they are applied; Secrets with random content are not among them. */
+  objects: KubeObject[]
+  /** `status.config`, upstream's; null: no bus. */
+  config: BusConfig | null
+  /** What our own Pods are told: the same, and with which authority its certificates are checked. */
+  ours: BusConfig | null
+  conditions: Condition[]
+}
+
+export type BusInput = JetstreamInput
+
+export function planBus(input: BusInput): PlannedBus {
+  const { kind, spec, namespace, name } = input.bus
+  const configured = condition('Configured', 'True')
+  const exotic = condition('Deployed', 'True', 'Skipped', 'Skip deployment because of using exotic config.')
+  if (kind === 'jetstream') return native(input)
+  if (kind === 'nats') return endOfLife(configured)
+  const config: BusConfig =
+    kind === 'kafka'
+      ? { kafka: { ...(spec.kafka as { url: string }), topic: topicOf(spec.kafka, namespace, name) } }
+      : { jetstream: compact(spec.jetstreamExotic as { url: string }) }
+  return { objects: [], config, ours: config, conditions: [configured, exotic] }
+}
+
+function topicOf(kafka: unknown, namespace: string, name: string): string {
+  return (kafka as { topic?: string }).topic || `${namespace}-${name}`
+}
+
+function endOfLife(configured: Condition): PlannedBus {
+  const message =
+    'NATS Streaming is at its end of life and not supported: make an EventBus with jetstream, see docs/migrate.md. What is deployed is left alone.'
+  const deployed = condition('Deployed', 'False', 'NatsStreamingNotSupported', message)
+  return { objects: [], config: null, ours: null, conditions: [configured, deployed] }
+}
+
+function native(input: BusInput): PlannedBus {
+  const { bus, settings } = input
+  try {
+    const plan = planOf(input)
+    const jetstream = jetstreamConfig(bus, plan)
+    const tls = { caCertSecret: { name: secretNames(bus.name).server, key: 'ca-cert' } }
+    const version = findVersion((bus.spec.jetstream as { version: string }).version, settings.jetstream.versions)
+    return {
+      objects: jetstreamObjects(input),
+      config: { jetstream },
+      ours: { jetstream: { ...jetstream, tls } },
+      conditions: [
+        condition('Configured', 'True'),
+        condition('Deployed', 'True', 'Succeeded', 'JetStream is deployed'),
+        ...risks(plan),
+        ...fencing(version.natsImage, canFence(version), plan),
+      ],
+    }
+  } catch (error) {
+    if (!isVedetteError(error, 'SPEC_INVALID')) throw error
+    const conditions = [condition('Configured', 'False', 'InvalidSpec', error.message)]
+    return { objects: [], config: null, ours: null, conditions }
+  }
+}
+
+/** Upstream's advice for production. */
+function risks({ replicas, persistent, stream }: Plan): Condition[] {
+  const copies = Number(stream.replicas ?? 1)
+  const found = [
+    ...(replicas < 3 ? [`${replicas} replica: no event gets in while it restarts; write replicas: 3`] : []),
+    ...(persistent ? [] : ['no persistence: events are gone when the Pods are; make a bus with persistence']),
+    ...(copies > replicas ? [`streamConfig asks for ${copies} copies on ${replicas}: no stream can be made`] : []),
+    ...(copies < 3 && replicas >= 3 ? [`streamConfig keeps ${copies} of each event; write replicas: 3 there`] : []),
+  ]
+  return found.length === 0 ? [] : [warning('AtRisk', 'NotHighlyAvailable', found.join('; '))]
+}
+
+/** A fence needs atomic batches and a stream that keeps what was read. */
+function fencing(image: string, can: boolean | undefined, { stream }: Plan): Condition[] {
+  const why =
+    can === false
+      ? `${image} has no atomic batches; use version latest`
+      : can === undefined
+        ? `${image} does not say its version; give its tag one (2.12 or newer)`
+        : Number(stream.retention ?? 0) !== 0
+          ? 'streamConfig.retention is not 0'
+          : null
+  const message = `the bus may not be able to refuse the writes of a deposed leader: ${why}`
+  return why === null ? [] : [warning('FencingLeaseOnly', 'FenceNotPossible', message)]
+}
+
+/** Why EventSource Pods of this version cannot use a bus; null: they can. Sensors, which are upstream's, can use each of them. */
+export function whyUnusable({ kafka }: BusConfig): string | null {
+  return kafka === undefined ? null : 'Kafka buses are not in this version'
+}
+
+/** The conditions that decide whether a bus can be used: upstream's two. The others are advice. */
+export function isReady(conditions: Pick<Condition, 'type' | 'status'>[]): boolean {
+  const decisive = conditions.filter(({ type }) => type === 'Configured' || type === 'Deployed')
+  return decisive.length > 0 && decisive.every(({ status }) => status === 'True')
+}

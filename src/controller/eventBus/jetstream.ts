@@ -1,0 +1,280 @@
+/** EventBus `jetstream` → ConfigMap, Service, StatefulSet, PodDisruptionBudget: upstream's, kept alive better. Pure. */
+
+import type { KubeObject } from '../../kube/resources.ts'
+import type { EventBus } from '../../manifest/manifest.ts'
+import { plainValue } from '../../manifest/tree.ts'
+import { parseYaml } from '../../manifest/yaml.ts'
+import { compact, type Owner, owned, ownerLabels } from '../objects.ts'
+import { containerSecurity, podSecurity } from '../podSecurity.ts'
+import type { Settings } from '../settings.ts'
+import { antiAffinity, disruptionBudget, topologySpread } from '../spread.ts'
+import { list } from '../template.ts'
+import { secretNames } from './credentials.ts'
+import { CONFIG_DIR, DATA_DIR, natsConf, PID_FILE, streamConfigText } from './natsConf.ts'
+import { findVersion } from './versions.ts'
+
+export interface JetstreamInput {
+  bus: EventBus
+  uid?: string | undefined
+  settings: Settings
+  /** Whether the StatefulSet that is already there has volumes of its own: that cannot be changed. Undefined: there is none. */
+  persistent?: boolean | undefined
+}
+
+/** The parts of `spec.jetstream` as their defaults make them. */
+export interface Plan {
+  replicas: number
+  /** Each server has a PersistentVolumeClaim. */
+  persistent: boolean
+  /** Stream settings, members lower-cased. */
+  stream: Record<string, unknown>
+}
+
+type Spec = Record<string, any>
+
+const DEFAULT_REPLICAS = 3
+const DEFAULT_VOLUME = '20Gi'
+/** From this many on the servers have a quorum that outlives one of them. */
+const HIGHLY_AVAILABLE = 3
+
+/** @throws SPEC_INVALID when `streamConfig` is not YAML */
+export function planOf({ bus, settings, persistent }: JetstreamInput): Plan {
+  const spec = bus.spec.jetstream as Spec
+  const replicas = spec.replicas ?? DEFAULT_REPLICAS
+  const stream: Record<string, unknown> = {}
+  for (const text of [settings.jetstream.streamConfig, spec.streamConfig]) {
+    for (const [key, value] of Object.entries(yamlMap(text))) stream[key.toLowerCase()] = value
+  }
+  // A lone server holds no stream of three: upstream's Pods crash until the user has found that out.
+  const written = Object.keys(yamlMap(spec.streamConfig)).some((key) => key.toLowerCase() === 'replicas')
+  if (!written && Number(stream.replicas) > replicas) stream.replicas = replicas
+  return {
+    replicas,
+    persistent: persistent ?? (spec.persistence !== undefined || replicas >= HIGHLY_AVAILABLE),
+    stream,
+  }
+}
+
+/** What reads `streamConfig`: the same reader as for objects. A text that is no object counts as empty. */
+function yamlMap(text: string | undefined): Record<string, unknown> {
+  const [document] = text ? parseYaml(text).documents : []
+  const value = document === undefined ? {} : plainValue(document)
+  return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Record<string, unknown>) : {}
+}
+
+/** Its Secrets are made apart, once: see credentials.ts. @throws SPEC_INVALID for an unknown version */
+export function jetstreamObjects(input: JetstreamInput): KubeObject[] {
+  const { bus, uid } = input
+  const owner: Owner = { kind: 'EventBus', namespace: bus.namespace, name: bus.name, uid }
+  const plan = planOf(input)
+  const labels = ownerLabels(owner)
+  return [
+    configMap(owner, input, plan),
+    service(owner),
+    statefulSet(owner, input, plan),
+    ...(plan.replicas >= HIGHLY_AVAILABLE ? [disruptionBudget(owner, `eventbus-${bus.name}-js-pdb`, labels)] : []),
+  ]
+}
+
+export function serviceName(bus: { name: string }): string {
+  return `eventbus-${bus.name}-js-svc`
+}
+
+export function statefulSetName(bus: { name: string }): string {
+  return `eventbus-${bus.name}-js`
+}
+
+/** `status.config.jetstream`, as Sensors and upstream's EventSources read it. */
+export function jetstreamConfig(bus: EventBus, plan: Plan) {
+  return {
+    url: `nats://${serviceName(bus)}.${bus.namespace}.svc:4222`,
+    accessSecret: { name: secretNames(bus.name).client, key: 'client-auth' },
+    streamConfig: streamConfigText(plan.stream),
+  }
+}
+
+function configMap(owner: Owner, { bus, settings }: JetstreamInput, { replicas, persistent }: Plan): KubeObject {
+  const spec = bus.spec.jetstream as Spec
+  const service = `${serviceName(bus)}.${bus.namespace}.svc`
+  const hosts = Array.from({ length: replicas }, (_, i) => `${statefulSetName(bus)}-${i}.${service}`)
+  const conf = natsConf({
+    cluster: bus.name,
+    hosts,
+    maxPayload: spec.maxPayload || '1MB',
+    settings:
+      spec.settings ||
+      (persistent ? fitting(settings.jetstream.settings, spec.persistence ?? {}) : settings.jetstream.settings),
+  })
+  return owned(owner, {
+    apiVersion: 'v1',
+    kind: 'ConfigMap',
+    metadata: { name: `eventbus-${bus.name}-js-config` },
+    data: { 'nats-js': conf },
+  })
+}
+
+/** The server's limit no larger than its disk: full is an answer then, and not a failed write. The text stays for a size that is none. */
+function fitting(settings: string, { volumeSize = DEFAULT_VOLUME }: Spec): string {
+  const [, digits, unit] = /^(\d+(?:\.\d+)?)([KMGT]i|[kMGT])?$/.exec(String(volumeSize)) ?? []
+  if (digits === undefined) return settings
+  const factor =
+    unit === undefined ? 1 : (unit.endsWith('i') ? 1024 : 1000) ** ' kMGT'.indexOf(unit[0]!.replace('K', 'k'))
+  // What is left is for the file system and the server's own records.
+  const bytes = Math.floor(Number(digits) * factor * 0.95)
+  return settings.replace(/^max_file_store:.*$/m, `max_file_store: ${bytes}`)
+}
+
+const ports = { 'tcp-client': 4222, cluster: 6222, metrics: 7777, monitor: 8222 }
+
+function service(owner: Owner): KubeObject {
+  return owned(owner, {
+    apiVersion: 'v1',
+    kind: 'Service',
+    metadata: { name: serviceName(owner) },
+    spec: {
+      type: 'ClusterIP',
+      clusterIP: 'None',
+      publishNotReadyAddresses: true,
+      ports: Object.entries(ports).map(([name, port]) => ({ name, port })),
+      selector: ownerLabels(owner),
+    },
+  })
+}
+
+function statefulSet(owner: Owner, input: JetstreamInput, plan: Plan): KubeObject {
+  const { bus, settings } = input
+  const spec = bus.spec.jetstream as Spec
+  const labels = ownerLabels(owner)
+  const spread = plan.replicas >= HIGHLY_AVAILABLE
+  const volume = `${statefulSetName(bus)}-vol`
+  return owned(owner, {
+    apiVersion: 'apps/v1',
+    kind: 'StatefulSet',
+    metadata: { name: statefulSetName(bus), labels: { ...bus.labels, ...labels } },
+    spec: compact({
+      podManagementPolicy: 'Parallel',
+      replicas: plan.replicas,
+      serviceName: serviceName(bus),
+      selector: { matchLabels: labels },
+      // A lone server without a disk forgets every event when its Pod is replaced: only its user may decide that.
+      updateStrategy: { type: plan.replicas === 1 && !plan.persistent ? 'OnDelete' : 'RollingUpdate' },
+      template: {
+        metadata: compact({
+          labels: { ...spec.metadata?.labels, ...labels },
+          annotations: spec.metadata?.annotations,
+        }),
+        spec: compact({
+          shareProcessNamespace: true,
+          terminationGracePeriodSeconds: 60,
+          automountServiceAccountToken: spec.serviceAccountName ? undefined : false,
+          serviceAccountName: spec.serviceAccountName,
+          nodeSelector: spec.nodeSelector,
+          tolerations: spec.tolerations,
+          imagePullSecrets: spec.imagePullSecrets,
+          priorityClassName: spec.priorityClassName || (spread ? settings.jetstream.priorityClassName : undefined),
+          priority: spec.priority,
+          affinity: spec.affinity ?? (spread ? antiAffinity(labels) : undefined),
+          topologySpreadConstraints: spread ? topologySpread(labels, { revisions: false }) : undefined,
+          securityContext: podSecurity({ ...natsUser, ...spec.securityContext }),
+          containers: containers(bus, spec, settings, plan.persistent ? volume : 'js-data'),
+          volumes: volumes(bus, plan.persistent),
+        }),
+      },
+      volumeClaimTemplates: plan.persistent ? [claim(volume, spec.persistence ?? {})] : undefined,
+    }),
+  })
+}
+
+/** The images run as root unless told otherwise; the group makes a volume that root filled theirs. */
+const natsUser = { runAsUser: 1000, runAsGroup: 1000, fsGroup: 1000, fsGroupChangePolicy: 'OnRootMismatch' }
+
+function claim(name: string, { accessMode, volumeSize, storageClassName }: Spec): object {
+  return {
+    apiVersion: 'v1',
+    kind: 'PersistentVolumeClaim',
+    metadata: { name },
+    spec: compact({
+      accessModes: [accessMode || 'ReadWriteOnce'],
+      volumeMode: 'Filesystem',
+      storageClassName,
+      resources: { requests: { storage: volumeSize ?? DEFAULT_VOLUME } },
+    }),
+  }
+}
+
+function containers(bus: EventBus, spec: Spec, settings: Settings, dataVolume: string): object[] {
+  const version = findVersion(spec.version, settings.jetstream.versions)
+  const configured = (template: Spec = {}) => ({
+    imagePullPolicy: template.imagePullPolicy,
+    resources: template.resources,
+    securityContext: containerSecurity(template.securityContext),
+  })
+  const config = { name: 'config-volume', mountPath: CONFIG_DIR }
+  const pid = { name: 'pid', mountPath: '/var/run/nats' }
+  const field = (fieldPath: string) => ({ valueFrom: { fieldRef: { fieldPath } } })
+  const http = (path: string) => ({ httpGet: { path, port: 8222 }, initialDelaySeconds: 10, timeoutSeconds: 5 })
+  const main = compact({
+    name: 'main',
+    image: version.natsImage,
+    command: [version.startCommand, '--config', `${CONFIG_DIR}/nats-js.conf`],
+    args: list(spec.startArgs),
+    ports: [
+      { name: 'client', containerPort: 4222 },
+      { name: 'cluster', containerPort: 6222 },
+      { name: 'monitor', containerPort: 8222 },
+    ],
+    env: [
+      { name: 'POD_NAME', ...field('metadata.name') },
+      { name: 'SERVER_NAME', value: '$(POD_NAME)' },
+      { name: 'POD_NAMESPACE', ...field('metadata.namespace') },
+      { name: 'CLUSTER_ADVERTISE', value: `$(POD_NAME).${serviceName(bus)}.$(POD_NAMESPACE).svc` },
+      { name: 'JS_KEY', valueFrom: { secretKeyRef: { name: secretNames(bus.name).server, key: 'encryption' } } },
+    ],
+    volumeMounts: [config, pid, { name: dataVolume, mountPath: DATA_DIR }],
+    startupProbe: { ...http('/healthz'), failureThreshold: 30 },
+    livenessProbe: { ...http('/'), periodSeconds: 30 },
+    readinessProbe: { ...http('/healthz'), periodSeconds: 5 },
+    lifecycle: { preStop: { exec: { command: [version.startCommand, `-sl=ldm=${PID_FILE}`] } } },
+    ...configured(spec.containerTemplate),
+  })
+  const reloader = compact({
+    name: 'reloader',
+    image: version.configReloaderImage,
+    args: ['-pid', PID_FILE, '-config', `${CONFIG_DIR}/nats-js.conf`],
+    volumeMounts: [config, pid],
+    ...configured(spec.reloaderContainerTemplate),
+  })
+  const metrics = compact({
+    name: 'metrics',
+    image: version.metricsExporterImage,
+    ports: [{ name: 'metrics', containerPort: 7777 }],
+    args: [
+      ...'-connz -routez -subz -varz -prefix=nats -use_internal_server_id -jsz=all'.split(' '),
+      'http://localhost:8222',
+    ],
+    ...configured(spec.metricsContainerTemplate),
+  })
+  return [main, reloader, metrics]
+}
+
+function volumes(bus: EventBus, persistent: boolean): object[] {
+  const item = (key: string, path: string) => ({ key, path })
+  const files = [
+    item('auth', 'auth.conf'),
+    item('private-key', 'server-key.pem'),
+    item('cert', 'server-cert.pem'),
+    item('ca-cert', 'ca-cert.pem'),
+    item('cluster-private-key', 'cluster-server-key.pem'),
+    item('cluster-cert', 'cluster-server-cert.pem'),
+    item('cluster-ca-cert', 'cluster-ca-cert.pem'),
+  ]
+  const sources = [
+    { configMap: { name: `eventbus-${bus.name}-js-config`, items: [item('nats-js', 'nats-js.conf')] } },
+    { secret: { name: secretNames(bus.name).server, items: files } },
+  ]
+  return [
+    { name: 'pid', emptyDir: {} },
+    { name: 'config-volume', projected: { sources } },
+    ...(persistent ? [] : [{ name: 'js-data', emptyDir: {} }]),
+  ]
+}

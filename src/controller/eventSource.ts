@@ -1,0 +1,185 @@
+/** EventSource → Deployment, Service, PodDisruptionBudget and what its Lease needs. Pure: no API, the same input gives the same objects. */
+
+import { leaseName } from '../ha/locks/kubernetes-lease.ts'
+import type { KubeObject } from '../kube/resources.ts'
+import type { EventSource } from '../manifest/manifest.ts'
+import type { BusConfig } from './busConfig.ts'
+import { compact, encoded, type Owner, owned, ownerLabels } from './objects.ts'
+import { containerSecurity, lowPorts, podSecurity } from './podSecurity.ts'
+import type { Settings } from './settings.ts'
+import { antiAffinity, disruptionBudget, topologySpread } from './spread.ts'
+import { busEnv, list, METRICS_PORT, podTemplate } from './template.ts'
+import { volumesOf } from './volumes.ts'
+
+export const ELECTION_ANNOTATION = 'events.argoproj.io/leader-election'
+
+export interface EventSourceInput {
+  source: EventSource
+  /** `metadata.uid`; absent outside a cluster. */
+  uid?: string | undefined
+  /** What the replicas are told of the bus. */
+  bus: BusConfig
+  settings: Settings
+  /** The Deployment that is already there, when its name is not ours (upstream's names end in random letters). */
+  deploymentName?: string | undefined
+}
+
+/** In the order in which they are applied. */
+export function eventSourceObjects(input: EventSourceInput): KubeObject[] {
+  const { source } = input
+  const owner = ownerOf(input)
+  const service = serviceOf(owner, source)
+  return [
+    ...(usesLease(source, input.bus) ? leaseAccess(owner, serviceAccountOf(source)) : []),
+    deployment(owner, input),
+    ...(service === null ? [] : [service]),
+    ...(source.replicas > 1 ? [disruptionBudget(owner, `${source.name}-eventsource-pdb`, ownerLabels(owner))] : []),
+  ]
+}
+
+export function deploymentName(source: { name: string }): string {
+  return `${source.name}-eventsource`
+}
+
+/** Whether its replicas elect by Kubernetes Lease: always on Kafka, and where the annotation says `k8s`. */
+export function usesLease({ annotations }: EventSource, bus: BusConfig): boolean {
+  return bus.kafka !== undefined || annotations[ELECTION_ANNOTATION]?.toLowerCase() === 'k8s'
+}
+
+function ownerOf({ source: { namespace, name }, uid }: EventSourceInput): Owner {
+  return { kind: 'EventSource', namespace, name, uid }
+}
+
+export function serviceAccountOf({ spec }: EventSource): string {
+  return ((spec.template as Record<string, unknown> | undefined)?.serviceAccountName as string | undefined) || 'default'
+}
+
+function deployment(owner: Owner, { source, bus, settings, deploymentName: existing }: EventSourceInput): KubeObject {
+  const labels = ownerLabels(owner)
+  const template = source.spec.template as Record<string, any> | undefined
+  const { volumes, mounts } = volumesOf(bus, [source.spec])
+  const { container } = template ?? {}
+  const env = [
+    { name: 'EVENTSOURCE_OBJECT', value: encoded(runtimeObject(source)) },
+    ...busEnv(source.namespace, source.annotations[ELECTION_ANNOTATION], encoded(bus)),
+    { name: 'POD_IP', valueFrom: { fieldRef: { fieldPath: 'status.podIP' } } },
+  ]
+  const spread = source.replicas > 1
+  return owned(owner, {
+    apiVersion: 'apps/v1',
+    kind: 'Deployment',
+    metadata: { name: existing ?? deploymentName(source), labels: { ...source.labels, ...labels } },
+    spec: {
+      replicas: source.replicas,
+      selector: { matchLabels: labels },
+      template: podTemplate({
+        template,
+        labels,
+        image: settings.image,
+        imagePullPolicy: settings.imagePullPolicy,
+        command: 'eventsource-service',
+        env,
+        volumes,
+        mounts,
+        container: probes,
+        security: {
+          container: containerSecurity(container?.securityContext),
+          pod: {
+            ...podSecurity(template?.securityContext, [container?.securityContext]),
+            ...(listensLow(source) && template?.securityContext?.sysctls === undefined ? lowPorts : {}),
+          },
+        },
+        pod: compact({
+          // Drains, hands over and acks what is stored before the kubelet loses patience.
+          terminationGracePeriodSeconds: 60,
+          automountServiceAccountToken: needsToken(source, bus) ? undefined : false,
+          ...(spread
+            ? { affinity: antiAffinity(labels), topologySpreadConstraints: topologySpread(labels, { revisions: true }) }
+            : {}),
+        }),
+      }),
+    },
+  })
+}
+
+/**
+ * What EVENTSOURCE_OBJECT says: upstream's bare object, without what concerns the controller alone, so that scaling, say,
+ * replaces no Pod.
+ */
+function runtimeObject({ name, namespace, spec }: EventSource): object {
+  const { replicas: _, service: __, template: ___, ...read } = spec
+  return { metadata: { name, namespace, creationTimestamp: null }, spec: read, status: {} }
+}
+
+const get = (path: string) => ({ httpGet: { path, port: METRICS_PORT } })
+
+/** Ready = every entry that this replica should serve is served, or it stands by, warm; alive = its event loop turns. */
+const probes = {
+  startupProbe: { ...get('/startupz'), periodSeconds: 1, timeoutSeconds: 5, failureThreshold: 120 },
+  livenessProbe: { ...get('/healthz'), periodSeconds: 10, timeoutSeconds: 5, failureThreshold: 6 },
+  readinessProbe: { ...get('/readyz'), periodSeconds: 2, timeoutSeconds: 5, failureThreshold: 3 },
+}
+
+/** Without a Lease and the Kubernetes API as origin the Pod has no use for a token; an account of the user's own is left as it is. */
+function needsToken(source: EventSource, bus: BusConfig): boolean {
+  return usesLease(source, bus) || source.spec.resource !== undefined || serviceAccountOf(source) !== 'default'
+}
+
+function listensLow({ spec }: EventSource): boolean {
+  const low = (value: unknown): boolean =>
+    typeof value === 'object' &&
+    value !== null &&
+    Object.entries(value).some(([key, below]) =>
+      key === 'port' && typeof below === 'string' ? Number(below) > 0 && Number(below) < 1024 : low(below),
+    )
+  const { template: _, service: __, ...types } = spec
+  return low(types)
+}
+
+/** Null when the object asks for none. */
+function serviceOf(owner: Owner, source: EventSource): KubeObject | null {
+  const { ports, clusterIP, metadata } = (source.spec.service ?? {}) as Record<string, any>
+  if (list(ports).length === 0) return null
+  const labels = ownerLabels(owner)
+  return owned(owner, {
+    apiVersion: 'v1',
+    kind: 'Service',
+    metadata: {
+      name: `${source.name}-eventsource-svc`,
+      labels: { ...metadata?.labels, ...source.labels, ...labels },
+      annotations: { ...metadata?.annotations },
+    },
+    spec: compact({ type: 'ClusterIP', clusterIP, ports: named(ports), selector: labels }),
+  })
+}
+
+/** The API wants names as soon as there are two; upstream's Service is refused without them. */
+function named(ports: any[]): object[] {
+  if (ports.length === 1) return ports
+  return ports.map((port) => ({ name: `port-${port.port}`, ...port }))
+}
+
+/** The right to this EventSource's one Lease (`create` cannot be limited to a name). */
+function leaseAccess(owner: Owner, serviceAccount: string): KubeObject[] {
+  const name = `${owner.name}-eventsource-lease`
+  const apiGroup = 'rbac.authorization.k8s.io'
+  const rule = { apiGroups: ['coordination.k8s.io'], resources: ['leases'] }
+  return [
+    owned(owner, {
+      apiVersion: `${apiGroup}/v1`,
+      kind: 'Role',
+      metadata: { name },
+      rules: [
+        { ...rule, resourceNames: [leaseName(owner.name)], verbs: ['get', 'update'] },
+        { ...rule, verbs: ['create'] },
+      ],
+    }),
+    owned(owner, {
+      apiVersion: `${apiGroup}/v1`,
+      kind: 'RoleBinding',
+      metadata: { name },
+      roleRef: { apiGroup, kind: 'Role', name },
+      subjects: [{ kind: 'ServiceAccount', name: serviceAccount, namespace: owner.namespace }],
+    }),
+  ]
+}

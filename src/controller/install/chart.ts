@@ -1,0 +1,64 @@
+/** The Helm chart: the same objects, with values where users differ. */
+import { stringify } from 'yaml'
+import type { KubeObject } from '../../kube/resources.ts'
+import { DEFAULT_IMAGE, DEFAULT_SENSOR_IMAGE } from '../settings.ts'
+import { yamlText } from '../yamlText.ts'
+import { crds } from './crds.ts'
+import { type InstallOptions, workload } from './install.ts'
+
+/** A word that stands in the objects where the template gets an expression. */
+const values = {
+  xNamespacex: '{{ .Release.Namespace }}',
+  xImagex: '{{ .Values.image }}',
+  xPullPolicyx: '{{ .Values.imagePullPolicy }}',
+  xSensorImagex: '{{ .Values.sensors.image }}',
+  xReplicasx: '{{ .Values.replicas }}',
+}
+
+/** Path in the chart → content. @param version of the chart and of what it installs */
+export function chart({ definitions }: Pick<InstallOptions, 'definitions'>, version: string): Map<string, string> {
+  const options = (namespaced: boolean): InstallOptions => ({
+    definitions,
+    namespaced,
+    namespace: 'xNamespacex',
+    image: 'xImagex',
+    imagePullPolicy: 'xPullPolicyx',
+    sensorImage: 'xSensorImagex',
+  })
+  const [cluster, own] = [false, true].map((namespaced) =>
+    template(workload(options(namespaced), { replicas: 'xReplicasx' })),
+  )
+  return new Map([
+    [
+      'Chart.yaml',
+      stringify({ apiVersion: 'v2', name: 'vedette', description, type: 'application', version, appVersion: version }),
+    ],
+    ['values.yaml', valuesFile],
+    ['crds/crds.yaml', yamlText(crds(definitions))],
+    ['templates/controller.yaml', `{{- if .Values.namespaced }}\n${own}{{- else }}\n${cluster}{{- end }}\n`],
+  ])
+}
+
+const description = 'Highly available event sources: the EventSource and EventBus half of Argo Events'
+
+function template(objects: KubeObject[]): string {
+  let text = yamlText(objects)
+  for (const [word, expression] of Object.entries(values)) {
+    // A number may not be quoted, a text must be.
+    const quoted = word === 'xReplicasx' ? expression : `${expression.slice(0, -3)} | quote }}`
+    text = text.replaceAll(word, quoted)
+  }
+  return text
+}
+
+const valuesFile = `# Image of the controller and of the EventSource Pods.
+image: ${DEFAULT_IMAGE}
+imagePullPolicy: IfNotPresent
+# Replicas of the controller; one of them leads.
+replicas: 2
+# True: only the release's namespace is looked after, and nothing beyond it may be touched.
+namespaced: false
+sensors:
+  # Upstream's image for the Pods of Sensors.
+  image: ${DEFAULT_SENSOR_IMAGE}
+`

@@ -1,0 +1,50 @@
+/** Everything that an install applies, in the order in which it must be there. */
+import type { KubeObject } from '../../kube/resources.ts'
+import type { SourceDefinition } from '../../source.ts'
+import { DEFAULT_IMAGE, DEFAULT_SENSOR_IMAGE } from '../settings.ts'
+import { crds } from './crds.ts'
+import { type ManagerOptions, manager, PRIORITY_CLASS } from './manager.ts'
+import { rbac } from './rbac.ts'
+
+export interface InstallOptions {
+  definitions: readonly SourceDefinition<any, any>[]
+  /** Where the controller runs. */
+  namespace?: string
+  /** It looks after its own namespace only, and needs no right beyond it (the CRDs and the namespace are still the cluster's). */
+  namespaced?: boolean
+  image?: string
+  imagePullPolicy?: string
+  sensorImage?: string
+}
+
+export const DEFAULT_NAMESPACE = 'argo-events'
+const SERVICE_ACCOUNT = 'argo-events-sa'
+
+export function install(options: InstallOptions): KubeObject[] {
+  const { namespace = DEFAULT_NAMESPACE } = options
+  const home: KubeObject = { apiVersion: 'v1', kind: 'Namespace', metadata: { name: namespace } }
+  return [home, ...crds(options.definitions), ...workload(options)]
+}
+
+/** Without namespace and CRDs. @param more what differs from the defaults */
+export function workload(
+  { namespace = DEFAULT_NAMESPACE, namespaced = false, image, imagePullPolicy, sensorImage }: InstallOptions,
+  more: Partial<ManagerOptions> = {},
+): KubeObject[] {
+  const priorityClassName = namespaced ? undefined : PRIORITY_CLASS.metadata.name
+  return [
+    ...(namespaced ? [] : [PRIORITY_CLASS]),
+    ...rbac({ namespace, serviceAccount: SERVICE_ACCOUNT, namespaced }),
+    ...manager({
+      namespace,
+      namespaced,
+      serviceAccount: SERVICE_ACCOUNT,
+      image: image ?? DEFAULT_IMAGE,
+      imagePullPolicy: imagePullPolicy ?? 'IfNotPresent',
+      sensorImage: sensorImage ?? DEFAULT_SENSOR_IMAGE,
+      replicas: 2,
+      priorityClassName,
+      ...more,
+    }),
+  ]
+}

@@ -1,0 +1,122 @@
+/** What the controller may do: every verb that it uses, and no other (test/controller/rbac.test.ts runs it with just these). */
+import type { KubeObject } from '../../kube/resources.ts'
+
+export interface Rule {
+  apiGroups: string[]
+  resources: string[]
+  resourceNames?: string[]
+  verbs: string[]
+}
+
+const rule = (group: string, resources: string[], verbs: string[], resourceNames?: string[]): Rule => ({
+  apiGroups: [group],
+  resources,
+  ...(resourceNames === undefined ? {} : { resourceNames }),
+  verbs,
+})
+
+/** The controller's own Lease; upstream's name, so that the two never reconcile at the same time. */
+export const CONTROLLER_LEASE = 'argo-events-controller'
+export const WEBHOOK_NAME = 'webhook.argo-events.argoproj.io'
+export const WEBHOOK_CERTS = 'events-webhook-certs'
+
+const ours = ['eventsources', 'eventbus', 'sensors']
+const watched = ['get', 'list', 'watch', 'create', 'patch', 'update']
+const applied = ['get', 'create', 'patch', 'delete']
+
+/** In every namespace that it looks after. */
+export const rules: Rule[] = [
+  rule('argoproj.io', ours, ['get', 'list', 'watch', 'update']),
+  rule(
+    'argoproj.io',
+    ours.map((plural) => `${plural}/status`),
+    ['patch'],
+  ),
+  // For the owner references of what it makes, where the API server asks for it.
+  rule(
+    'argoproj.io',
+    ours.map((plural) => `${plural}/finalizers`),
+    ['update'],
+  ),
+  rule('apps', ['deployments', 'statefulsets'], watched),
+  rule('', ['services'], [...watched, 'delete']),
+  // Neither list nor watch: it makes those of buses, and looks at those that objects name, to say which is missing.
+  rule('', ['configmaps', 'secrets'], ['get', 'create', 'patch', 'update']),
+  // Whose metrics say who leads.
+  rule('', ['pods'], ['list']),
+  rule('', ['persistentvolumeclaims'], ['list', 'delete']),
+  rule('policy', ['poddisruptionbudgets'], applied),
+  rule('rbac.authorization.k8s.io', ['roles', 'rolebindings'], applied),
+  rule('batch', ['jobs'], ['get', 'create']),
+  // Its own; and nobody may grant what he has not: the Roles of EventSources that elect by Lease.
+  rule('coordination.k8s.io', ['leases'], ['get', 'create', 'update']),
+]
+
+/** Of the admission webhook: its own configuration, by name. */
+export const webhookRules: Rule[] = [
+  rule('admissionregistration.k8s.io', ['validatingwebhookconfigurations'], ['patch'], [WEBHOOK_NAME]),
+]
+
+const apiGroup = 'rbac.authorization.k8s.io'
+const NAME = 'argo-events-role'
+
+export interface RbacOptions {
+  namespace: string
+  serviceAccount: string
+  /** Only in its own namespace. */
+  namespaced: boolean
+}
+
+export function rbac({ namespace, serviceAccount, namespaced }: RbacOptions): KubeObject[] {
+  const subjects = [{ kind: 'ServiceAccount', name: serviceAccount, namespace }]
+  const place = namespaced ? { namespace } : {}
+  const prefix = namespaced ? '' : 'Cluster'
+  return [
+    { apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name: serviceAccount, namespace } },
+    {
+      apiVersion: `${apiGroup}/v1`,
+      kind: `${prefix}Role`,
+      metadata: { name: NAME, ...place },
+      rules: namespaced ? rules : [...rules, ...webhookRules],
+    },
+    {
+      apiVersion: `${apiGroup}/v1`,
+      kind: `${prefix}RoleBinding`,
+      metadata: { name: `${NAME}-binding`, ...place },
+      roleRef: { apiGroup, kind: `${prefix}Role`, name: NAME },
+      subjects,
+    },
+    ...(namespaced ? [leaderElectionRole(namespace)] : [leaderElectionRole(undefined), ...aggregated()]),
+  ]
+}
+
+/** For Pods whose ServiceAccount users bind themselves; the controller makes a Role per EventSource beside it. */
+function leaderElectionRole(namespace: string | undefined): KubeObject {
+  return {
+    apiVersion: `${apiGroup}/v1`,
+    kind: namespace === undefined ? 'ClusterRole' : 'Role',
+    metadata: { name: 'argo-events-leaderelection-role', ...(namespace === undefined ? {} : { namespace }) },
+    rules: [rule('coordination.k8s.io', ['leases'], ['get', 'create', 'update'])],
+  }
+}
+
+/** Users with Kubernetes' own roles may use our objects. */
+function aggregated(): KubeObject[] {
+  const read = ['get', 'list', 'watch']
+  const write = ['create', 'delete', 'deletecollection', 'patch', 'update', ...read]
+  return (['admin', 'edit', 'view'] as const).map((to) => ({
+    apiVersion: `${apiGroup}/v1`,
+    kind: 'ClusterRole',
+    metadata: {
+      name: `argo-events-aggregate-to-${to}`,
+      labels: { [`rbac.authorization.k8s.io/aggregate-to-${to}`]: 'true' },
+    },
+    rules: [
+      rule(
+        'argoproj.io',
+        ours.flatMap((plural) => [plural, `${plural}/finalizers`, `${plural}/status`]),
+        to === 'view' ? read : write,
+      ),
+    ],
+  }))
+}

@@ -1,0 +1,157 @@
+/** Brings what an EventSource needs into being, and says in its status how that stands. Level-based: it looks at what is there now. */
+import { messageOf } from '../../core/errors.ts'
+import { type KubeObject, resources } from '../../kube/resources.ts'
+import type { Diagnostic, EventSource } from '../../manifest/manifest.ts'
+import type { Applier } from '../apply.ts'
+import type { BusConfig } from '../busConfig.ts'
+import { type Cluster, isOwnedBy } from '../cluster.ts'
+import { type Condition, condition } from '../conditions.ts'
+import { whyUnusable } from '../eventBus.ts'
+import { eventSourceObjects } from '../eventSource.ts'
+import { selectorOf } from '../objects.ts'
+import { missingTypes } from '../render.ts'
+import { type StatusOf, writeStatus } from '../status.ts'
+import { availability, deploymentOf, readyText } from './availability.ts'
+import { findBus } from './bus.ts'
+import { leadOf } from './lead.ts'
+import { readObject, sayError } from './read.ts'
+
+/**
+ * @returns true when something may change unseen: it should be looked at again soon
+ * @throws what could not be done, to be tried again; the status says it already
+ */
+export async function reconcileEventSource(cluster: Cluster, applier: Applier, object: KubeObject): Promise<boolean> {
+  const write = (status: StatusOf) => writeStatus(cluster, resources.eventsources, object, status)
+  const { source, errors } = await readObject(object)
+  const refused = whyRefused(object, source, errors)
+  if (refused !== null || source === null) {
+    await write({ conditions: [refused!, condition('Deployed', 'Unknown')] })
+    return false
+  }
+  const provided = sourcesProvided(source)
+  const strategy = await strategyOf(cluster, source)
+  const { bus, trouble } = await usableBus(cluster, source)
+  if (trouble !== undefined) {
+    await write({ conditions: [provided, trouble], strategy })
+    return false
+  }
+  const failed = await applyAll(cluster, applier, object, source, bus)
+  const deployment = deploymentOf(cluster, object)
+  const available = await availability(cluster, deployment, [source.spec])
+  await write({
+    conditions: [provided, failed?.condition ?? condition('Deployed', 'True'), available],
+    strategy,
+    ready: readyText(deployment, source.replicas),
+    replicas: (deployment?.status as { replicas?: number } | undefined)?.replicas ?? 0,
+    selector: selectorOf({ kind: 'EventSource', ...source }),
+    ...(strategy === 'active-active' ? {} : await leadOf(cluster, source, bus)),
+  })
+  if (failed !== null) throw failed.error
+  return strategy !== 'active-active' || available.status !== 'True'
+}
+
+/** The condition of an object for which nothing is deployed; what is there already stays as it is. Null: it can be. */
+function whyRefused(object: KubeObject, source: EventSource | null, errors: Diagnostic[]): Condition | null {
+  const refused = (reason: string, message: string) => condition('SourcesProvided', 'False', reason, message)
+  if (source === null || errors.length > 0) {
+    return refused('InvalidEventSource', invalidText(object.metadata.name, errors))
+  }
+  const missing = missingTypes(source)
+  if (missing.length === 0) return null
+  return refused('TypeNotSupported', `not in this version: ${missing.join(', ')}. What is deployed is left alone.`)
+}
+
+async function usableBus(
+  cluster: Cluster,
+  { namespace, eventBusName }: EventSource,
+): Promise<{ bus: BusConfig; trouble?: never } | { bus?: never; trouble: Condition }> {
+  const { planned, trouble } = await findBus(cluster, namespace, eventBusName)
+  if (trouble !== undefined) return { trouble }
+  const bus = planned.ours!
+  const unusable = whyUnusable(bus)
+  if (unusable === null) return { bus }
+  const message = `${unusable}. What is deployed is left alone.`
+  return { trouble: condition('Deployed', 'False', 'EventBusNotSupported', message) }
+}
+
+/** Upstream's words, then ours. */
+function invalidText(name: string, errors: Diagnostic[]): string {
+  const [first] = errors
+  if (first === undefined) return 'it cannot be read'
+  const entry = first.path[0] === 'spec' && first.path.length >= 3 ? `Invalid spec: ${name} - ${first.path[2]}. ` : ''
+  const upstreams = /^more than one "/.test(first.message) ? '' : entry
+  return `${upstreams}${errors.slice(0, 10).map(sayError).join('; ')}`
+}
+
+/** True also when some entries are not served: the others are. */
+function sourcesProvided({ entries }: EventSource): Condition {
+  const refused = entries.filter((entry) => entry.refused !== undefined)
+  if (refused.length === 0) return condition('SourcesProvided', 'True')
+  const message = refused.map(({ name, refused }) => `${name} is not served: ${refused}`).join('; ')
+  return condition('SourcesProvided', 'True', 'SomeNotServed', message)
+}
+
+async function strategyOf({ load }: Cluster, { entries }: EventSource): Promise<string | undefined> {
+  const strategies = new Set<string>()
+  for (const { type } of entries) {
+    const definition = await load(type)
+    if (definition !== null) strategies.add(definition.strategy)
+  }
+  return strategies.size > 1 ? 'mixed' : [...strategies][0]
+}
+
+interface Failed {
+  condition: Condition
+  error: unknown
+}
+
+/** Upstream's reasons. */
+const failures: Record<string, [reason: string, message: string]> = {
+  Deployment: ['UpdateDeploymentFailed', 'Failed to update existing deployment'],
+  Service: ['CreateServiceFailed', 'Failed to create a service'],
+  PodDisruptionBudget: ['ApplyBudgetFailed', 'Failed to apply the PodDisruptionBudget'],
+  Role: ['ApplyRoleFailed', 'Failed to apply the Role for the Lease'],
+  RoleBinding: ['ApplyRoleFailed', 'Failed to apply the RoleBinding for the Lease'],
+}
+
+async function applyAll(
+  cluster: Cluster,
+  applier: Applier,
+  { metadata: { uid } }: KubeObject,
+  source: EventSource,
+  bus: BusConfig,
+): Promise<Failed | null> {
+  const existing = [...cluster.deployments.values()].find((one) => isOwnedBy(one, uid))
+  const objects = eventSourceObjects({
+    source,
+    uid,
+    bus,
+    settings: cluster.settings(),
+    deploymentName: existing?.metadata.name,
+  })
+  let failed: Failed | null = null
+  const attempt = async (kind: string, work: () => Promise<void>) => {
+    try {
+      await work()
+    } catch (error) {
+      const [reason, text] =
+        kind === 'Deployment' && existing === undefined
+          ? ['CreateDeploymentFailed', 'Failed to create a deployment']
+          : failures[kind]!
+      failed ??= { condition: condition('Deployed', 'False', reason, `${text}: ${messageOf(error)}`), error }
+    }
+  }
+  for (const object of objects) await attempt(object.kind, () => applier.apply(object))
+  const { namespace, name } = source
+  const unwanted = [
+    [resources.services, `${name}-eventsource-svc`],
+    [resources.poddisruptionbudgets, `${name}-eventsource-pdb`],
+    [resources.rolebindings, `${name}-eventsource-lease`],
+    [resources.roles, `${name}-eventsource-lease`],
+  ] as const
+  for (const [resource, name] of unwanted) {
+    if (objects.some(({ kind }) => kind === resource.kind)) continue
+    await attempt(resource.kind, () => applier.remove(resource, { namespace, name }, uid))
+  }
+  return failed
+}

@@ -1,0 +1,38 @@
+/** Brings upstream's Deployment of a Sensor into being. Its spec is upstream's to judge. */
+import { messageOf } from '../../core/errors.ts'
+import { type KubeObject, resources } from '../../kube/resources.ts'
+import type { Applier } from '../apply.ts'
+import type { Cluster } from '../cluster.ts'
+import { condition } from '../conditions.ts'
+import { sensorObjects } from '../sensor.ts'
+import { writeStatus } from '../status.ts'
+import { availability, deploymentOf } from './availability.ts'
+import { findBus } from './bus.ts'
+
+/** @throws what could not be done, to be tried again; the status says it already */
+export async function reconcileSensor(cluster: Cluster, applier: Applier, sensor: KubeObject): Promise<void> {
+  const { sensorImage: image, imagePullPolicy } = cluster.settings()
+  if (image === null) return
+  const { namespace = 'default' } = sensor.metadata
+  const { eventBusName } = (sensor.spec ?? {}) as { eventBusName?: string }
+  const { planned, trouble } = await findBus(cluster, namespace, eventBusName || 'default')
+  let deployed = trouble ?? condition('Deployed', 'True')
+  let failure: unknown
+  const existing = deploymentOf(cluster, sensor)
+  if (planned !== undefined) {
+    const bus = planned.config!
+    const deploymentName = existing?.metadata.name
+    try {
+      for (const object of sensorObjects({ sensor, bus, image, imagePullPolicy, deploymentName }))
+        await applier.apply(object)
+    } catch (error) {
+      failure = error
+      const reason = existing === undefined ? 'CreateDeploymentFailed' : 'UpdateDeploymentFailed'
+      deployed = condition('Deployed', 'False', reason, messageOf(error))
+    }
+  }
+  const conditions =
+    planned === undefined ? [deployed] : [deployed, await availability(cluster, existing, [sensor.spec])]
+  await writeStatus(cluster, resources.sensors, sensor, { conditions })
+  if (failure !== undefined) throw failure
+}

@@ -1,0 +1,100 @@
+/** Manifests → the objects that the controller would apply for them, without a cluster. */
+
+import type { KubeObject } from '../kube/resources.ts'
+import type { Loaded } from '../manifest/load.ts'
+import type { EventBus, EventSource } from '../manifest/manifest.ts'
+import { types } from '../sources/index.ts'
+import { secretKeys, secretNames } from './eventBus/credentials.ts'
+import { type PlannedBus, planBus, whyUnusable } from './eventBus.ts'
+import { eventSourceObjects } from './eventSource.ts'
+import { sensorObjects } from './sensor.ts'
+import type { Settings } from './settings.ts'
+
+export interface Rendered {
+  objects: KubeObject[]
+  /** For people: what is not among the objects, and why. */
+  notes: string[]
+}
+
+export function render({ manifest, diagnostics }: Loaded, settings: Settings): Rendered {
+  const rendered: Rendered = { objects: [], notes: [] }
+  const buses = new Map(manifest.eventBuses.map((bus) => [key(bus), renderBus(bus, settings, rendered)]))
+  for (const source of manifest.eventSources) {
+    const bus = busOf('EventSource', source, buses, settings, rendered).ours
+    const unusable = bus && whyUnusable(bus)
+    if (unusable !== null) rendered.notes.push(`EventSource ${source.name}: ${unusable}: nothing would be applied`)
+    const missing = missingTypes(source)
+    if (missing.length > 0) {
+      rendered.notes.push(
+        `EventSource ${source.name}: ${missing.join(', ')} is not in this version: nothing is applied`,
+      )
+    } else if (bus !== null) rendered.objects.push(...eventSourceObjects({ source, bus, settings }))
+  }
+  for (const { kind, name, object } of manifest.skipped) {
+    if (kind !== 'Sensor' || settings.sensorImage === null) rendered.notes.push(`${kind} ${name}: left out`)
+    else renderSensor(object as KubeObject, buses, settings, rendered)
+  }
+  const errors = diagnostics.filter(({ severity }) => severity === 'error').length
+  if (errors > 0) rendered.notes.push(`${errors} errors: the controller would apply nothing for these objects`)
+  return rendered
+}
+
+/** Types of entries that this version does not have. */
+export function missingTypes({ entries }: EventSource): string[] {
+  return [...new Set(entries.map(({ type }) => type).filter((type) => !types.includes(type)))]
+}
+
+function renderBus(bus: EventBus, settings: Settings, { objects, notes }: Rendered): PlannedBus {
+  const plan = planBus({ bus, settings })
+  objects.push(...plan.objects)
+  if (plan.objects.length > 0) {
+    for (const which of ['server', 'client'] as const) {
+      notes.push(`Secret ${secretNames(bus.name)[which]}: made in the cluster, with ${secretKeys[which].join(', ')}`)
+    }
+  }
+  for (const { type, status, message } of plan.conditions) {
+    if (status !== 'True' || type === 'AtRisk' || type === 'FencingLeaseOnly') {
+      notes.push(`EventBus ${bus.name}: ${type}: ${message}`)
+    }
+  }
+  return plan
+}
+
+function renderSensor(
+  sensor: KubeObject,
+  buses: Map<string, PlannedBus>,
+  { sensorImage, ...settings }: Settings,
+  rendered: Rendered,
+): void {
+  const { name, namespace = 'default' } = sensor.metadata
+  const source = {
+    namespace,
+    name,
+    eventBusName: (sensor.spec as { eventBusName?: string } | undefined)?.eventBusName || 'default',
+  }
+  const bus = busOf('Sensor', source, buses, { sensorImage, ...settings }, rendered).config
+  const { imagePullPolicy } = settings
+  if (bus !== null) rendered.objects.push(...sensorObjects({ sensor, bus, image: sensorImage!, imagePullPolicy }))
+}
+
+function busOf(
+  kind: string,
+  { namespace, name, eventBusName }: { namespace: string; name: string; eventBusName: string },
+  buses: Map<string, PlannedBus>,
+  settings: Settings,
+  { notes }: Rendered,
+): PlannedBus {
+  const planned = buses.get(key({ namespace, name: eventBusName }))
+  if (planned !== undefined) {
+    if (planned.ours === null) notes.push(`${kind} ${name}: waits for EventBus ${eventBusName}`)
+    return planned
+  }
+  notes.push(`${kind} ${name}: no EventBus ${eventBusName} in the files; shown as on a native JetStream bus`)
+  const place = { file: '', line: 0, column: 0 }
+  const spec = { jetstream: { version: 'latest' } }
+  return planBus({ bus: { namespace, name: eventBusName, labels: {}, kind: 'jetstream', spec, place }, settings })
+}
+
+function key({ namespace, name }: { namespace: string; name: string }): string {
+  return `${namespace}/${name}`
+}

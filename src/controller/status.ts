@@ -1,0 +1,59 @@
+/** Writes the status of our objects, when it has changed. */
+import { isVedetteError } from '../core/errors.ts'
+import type { KubeObject, Resource } from '../kube/resources.ts'
+import { type Cluster, MANAGER } from './cluster.ts'
+import { type Condition, dated, problemIn } from './conditions.ts'
+import { canonical } from './objects.ts'
+
+/** Members of `status` that we write; absent: not to be there. */
+export interface StatusOf {
+  conditions: readonly Condition[]
+  /** How its replicas share the work. */
+  strategy?: string | undefined
+  /** `2/3`. */
+  ready?: string | undefined
+  /** For `kubectl scale`: how many replicas there are, and which labels they have. */
+  replicas?: number | undefined
+  selector?: string | undefined
+  leader?: string | undefined
+  failovers?: number | undefined
+  kind?: string | undefined
+  config?: object | undefined
+}
+
+const MEMBERS = [
+  ...['conditions', 'observedGeneration', 'problem', 'strategy', 'ready', 'replicas', 'selector', 'leader'],
+  ...['failovers', 'kind', 'config'],
+]
+
+/** @throws as the client; an object that is gone needs no status */
+export async function writeStatus(
+  { client, clock }: Pick<Cluster, 'client' | 'clock'>,
+  resource: Resource,
+  live: KubeObject,
+  { conditions, ...members }: StatusOf,
+): Promise<void> {
+  const before = (live.status ?? {}) as Record<string, unknown>
+  const status: Record<string, unknown> = Object.fromEntries(
+    Object.entries({
+      ...members,
+      observedGeneration: live.metadata.generation,
+      problem: problemIn(conditions),
+      conditions: dated(conditions, before.conditions, clock.now()),
+    }).filter(([, value]) => value !== undefined),
+  )
+  const ours = Object.fromEntries(Object.entries(before).filter(([member]) => MEMBERS.includes(member)))
+  if (canonical(ours) === canonical(status)) return
+  const { name, namespace } = live.metadata
+  const object: KubeObject = {
+    apiVersion: live.apiVersion,
+    kind: live.kind,
+    metadata: { name, ...(namespace === undefined ? {} : { namespace }) },
+    status,
+  }
+  try {
+    await client.applyStatus(resource, object, { manager: MANAGER })
+  } catch (error) {
+    if (!isVedetteError(error, 'KUBERNETES_CONFLICT')) throw error
+  }
+}

@@ -1,0 +1,130 @@
+/** The loops: what changes in the cluster puts keys into queues, and each key is brought into order. */
+import { isVedetteError, messageOf } from '../core/errors.ts'
+import type { Informer } from '../kube/informer.ts'
+import { createWorkQueue, type WorkQueue } from '../kube/queue.ts'
+import { type KubeObject, keyOf } from '../kube/resources.ts'
+import { createApplier, RESYNC_MS } from './apply.ts'
+import type { Cluster } from './cluster.ts'
+import type { ControllerMetrics } from './metrics.ts'
+import {
+  deleteEventBus,
+  deleteEventSource,
+  deleteSensor,
+  guardEventBus,
+  guardEventSource,
+} from './reconcile/deletion.ts'
+import { reconcileEventBus } from './reconcile/eventBus.ts'
+import { reconcileEventSource } from './reconcile/eventSource.ts'
+import { reconcileSensor } from './reconcile/sensor.ts'
+
+/** When to look again; undefined: when something changes. */
+type Reconcile = (object: KubeObject) => Promise<{ afterMs: number } | undefined>
+
+/** Of objects of which something changes unseen: the leader of a Lease, a Secret that is missing. */
+const LOOK_MS = 30_000
+
+/** Works as long as this process leads. Informers run elsewhere, on standbys too. Never throws. */
+export async function runLoops(cluster: Cluster, metrics: ControllerMetrics, signal: AbortSignal): Promise<void> {
+  const applier = createApplier(cluster)
+  const { eventSources, eventBuses, sensors, deployments, statefulSets, services } = cluster
+  const loops = {
+    EventSource: loop('eventsource-controller', eventSources, async (object) => {
+      if (isDeleted(object)) return await deleteEventSource(cluster, object)
+      await guardEventSource(cluster, object)
+      return (await reconcileEventSource(cluster, applier, object)) ? { afterMs: LOOK_MS } : undefined
+    }),
+    EventBus: loop('eventbus-controller', eventBuses, async (object) => {
+      if (isDeleted(object)) return await deleteEventBus(cluster, object)
+      await guardEventBus(cluster, object)
+      await reconcileEventBus(cluster, applier, object)
+    }),
+    Sensor: loop('sensor-controller', sensors, async (object) => {
+      if (isDeleted(object)) await deleteSensor(cluster, object)
+      else await reconcileSensor(cluster, applier, object)
+      return undefined
+    }),
+  }
+
+  function loop(name: string, informer: Informer, reconcile: Reconcile): WorkQueue {
+    return createWorkQueue({
+      clock: cluster.clock,
+      async work(key) {
+        const object = informer.get(key)
+        if (object === undefined) return
+        const again = await metrics.timed(name, () => reconcile(object))
+        return again ?? { afterMs: RESYNC_MS * (0.9 + 0.2 * Math.random()) }
+      },
+      onError(key, error, pauseMs) {
+        const fields = { namespace: key.split('/')[0], name: key.split('/')[1], retryInMs: Math.round(pauseMs) }
+        // Somebody else was faster: what he wrote comes by the watch.
+        if (isVedetteError(error, 'KUBERNETES_CONFLICT')) cluster.log.debug('changed meanwhile', fields)
+        else cluster.log.error(`${name}: cannot be brought into order`, { ...fields, error: messageOf(error) })
+      },
+    })
+  }
+
+  const undo = [
+    eventSources.onChange((key) => {
+      loops.EventSource.add(key)
+      // A bus that is being deleted waits for the last who uses it.
+      for (const bus of inNamespace(eventBuses, key)) if (isDeleted(bus)) loops.EventBus.add(keyOf(bus))
+    }),
+    eventBuses.onChange((key) => {
+      loops.EventBus.add(key)
+      addUsers(key)
+    }),
+    sensors.onChange((key) => loops.Sensor.add(key)),
+    ...[deployments, statefulSets, services].map((informer) =>
+      informer.onChange((key) => addOwner(informer.get(key), key)),
+    ),
+  ]
+
+  function addUsers(bus: string): void {
+    for (const object of inNamespace(eventSources, bus)) if (busOf(object) === bus) loops.EventSource.add(keyOf(object))
+    for (const object of inNamespace(sensors, bus)) if (busOf(object) === bus) loops.Sensor.add(keyOf(object))
+  }
+
+  /** What is gone tells no owner any more: then all of the namespace are looked at. */
+  function addOwner(object: KubeObject | undefined, key: string): void {
+    const owner = object?.metadata.ownerReferences?.find(({ controller }) => controller === true)
+    const namespace = key.split('/')[0]
+    if (owner !== undefined) {
+      if (Object.hasOwn(loops, owner.kind)) loops[owner.kind as keyof typeof loops].add(`${namespace}/${owner.name}`)
+      // Whether a bus has volumes of its own decides about it and is known only now.
+      if (owner.kind === 'EventBus') addUsers(`${namespace}/${owner.name}`)
+      return
+    }
+    for (const one of inNamespace(eventSources, key)) loops.EventSource.add(keyOf(one))
+    for (const one of inNamespace(eventBuses, key)) loops.EventBus.add(keyOf(one))
+    for (const one of inNamespace(sensors, key)) loops.Sensor.add(keyOf(one))
+  }
+
+  for (const [informer, queue] of [
+    [eventBuses, loops.EventBus],
+    [eventSources, loops.EventSource],
+    [sensors, loops.Sensor],
+  ] as const) {
+    for (const object of informer.values()) queue.add(keyOf(object))
+  }
+  metrics.watchQueues({
+    'eventsource-controller': loops.EventSource,
+    'eventbus-controller': loops.EventBus,
+    'sensor-controller': loops.Sensor,
+  })
+  await Promise.all(Object.values(loops).map((queue) => queue.run(signal)))
+  for (const step of undo) step()
+}
+
+function isDeleted({ metadata }: KubeObject): boolean {
+  return metadata.deletionTimestamp !== undefined
+}
+
+function inNamespace(informer: Informer, key: string): KubeObject[] {
+  const prefix = `${key.split('/')[0]}/`
+  return [...informer.values()].filter((object) => keyOf(object).startsWith(prefix))
+}
+
+/** The key of the EventBus that an EventSource or Sensor names. */
+function busOf({ metadata, spec }: KubeObject): string {
+  return `${metadata.namespace}/${(spec as { eventBusName?: string } | undefined)?.eventBusName || 'default'}`
+}
