@@ -19,19 +19,17 @@ export default function register(program: Command): void {
 }
 
 async function remove({ root, seconds }: { root: string; seconds: string }): Promise<void> {
-  const [{ logLevelOf, readEnvironment }, { secretsIn }, { removeRemote }] = await Promise.all([
+  const [{ logLevelOf, readEnvironment }, { removeFromProviders }] = await Promise.all([
     import('../pod/environment.ts'),
-    import('../pod/pod.ts'),
     import('../pod/removal.ts'),
   ])
   const level = logLevelOf(process.env)
   const write = (line: string) => void process.stdout.write(line)
   const log = createLogger({ format: 'json', level, name: 'argo-events.eventsource', write })
   try {
-    const { source } = await readEnvironment(process.env)
+    const environment = await readEnvironment(process.env)
     const signal = AbortSignal.timeout(Math.max(1, Number(seconds) || 240) * 1000)
-    const left = await removeRemote({ source, secrets: secretsIn(root), clock: systemClock, log }, signal)
-    for (const text of left) log.error('this is left at its provider: remove it by hand', { error: text })
+    const left = await removeFromProviders({ environment, root, clock: systemClock, log }, signal)
     process.exitCode = left.length > 0 ? 3 : 0
   } catch (error) {
     if (!isVedetteError(error)) throw error

@@ -132,7 +132,7 @@ export const secretsIn = (root: string) =>
 const authFile = (root: string) => join(root, 'etc/eventbus/auth/auth.yaml')
 
 /** @throws SPEC_INVALID */
-async function openBus(
+export async function openBus(
   { bus: { kind, namespace, spec }, podName }: PodEnvironment,
   { root, clock, log }: Pick<PodOptions, 'root' | 'clock' | 'log'>,
 ): Promise<OpenBus> {

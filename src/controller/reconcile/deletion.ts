@@ -100,7 +100,7 @@ function usersOf(objects: Iterable<KubeObject>, { metadata }: KubeObject): strin
 async function hasRemote({ load }: Cluster, { spec }: KubeObject): Promise<boolean> {
   for (const type of Object.keys((spec ?? {}) as object)) {
     const definition = await load(type)
-    if (definition?.remove !== undefined) return true
+    if (definition?.hooks !== undefined || definition?.remove !== undefined) return true
   }
   return false
 }
