@@ -17,6 +17,9 @@ export const codes = {
   EVENT_TOO_LARGE: 'user',
   EVENT_INVALID: 'user',
   SOURCE_UNKNOWN: 'user',
+  KUBERNETES_CONFIG: 'user',
+  KUBERNETES_FORBIDDEN: 'user',
+  KUBERNETES_INVALID: 'user',
   // waiting helps
   BUS_UNAVAILABLE: 'transient',
   BUS_FULL: 'transient',
@@ -26,6 +29,9 @@ export const codes = {
   NOT_RUNNING: 'transient',
   ORIGIN_UNAVAILABLE: 'transient',
   SHUTTING_DOWN: 'transient',
+  KUBERNETES_UNAVAILABLE: 'transient',
+  KUBERNETES_CONFLICT: 'transient',
+  KUBERNETES_GONE: 'transient',
   // a newer term or incarnation rules
   FENCED: 'fenced',
   NOT_LEADING: 'fenced',

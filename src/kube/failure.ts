@@ -1,0 +1,107 @@
+/** What the API server's refusals mean, as errors from the table. */
+import { fail, messageOf, type VedetteError } from '../core/errors.ts'
+import { nameOf, type Resource } from './resources.ts'
+
+/** One call, as RBAC sees it. */
+export interface Call {
+  verb: 'get' | 'list' | 'watch' | 'create' | 'update' | 'patch' | 'delete'
+  resource: Resource
+  namespace?: string | undefined
+  name?: string | undefined
+  subresource?: string | undefined
+}
+
+/** `metav1.Status`, as far as it is used (kubernetes.io/docs/reference/kubernetes-api/common-definitions/status). */
+export interface Status {
+  kind: 'Status'
+  reason?: string
+  message?: string
+  code?: number
+  details?: { retryAfterSeconds?: number; causes?: { message?: string; field?: string }[] }
+}
+
+const changes = (verb: Call['verb']) => verb !== 'get' && verb !== 'list' && verb !== 'watch'
+
+/** Text of a call for messages: `get leases.coordination.k8s.io "x" in namespace "y"`. */
+export function describe({ verb, resource, namespace, name, subresource }: Call): string {
+  const what = `${nameOf(resource)}${subresource === undefined ? '' : `/${subresource}`}`
+  const where = resource.namespaced
+    ? namespace === undefined
+      ? ' in all namespaces'
+      : ` in namespace "${namespace}"`
+    : ''
+  return `${verb} ${what}${name === undefined ? '' : ` "${name}"`}${where}`
+}
+
+/**
+ * The error for an answer that is no success.
+ * `KUBERNETES_FORBIDDEN` says which Role is wanting, `KUBERNETES_CONFLICT` that another was faster, `KUBERNETES_GONE` that the resourceVersion
+ * is too old, `KUBERNETES_INVALID` what is wrong with the object, `KUBERNETES_UNAVAILABLE` that nothing was done; `OUTCOME_UNKNOWN` that a change may
+ * have been made all the same.
+ */
+export function refusal(call: Call, code: number, status: Status | null, text = ''): VedetteError {
+  const said = status?.message ?? (text.trim().slice(0, 300) || `HTTP ${code}`)
+  const reason = status?.reason
+  const details = { status: code, ...(reason === undefined ? {} : { reason }) }
+  const failed = `could not ${describe(call)}`
+  if (code === 401) {
+    return fail(
+      'KUBERNETES_FORBIDDEN',
+      `${failed}: the API server does not know this client (401): its token or certificate has run out or is of another cluster`,
+      details,
+    )
+  }
+  if (code === 403) return fail('KUBERNETES_FORBIDDEN', `${failed}: ${said}. ${roleFor(call)}`, details)
+  if (code === 404) {
+    return fail(
+      'KUBERNETES_INVALID',
+      status === null
+        ? `${failed}: the API server does not have ${nameOf(call.resource)} (${call.resource.version}): is its CustomResourceDefinition installed?`
+        : `${failed}: ${said}`,
+      details,
+    )
+  }
+  if (code === 409) return fail('KUBERNETES_CONFLICT', `${failed}: ${said}`, details)
+  if (code === 410) return fail('KUBERNETES_GONE', `${failed}: ${said}`, details)
+  const retryAfter = status?.details?.retryAfterSeconds
+  if (code === 429) return fail('KUBERNETES_UNAVAILABLE', `${failed}: ${said}`, { ...details, retryAfter })
+  if (code >= 500) return lost(call, said, details)
+  return fail('KUBERNETES_INVALID', `${failed}: ${said}`, details)
+}
+
+/** Failures of a connection that was never made: nothing was sent. */
+const NEVER_SENT = new Set([
+  'ECONNREFUSED',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'UND_ERR_CONNECT_TIMEOUT',
+  'UND_ERR_CLOSED',
+  'UND_ERR_DESTROYED',
+])
+
+/** The error for a call without an answer. */
+export function noAnswer(call: Call, server: string, error: unknown): VedetteError {
+  const code = (error as { code?: string })?.code ?? ''
+  const certificate = /^(CERT_|ERR_TLS_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO_)/.test(code)
+  const why = `${server} cannot be reached: ${messageOf(error) || code}`
+  if (NEVER_SENT.has(code) || certificate) {
+    const text = `could not ${describe(call)}: ${why}`
+    return fail('KUBERNETES_UNAVAILABLE', text, { cause: code }, { cause: error })
+  }
+  return lost(call, why, { cause: code }, error)
+}
+
+function lost(call: Call, why: string, details: Record<string, unknown>, cause?: unknown): VedetteError {
+  return changes(call.verb)
+    ? fail('OUTCOME_UNKNOWN', `${describe(call)} may or may not have been done: ${why}`, details, { cause })
+    : fail('KUBERNETES_UNAVAILABLE', `could not ${describe(call)}: ${why}`, details, { cause })
+}
+
+/** What an administrator adds, in the words of a Role. */
+function roleFor({ verb, resource, namespace, subresource }: Call): string {
+  const kind = resource.namespaced && namespace !== undefined ? 'Role' : 'ClusterRole'
+  const what = `${resource.plural}${subresource === undefined ? '' : `/${subresource}`}`
+  return `Add to a ${kind} of this ServiceAccount: apiGroups: ["${resource.group}"], resources: ["${what}"], verbs: ["${verb}"]`
+}
