@@ -15,7 +15,7 @@ export interface WatchOptions extends Selection {
    * How long the stream may be silent, milliseconds. The server sends a bookmark about every minute, so that much longer
    * silence means a connection that is none any more.
    */
-  silenceMs?: number
+  silenceMs?: number | undefined
 }
 
 /** `BOOKMARK`: nothing changed, but the object's resourceVersion is newer; it has no other content. */
