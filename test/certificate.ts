@@ -11,17 +11,23 @@ const sequence = (...parts: Buffer[]) => der(0x30, ...parts)
 const oid = (hex: string) => der(0x06, Buffer.from(hex, 'hex'))
 const time = (date: Date) => der(0x17, Buffer.from(`${date.toISOString().replace(/[-:T]/g, '').slice(2, 14)}Z`))
 
-/** @returns PEM texts of a P-256 (or RSA) key and a certificate for `localhost` and 127.0.0.1, valid for a day from an hour ago */
+/**
+ * @param addresses further IPv4 addresses that it is good for
+ * @returns PEM texts of a P-256 (or RSA) key and a certificate for `localhost` and 127.0.0.1, valid for a day from an hour ago
+ */
 export function makeCertificate(
   commonName = 'localhost',
-  { rsa = false, nowMs = Date.now() }: { rsa?: boolean; nowMs?: number } = {},
+  { rsa = false, nowMs = Date.now(), addresses = [] }: { rsa?: boolean; nowMs?: number; addresses?: string[] } = {},
 ): { cert: string; key: string } {
   const { privateKey, publicKey } = rsa
     ? generateKeyPairSync('rsa', { modulusLength: 2048 })
     : generateKeyPairSync('ec', { namedCurve: 'P-256' })
   const algorithm = rsa ? sequence(oid('2a864886f70d01010b'), der(0x05)) : sequence(oid('2a8648ce3d040302'))
   const name = sequence(der(0x31, sequence(oid('550403'), der(0x0c, Buffer.from(commonName)))))
-  const alternatives = sequence(der(0x82, Buffer.from('localhost')), der(0x87, Buffer.from([127, 0, 0, 1])))
+  const alternatives = sequence(
+    der(0x82, Buffer.from('localhost')),
+    ...['127.0.0.1', ...addresses].map((address) => der(0x87, Buffer.from(address.split('.').map(Number)))),
+  )
   const tbs = sequence(
     der(0xa0, der(0x02, Buffer.from([2]))),
     der(0x02, Buffer.from([1]), randomBytes(8)),

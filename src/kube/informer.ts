@@ -117,7 +117,12 @@ export function createInformer<T extends KubeObject = KubeObject>({
             wentWell()
           }
           const from: string = resourceVersion
-          for await (const event of client.watch<T>(resource, { ...selection, resourceVersion: from, signal, silenceMs })) {
+          for await (const event of client.watch<T>(resource, {
+            ...selection,
+            resourceVersion: from,
+            signal,
+            silenceMs,
+          })) {
             wentWell()
             attempt = 0
             take(event)

@@ -17,7 +17,7 @@ export interface WorkQueue {
 export interface WorkQueueOptions {
   clock: Clock
   /** Brings one key into order. Throws: tried again later. `afterMs`: is to be looked at again then. */
-  work: (key: string, signal: AbortSignal) => Promise<{ afterMs: number } | void>
+  work: (key: string, signal: AbortSignal) => Promise<{ afterMs: number } | undefined>
   onError: (key: string, error: unknown, pauseMs: number) => void
   /** How many keys at once. */
   workers?: number
