@@ -55,6 +55,8 @@ export interface ElectorOptions<F extends { term: number }> {
   /** False while the bus does not answer: then this replica does not stand. */
   mayStand?: () => boolean
   onView: (view: ElectorView) => void
+  /** The lock cannot be used, and why; null: it can again. */
+  onLockError?: (error: string | null) => void
   /** Serves; returns soon after `lead.signal` has aborted, having drained. Returning earlier gives the lead up. */
   serve: (lead: Lead<F>) => Promise<void>
 }
@@ -86,7 +88,7 @@ export function createElector<F extends { term: number }>(options: ElectorOption
   const handedOver: (() => void)[] = []
   let cancelWake = () => {}
   let nonce: string | null = null
-  let lockTrouble = false
+  let lockTrouble: string | null = null
   let claimTrouble = false
   const ended = Promise.withResolvers<void>()
 
@@ -162,16 +164,24 @@ export function createElector<F extends { term: number }>(options: ElectorOption
   function callLock(type: 'read' | 'written', call: () => Promise<Lease | null>): void {
     limited(call, timing.renewDeadlineMs).then(
       (lease) => {
-        if (lockTrouble) log.info('the lock answers again', { replica: id })
-        lockTrouble = false
+        if (lockTrouble !== null) {
+          log.info('the lock answers again', { replica: id })
+          noteLock(null)
+        }
         tell({ type, now: clock.monotonic(), lease })
       },
       (error) => {
-        if (!lockTrouble) log.warn('the lock cannot be reached', { replica: id, error })
-        lockTrouble = true
+        if (lockTrouble === null) log.warn('the lock cannot be used', { replica: id, error })
+        noteLock(messageOf(error))
         tell({ type: 'lockFailed', now: clock.monotonic(), unknown: !isVedetteError(error, 'LOCK_UNAVAILABLE') })
       },
     )
+  }
+
+  function noteLock(error: string | null): void {
+    if (error === lockTrouble) return
+    lockTrouble = error
+    options.onLockError?.(error)
   }
 
   function claim(floor: number): void {
