@@ -80,7 +80,8 @@ suite('calls to the API server', { timeout: 60_000 }, () => {
   })
 
   test('a refusal names verb, resource, namespace and the Role that is wanting', async () => {
-    const said = 'leases.coordination.k8s.io "l" is forbidden: User "system:serviceaccount:ns:sa" cannot update resource'
+    const said =
+      'leases.coordination.k8s.io "l" is forbidden: User "system:serviceaccount:ns:sa" cannot update resource'
     const error = await failing((_, response) => refuse(response, 403, 'Forbidden', said), update)
     assert.equal(error.code, 'KUBERNETES_FORBIDDEN')
     assert.equal(
@@ -240,7 +241,10 @@ suite('configuration', () => {
 })
 
 test('paths and kinds', () => {
-  assert.equal(pathOf(resources.eventbus, { namespace: 'a', name: 'b' }), '/apis/argoproj.io/v1alpha1/namespaces/a/eventbus/b')
+  assert.equal(
+    pathOf(resources.eventbus, { namespace: 'a', name: 'b' }),
+    '/apis/argoproj.io/v1alpha1/namespaces/a/eventbus/b',
+  )
   assert.equal(pathOf(resources.nodes, { namespace: 'a' }), '/api/v1/nodes')
   assert.equal(resourceOf({ apiVersion: 'apps/v1', kind: 'Deployment' }), resources.deployments)
   assert.equal(resourceOf({ apiVersion: 'apps/v2', kind: 'Deployment' }), null)

@@ -15,6 +15,8 @@ export interface LockClient {
   lock: Lock
   /** Where this adapter can see a process die. */
   suspicion?: Suspicion
+  /** Where a death is only seen once this client has found the holder: true when it has. */
+  watches?: () => boolean
   /** Ends this client as kill -9 would. */
   kill(): Promise<void>
 }
@@ -118,6 +120,7 @@ export function lockContract(name: string, make: () => Promise<LockUnderTest>): 
       const lease = (await releasing.lock.write(record('q-0'), null)) as Lease
       await releasing.lock.write(record('q-0', { released: true }), lease.revision)
       await releasing.kill()
+      await until('the holder is watched', () => watcher.watches?.() ?? true)
       await holder.kill()
       await until('the dead holder is suspected', () => suspects.length > 0)
       assert.deepEqual(suspects, ['s-0'])

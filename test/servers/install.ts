@@ -5,6 +5,13 @@
 import { serversDir } from './cache.ts'
 import { ELASTICMQ_VERSION, elasticmqJars, installElasticmq } from './elasticmq.ts'
 import { installLocalstack, LOCALSTACK_VERSION, localstackPython } from './localstack.ts'
+import {
+  controlPlane,
+  installKubernetes,
+  KUBERNETES_VERSION,
+  kubernetesBinaries,
+  nodeBinaries,
+} from './kubernetes/build.ts'
 import { installDebianNats, installNats, NATS_VERSION, natsBinary } from './nats.ts'
 
 interface Installable {
@@ -39,6 +46,10 @@ const catalogue: Installable[] = [
     needs: 'Java 17 and Maven',
     present: () => elasticmqJars() !== null,
     install: installElasticmq,
+    name: `Kubernetes ${KUBERNETES_VERSION} (takes long: ten minutes to half an hour)`,
+    needs: 'Go',
+    present: () => kubernetesBinaries([...controlPlane, ...nodeBinaries]) !== null,
+    install: installKubernetes,
   },
 ]
 

@@ -6,7 +6,12 @@ import { createKubeClient, type KubeClient } from '../../src/kube/client.ts'
 import type { KubeConfiguration } from '../../src/kube/configuration.ts'
 import { resources } from '../../src/kube/resources.ts'
 import { kubeTransport } from '../../src/kube/transport.ts'
-import { type ControlPlane, type ControlPlaneOptions, kubeconfig, startControlPlane } from './kubernetes/controlPlane.ts'
+import {
+  type ControlPlane,
+  type ControlPlaneOptions,
+  kubeconfig,
+  startControlPlane,
+} from './kubernetes/controlPlane.ts'
 
 export interface Kubernetes extends ControlPlane {
   /** The administrator's kubeconfig, a file. */
@@ -67,11 +72,7 @@ export async function startKubernetes(options: ControlPlaneOptions = {}): Promis
     kubeconfig: kubeconfigFor(plane.tokenOf('admin'), 'default'),
     kubeconfigFor,
     async namespace(name) {
-      await client.apply(
-        resources.namespaces,
-        { apiVersion: 'v1', kind: 'Namespace', metadata: { name } },
-        manager,
-      )
+      await client.apply(resources.namespaces, { apiVersion: 'v1', kind: 'Namespace', metadata: { name } }, manager)
       return name
     },
     async account(namespace, name, rules) {

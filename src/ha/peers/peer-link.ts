@@ -18,6 +18,8 @@ import { listenForPeers } from './peer-listener.ts'
 export interface PeerLink extends Suspicion {
   /** The lock to use: what it reads and writes tells whom to link to. */
   readonly lock: Lock
+  /** There is a connection to a holder that has proved itself: its death would be seen. */
+  readonly linked: boolean
   close(): void
 }
 
@@ -122,6 +124,9 @@ export async function openPeerLink({
 
   return {
     lock: watchedLock,
+    get linked() {
+      return link?.dialled.linked ?? false
+    },
     onSuspect(listener) {
       suspicious.add(listener)
       return () => suspicious.delete(listener)

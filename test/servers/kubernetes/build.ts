@@ -12,7 +12,8 @@ import { installed, serversDir } from '../cache.ts'
 export const KUBERNETES_VERSION = '1.37.2'
 
 /** In the order of their use, so that a build that is cut short leaves what most tests need. */
-export const controlPlane = ['etcd', 'kube-apiserver', 'kube-controller-manager', 'kube-scheduler'] as const
+export const apiOnly = ['etcd', 'kube-apiserver'] as const
+export const controlPlane = [...apiOnly, 'kube-controller-manager', 'kube-scheduler'] as const
 export const nodeBinaries = ['kubelet', 'kubectl', 'kube-proxy'] as const
 
 const DIR = `kubernetes-${KUBERNETES_VERSION}`

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { makeCertificate } from '../../certificate.ts'
 import { freePorts, type ServerProcess, startProcess } from '../process.ts'
-import { controlPlane, kubernetesBinaries } from './build.ts'
+import { apiOnly, controlPlane, kubernetesBinaries } from './build.ts'
 
 /** Where nodes and Pods reach it; without: loopback only. */
 export interface Network {
@@ -59,7 +59,7 @@ export async function startControlPlane({
   apiServerFlags = [],
   controllerManagerFlags = [],
 }: ControlPlaneOptions = {}): Promise<ControlPlane> {
-  const bin = kubernetesBinaries(controllers ? controlPlane : controlPlane.slice(0, 2))
+  const bin = kubernetesBinaries(controllers ? controlPlane : apiOnly)
   if (bin === null) throw new Error('Kubernetes is not installed: npm run servers')
   const dir = mkdtempSync(join(tmpdir(), 'vedette-kubernetes-'))
   const [api = 0, etcdClient, etcdPeer, managerPort, schedulerPort] = await freePorts(5)
