@@ -8,9 +8,11 @@ import { installLocalstack, LOCALSTACK_VERSION, localstackPython } from './local
 import {
   controlPlane,
   installKubernetes,
+  installNodeParts,
   KUBERNETES_VERSION,
   kubernetesBinaries,
   nodeBinaries,
+  nodePartsPresent,
 } from './kubernetes/build.ts'
 import { installDebianNats, installNats, NATS_VERSION, natsBinary } from './nats.ts'
 
@@ -50,6 +52,12 @@ const catalogue: Installable[] = [
     needs: 'Go',
     present: () => kubernetesBinaries([...controlPlane, ...nodeBinaries]) !== null,
     install: installKubernetes,
+  },
+  {
+    name: 'Kubernetes nodes: CoreDNS, containerd, runc, CNI plugins (unpacked, not installed)',
+    needs: 'Go, and apt-get and dpkg of Debian',
+    present: nodePartsPresent,
+    install: installNodeParts,
   },
 ]
 

@@ -34,10 +34,13 @@ export function installNodeParts(): void {
   if (debianParts() === null) unpackDebian(join(out, 'debian'))
 }
 
-/** True when nodes can be started here: installed, on Linux, by root. */
-export function nodesSkip(): string | false {
-  const all = [...controlPlane, ...nodeBinaries, 'coredns', 'pause', 'debian']
-  if (kubernetesBinaries(all) === null) return 'Kubernetes nodes are not installed: npm run servers'
+export const nodePartsPresent = (): boolean => kubernetesBinaries(['coredns', 'pause', 'debian']) !== null
+
+/** Why nodes cannot be started here, or false. */
+export function withoutNodes(): string | false {
+  if (kubernetesBinaries([...controlPlane, ...nodeBinaries]) === null || !nodePartsPresent()) {
+    return 'Kubernetes nodes are not installed: npm run servers'
+  }
   return process.getuid?.() === 0 ? false : 'Kubernetes nodes need root'
 }
 

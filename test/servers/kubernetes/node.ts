@@ -95,6 +95,9 @@ export async function startNode(
   }
   const inside = (...command: string[]) => [`--net=${netns}`, ...command]
   const inNetwork = (command: string, ...args: string[]) => run('nsenter', ...inside(command, ...args))
+  const libraries = readdirSync(join(debian, 'usr/lib'))
+    .filter((each) => each.endsWith('-linux-gnu'))
+    .map((each) => join(debian, 'usr/lib', each))
   const env = { PATH: `${join(debian, 'usr/bin')}:${join(debian, 'usr/sbin')}:${bin}:${process.env.PATH}` }
 
   run('ip', 'netns', 'add', own)
@@ -173,7 +176,7 @@ export async function startNode(
       }),
     ),
     {
-      env: { ...env, LD_LIBRARY_PATH: join(debian, 'usr/lib/x86_64-linux-gnu') },
+      env: { ...env, LD_LIBRARY_PATH: libraries.join(':') },
       ready: async () => inNetwork('curl', '-sf', 'http://127.0.0.1:10256/healthz') !== '',
     },
   )
