@@ -10,7 +10,7 @@ import { type KubeObject, resources } from '../../src/kube/resources.ts'
 import { without } from '../servers/cache.ts'
 import { apiOnly, kubernetesBinaries } from '../servers/kubernetes/build.ts'
 import { type Kubernetes, startKubernetes } from '../servers/kubernetes.ts'
-import { type Proxy as Relay, startProxy } from '../servers/proxy.ts'
+import { startProxy, type TcpProxy } from '../servers/proxy.ts'
 import { until } from './bus.ts'
 
 const { configmaps } = resources
@@ -121,7 +121,7 @@ suite('client and informer on a real API server', {
   })
 
   suite('an informer', () => {
-    let proxy: Relay
+    let proxy: TcpProxy
     before(async () => {
       proxy = await startProxy(Number(new URL(cluster.url).port))
     })
