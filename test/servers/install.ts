@@ -4,7 +4,6 @@
  */
 import { serversDir } from './cache.ts'
 import { ELASTICMQ_VERSION, elasticmqJars, installElasticmq } from './elasticmq.ts'
-import { installLocalstack, LOCALSTACK_VERSION, localstackPython } from './localstack.ts'
 import {
   controlPlane,
   installKubernetes,
@@ -14,6 +13,7 @@ import {
   nodeBinaries,
   nodePartsPresent,
 } from './kubernetes/build.ts'
+import { installLocalstack, LOCALSTACK_VERSION, localstackPython } from './localstack.ts'
 import { installDebianNats, installNats, NATS_VERSION, natsBinary } from './nats.ts'
 
 interface Installable {
@@ -48,6 +48,8 @@ const catalogue: Installable[] = [
     needs: 'Java 17 and Maven',
     present: () => elasticmqJars() !== null,
     install: installElasticmq,
+  },
+  {
     name: `Kubernetes ${KUBERNETES_VERSION} (takes long: ten minutes to half an hour)`,
     needs: 'Go',
     present: () => kubernetesBinaries([...controlPlane, ...nodeBinaries]) !== null,
