@@ -55,6 +55,7 @@ function host(index: number, change: Partial<ReplicaReport> = {}, life: Partial<
     entries: [entry('webhook', 'hook'), entry('calendar', 'tick', { serving: index === 0 })],
     fencing: 'strict',
     busError: null,
+    lockError: null,
     ...change,
   }
   return { index, pid: 100 + index, restarts: 0, silentMs: 10, reports: new Map([['default/s', report]]), ...life }

@@ -32,6 +32,9 @@ Environment, as Argo Events' controller sets it:
   LEADER_ELECTION      k8s: elect by a Kubernetes Lease instead of the EventBus
   LEADER_ELECTION_LEASE_DURATION, LEADER_ELECTION_RENEW_DEADLINE, LEADER_ELECTION_RETRY_PERIOD
                        durations like 5s; if one is set, the others are 5s, 2s, 1s
+  POD_IP               where the other replicas reach this one (with a Lease; default: its first address)
+  KUBERNETES_SERVICE_HOST, KUBERNETES_SERVICE_PORT
+                       the API server, for the Lease; without: the kubeconfig that KUBECONFIG names
   LOG_LEVEL            debug, info, warn, error
   TZ                   zone of schedules that name none
 

@@ -5,6 +5,9 @@ import type { LeaseTiming } from './lock.ts'
 /** For locks that answer within milliseconds (embedded, JetStream KV). */
 export const quickTiming: Readonly<LeaseTiming> = { leaseMs: 1500, renewDeadlineMs: 1000, retryMs: 250 }
 
+/** Argo Events' for a Kubernetes Lease; its variables `LEADER_ELECTION_LEASE_DURATION` and so on replace them. */
+export const leaseTimingDefaults: Readonly<LeaseTiming> = { leaseMs: 5000, renewDeadlineMs: 2000, retryMs: 1000 }
+
 /** The share by which a pause between renewals may exceed its nominal length and still come in time (client-go's). */
 const JITTER = 1.2
 

@@ -65,7 +65,8 @@ export function refusal(call: Call, code: number, status: Status | null, text = 
   if (code === 410) return fail('KUBERNETES_GONE', `${failed}: ${said}`, details)
   const retryAfter = status?.details?.retryAfterSeconds
   if (code === 429) return fail('KUBERNETES_UNAVAILABLE', `${failed}: ${said}`, { ...details, retryAfter })
-  if (code >= 500) return lost(call, said, details)
+  // An object that does not fit its schema is answered with 500 by server-side apply.
+  if (code >= 500 && !said.startsWith('failed to create typed patch object')) return lost(call, said, details)
   return fail('KUBERNETES_INVALID', `${failed}: ${said}`, details)
 }
 

@@ -96,8 +96,7 @@ export function kubeTransport(configuration: KubeConfiguration, clock: Clock): T
         const text = await body.text()
         if (statusCode < 300) return JSON.parse(text)
         const status = statusOf(text)
-        // Without a Status it is the kind that is not there, not the object.
-        if (statusCode === 404 && call.name !== undefined && status?.reason === 'NotFound') return null
+        if (statusCode === 404 && status?.reason === 'NotFound' && looksFor(call)) return null
         throw refusal(call, statusCode, status, text)
       }),
     open: (call, options = {}) =>
@@ -110,6 +109,10 @@ export function kubeTransport(configuration: KubeConfiguration, clock: Clock): T
     close: () => dispatcher.destroy(),
   }
 }
+
+/** Whether it is the object that a 404 says is not there. What makes one lacks its namespace then; without a Status it is the kind. */
+const looksFor = ({ verb, name, subresource }: Call): boolean =>
+  name !== undefined && verb !== 'create' && (verb !== 'patch' || subresource !== undefined)
 
 const METHODS = {
   get: 'GET',

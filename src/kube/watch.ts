@@ -12,8 +12,8 @@ export interface WatchOptions extends Selection {
   resourceVersion: string
   signal?: AbortSignal | undefined
   /**
-   * How long the stream may be silent, milliseconds. The server sends a bookmark about every minute, so that much longer
-   * silence means a connection that is none any more.
+   * How long the stream may be silent before it is ended, milliseconds: the connection may be none any more. Mostly a bookmark comes each
+   * minute, but not where nothing changes and etcd does not tell of its progress.
    */
   silenceMs?: number | undefined
 }
@@ -31,8 +31,9 @@ const LASTS_S = 300
 const LONGEST_LINE = 16 * 1024 * 1024
 
 /**
- * @throws KUBERNETES_GONE the resourceVersion is too old: list again; KUBERNETES_UNAVAILABLE broken or silent: watch again from the
- * last resourceVersion; KUBERNETES_FORBIDDEN; the signal's reason
+ * Returns when the stream has ended, as it regularly does: watch again from the last resourceVersion.
+ * @throws KUBERNETES_GONE the resourceVersion is too old: list again; KUBERNETES_UNAVAILABLE broken: watch again;
+ * KUBERNETES_FORBIDDEN; the signal's reason
  */
 export async function* watch<T extends KubeObject>(
   transport: Transport,
@@ -45,8 +46,15 @@ export async function* watch<T extends KubeObject>(
   const stop = () => end.abort(signal?.reason)
   if (signal?.aborted) throw signal.reason
   signal?.addEventListener('abort', stop, { once: true })
-  const silent = () => end.abort(fail('KUBERNETES_UNAVAILABLE', `the watch said nothing for ${silenceMs} ms`))
+  let silent = false
   let cancel = () => {}
+  const listen = () => {
+    cancel()
+    cancel = clock.after(silenceMs, () => {
+      silent = true
+      end.abort()
+    })
+  }
   try {
     const body = await transport.open(call, {
       signal: end.signal,
@@ -59,19 +67,19 @@ export async function* watch<T extends KubeObject>(
         timeoutSeconds: Math.round(LASTS_S * (1 + Math.random())),
       },
     })
-    cancel = clock.after(silenceMs, silent)
+    listen()
     for await (const line of lines(body, LONGEST_LINE)) {
       cancel()
       const event = eventOf<T>(line)
       if (event.type === 'ERROR') throw refusal(call, event.object.code ?? 500, event.object)
       yield event
-      cancel()
-      cancel = clock.after(silenceMs, silent)
+      listen()
     }
   } catch (error) {
     if (signal?.aborted) throw signal.reason
+    if (silent) return
     if (isVedetteError(error)) throw error
-    throw noAnswer(call, 'the API server', end.signal.aborted ? end.signal.reason : error)
+    throw noAnswer(call, 'the API server', error)
   } finally {
     cancel()
     signal?.removeEventListener('abort', stop)

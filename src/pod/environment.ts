@@ -7,7 +7,7 @@ import { parseDurationMs } from '../core/duration.ts'
 import { fail, messageOf } from '../core/errors.ts'
 import type { LogLevel } from '../core/log.ts'
 import type { LeaseTiming } from '../ha/lock.ts'
-import { leaseTiming } from '../ha/timing.ts'
+import { leaseTiming, leaseTimingDefaults } from '../ha/timing.ts'
 import { diagnosticLine, loadManifest } from '../manifest/load.ts'
 import type { Diagnostic, EventBus, EventSource } from '../manifest/manifest.ts'
 
@@ -19,6 +19,8 @@ export interface PodEnvironment {
   bus: EventBus
   /** `POD_NAME`: the replica id. */
   podName: string
+  /** `POD_IP`, where it is set: the other replicas reach this one there. */
+  podIp: string | undefined
   /** `LEADER_ELECTION=k8s` (the annotation `events.argoproj.io/leader-election` of the EventSource): elect by a Kubernetes Lease. */
   byKubernetes: boolean
   /** `LEADER_ELECTION_LEASE_DURATION` and its like; undefined when none is set. */
@@ -30,9 +32,6 @@ export interface PodEnvironment {
   /** What is wrong with entries, and what cannot work: those entries are not served, the others are. */
   findings: Diagnostic[]
 }
-
-/** Upstream's defaults, which the variables that are set replace. */
-const KUBERNETES_TIMING: Readonly<LeaseTiming> = { leaseMs: 5000, renewDeadlineMs: 2000, retryMs: 1000 }
 
 const TIMING = {
   leaseMs: 'LEADER_ELECTION_LEASE_DURATION',
@@ -62,6 +61,7 @@ export async function readEnvironment(env: Environment): Promise<PodEnvironment>
     source,
     bus,
     podName,
+    podIp: env.POD_IP || undefined,
     byKubernetes: env.LEADER_ELECTION?.toLowerCase() === 'k8s',
     timing: timingOf(env),
     localZone: env.TZ || undefined,
@@ -147,7 +147,7 @@ function parsed(text: string): unknown {
  * @throws SPEC_INVALID for what is no duration, or does not fit together
  */
 function timingOf(env: Environment): LeaseTiming | undefined {
-  const timing = { ...KUBERNETES_TIMING }
+  const timing = { ...leaseTimingDefaults }
   let given = false
   for (const [field, variable] of Object.entries(TIMING) as [keyof LeaseTiming, string][]) {
     const text = env[variable] ?? ''

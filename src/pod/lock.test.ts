@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { systemClock } from '../core/clock.ts'
+import { silentLogger } from '../core/log.ts'
 import type { Entry, EventSource } from '../manifest/manifest.ts'
 import type { Election } from '../runtime/holding.ts'
 import type { PodEnvironment } from './environment.ts'
@@ -15,6 +17,7 @@ const environment = (
   source: { name: 'es', namespace: 'ns', entries } as EventSource,
   bus: { kind: 'jetstreamExotic' } as PodEnvironment['bus'],
   podName: 'es-0',
+  podIp: undefined,
   byKubernetes: false,
   timing: undefined,
   localZone: undefined,
@@ -23,19 +26,22 @@ const environment = (
   ...more,
 })
 
+const surroundings = { bind: '127.0.0.1', taken: new Set<number>(), clock: systemClock, log: silentLogger }
+const choose = (of: PodEnvironment) => lockFor(of, bus, surroundings)
+
 test("the bus's own lock, with the timing that the environment gives", async () => {
-  assert.equal(await lockFor(environment([{ type: 'calendar' }]), bus), election)
+  assert.equal(await choose(environment([{ type: 'calendar' }])), election)
   const timing = { leaseMs: 5000, renewDeadlineMs: 2000, retryMs: 1000 }
-  assert.deepEqual((await lockFor(environment([{ type: 'calendar' }], { timing }), bus)).timing, timing)
+  assert.deepEqual((await choose(environment([{ type: 'calendar' }], { timing }))).timing, timing)
 })
 
-test('a Kubernetes Lease is refused by name, unless nobody needs a lock', async () => {
+test("a Kubernetes Lease where it is asked for, with Argo Events' timing, unless nobody needs a lock", async () => {
   const byKubernetes = true
-  await assert.rejects(lockFor(environment([{ type: 'webhook' }, { type: 'calendar' }], { byKubernetes }), bus), {
-    code: 'SPEC_INVALID',
-    message: /Kubernetes Lease.*not in this version/,
-  })
-  assert.equal(await lockFor(environment([{ type: 'webhook' }], { byKubernetes }), bus), election)
+  const lease = await choose(environment([{ type: 'webhook' }, { type: 'calendar' }], { byKubernetes }))
+  assert.notEqual(lease, election)
+  assert.deepEqual(lease.timing, { leaseMs: 5000, renewDeadlineMs: 2000, retryMs: 1000 })
+  lease.close()
+  assert.equal(await choose(environment([{ type: 'webhook' }], { byKubernetes })), election)
   const refused = [{ type: 'webhook' }, { type: 'calendar', refused: 'it cannot work' }]
-  assert.equal(await lockFor(environment(refused, { byKubernetes }), bus), election)
+  assert.equal(await choose(environment(refused, { byKubernetes })), election)
 })

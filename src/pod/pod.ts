@@ -80,7 +80,8 @@ export async function startPod({ environment, root, bind, metricsPort, clock, lo
     undo.push(() => listeners.close())
     const held = createHolding({
       bus,
-      electionFor: () => lockFor(environment, open),
+      electionFor: () =>
+        lockFor(environment, open, { bind, taken: new Set([...listening.values()].flat()), clock, log }),
       idFor: () => podName,
       listeners,
       secrets: secretsIn(root),
@@ -154,13 +155,18 @@ export async function openBus(
   })
 }
 
-async function entriesThatListen({ entries }: EventSource): Promise<Set<string>> {
-  const listening = new Set<string>()
+/** Active-active entries, with their ports. */
+async function entriesThatListen({ entries }: EventSource): Promise<Map<string, number[]>> {
+  const listening = new Map<string, number[]>()
   for (const { type, name, spec, refused } of entries) {
     if (refused !== undefined) continue
     const definition = await loadSource(type)
     const ports = definition?.strategy === 'active-active' ? definition.listens?.(spec) : undefined
-    if (ports !== undefined && ports.length > 0) listening.add(name)
+    if (ports !== undefined && ports.length > 0)
+      listening.set(
+        name,
+        ports.map(({ port }) => port),
+      )
   }
   return listening
 }

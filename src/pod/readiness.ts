@@ -7,7 +7,7 @@ export interface PodState {
   report: ReplicaReport | null
   bus: BusStatus
   /** Entries that have a port to listen on. */
-  listening: ReadonlySet<string>
+  listening: Pick<ReadonlySet<string>, 'has'>
   stopping: boolean
 }
 
@@ -19,7 +19,9 @@ export function notReadyBecause({ report, bus, listening, stopping }: PodState):
   if (stopping) return ['stopping: requests go to other replicas']
   const reasons: string[] = []
   if (!bus.connected) reasons.push(`the bus does not answer: ${bus.error}`)
-  if (report === null || report.state === 'starting') reasons.push('starting: the lease has not been read yet')
+  if (report === null || report.state === 'starting') {
+    reasons.push(`starting: ${report?.lockError ?? 'the lease has not been read yet'}`)
+  }
   for (const { name, serving, error } of report?.entries ?? []) {
     if (listening.has(name) && !serving) reasons.push(`${name} does not listen: ${error ?? 'its port is being opened'}`)
   }

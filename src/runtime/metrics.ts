@@ -20,6 +20,8 @@ export interface ReplicaMetrics {
   /** What a replica knows of the lead. */
   lead(namespace: string, eventSource: string, leading: boolean, term: number | null): void
   failover(namespace: string, eventSource: string, reason: string): void
+  /** Whether the lock of the election can be used. */
+  lock(namespace: string, eventSource: string, usable: boolean): void
   bus(connected: boolean): void
   /** Whether everybody who may write is refused once a newer term exists. */
   fencing(namespace: string, eventSource: string, strict: boolean): void
@@ -81,6 +83,13 @@ export function createMetrics(): ReplicaMetrics {
     labelNames: [...perSource, 'reason'] as const,
     registers,
   })
+  const lockUsable = new Gauge({
+    name: 'vedette_lock_usable',
+    help: '1 while the lock of the election can be read and written',
+    labelNames: perSource,
+    registers,
+    aggregator: 'min',
+  })
   const connected = new Gauge({
     name: 'vedette_bus_connected',
     help: '1 while the bus answers',
@@ -134,6 +143,8 @@ export function createMetrics(): ReplicaMetrics {
       if (seen !== null) term.set(labels, seen)
     },
     failover: (namespace, eventSource, reason) => failovers.inc({ namespace, eventsource_name: eventSource, reason }),
+    lock: (namespace, eventSource, usable) =>
+      lockUsable.set({ namespace, eventsource_name: eventSource }, usable ? 1 : 0),
     bus: (isConnected) => connected.set(isConnected ? 1 : 0),
     fencing: (namespace, eventSource, strict) =>
       leaseOnly.set({ namespace, eventsource_name: eventSource }, strict ? 0 : 1),

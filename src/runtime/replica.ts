@@ -81,6 +81,7 @@ export async function startReplica(options: ReplicaOptions): Promise<Replica> {
   let started = false
   let busFails = false
   let givesWaySinceMs: number | null = null
+  let lock: { error: string; sinceMs: number } | null = null
   let reportDue = false
 
   const changed = () => {
@@ -213,12 +214,17 @@ export async function startReplica(options: ReplicaOptions): Promise<Replica> {
       ...(options.random === undefined ? {} : { random: options.random }),
       clock,
       log: log.child({ eventSourceName: name, replica: id }),
-      strict: () => bus.fencing === 'strict',
+      strict: () => fencing().fencing === 'strict',
       claim: (claim: Claim) => bus.claim(source, claim),
       mayStand: () => bus.status().connected && !busFails && outsiders?.quiet() !== false && !othersHeardMore(),
       onView(seen) {
         view = seen
         metrics.lead(namespace, name, seen.leader === id, seen.term)
+        changed()
+      },
+      onLockError(error) {
+        lock = error === null ? null : { error, sinceMs: lock?.sinceMs ?? clock.now() }
+        metrics.lock(namespace, name, error === null)
         changed()
       },
       serve: serveLead,
@@ -232,6 +238,7 @@ export async function startReplica(options: ReplicaOptions): Promise<Replica> {
     stop.abort()
     await done
     election = null
+    lock = null
     view = { state: 'standby', leader: null, term: null }
   }
 
@@ -313,7 +320,8 @@ export async function startReplica(options: ReplicaOptions): Promise<Replica> {
 
   const report = (): ReplicaReport => {
     const status = bus.status()
-    const waiting = outsiders?.serving() ? { error: outsiders.mixed() ?? null, errorSinceMs: givesWaySinceMs } : {}
+    const activeReports = [...active.values()].map(({ runner }) => runner.report())
+    const passiveReports = [...passive.values()].map((runner) => ({ ...runner.report(), ...hindrance() }))
     return {
       namespace,
       eventSource: name,
@@ -321,14 +329,17 @@ export async function startReplica(options: ReplicaOptions): Promise<Replica> {
       state: state(),
       leader: view.leader,
       term: view.term,
-      entries: [
-        ...[...active.values()].map(({ runner }) => runner.report()),
-        ...[...passive.values()].map((runner) => ({ ...runner.report(), ...waiting })),
-        ...refused.values(),
-      ],
+      entries: [...activeReports, ...passiveReports, ...refused.values()],
       ...fencing(),
       busError: status.connected ? null : status.error,
+      lockError: lock?.error ?? null,
     }
+  }
+
+  /** Why nobody of ours may serve, where it is not the entry's own fault. */
+  const hindrance = (): Pick<EntryReport, 'error' | 'errorSinceMs'> | undefined => {
+    if (outsiders?.serving()) return { error: outsiders.mixed() ?? null, errorSinceMs: givesWaySinceMs }
+    return lock !== null && view.leader === null ? { error: lock.error, errorSinceMs: lock.sinceMs } : undefined
   }
 
   const fencing = (): Pick<ReplicaReport, 'fencing' | 'fencingReason'> => {

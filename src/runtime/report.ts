@@ -41,6 +41,8 @@ export interface ReplicaReport {
   /** Why it is `lease-only`, where that is known. */
   fencingReason?: string
   busError: string | null
+  /** Why the lock of the election cannot be used, or null. */
+  lockError: string | null
 }
 
 /** A change of leader, told by the new one. */

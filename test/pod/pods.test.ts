@@ -334,7 +334,7 @@ test('a wrong environment ends with 1 and one line that names the variable', asy
   for (const [env, message] of [
     [{ POD_NAME: '' }, /^POD_NAME is not set: /],
     [{ EVENTSOURCE_OBJECT: '%%%' }, /^EVENTSOURCE_OBJECT is no base64: /],
-    [{ LEADER_ELECTION: 'K8S' }, /^LEADER_ELECTION: .*Kubernetes Lease.*not in this version/],
+    [{ LEADER_ELECTION_RENEW_DEADLINE: '6s' }, /^LEADER_ELECTION_LEASE_DURATION, .* cannot be used: /],
   ] as const) {
     const pod = await startPod(t, { object: clock, bus: jetstream('nats://127.0.0.1:1'), name: 'clock-a', env })
     assert.equal(await pod.exited(), 1)

@@ -7,9 +7,11 @@ import { ELASTICMQ_VERSION, elasticmqJars, installElasticmq } from './elasticmq.
 import {
   controlPlane,
   installKubernetes,
+  installNodeParts,
   KUBERNETES_VERSION,
   kubernetesBinaries,
   nodeBinaries,
+  nodePartsPresent,
 } from './kubernetes/build.ts'
 import { installLocalstack, LOCALSTACK_VERSION, localstackPython } from './localstack.ts'
 import { installMosquitto, mosquittoBinary } from './mosquitto.ts'
@@ -70,6 +72,12 @@ const catalogue: Installable[] = [
     needs: 'Go',
     present: () => kubernetesBinaries([...controlPlane, ...nodeBinaries]) !== null,
     install: installKubernetes,
+  },
+  {
+    name: 'Kubernetes nodes: CoreDNS, containerd, runc, CNI plugins (unpacked, not installed)',
+    needs: 'Go, and apt-get and dpkg of Debian',
+    present: nodePartsPresent,
+    install: installNodeParts,
   },
 ]
 

@@ -6,12 +6,25 @@ import { createKubeClient, type KubeClient } from '../../src/kube/client.ts'
 import type { KubeConfiguration } from '../../src/kube/configuration.ts'
 import { resources } from '../../src/kube/resources.ts'
 import { kubeTransport } from '../../src/kube/transport.ts'
+import { until } from '../contract/bus.ts'
+import { installed } from './cache.ts'
+import { DIR } from './kubernetes/build.ts'
 import {
   type ControlPlane,
   type ControlPlaneOptions,
   kubeconfig,
   startControlPlane,
 } from './kubernetes/controlPlane.ts'
+import { startDns } from './kubernetes/dns.ts'
+import { pauseImage } from './kubernetes/images.ts'
+import {
+  type KubeNode,
+  makeNodeNetwork,
+  type NodeNetwork,
+  removeNodeNetwork,
+  routeServices,
+  startNode,
+} from './kubernetes/node.ts'
 
 export interface Kubernetes extends ControlPlane {
   /** The administrator's kubeconfig, a file. */
@@ -28,6 +41,13 @@ export interface Kubernetes extends ControlPlane {
   kubeconfigFor(token: string, namespace: string): string
   /** kill -9, and started again `downMs` milliseconds later. */
   restartApiServer(options?: { downMs?: number }): Promise<void>
+  /** What really runs Pods. */
+  readonly nodes: readonly KubeNode[]
+}
+
+export interface KubernetesOptions extends Omit<ControlPlaneOptions, 'network'> {
+  /** Docker archives that every node knows from the start. */
+  images?: string[]
 }
 
 export interface PolicyRule {
@@ -37,9 +57,62 @@ export interface PolicyRule {
   resourceNames?: string[]
 }
 
-/** For tests of objects and Leases alone; nothing runs. @throws when Kubernetes is not installed */
-export async function startKubernetes(options: ControlPlaneOptions = {}): Promise<Kubernetes> {
-  const plane = await startControlPlane(options)
+/** Without `nodes` nothing runs: for tests of objects and Leases. @throws when Kubernetes is not installed, or nodes cannot be started */
+export async function startKubernetes({ images = [], ...options }: KubernetesOptions = {}): Promise<Kubernetes> {
+  const count = options.nodes ?? 0
+  const undo: (() => unknown)[] = []
+  const stop = async () => {
+    for (const step of undo.splice(0).reverse()) await step()
+  }
+  try {
+    const network = count > 0 ? makeNodeNetwork() : undefined
+    if (network !== undefined) undo.push(() => removeNodeNetwork(network))
+    const plane = await startControlPlane({ ...options, ...(network === undefined ? {} : { network }) })
+    undo.push(() => plane.stop())
+    const nodes = network === undefined ? [] : await startNodes(plane, network, { count, images, undo })
+    const cluster = clusterOf(plane, nodes, stop, undo)
+    await until('every node is ready', async () => (await readyNodes(cluster.client)) === count, 60_000)
+    return cluster
+  } catch (error) {
+    await stop()
+    throw error
+  }
+}
+
+async function startNodes(
+  plane: ControlPlane,
+  network: NodeNetwork,
+  { count, images, undo }: { count: number; images: string[]; undo: (() => unknown)[] },
+): Promise<KubeNode[]> {
+  const pause = await pauseImage(installed(DIR, 'pause')!, plane.dir)
+  const dns = await startDns(plane, network)
+  undo.push(() => dns.kill())
+  const started = await Promise.allSettled(
+    Array.from({ length: count }, (_, i) =>
+      startNode(plane, network, { index: i + 1, nodes: count, images: [pause, ...images] }),
+    ),
+  )
+  const nodes = started.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []))
+  undo.push(() => Promise.all(nodes.map((node) => node.stop())))
+  for (const one of started) if (one.status === 'rejected') throw one.reason
+  routeServices(network)
+  return nodes
+}
+
+async function readyNodes(client: KubeClient): Promise<number> {
+  const { items } = await client.list(resources.nodes)
+  const conditions = items.map(
+    ({ status }) => (status as { conditions?: { type: string; status: string }[] }).conditions,
+  )
+  return conditions.filter((each) => each?.some(({ type, status }) => type === 'Ready' && status === 'True')).length
+}
+
+function clusterOf(
+  plane: ControlPlane,
+  nodes: KubeNode[],
+  stop: () => Promise<void>,
+  undo: (() => unknown)[],
+): Kubernetes {
   const { url, ca, dir } = plane
   const configurationOf = (token: string): KubeConfiguration => ({
     server: url,
@@ -61,6 +134,7 @@ export async function startKubernetes(options: ControlPlaneOptions = {}): Promis
     writeFileSync(file, kubeconfig({ url, ca, token, namespace }), { mode: 0o600 })
     return file
   }
+  undo.push(() => Promise.all([...clients, admin].map((each) => each.close())))
   const manager = { manager: 'test' }
   return {
     ...plane,
@@ -102,9 +176,7 @@ export async function startKubernetes(options: ControlPlaneOptions = {}): Promis
       await systemClock.sleep(downMs)
       await plane.startApiServer()
     },
-    async stop() {
-      await Promise.all([...clients, admin].map((each) => each.close()))
-      await plane.stop()
-    },
+    nodes,
+    stop,
   }
 }

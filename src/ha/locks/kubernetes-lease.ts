@@ -20,6 +20,8 @@ export interface PeerAddress {
 export interface AddressedLease extends Lease {
   /** Of the holder, if it has said one. */
   peer: PeerAddress | null
+  /** Held by somebody who is not Vedette: a Pod of Argo Events. */
+  foreign: boolean
 }
 
 export interface KubernetesLock extends Lock {
@@ -167,7 +169,12 @@ function leaseOf({ metadata, spec = {} }: LeaseObject): AddressedLease {
     released: holderIdentity === '',
     ...(own?.successor === undefined ? {} : { successor: own.successor }),
   }
-  return { record, revision: metadata.resourceVersion ?? '', peer: own?.peer ?? null }
+  return {
+    record,
+    revision: metadata.resourceVersion ?? '',
+    peer: own?.peer ?? null,
+    foreign: holderIdentity !== '' && own === null,
+  }
 }
 
 /** The annotation, whoever may have written it: what does not fit is not taken. */

@@ -25,6 +25,7 @@ export function dialPeer({
   lease,
   clock,
   onWord,
+  onLink,
   onGone,
 }: {
   peer: PeerAddress
@@ -33,6 +34,8 @@ export function dialPeer({
   clock: Clock
   /** The Lease has changed, says the holder, or may have. */
   onWord: () => void
+  /** There is a link now, or there is none and cannot be at present. */
+  onLink?: (linked: boolean) => void
   /** The holder's process is known to be dead. */
   onGone: () => void
 }): Dialled {
@@ -63,6 +66,7 @@ export function dialPeer({
         cancelTimer()
         linked = true
         attempt = 0
+        onLink?.(true)
         // It may have changed before there was anybody to tell.
         onWord()
         ping()
@@ -92,7 +96,7 @@ export function dialPeer({
       if (refused && now - lostAt <= WINDOW_MS) {
         lostAt = Number.NEGATIVE_INFINITY
         onGone()
-      }
+      } else if (attempt === 1) onLink?.(false)
       if (!closed) cancelTimer = clock.after(backoffMs(attempt++, { firstMs: 50, maxMs: 2_000 }), dial)
     })
   }

@@ -13,7 +13,7 @@ import type { Logger } from '../../core/log.ts'
 import type { LeaseRecord, Lock, Suspicion } from '../lock.ts'
 import type { AddressedLease, KubernetesLock, PeerAddress } from '../locks/kubernetes-lease.ts'
 import { type Dialled, dialPeer } from './peer-dial.ts'
-import { listenForPeers } from './peer-listener.ts'
+import type { PeerListener } from './peer-listener.ts'
 
 export interface PeerLink extends Suspicion {
   /** The lock to use: what it reads and writes tells whom to link to. */
@@ -23,34 +23,20 @@ export interface PeerLink extends Suspicion {
   close(): void
 }
 
-/** The port to allow in a NetworkPolicy between the Pods of an EventSource. */
-export const PEER_PORT = 7787
-
 export interface PeerLinkOptions {
-  /** Makes the lock, which is to publish the address. */
-  lockWith: (peer: () => PeerAddress | null) => KubernetesLock
+  /** Publishes the listener's address with each write. */
+  lock: KubernetesLock
+  /** Closed with the link. */
+  listener: PeerListener
   /** `<namespace>/<lease name>` */
   lease: string
-  /** An address of this process that the other replicas can reach: the Pod's IP. */
-  host: string
-  port?: number
   /** How often the Lease is read when nobody else reads it here, milliseconds. */
   pollMs: number
   clock: Clock
   log: Logger
 }
 
-export async function openPeerLink({
-  lockWith,
-  lease: name,
-  host,
-  port = PEER_PORT,
-  pollMs,
-  clock,
-  log,
-}: PeerLinkOptions): Promise<PeerLink> {
-  const listener = await listenForPeers({ host, port, lease: name, clock, log })
-  const lock = lockWith(() => listener.address)
+export function peerLink({ lock, listener, lease: name, pollMs, clock, log }: PeerLinkOptions): PeerLink {
   const suspicious = new Set<(holder: string) => void>()
   const curious = new Set<() => void>()
   /** Ids that this process has held the lease as. */
@@ -78,9 +64,22 @@ export async function openPeerLink({
       lease: name,
       clock,
       onWord: () => call(curious),
+      onLink: (linked) => say(holder, peer, linked),
       onGone: () => call(suspicious, holder),
     })
     link = { holder, peer, dialled }
+  }
+
+  const say = (holder: string, { host, port }: PeerAddress, linked: boolean): void => {
+    if (linked) log.info('linked to the leader: its death will be known at once', { leader: holder })
+    else {
+      log.warn(
+        'no link to the leader: its Lease must run out before another takes over; does a NetworkPolicy forbid it?',
+        {
+          ...{ leader: holder, host, port },
+        },
+      )
+    }
   }
 
   const seen = <T extends AddressedLease | null>(lease: T): T => {

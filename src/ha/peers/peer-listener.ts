@@ -18,17 +18,22 @@ export interface PeerListener {
 /** More than any EventSource has replicas; strangers cannot take more of this process than that. */
 const MOST_LINKS = 64
 const HANDSHAKE_MS = 2_000
+/** The port to allow in a NetworkPolicy between the Pods of an EventSource. */
+export const PEER_PORT = 7787
 
-/** @param port used unless it is taken; then any free one */
+/**
+ * @param host an address of this process that the other replicas can reach: the Pod's IP
+ * @param port used unless it is taken; then any free one
+ */
 export async function listenForPeers({
   host,
-  port,
+  port = PEER_PORT,
   lease,
   clock,
   log,
 }: {
   host: string
-  port: number
+  port?: number
   /** `<namespace>/<lease name>` */
   lease: string
   clock: Clock

@@ -1,0 +1,263 @@
+/** `vedette eventsource-service` that elects by a Kubernetes Lease, on a real kube-apiserver and a real nats-server. */
+import assert from 'node:assert/strict'
+import { after, before, suite, type TestContext, test } from 'node:test'
+import { setTimeout as pause } from 'node:timers/promises'
+import { microTime } from '../../src/ha/locks/kubernetes-lease.ts'
+import { type KubeObject, resources } from '../../src/kube/resources.ts'
+import { until } from '../contract/bus.ts'
+import { type NatsFixture, startJetStream } from '../contract/jetstream.fixture.ts'
+import { median } from '../faults/rig.ts'
+import { assertEveryTickOnce } from '../faults/ticks.ts'
+import { without } from '../servers/cache.ts'
+import { apiOnly, kubernetesBinaries } from '../servers/kubernetes/build.ts'
+import { type Kubernetes, type PolicyRule, startKubernetes } from '../servers/kubernetes.ts'
+import { natsBinary } from '../servers/nats.ts'
+import { leaderOf, linesOf, objectOf, type Pod, startPod } from './pods.ts'
+
+const full = process.env.VEDETTE_FULL === '1'
+const skip = without('Kubernetes', kubernetesBinaries(apiOnly)) || without('nats-server', natsBinary('newest'))
+
+/** What Argo Events' docs tell its users to grant. */
+const LEASES: PolicyRule[] = [
+  { apiGroups: ['coordination.k8s.io'], resources: ['leases'], verbs: ['get', 'create', 'update'] },
+]
+const place = { namespace: 'default', name: 'eventsource-clock' }
+const clock = () => objectOf('clock', { replicas: 3, calendar: { tick: { schedule: '', interval: '1s' } } })
+
+const says = (pod: Pod, text: RegExp) => pod.log().some((line) => text.test(JSON.stringify(line)))
+const lineOf = async (pod: Pod, metric: string) =>
+  (await pod.get('/metrics')).text.match(new RegExp(`^${metric}\\{.*\\} (.*)$`, 'm'))?.[1]
+
+suite('election by a Kubernetes Lease', { skip, timeout: 600_000 }, () => {
+  let cluster: Kubernetes
+  let kubeconfig: string
+  before(async () => {
+    cluster = await startKubernetes({ controllers: false })
+    const token = await cluster.account('default', 'eventsource', LEASES)
+    kubeconfig = cluster.kubeconfigFor(token, 'default')
+  })
+  after(() => cluster?.stop())
+
+  /** Pods of the EventSource, once one of them leads; each test with a bus and a Lease of its own. */
+  async function pods(t: TestContext, count: number, env: Record<string, string> = {}) {
+    await cluster.client.delete(resources.leases, place)
+    const fixture: NatsFixture = await startJetStream()
+    t.after(() => fixture.close())
+    const { bus } = await fixture.open()
+    const options = {
+      object: clock,
+      bus: { jetstream: { url: fixture.urls[0]! } },
+      env: { LEADER_ELECTION: 'k8s', KUBECONFIG: kubeconfig, ...QUICK, ...env },
+    }
+    const all = await Promise.all(
+      ['a', 'b', 'c'].slice(0, count).map((name) => startPod(t, { ...options, name: `clock-${name}` })),
+    )
+    const leader = () => leaderOf(all)
+    await until('somebody leads', async () => (await leader()) !== undefined, 30_000)
+    return {
+      all,
+      leader: async () => (await leader()) as Pod,
+      others: (one: Pod) => all.filter((pod) => pod !== one),
+      ticks: async () => linesOf(bus, 'clock', 'tick'),
+      /** Every tick so far is there, once. @returns how many */
+      check: async () => assertEveryTickOnce(await linesOf(bus, 'clock', 'tick')),
+      leads: (pod: Pod) => until(`${pod.name} leads`, () => pod.leads(), 20_000),
+      anotherLeads: (gone: Pod) =>
+        until(
+          'another one leads',
+          async () => (await leaderOf(all.filter((pod) => pod !== gone))) !== undefined,
+          20_000,
+        ),
+      linked: (leading: Pod) =>
+        until(
+          'the standbys have found the leader',
+          () => all.every((pod) => pod === leading || lastLink(pod) === leading.name),
+          20_000,
+        ),
+    }
+  }
+
+  for (const [count, kills] of [
+    [3, full ? 10 : 2],
+    [2, full ? 10 : 2],
+  ] as const) {
+    test(`${count} Pods, ${kills} times kill -9 of the leader: known by the peer link, every tick on the bus once`, async (t) => {
+      const { all, leader, linked, anotherLeads, check } = await pods(t, count)
+      const gaps: number[] = []
+      for (let i = 0; i < kills; i++) {
+        const leading = await leader()
+        await linked(leading)
+        leading.child.kill('SIGKILL')
+        const at = performance.now()
+        await leading.exited()
+        await anotherLeads(leading)
+        gaps.push(performance.now() - at)
+        leading.restart()
+      }
+      await pause(1_500)
+      const ticks = await check()
+      t.diagnostic(
+        `${ticks} ticks; kill to next leader: median ${median(gaps).toFixed(0)} ms, max ${Math.max(...gaps).toFixed(0)} ms`,
+      )
+      assert.ok(median(gaps) <= 1_000 && Math.max(...gaps) <= 5_000, gaps.join())
+      const reasons = all.flatMap((pod) => pod.log().filter(({ msg, from }) => msg === 'leads' && from !== undefined))
+      assert.deepEqual(
+        reasons.map(({ reason }) => reason),
+        Array(kills).fill('crash'),
+      )
+    })
+  }
+
+  test('SIGTERM: resigned over the link, the next one leads at once', async (t) => {
+    const { leader, linked, anotherLeads, ticks, check } = await pods(t, 2)
+    const leading = await leader()
+    await linked(leading)
+    await until('it ticks', async () => (await ticks()).length > 0)
+    leading.child.kill('SIGTERM')
+    assert.equal(await leading.exited(), 0)
+    const at = performance.now()
+    await anotherLeads(leading)
+    t.diagnostic(`exit to next leader: ${(performance.now() - at).toFixed(0)} ms`)
+    await check()
+  })
+
+  test('SIGSTOP: nobody is suspected, the Lease runs out; awake again it stands by in the same process', async (t) => {
+    const { leader, others, linked, anotherLeads, check } = await pods(t, 3)
+    const leading = await leader()
+    await linked(leading)
+    leading.child.kill('SIGSTOP')
+    const at = performance.now()
+    await anotherLeads(leading)
+    const gapMs = performance.now() - at
+    assert.ok(gapMs > 1_000, `not before the Lease has run out: ${gapMs} ms`)
+    assert.ok(others(leading).some((pod) => says(pod, /"reason":"frozen"/)))
+    leading.child.kill('SIGCONT')
+    await until('it stands by', async () => !(await leading.leads()))
+    await pause(1_500)
+    assert.equal(leading.child.exitCode, null)
+    t.diagnostic(`frozen to next leader: ${gapMs.toFixed(0)} ms; ${await check()} ticks`)
+  })
+
+  test(`the API server is down for ${full ? 60 : 6} s: serving goes on, and nobody takes over when it is back`, async (t) => {
+    const { all, leader, ticks, check } = await pods(t, 3)
+    const leading = await leader()
+    const term = await lineOf(leading, 'vedette_term')
+    await cluster.killApiServer()
+    await pause(full ? 60_000 : 6_000)
+    const [last] = (await ticks()).slice(-1)
+    assert.ok(Date.now() - Date.parse(last!.time) < 3_000, 'it goes on')
+    assert.equal(await lineOf(leading, 'vedette_lock_usable'), '0')
+    await cluster.startApiServer()
+    await until('the lock is back', async () => (await lineOf(leading, 'vedette_lock_usable')) === '1', 20_000)
+    await pause(5_000)
+    assert.equal((await leader()).name, leading.name)
+    for (const pod of all) assert.equal(await lineOf(pod, 'vedette_term'), term)
+    await check()
+  })
+
+  test('the Lease is deleted: it is made again, and no tick is lost or doubled', async (t) => {
+    const { leader, check } = await pods(t, 3)
+    for (let i = 0; i < 3; i++) {
+      assert.equal(await cluster.client.delete(resources.leases, place), true)
+      await until(
+        'there is one again',
+        async () => (await leaseOf(cluster))?.spec.holderIdentity === (await leader())?.name,
+      )
+      await pause(500)
+    }
+    await check()
+  })
+
+  test('the Lease is stolen by a Pod of Argo Events: respected until it runs out, and fencing said to be lease-only', async (t) => {
+    const { all, leader, check } = await pods(t, 2)
+    const leading = await leader()
+    const now = microTime(Date.now())
+    await until('stolen', async () => {
+      const lease = (await leaseOf(cluster))!
+      const spec = {
+        ...lease.spec,
+        holderIdentity: 'argo-0',
+        leaseDurationSeconds: 4,
+        acquireTime: now,
+        renewTime: now,
+      }
+      return cluster.client.update(resources.leases, { ...lease, spec }).then(
+        () => true,
+        () => false,
+      )
+    })
+    const at = performance.now()
+    await until('it gives way', async () => !(await leading.leads()))
+    await until('it is said', async () => (await lineOf(leading, 'vedette_fencing_lease_only')) === '1')
+    await until('one of ours leads again', async () => (await leader()) !== undefined, 20_000)
+    assert.ok(performance.now() - at > 3_500, `not before it has run out: ${performance.now() - at} ms`)
+    assert.ok(all.some((pod) => says(pod, /"from":"argo-0"/)))
+    await pause(1_500)
+    await check()
+  })
+
+  test('RBAC revoked and restored: the leader goes on, standbys stand by and name the Role, nobody ends', async (t) => {
+    const { all, leader, others, linked, ticks, check } = await pods(t, 2)
+    const leading = await leader()
+    const [standby] = others(leading) as [Pod]
+    await linked(leading)
+    t.after(() => cluster.account('default', 'eventsource', LEASES))
+    await cluster.account('default', 'eventsource', [])
+    const missing =
+      /Add to a Role of this ServiceAccount: apiGroups: \[\\?"coordination.k8s.io\\?"\], resources: \[\\?"leases\\?"\], verbs: \[\\?"(get|update)\\?"\]/
+    await until('all say which Role', () => all.every((pod) => says(pod, missing)), 20_000)
+    await pause(3_000)
+    const [last] = (await ticks()).slice(-1)
+    assert.ok(Date.now() - Date.parse(last!.time) < 3_000, 'it goes on')
+    leading.child.kill('SIGKILL')
+    await leading.exited()
+    leading.restart()
+    await until('one that starts says it too', async () => missing.test((await leading.get('/readyz')).text), 20_000)
+    assert.equal(await standby.leads(), false)
+    assert.equal(standby.child.exitCode, null)
+    await cluster.account('default', 'eventsource', LEASES)
+    await until('somebody leads', async () => (await leader()) !== undefined, 20_000)
+    await pause(1_500)
+    await check()
+  })
+
+  test('the Lease is what Argo Events would write, with one annotation', async (t) => {
+    const { leader } = await pods(t, 2, {
+      LEADER_ELECTION_LEASE_DURATION: '',
+      LEADER_ELECTION_RENEW_DEADLINE: '',
+      LEADER_ELECTION_RETRY_PERIOD: '',
+    })
+    const { spec, metadata } = (await leaseOf(cluster))!
+    assert.equal(spec.holderIdentity, (await leader()).name)
+    assert.equal(spec.leaseDurationSeconds, 5)
+    assert.equal(spec.leaseTransitions, 0)
+    for (const time of [spec.acquireTime, spec.renewTime])
+      assert.match(String(time), /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$/)
+    assert.deepEqual(Object.keys(spec).sort(), [
+      'acquireTime',
+      'holderIdentity',
+      'leaseDurationSeconds',
+      'leaseTransitions',
+      'renewTime',
+    ])
+    assert.deepEqual(Object.keys(metadata.annotations ?? {}), ['vedette.dev/holder'])
+  })
+})
+
+/** As short as these tests' patience. */
+const QUICK = {
+  LEADER_ELECTION_LEASE_DURATION: '2s',
+  LEADER_ELECTION_RENEW_DEADLINE: '1s',
+  LEADER_ELECTION_RETRY_PERIOD: '250ms',
+}
+
+type LeaseObject = KubeObject & { spec: Record<string, unknown> }
+
+const leaseOf = (cluster: Kubernetes) => cluster.client.get<LeaseObject>(resources.leases, place)
+
+/** The leader that this Pod was linked to last. */
+const lastLink = (pod: Pod) =>
+  pod
+    .log()
+    .filter(({ msg }) => /^linked to the leader/.test(String(msg)))
+    .at(-1)?.leader
