@@ -5,6 +5,7 @@
 import { serversDir } from './cache.ts'
 import { ELASTICMQ_VERSION, elasticmqJars, installElasticmq } from './elasticmq.ts'
 import { installLocalstack, LOCALSTACK_VERSION, localstackPython } from './localstack.ts'
+import { installKafka, KAFKA_VERSION, kafkaJars } from './kafka.ts'
 import { installMosquitto, mosquittoBinary } from './mosquitto.ts'
 import { installDebianNats, installNats, NATS_VERSION, natsBinary } from './nats.ts'
 import { installNsq, NSQ_VERSION, nsqdBinary } from './nsq.ts'
@@ -50,6 +51,12 @@ const catalogue: Installable[] = [
     needs: 'apt-get and dpkg',
     present: () => rabbitmqBinary() !== null,
     install: installRabbitmq,
+  },
+  {
+    name: `Kafka ${KAFKA_VERSION}`,
+    needs: 'Java 17 and Maven',
+    present: () => kafkaJars() !== null,
+    install: installKafka,
   },
   {
     name: 'Mosquitto (Debian)',
