@@ -107,7 +107,9 @@ export function readPartition(
 ): Fetched {
   const records: KafkaRecord[] = []
   let next = from
-  const aborts = readCommitted ? [...(abortedTransactions ?? [])].sort((a, b) => (a.firstOffset < b.firstOffset ? -1 : 1)) : []
+  const aborts = readCommitted
+    ? [...(abortedTransactions ?? [])].sort((a, b) => (a.firstOffset < b.firstOffset ? -1 : 1))
+    : []
   /** Producers whose current transaction was aborted, by id. */
   const aborted = new Set<bigint>()
   for (const batch of error === 0 ? (batches ?? []) : []) {

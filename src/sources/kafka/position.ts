@@ -17,7 +17,8 @@ export interface KafkaPosition {
 export function partitionsOf({ consumerGroup, partition }: KafkaSpec, { leaders }: KafkaTopic): number[] {
   if (consumerGroup !== undefined) return leaders.map((_, i) => i)
   const one = Number(partition)
-  if (one >= leaders.length) throw new RangeError(`partition ${partition} is not available, there are ${leaders.length}`)
+  if (one >= leaders.length)
+    throw new RangeError(`partition ${partition} is not available, there are ${leaders.length}`)
   return [one]
 }
 

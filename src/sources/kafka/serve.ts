@@ -118,7 +118,11 @@ async function read(
   const followers = new Map<number, Promise<void>>()
   const followAll = () => {
     for (const node of new Set(partitionsOf(spec, topic).map((one) => topic.leaders[one] ?? -1))) {
-      if (node >= 0 && !followers.has(node)) followers.set(node, follow(node).finally(() => followers.delete(node)))
+      if (node >= 0 && !followers.has(node))
+        followers.set(
+          node,
+          follow(node).finally(() => followers.delete(node)),
+        )
     }
   }
   const commit = async (): Promise<string | null> => {
@@ -172,7 +176,12 @@ function idOf({ spec, eventSource, entry }: Context, partition: number, offset: 
 }
 
 /** Retention has passed us, or the log was cut back below where we stand. Says what is lost, and goes on with what is there. */
-async function outOfRange(ctx: Context, client: KafkaClient, position: KafkaPosition, partition: number): Promise<void> {
+async function outOfRange(
+  ctx: Context,
+  client: KafkaClient,
+  position: KafkaPosition,
+  partition: number,
+): Promise<void> {
   const { topic } = ctx.spec
   const was = position.offsets[partition] ?? 0
   const earliest = (await client.offsets(topic, [partition], 'earliest'))[partition] ?? 0
