@@ -105,8 +105,11 @@ test('retention that has passed is said, and partitions that are added are read 
   await harness.until(({ emitted }) => emitted.length === 2, 20_000)
   assert.match(harness.skipped[0]!, /^offsets 1 to 1 of partition 0 of grown: .*retention/)
   await client.admin.createPartitions({ topics: [{ name: 'grown', count: 2, assignments: [{ brokerIds: [1] }] }] })
+  // What it knew of the topic would send the message to partition 0.
+  producer.clearMetadata()
   await producer.send({ acks: -1, messages: [{ topic: 'grown', partition: 1, value: Buffer.from('4') }] })
   await harness.until(({ emitted }) => emitted.length === 3, 20_000)
+  assert.match(harness.emitted[2]!.eventId!, /:grown:1:0$/)
   await harness.stop()
   assert.deepEqual(bodies(harness), [2, 3, 4])
 })
