@@ -4,8 +4,8 @@
  */
 import { serversDir } from './cache.ts'
 import { ELASTICMQ_VERSION, elasticmqJars, installElasticmq } from './elasticmq.ts'
-import { installLocalstack, LOCALSTACK_VERSION, localstackPython } from './localstack.ts'
 import { installKafka, KAFKA_VERSION, kafkaJars } from './kafka.ts'
+import { installLocalstack, LOCALSTACK_VERSION, localstackPython } from './localstack.ts'
 import { installMosquitto, mosquittoBinary } from './mosquitto.ts'
 import { installDebianNats, installNats, NATS_VERSION, natsBinary } from './nats.ts'
 import { installNsq, NSQ_VERSION, nsqdBinary } from './nsq.ts'
