@@ -12,6 +12,7 @@ const registry: Record<string, () => Promise<{ default: SourceDefinition<any, an
   file: () => import('./file.ts'),
   github: () => import('./github.ts'),
   gitlab: () => import('./gitlab.ts'),
+  kafka: () => import('./kafka.ts'),
   mqtt: () => import('./mqtt.ts'),
   nats: () => import('./nats.ts'),
   nsq: () => import('./nsq.ts'),

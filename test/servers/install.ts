@@ -4,6 +4,7 @@
  */
 import { serversDir } from './cache.ts'
 import { ELASTICMQ_VERSION, elasticmqJars, installElasticmq } from './elasticmq.ts'
+import { installKafka, KAFKA_VERSION, kafkaJars } from './kafka.ts'
 import {
   controlPlane,
   installKubernetes,
@@ -59,6 +60,12 @@ const catalogue: Installable[] = [
     needs: 'apt-get and dpkg',
     present: () => rabbitmqBinary() !== null,
     install: installRabbitmq,
+  },
+  {
+    name: `Kafka ${KAFKA_VERSION}`,
+    needs: 'Java 17 and Maven',
+    present: () => kafkaJars() !== null,
+    install: installKafka,
   },
   {
     name: 'Mosquitto (Debian)',

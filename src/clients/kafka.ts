@@ -1,0 +1,119 @@
+/**
+ * One client of a Kafka cluster. Protocol facts: https://kafka.apache.org/protocol. Fetching and what a transaction aborted are our own
+ * business (kafka-fetch.ts), since the library's filter loses track when one producer aborts more than once within a fetch.
+ */
+import type { Admin, Connection, SASLOptions } from '@platformatic/kafka'
+
+export interface KafkaOptions {
+  /** `host:port` of some brokers; the others are learnt from the first that answers. */
+  brokers: string[]
+  /** Shown by the brokers' logs and quotas. */
+  clientId: string
+  /** As `node:tls` takes it; left out: no encryption. */
+  tls?: { rejectUnauthorized: boolean; ca?: string; cert?: string; key?: string } | undefined
+  sasl?: { mechanism: 'PLAIN' | 'SCRAM-SHA-256' | 'SCRAM-SHA-512'; username: string; password: string } | undefined
+}
+
+export interface KafkaTopic {
+  /** The cluster's id. */
+  cluster: string
+  /** The topic's id, which a topic of the same name that is made anew does not have. Before Kafka 2.8 its name. */
+  id: string
+  /** The broker that leads each partition, in the order of partitions; -1: nobody. */
+  leaders: number[]
+}
+
+/** Next offsets by partition. */
+export type KafkaOffsets = Record<string, number>
+
+/** Every call rejects with the library's error, whose causes say which layer failed. */
+export interface KafkaClient {
+  readonly admin: Admin
+  /** Asks a broker, not the cache. */
+  topic(name: string): Promise<KafkaTopic>
+  /** The first offset that is there, or the one after the last that is committed. */
+  offsets(topic: string, partitions: number[], at: 'earliest' | 'latest'): Promise<KafkaOffsets>
+  /** What a consumer group has committed; a partition without a commit is not in it. */
+  committed(group: string, topic: string, partitions: number[]): Promise<KafkaOffsets>
+  /** Commits as a consumer that is no member. Refused (UNKNOWN_MEMBER_ID) while the group has members. */
+  commit(group: string, topic: string, offsets: KafkaOffsets): Promise<void>
+  /** A connection to one broker of the cluster, which only waits for what it asks. */
+  connectionTo(node: number): Promise<Connection>
+  close(): Promise<void>
+}
+
+const CONNECT_TIMEOUT_MS = 5_000
+/** A broker that does not answer within this is gone. */
+const REQUEST_TIMEOUT_MS = 10_000
+const EARLIEST = -2n
+const LATEST = -1n
+const READ_COMMITTED = 1
+
+/** Connects with the first call. The library is loaded here, so that only who uses Kafka pays for it. */
+export async function connectKafka({ brokers, clientId, tls, sasl }: KafkaOptions): Promise<KafkaClient> {
+  const kafka = await import('@platformatic/kafka')
+  const connecting = {
+    connectTimeout: CONNECT_TIMEOUT_MS,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    ...(tls === undefined ? {} : { tls, tlsServerName: true }),
+    ...(sasl === undefined ? {} : { sasl: sasl satisfies SASLOptions }),
+  }
+  const admin = new kafka.Admin({
+    ...connecting,
+    clientId,
+    bootstrapBrokers: brokers,
+    retries: 0,
+    autocreateTopics: false,
+  })
+  // Fetches wait at the broker; on a connection of their own they hold up nothing else.
+  const fetching = new kafka.ConnectionPool(clientId, connecting)
+  for (const pool of [admin.connections, fetching]) {
+    // What fails is told to who asked; an error without a listener would end the process.
+    pool.on('connecting', ({ connection }) => connection.on('error', () => {}))
+  }
+  const metadata = (topic: string) => admin.metadata({ topics: [topic], forceUpdate: true })
+  let nodes: Awaited<ReturnType<typeof metadata>>['brokers'] = new Map()
+  return {
+    admin,
+    async topic(name) {
+      const { id: cluster, brokers: known, topics } = await metadata(name)
+      nodes = known
+      const { id, partitions } = topics.get(name)!
+      return { cluster, id, leaders: partitions.map(({ leader }) => leader) }
+    },
+    async offsets(name, partitions, at) {
+      const timestamp = at === 'earliest' ? EARLIEST : LATEST
+      const wanted = partitions.map((partitionIndex) => ({ partitionIndex, timestamp }))
+      if (wanted.length === 0) return {}
+      const [found] = await admin.listOffsets({
+        topics: [{ name, partitions: wanted }],
+        isolationLevel: READ_COMMITTED,
+      })
+      return Object.fromEntries(found!.partitions.map((one) => [one.partitionIndex, Number(one.offset)]))
+    },
+    async committed(groupId, name, partitions) {
+      const groups = await admin.listConsumerGroupOffsets({
+        groups: [{ groupId, topics: [{ name, partitionIndexes: partitions }] }],
+      })
+      const found = groups[0]?.topics[0]?.partitions ?? []
+      return Object.fromEntries(
+        found
+          .filter(({ committedOffset }) => committedOffset >= 0n)
+          .map((one) => [one.partitionIndex, Number(one.committedOffset)]),
+      )
+    },
+    async commit(groupId, name, offsets) {
+      const partitionOffsets = Object.entries(offsets).map(([partition, offset]) => ({
+        partition: Number(partition),
+        offset: BigInt(offset),
+      }))
+      await admin.alterConsumerGroupOffsets({ groupId, topics: [{ name, partitionOffsets }] })
+    },
+    async connectionTo(node) {
+      return await fetching.get(nodes.get(node)!)
+    },
+    async close() {
+      await Promise.allSettled([admin.close(), fetching.close()])
+    },
+  }
+}

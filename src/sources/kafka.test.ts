@@ -1,0 +1,142 @@
+/** The Kafka source against a real broker: payload, ids, group offsets, transactions, partitions, retention, login. */
+import assert from 'node:assert/strict'
+import { after, test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { Producer } from '@platformatic/kafka'
+import { serveInHarness } from '../../test/harness.ts'
+import { without } from '../../test/servers/cache.ts'
+import { KAFKA_PASSWORD, KAFKA_USER, type KafkaServer, kafkaJars, startKafka } from '../../test/servers/kafka.ts'
+import { connectKafka } from '../clients/kafka.ts'
+import kafka from './kafka.ts'
+
+const skip = without('Kafka', kafkaJars())
+let server: Promise<KafkaServer> | null = null
+const broker = (): Promise<KafkaServer> => {
+  server ??= startKafka()
+  return server
+}
+after(async () => (await server)?.close())
+
+/** A topic with its producer, and a client that looks from outside. */
+async function topicOf(name: string, partitions: number) {
+  const { broker: url } = await broker()
+  const client = await connectKafka({ brokers: [url], clientId: 'test' })
+  await client.admin.createTopics({ topics: [name], partitions, replicas: 1 })
+  const producer = new Producer({ clientId: 'test', bootstrapBrokers: [url], retries: 20, retryDelay: 100 })
+  const send = async (...values: string[]) =>
+    await producer.send({
+      acks: -1,
+      messages: values.map((value) => ({ topic: name, partition: 0, value: Buffer.from(value) })),
+    })
+  after(async () => await Promise.allSettled([producer.close(), client.close()]))
+  const spec = { url, topic: name, jsonBody: true, consumerGroup: { groupName: name, oldest: true } }
+  return { client, producer, send, spec, url }
+}
+
+const bodies = (harness: { emitted: { text: string }[] }) => harness.emitted.map(({ text }) => JSON.parse(text).body)
+
+test('payload and id byte for byte; the group sees what the bus holds; a new leader goes on', { skip }, async () => {
+  const { client, producer, spec, url } = await topicOf('payload', 1)
+  const message = {
+    topic: 'payload',
+    partition: 0,
+    key: Buffer.from('k1'),
+    value: Buffer.from('{ "id": 1.0 }'),
+    headers: new Map([[Buffer.from('h'), Buffer.from('v')]]),
+    timestamp: 1_700_000_000_123n,
+  }
+  await producer.send({ acks: -1, messages: [message] })
+  // A broker makes the topic of group offsets when the first group asks; the runtime would try again, the harness does not.
+  while (!(await client.committed('payload', 'payload', [0]).then(Boolean, () => false))) await sleep(100)
+  const first = serveInHarness(kafka, spec)
+  await first.until(({ emitted }) => emitted.length === 1, 20_000)
+  const [event] = first.emitted
+  assert.equal(
+    event!.text,
+    '{"topic":"payload","key":"k1","partition":0,"body":{"id":1.0},"timestamp":"2023-11-14 22:13:20.123 +0000 UTC","headers":{"h":"v"}}',
+  )
+  assert.equal(event!.eventId, `es:e:${url}:payload:0:0`)
+  assert.equal(await first.stop(), undefined)
+  assert.deepEqual(await client.committed('payload', 'payload', [0]), { 0: 1 })
+  await producer.send({ acks: -1, messages: [{ ...message, value: Buffer.from('2') }] })
+  const next = serveInHarness(kafka, spec, { resume: event!.position! })
+  await next.until(({ emitted }) => emitted.length === 1, 20_000)
+  assert.deepEqual(bodies(next), [2])
+  await next.stop()
+})
+
+test('aborted transactions are no events, also two of one producer with a commit between', { skip }, async () => {
+  const { spec, url, send } = await topicOf('transactions', 1)
+  const producer = new Producer({
+    clientId: 'test',
+    bootstrapBrokers: [url],
+    idempotent: true,
+    transactionalId: 'transactions',
+    retries: 20,
+    retryDelay: 100,
+  })
+  for (const [value, end] of [
+    ['1', 'abort'],
+    ['2', 'commit'],
+    ['3', 'abort'],
+    ['4', 'commit'],
+  ] as const) {
+    const transaction = await producer.beginTransaction()
+    await transaction.send({ acks: -1, messages: [{ topic: 'transactions', partition: 0, value: Buffer.from(value) }] })
+    await transaction[end]()
+  }
+  await producer.close()
+  await send('5')
+  const harness = serveInHarness(kafka, spec)
+  await harness.until(({ emitted }) => emitted.length === 3, 20_000)
+  await harness.stop()
+  assert.deepEqual(bodies(harness), [2, 4, 5])
+})
+
+test('retention that has passed is said, and partitions that are added are read from their start', {
+  skip,
+}, async () => {
+  const { client, producer, spec, send } = await topicOf('grown', 1)
+  await send('0', '1', '2', '3')
+  const { cluster, id } = await client.topic('grown')
+  const deleted = { name: 'grown', partitions: [{ partition: 0, offset: 2n }] }
+  await client.admin.deleteRecords({ topics: [deleted], timeout: 10_000 } as never)
+  const harness = serveInHarness(kafka, spec, { resume: { cluster, topic: id, resets: 0, offsets: { 0: 1 } } })
+  await harness.until(({ emitted }) => emitted.length === 2, 20_000)
+  assert.match(harness.skipped[0]!, /^offsets 1 to 1 of partition 0 of grown: .*retention/)
+  await client.admin.createPartitions({ topics: [{ name: 'grown', count: 2, assignments: [{ brokerIds: [1] }] }] })
+  // What it knew of the topic would send the message to partition 0.
+  producer.clearMetadata()
+  await producer.send({ acks: -1, messages: [{ topic: 'grown', partition: 1, value: Buffer.from('4') }] })
+  await harness.until(({ emitted }) => emitted.length === 3, 20_000)
+  assert.match(harness.emitted[2]!.eventId!, /:grown:1:0$/)
+  await harness.stop()
+  assert.deepEqual(bodies(harness), [2, 3, 4])
+})
+
+test('TLS with each login; a wrong password and a missing topic are said', { skip }, async () => {
+  const { send, spec } = await topicOf('secure', 1)
+  await send('1')
+  const { secure, ca } = await broker()
+  const secret = (key: string) => ({ name: 's', key })
+  const secrets = { 's/ca': ca, 's/user': KAFKA_USER, 's/password': KAFKA_PASSWORD, 's/wrong': 'wrong' }
+  const secured = (mechanism: string, passwordSecret = secret('password')) => ({
+    ...spec,
+    url: secure,
+    tls: { caCertSecret: secret('ca') },
+    sasl: { mechanism, userSecret: secret('user'), passwordSecret },
+  })
+  for (const mechanism of ['', 'SCRAM-SHA-256', 'SCRAM-SHA-512']) {
+    const consumerGroup = { groupName: `secure${mechanism}`, oldest: true }
+    const harness = serveInHarness(kafka, { ...secured(mechanism), consumerGroup }, { secrets })
+    await harness.until(({ emitted }) => emitted.length === 1, 20_000)
+    await harness.stop()
+  }
+  const ended = (raw: unknown) =>
+    new Promise<string>((resolve) => {
+      serveInHarness(kafka, raw, { secrets }).onEnd((error) => resolve((error as Error).message))
+    })
+  for (const mechanism of ['PLAIN', 'SCRAM-SHA-512'])
+    assert.match(await ended(secured(mechanism, secret('wrong'))), /authentication: the broker refuses/)
+  assert.match(await ended({ ...spec, topic: 'missing' }), /topic missing does not exist/)
+})

@@ -1,0 +1,39 @@
+/** The type `kafka`: messages of a topic of Apache Kafka. */
+import { z } from 'zod'
+import { defineSource } from '../source.ts'
+import { docs, examples } from './kafka/docs.ts'
+import type { KafkaPosition } from './kafka/position.ts'
+import { serveKafka, standBy } from './kafka/serve.ts'
+import { type KafkaSpec, specSchema, validateSpec } from './kafka/spec.ts'
+import { backoffOptions } from './shared/connection-backoff.ts'
+
+export default defineSource<KafkaSpec, KafkaPosition>({
+  type: 'kafka',
+  title: 'Kafka',
+  summary: 'Reads the messages of a topic of Apache Kafka.',
+  docs,
+  strategy: 'active-passive',
+  guarantee: 'exactly-once',
+  because:
+    'The next offset of each partition is written to the bus in the same write as the events, so whoever serves next goes on exactly there; the id of an event is made from topic, partition and offset.',
+  spec: specSchema,
+  event: z.object({
+    topic: z.string().describe('The topic.'),
+    key: z.string().describe("The message's key as text; empty without one."),
+    partition: z.int().describe('The partition.'),
+    body: z
+      .unknown()
+      .describe('The message: base64 text, or with `jsonBody` the JSON as sent; `null` for a tombstone.'),
+    timestamp: z.string().describe('As Go prints it, `2023-11-14 22:13:20.123 +0000 UTC`.'),
+    headers: z.record(z.string(), z.string()).describe('Its headers as text; of several with one name the last.'),
+    metadata: z.record(z.string(), z.string()).optional().describe('`metadata` of the entry; absent when it has none.'),
+  }),
+  filterable: true,
+  examples,
+  validate: validateSpec,
+  // Not the brokers: a cluster is known by its id, however it is reached.
+  identity: (spec) => ({ topic: spec.topic, group: spec.consumerGroup?.groupName, partition: spec.partition }),
+  reconnect: (spec) => backoffOptions(spec.connectionBackoff),
+  prepare: standBy,
+  serve: serveKafka,
+})

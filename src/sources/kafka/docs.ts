@@ -1,0 +1,61 @@
+/** The prose and the examples of the Kafka page. */
+import type { Example } from '../../source.ts'
+import { IN_FLIGHT } from './serve.ts'
+
+export const docs = `
+The replica that serves reads all partitions (with \`consumerGroup\`) or one (\`partition\`). Up to ${IN_FLIGHT} messages are on their way to the bus at a time, each partition in its order.
+The next offset of every partition is written to the bus together with the events: the next leader goes on there. With a group, what the bus holds is committed to the group too, once a second,
+so that lag tools see it.
+
+Only committed messages are read: those of an aborted transaction are no events. The id of an event is that of Argo Events, \`<eventsource>:<entry>:<first broker>:<topic>:<partition>:<offset>\`.
+
+## When something fails
+
+| what happens | messages |
+|---|---|
+| the serving replica is killed or frozen | the next one goes on at the next offset of each partition: nothing lost, nothing doubled |
+| a broker is restarted, or a partition gets another leader | looked up anew each second, tried again for ever |
+| partitions are added | read from their start |
+| retention removed what was not yet read | counted as skipped and shown, with the offsets; goes on with the oldest that is there |
+| the topic is deleted and made anew | read from its start, its ids end in \`:1\`, \`:2\`… |
+| the topic does not exist, user or password are wrong | status says so; tried again, with secrets read anew. The topic is not made |
+| \`jsonBody\`, and a message is no JSON | counted as skipped and shown |
+| the bus takes nothing | nothing is committed, and no more is read than ${IN_FLIGHT} messages and one answer of each broker |
+| other consumers are members of the group | the broker refuses the commit and status says so; all messages are read all the same. Give the entry a group of its own |
+| the log loses messages (unclean leader election) | status says from which offset; goes on at the end |
+
+On the first start a group begins at its committed offsets; without one \`oldest\` decides, and a partition without a group begins with what comes. A group whose committed offset is beyond what the bus remembers (Argo Events
+ran in between) begins there.
+
+## What differs from Argo Events
+
+- No member of the group: nothing to rebalance, so the next leader goes on at once, where there the broker waits for the dead member's session (10 s). \`rebalanceStrategy\` has no meaning.
+- A single partition is resumed at the next offset; there it begins with what comes, and what came in between is lost.
+- Messages of aborted transactions are not emitted; there they are.
+- \`version\` is checked and unused: client and broker agree by themselves. \`config\` is unused.
+- Times are always in UTC.
+- Not yet in this version: \`awsMskIamAuth\`, \`schemaRegistry\`, GSSAPI; \`validate\` says so.
+`.trim()
+
+export const examples: Example[] = [
+  {
+    name: 'kafka',
+    title: 'A topic of Kafka with a consumer group, and two standbys',
+    yaml: `apiVersion: argoproj.io/v1alpha1
+kind: EventSource
+metadata:
+  name: kafka
+spec:
+  replicas: 3
+  kafka:
+    orders:
+      url: localhost:9092
+      topic: orders
+      # the body is JSON and stands in the payload as it is
+      jsonBody: true
+      consumerGroup:
+        groupName: vedette-orders
+        oldest: true
+`,
+  },
+]

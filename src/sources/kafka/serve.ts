@@ -1,0 +1,199 @@
+/** Reads partitions from the brokers that lead them, publishes in order and side by side, and commits what the bus holds. */
+import type { KafkaClient, KafkaOffsets, KafkaTopic } from '../../clients/kafka.ts'
+import { type Fetch, type Fetched, fetcher, type KafkaRecord, OFFSET_OUT_OF_RANGE } from '../../clients/kafka-fetch.ts'
+import { fail } from '../../core/errors.ts'
+import { whenAborted } from '../../core/signals.ts'
+import type { PrepareContext, SourceContext } from '../../source.ts'
+import { ackWindow } from '../shared/ack-window.ts'
+import { payloadOrSkip } from '../shared/skip.ts'
+import { connect, described } from './connect.ts'
+import { payload } from './payload.ts'
+import { type KafkaPosition, partitionsOf, whereToBegin } from './position.ts'
+import type { KafkaSpec } from './spec.ts'
+
+/** Records that are on their way to the bus at a time. */
+export const IN_FLIGHT = 512
+const LIMITS = { minBytes: 1, maxWaitMs: 500, maxBytes: 4 << 20, partitionMaxBytes: 1 << 20, readCommitted: true }
+/** How often offsets are committed, and partitions and their leaders looked up. */
+const EVERY_MS = 1_000
+const STANDBY_PING_MS = 5_000
+/** After a fetch that failed. */
+const PAUSE_MS = 200
+
+type Context = SourceContext<KafkaSpec, KafkaPosition>
+
+/** Connected and logged in, and the topic is there; reads nothing. */
+export async function standBy(ctx: PrepareContext<KafkaSpec>): Promise<void> {
+  const client = await connect(ctx)
+  ctx.keep(client)
+  while (!ctx.signal.aborted) {
+    await client.topic(ctx.spec.topic).catch((error: unknown) => {
+      throw described(error, ctx.spec)
+    })
+    ctx.condition(null)
+    await ctx.clock.sleep(STANDBY_PING_MS, ctx.signal).catch(() => {})
+  }
+}
+
+export async function serveKafka(ctx: Context): Promise<void> {
+  const client = (ctx.kept() as KafkaClient | null) ?? (await connect(ctx))
+  try {
+    const topic = await client.topic(ctx.spec.topic)
+    const position = await whereToBegin(ctx, client, topic)
+    await ctx.advance(structuredClone(position))
+    await read(ctx, client, topic, position, await fetcher(client, ctx.spec.topic, topic))
+  } catch (error) {
+    throw described(error, ctx.spec)
+  } finally {
+    await client.close()
+  }
+}
+
+async function read(
+  ctx: Context,
+  client: KafkaClient,
+  first: KafkaTopic,
+  position: KafkaPosition,
+  fetch: Fetch,
+): Promise<void> {
+  const { spec, clock } = ctx
+  const failed = new AbortController()
+  const signal = AbortSignal.any([ctx.signal, failed.signal])
+  let durable: KafkaOffsets = { ...position.offsets }
+  let committed = ''
+  let fault: string | null = null
+  const window = ackWindow<KafkaOffsets>((run) => {
+    durable = run.at(-1)!
+  })
+  window.failed.catch((error: unknown) => failed.abort(error))
+
+  const publish = async (record: KafkaRecord, partition: number): Promise<void> => {
+    await window.room(IN_FLIGHT)
+    if (signal.aborted) return
+    position.offsets[partition] = record.offset + 1
+    const at = { ...position, offsets: { ...position.offsets } }
+    const what = `offset ${record.offset} of partition ${partition} of ${spec.topic}`
+    const data = payloadOrSkip(ctx, what, () => payload(record, partition, spec))
+    const eventId = idOf(ctx, partition, record.offset, position.resets)
+    window.add(at.offsets, async () => {
+      if (data === null) await ctx.advance(at)
+      else await ctx.emit({ data, eventId, position: at })
+      return 'published'
+    })
+  }
+
+  const limit = spec.consumerGroup === undefined ? 0 : spec.limitEventsPerSecond
+  const take = async ({ partition, records, next, error }: Fetched): Promise<void> => {
+    if (error === OFFSET_OUT_OF_RANGE) return await outOfRange(ctx, client, position, partition)
+    if (error !== 0) throw fail('ORIGIN_UNAVAILABLE', `partition ${partition} of ${spec.topic}: error ${error}`)
+    const batch = limit > 0 ? records.slice(0, limit) : records
+    for (const record of batch) {
+      if (signal.aborted) return
+      await publish(record, partition)
+      if (limit > 0) await clock.sleep(1_000 / limit, signal).catch(() => {})
+    }
+    // Past what is no event: control records, and what was aborted or compacted away.
+    if (batch.length === records.length && !signal.aborted) position.offsets[partition] = next
+  }
+
+  let topic = first
+  /** Reads what one broker leads, until it leads nothing any more. */
+  const follow = async (node: number): Promise<void> => {
+    while (!signal.aborted) {
+      const mine = partitionsOf(spec, topic).filter((one) => topic.leaders[one] === node)
+      if (mine.length === 0) return
+      try {
+        const fetched = await fetch(node, new Map(mine.map((one) => [one, position.offsets[one] ?? 0])), LIMITS)
+        const outcomes = await Promise.allSettled(fetched.map(take))
+        const bad = outcomes.find((one) => one.status === 'rejected')
+        if (bad !== undefined) throw bad.reason
+        fault = null
+      } catch (error) {
+        if (signal.aborted) return
+        fault = described(error, spec).message
+        await clock.sleep(PAUSE_MS, signal).catch(() => {})
+      }
+    }
+  }
+  const followers = new Map<number, Promise<void>>()
+  const followAll = () => {
+    for (const node of new Set(partitionsOf(spec, topic).map((one) => topic.leaders[one] ?? -1))) {
+      if (node >= 0 && !followers.has(node))
+        followers.set(
+          node,
+          follow(node).finally(() => followers.delete(node)),
+        )
+    }
+  }
+  const commit = async (): Promise<string | null> => {
+    const group = spec.consumerGroup?.groupName
+    const now = JSON.stringify(durable)
+    if (group === undefined || now === committed) return null
+    try {
+      await client.commit(group, spec.topic, durable)
+      committed = now
+      return null
+    } catch (error) {
+      return `offsets cannot be committed to group ${group}: ${described(error, spec).message}`
+    }
+  }
+  const tend = async (): Promise<void> => {
+    while (!signal.aborted) {
+      followAll()
+      const refused = await commit()
+      const leaderless = topic.leaders.flatMap((leader, i) => (leader < 0 ? [i] : []))
+      ctx.condition(fault ?? refused ?? (leaderless.length > 0 ? `nobody leads partitions ${leaderless}` : null))
+      await clock.sleep(EVERY_MS, signal).catch(() => {})
+      if (signal.aborted) return
+      // What passed without an event is remembered too, behind all that is under way.
+      const at = { ...position, offsets: { ...position.offsets } }
+      if (JSON.stringify(at.offsets) !== JSON.stringify(durable)) {
+        window.add(at.offsets, async () => {
+          await ctx.advance(at)
+          return 'published'
+        })
+      }
+      const now = await client.topic(spec.topic)
+      if (now.id !== topic.id) throw fail('ORIGIN_UNAVAILABLE', `topic ${spec.topic} was made anew`)
+      for (const one of partitionsOf(spec, now)) position.offsets[one] ??= 0
+      topic = now
+    }
+  }
+  try {
+    await Promise.race([tend(), whenAborted(signal)])
+  } finally {
+    failed.abort()
+    await window.settled()
+    await commit()
+  }
+  if (!ctx.signal.aborted) await window.failed
+}
+
+/** Upstream's id, byte for byte; after a topic was made anew its offsets come again, and are told apart. */
+function idOf({ spec, eventSource, entry }: Context, partition: number, offset: number, resets: number): string {
+  const [broker] = spec.url.split(',', 1)
+  return `${eventSource}:${entry}:${broker}:${spec.topic}:${partition}:${offset}${resets > 0 ? `:${resets}` : ''}`
+}
+
+/** Retention has passed us, or the log was cut back below where we stand. Says what is lost, and goes on with what is there. */
+async function outOfRange(
+  ctx: Context,
+  client: KafkaClient,
+  position: KafkaPosition,
+  partition: number,
+): Promise<void> {
+  const { topic } = ctx.spec
+  const was = position.offsets[partition] ?? 0
+  const earliest = (await client.offsets(topic, [partition], 'earliest'))[partition] ?? 0
+  const latest = (await client.offsets(topic, [partition], 'latest'))[partition] ?? 0
+  if (was < earliest) {
+    const what = `offsets ${was} to ${earliest - 1} of partition ${partition} of ${topic}`
+    ctx.skip(what, new Error("the broker's retention removed them before they were read"))
+    position.offsets[partition] = earliest
+  } else if (was > latest) {
+    const what = `offsets from ${latest} of partition ${partition} of ${topic}`
+    ctx.skip(what, new Error(`the broker lost them (it has ${latest}, ${was} were read)`))
+    position.offsets[partition] = latest
+    position.resets++
+  }
+}

@@ -1,0 +1,124 @@
+/** The fields of a Kafka entry, and upstream's rules for them. */
+import { z } from 'zod'
+import type { Finding } from '../../source.ts'
+import { basicAuthSchema } from '../shared/basic-auth.ts'
+import { connectionBackoffSchema, validateConnectionBackoff } from '../shared/connection-backoff.ts'
+import { jsonBodySchema } from '../shared/json-body.ts'
+import { filterSchema, metadataSchema, secretKeySelector } from '../shared/schemas.ts'
+import { tlsSchema, validateTls } from '../shared/tls.ts'
+
+const text = (what: string) => z.string().default('').describe(what)
+
+export const specSchema = z.object({
+  url: text('Brokers, `host:port`, comma separated. The first is part of the ids of events.'),
+  topic: text('The topic.'),
+  partition: text('The one partition to read, a number. Or `consumerGroup`, which wins.'),
+  consumerGroup: z
+    .object({
+      groupName: text('The group whose committed offsets are used and written.'),
+      oldest: z
+        .boolean()
+        .default(false)
+        .describe('Where a group without a committed offset begins: with the oldest message, or with what comes.'),
+      rebalanceStrategy: text('Accepted and unused: the replica that serves reads all partitions.'),
+    })
+    .optional()
+    .describe('Reads all partitions, and commits to the group what the bus has.'),
+  connectionBackoff: connectionBackoffSchema.optional(),
+  tls: tlsSchema.optional(),
+  sasl: z
+    .object({
+      mechanism: text('`PLAIN` (also when empty), `SCRAM-SHA-256` or `SCRAM-SHA-512`.'),
+      userSecret: secretKeySelector.optional().describe('The user.'),
+      passwordSecret: secretKeySelector.optional().describe('The password.'),
+    })
+    .optional()
+    .describe('The login. With `tls` it goes over TLS.'),
+  awsMskIamAuth: z
+    .object({ region: text('The region.') })
+    .optional()
+    .describe('Login by AWS IAM: not yet in this version.'),
+  version: text("Accepted; client and broker agree on a version by themselves. Upstream's default: `1.0.0`."),
+  limitEventsPerSecond: z
+    .int()
+    .default(0)
+    .describe('With a group: at most so many messages of each partition in a second. 0: no limit.'),
+  config: text('Settings of the Go client of Argo Events: accepted and unused.'),
+  jsonBody: jsonBodySchema,
+  schemaRegistry: z
+    .object({
+      url: text('The registry.'),
+      schemaId: z.int().default(0).describe('Unused, as in Argo Events.'),
+      auth: basicAuthSchema.optional(),
+    })
+    .optional()
+    .describe('Avro, with `jsonBody`: not yet in this version.'),
+  metadata: metadataSchema.optional(),
+  filter: filterSchema.optional(),
+})
+export type KafkaSpec = z.output<typeof specSchema>
+
+const MECHANISMS = ['', 'PLAIN', 'OAUTHBEARER', 'SCRAM-SHA-256', 'SCRAM-SHA-512', 'GSSAPI']
+
+export function validateSpec(spec: KafkaSpec): Finding[] {
+  const findings = upstreamRules(spec)
+  if (findings.length > 0) return findings
+  return [...cannotWork(spec), ...validateConnectionBackoff(spec.connectionBackoff)]
+}
+
+function upstreamRules(spec: KafkaSpec): Finding[] {
+  const error = (path: string[], message: string, remedy: string): Finding[] => [
+    { severity: 'error', path, message, remedy },
+  ]
+  if (spec.url === '') return error(['url'], 'url must be specified', 'write url: broker:9092')
+  if (spec.topic === '') return error(['topic'], 'topic must be specified', 'name the topic')
+  if (spec.consumerGroup === undefined && spec.partition === '') {
+    const remedy = 'a consumer group reads all partitions, a partition only itself'
+    return error(['consumerGroup'], 'consumerGroup or partition must be specified', remedy)
+  }
+  if (spec.tls !== undefined) return validateTls(spec.tls)
+  if (spec.sasl !== undefined) return saslRules(spec.sasl)
+  if (spec.awsMskIamAuth?.region === '')
+    return error(['awsMskIamAuth', 'region'], 'awsMskIamAuth.region must be specified', 'name the region')
+  return []
+}
+
+function saslRules({ mechanism, userSecret, passwordSecret }: NonNullable<KafkaSpec['sasl']>): Finding[] {
+  const error = (field: string, message: string, remedy: string): Finding[] => [
+    { severity: 'error', path: ['sasl', field], message, remedy },
+  ]
+  if (!MECHANISMS.includes(mechanism)) {
+    const message =
+      'invalid sasl config. Possible values for SASL Mechanism are `OAUTHBEARER`, `PLAIN`, `SCRAM-SHA-256`, `SCRAM-SHA-512` and `GSSAPI`'
+    return error('mechanism', message, 'write PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512')
+  }
+  if (userSecret === undefined || passwordSecret === undefined) {
+    const message = 'invalid sasl config, both userSecret and passwordSecret must be defined'
+    return error(userSecret === undefined ? 'userSecret' : 'passwordSecret', message, 'name the Secret and its key')
+  }
+  return []
+}
+
+function cannotWork(spec: KafkaSpec): Finding[] {
+  const findings: Finding[] = []
+  const warn = (path: string[], message: string, remedy: string, fatal: boolean) =>
+    findings.push({ severity: 'warning', path, message, remedy, ...(fatal ? { fatal } : {}) })
+  const cannot = (path: string[], message: string, remedy: string) => warn(path, message, remedy, true)
+  if (spec.url.split(',').some((broker) => !/^\S+:\d+$/.test(broker.trim())))
+    cannot(['url'], 'not every broker is host:port', 'write broker-1:9092,broker-2:9092')
+  if (spec.consumerGroup === undefined && !/^\d{1,9}$/.test(spec.partition))
+    cannot(['partition'], `failed to parse Kafka partition ${spec.partition}`, 'write its number, such as "0"')
+  if (spec.consumerGroup?.groupName === '')
+    cannot(['consumerGroup', 'groupName'], 'the broker refuses a group without a name', 'name the group')
+  if (spec.version !== '' && !/^(0\.\d+|[1-9]\d*)\.\d+\.\d+$/.test(spec.version))
+    cannot(['version'], `invalid version \`${spec.version}\``, 'write three numbers, such as 2.8.0')
+  const mechanism = spec.sasl?.mechanism
+  if (mechanism === 'OAUTHBEARER' || mechanism === 'GSSAPI')
+    cannot(['sasl', 'mechanism'], `${mechanism} is not in this version`, 'use PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512')
+  if (spec.awsMskIamAuth !== undefined)
+    cannot(['awsMskIamAuth'], 'login by AWS IAM is not yet in this version', 'use sasl with SCRAM-SHA-512')
+  if (spec.schemaRegistry !== undefined && spec.jsonBody)
+    cannot(['schemaRegistry'], 'Avro is not yet in this version', 'leave it out, with jsonBody: false, for base64')
+  if (spec.config !== '') warn(['config'], 'settings of the Go client are not used', 'leave it out', false)
+  return findings
+}

@@ -1,0 +1,152 @@
+/** Apache Kafka, one node (KRaft: broker and controller) on loopback. Its properties: https://kafka.apache.org/documentation/#brokerconfigs. */
+import { execFile, execFileSync } from 'node:child_process'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { makeCertificate } from '../certificate.ts'
+import { installed, serversDir } from './cache.ts'
+import { accepts, freePorts, type ServerProcess, startProcess } from './process.ts'
+
+export const KAFKA_VERSION = '4.4.0'
+const DIR = `kafka-${KAFKA_VERSION}`
+
+/** The folder of its jars, or null. */
+export const kafkaJars = () => (installed(DIR, 'libs', `kafka_2.13-${KAFKA_VERSION}.jar`) === null ? null : jars())
+const jars = () => join(serversDir(), DIR, 'libs')
+
+/** Maven fetches the broker and all that it needs. @throws when Maven or Java is missing */
+export function installKafka(): void {
+  const dir = join(serversDir(), DIR)
+  mkdirSync(dir, { recursive: true })
+  const dependency = (group: string, artifact: string, version: string) =>
+    `<dependency><groupId>${group}</groupId><artifactId>${artifact}</artifactId><version>${version}</version></dependency>`
+  writeFileSync(
+    join(dir, 'pom.xml'),
+    `<project xmlns="http://maven.apache.org/POM/4.0.0"><modelVersion>4.0.0</modelVersion>
+<groupId>vedette</groupId><artifactId>kafka-server</artifactId><version>1</version>
+<dependencies>
+${dependency('org.apache.kafka', 'kafka_2.13', KAFKA_VERSION)}
+${dependency('org.apache.logging.log4j', 'log4j-slf4j-impl', '2.25.5')}
+</dependencies></project>
+`,
+  )
+  const goal = ['dependency:copy-dependencies', '-DoutputDirectory=libs', '-DincludeScope=runtime']
+  execFileSync('mvn', ['-q', '-B', ...goal], { cwd: dir, stdio: ['ignore', 'inherit', 'inherit'] })
+}
+
+export interface KafkaServer {
+  /** `127.0.0.1:<port>` without encryption or login. */
+  readonly broker: string
+  /** `localhost:<port>` with TLS and SASL (PLAIN, SCRAM-SHA-256, SCRAM-SHA-512): {@link KAFKA_USER}, {@link KAFKA_PASSWORD}. */
+  readonly secure: string
+  /** PEM of its certificate. */
+  readonly ca: string
+  readonly server: ServerProcess
+  /** Graceful stop and start on the same ports and data. */
+  restart(): Promise<void>
+  /** kill -9 and start on the same ports and data. */
+  crash(): Promise<void>
+  /** Stops it, removes everything. */
+  close(): Promise<void>
+}
+
+export const KAFKA_USER = 'alice'
+export const KAFKA_PASSWORD = 'alice-secret'
+
+/** Topics are not made by themselves: tests make their own. */
+export async function startKafka(): Promise<KafkaServer> {
+  if (kafkaJars() === null) throw new Error('Kafka is not installed: npm run servers')
+  const dir = mkdtempSync(join(tmpdir(), 'vedette-kafka-'))
+  const [port, securePort, controller] = (await freePorts(3)) as [number, number, number]
+  const { cert, key } = makeCertificate()
+  writeFileSync(join(dir, 'server.pem'), `${key}${cert}`, { mode: 0o600 })
+  writeFileSync(join(dir, 'log4j2.yaml'), LOGGING)
+  const properties = join(dir, 'server.properties')
+  writeFileSync(properties, settings(dir, port, securePort, controller), { mode: 0o600 })
+  const java = (main: string, ...args: string[]) => [
+    ...['-Xmx512m', '-Xms128m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1', '-Djava.awt.headless=true'],
+    ...[`-Dlog4j2.configurationFile=${join(dir, 'log4j2.yaml')}`, '-cp', `${jars()}/*`, main, ...args],
+  ]
+  const scram = ['SCRAM-SHA-256', 'SCRAM-SHA-512'].flatMap((mechanism) => [
+    '--add-scram',
+    `${mechanism}=[name=${KAFKA_USER},password=${KAFKA_PASSWORD}]`,
+  ])
+  const format = java('kafka.tools.StorageTool', 'format', '-t', 'MkU3OEVBNTcwNTJENDM2Qk', '-c', properties, ...scram)
+  await promisify(execFile)('java', format)
+  const start = () =>
+    startProcess('java', java('kafka.Kafka', properties), {
+      ready: async (server) => server.output().includes('Kafka Server started') && (await accepts(port)),
+      timeoutMs: 180_000,
+    })
+  let server = await start()
+  return {
+    broker: `127.0.0.1:${port}`,
+    secure: `localhost:${securePort}`,
+    ca: cert,
+    get server() {
+      return server
+    },
+    async restart() {
+      await server.stop(60_000)
+      server = await start()
+    },
+    async crash() {
+      await server.kill()
+      server = await start()
+    },
+    async close() {
+      await server.kill()
+      rmSync(dir, { recursive: true, force: true, maxRetries: 10 })
+    },
+  }
+}
+
+function settings(dir: string, port: number, securePort: number, controller: number): string {
+  const listeners = `PLAINTEXT://127.0.0.1:${port},SASL_SSL://localhost:${securePort}`
+  const one = [
+    'offsets.topic.replication.factor',
+    'transaction.state.log.replication.factor',
+    'transaction.state.log.min.isr',
+    'share.coordinator.state.topic.replication.factor',
+    'share.coordinator.state.topic.min.isr',
+  ]
+  const security = 'org.apache.kafka.common.security'
+  const plain = `${security}.plain.PlainLoginModule required user_${KAFKA_USER}="${KAFKA_PASSWORD}";`
+  return `process.roles=broker,controller
+node.id=1
+controller.quorum.voters=1@127.0.0.1:${controller}
+listeners=${listeners},CONTROLLER://127.0.0.1:${controller}
+advertised.listeners=${listeners}
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,SASL_SSL:SASL_SSL,CONTROLLER:PLAINTEXT
+inter.broker.listener.name=PLAINTEXT
+controller.listener.names=CONTROLLER
+log.dirs=${join(dir, 'logs')}
+offsets.topic.num.partitions=2
+transaction.state.log.num.partitions=2
+${one.map((name) => `${name}=1`).join('\n')}
+auto.create.topics.enable=false
+sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-256,SCRAM-SHA-512
+listener.name.sasl_ssl.plain.sasl.jaas.config=${plain}
+listener.name.sasl_ssl.scram-sha-256.sasl.jaas.config=${security}.scram.ScramLoginModule required;
+listener.name.sasl_ssl.scram-sha-512.sasl.jaas.config=${security}.scram.ScramLoginModule required;
+ssl.keystore.type=PEM
+ssl.keystore.location=${join(dir, 'server.pem')}
+ssl.client.auth=none
+`
+}
+
+const LOGGING = `Configuration:
+  status: ERROR
+  Appenders:
+    Console:
+      name: STDOUT
+      target: SYSTEM_OUT
+      PatternLayout:
+        pattern: "[%d] %p %m (%c)%n"
+  Loggers:
+    Root:
+      level: INFO
+      AppenderRef:
+        - ref: STDOUT
+`
