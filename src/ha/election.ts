@@ -152,8 +152,6 @@ function lockAnswered(state: Draft, now: number, { timing, strict }: ElectionCon
     state.reachedSince = now
   }
   state.call = null
-  if (state.failures > 0 && now - state.answeredAt > timing.renewDeadlineMs) state.backAt = now
-  state.answeredAt = now
   state.failures = 0
   state.nextAt = now + timing.retryMs
 }

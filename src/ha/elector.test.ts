@@ -185,9 +185,9 @@ describe('three replicas', () => {
     r.a.stop.abort()
     for (const { bus } of [r.b, r.c]) bus.link.mend()
     const others = () => [r.b, r.c].filter(({ lead }) => lead !== null).length
-    await r.clock.advance(900)
+    await r.clock.advance(1_400)
     assert.equal(others(), 0, 'the leader is given the time to renew')
-    await r.clock.advance(600)
+    await r.clock.advance(400)
     assert.equal(others(), 1)
   })
 })

@@ -30,8 +30,6 @@ export interface Sight {
   readonly lease: Lease | null
   /** Since when the revision has not changed, as seen here, on the own monotonic clock. */
   readonly seenAt: number
-  /** Since when the lock answers again, after it was out of reach for longer than a renewal may take; -Infinity: it never was. */
-  readonly backAt: number
   /** 0 to 1, drawn when this revision was first seen. */
   readonly jitter: number
   /** Who held it last, as far as seen since the start. */
@@ -66,8 +64,7 @@ export function acquireAt(sight: Sight, { id, timing, strict, mayStand }: Electi
   // This replica's earlier process is gone, or it would not be starting. Should it live after all, the fence holds it off.
   if (revision === sight.inherited) return seenAt
   if (strict && sight.suspected?.holder === record.holder) return sight.suspected.at
-  // The holder could not renew either while the lock was out of reach: it comes first now.
-  return Math.max(seenAt + lasting(record.durationMs, timing), sight.backAt + timing.renewDeadlineMs)
+  return seenAt + lasting(record.durationMs, timing)
 }
 
 /** What taking the lease now means. */

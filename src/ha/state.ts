@@ -21,8 +21,6 @@ export interface Election extends Sight {
   /** A write whose outcome is not known, as long as it could still be the one that is seen next. */
   readonly unsure: { expected: string | null; sentAt: number } | null
   readonly suspected: { holder: string; at: number } | null
-  /** When the lock last answered. */
-  readonly answeredAt: number
   /** Failed lock calls in a row; when the first of them was sent (null: none did); since when none has failed. */
   readonly failures: number
   readonly unreachedAt: number | null
@@ -89,7 +87,6 @@ export const notStarted: Election = {
   phase: 'starting',
   lease: null,
   seenAt: 0,
-  backAt: Number.NEGATIVE_INFINITY,
   jitter: 0,
   lastHolder: null,
   suspected: null,
@@ -100,7 +97,6 @@ export const notStarted: Election = {
   call: null,
   sentAt: 0,
   unsure: null,
-  answeredAt: 0,
   failures: 0,
   unreachedAt: null,
   reachedSince: 0,
