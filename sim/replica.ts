@@ -34,6 +34,7 @@ const metrics = {
   failover: nothing,
   bus: nothing,
   fencing: nothing,
+  lock: nothing,
 } as unknown as ReplicaMetrics
 
 export function startSimulatedReplica({

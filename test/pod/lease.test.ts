@@ -22,7 +22,7 @@ const LEASES: PolicyRule[] = [
   { apiGroups: ['coordination.k8s.io'], resources: ['leases'], verbs: ['get', 'create', 'update'] },
 ]
 const place = { namespace: 'default', name: 'eventsource-clock' }
-const clock = () => objectOf('clock', { replicas: 3, calendar: { tick: { schedule: '', interval: '1s' } } })
+const clock = () => objectOf('clock', { replicas: 3, calendar: { tick: { schedule: '', interval: '1000ms' } } })
 
 const says = (pod: Pod, text: RegExp) => pod.log().some((line) => text.test(JSON.stringify(line)))
 const lineOf = async (pod: Pod, metric: string) =>

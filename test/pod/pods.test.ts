@@ -24,7 +24,7 @@ const skip = without('nats-server', natsBinary('newest'))
 const clock = (port: number) =>
   objectOf('clock', {
     replicas: 3,
-    calendar: { tick: { schedule: '', interval: '1s' } },
+    calendar: { tick: { schedule: '', interval: '1000ms' } },
     webhook: { order: { endpoint: '/orders', method: 'POST', port: String(port), url: '' } },
   })
 
