@@ -86,7 +86,6 @@ export interface SourceDefinition<Spec = unknown, Position = unknown> {
   /** Serves until `ctx.signal` aborts. Throwing means: try again with backoff, for ever; status shows the message. */
   serve(ctx: SourceContext<Spec, Position>): Promise<void>
   /**
-  /**
    * The hooks that should exist at a provider (GitHub, SNS…), or null when the entry manages none. The runtime's registrar sees to
    * it, once among all replicas, beside serving and after the port accepts. Called often: makes no request, only reads Secrets.
    * @throws SECRET_MISSING… shown in status, tried again
