@@ -1,11 +1,16 @@
 /**
  * The contract of a source type: one module says everything about it, and everything else (JSON Schema, CRD, docs,
- * `vedette explain`, the guarantee table) is generated from it. CONTRIBUTING.md shows how to add one.
+ * `vedette explain`, the guarantee table) is generated from it. CONTRIBUTING.md shows how to add one; what a source is given
+ * stands in `source/`.
  */
 import type { z } from 'zod'
 import type { BackoffOptions } from './core/backoff.ts'
-import type { Clock } from './core/clock.ts'
-import type { Logger } from './core/log.ts'
+import type { ListenContext, PrepareContext, SourceContext } from './source/context.ts'
+import type { HookRegistration } from './source/hooks.ts'
+
+export type * from './source/context.ts'
+export type * from './source/hooks.ts'
+export type * from './source/http.ts'
 
 /** `active-active`: all replicas serve. `active-passive`: one serves, a standby is elected when it is gone. */
 export type Strategy = 'active-active' | 'active-passive'
@@ -98,201 +103,6 @@ export interface SourceDefinition<Spec = unknown, Position = unknown> {
   listen?(ctx: ListenContext<Spec>): Promise<void>
   /** Remote clean-up beside hooks, once, when the object is deleted (never when a process stops). */
   remove?(ctx: PrepareContext<Spec>): Promise<void>
-}
-
-/** What an entry has before it leads. */
-export interface PrepareContext<Spec = unknown> {
-  readonly spec: Spec
-  /** The entry's name. */
-  readonly entry: string
-  /** The EventSource's name. */
-  readonly eventSource: string
-  readonly namespace: string
-  /** Aborts when the entry must stop. Nothing may happen after that, above all no reconnect. */
-  readonly signal: AbortSignal
-  readonly log: Logger
-  readonly clock: Clock
-  /** The process's time zone, an IANA name (in a Pod its TZ); absent: UTC. */
-  readonly localZone?: string
-  /** The value of a Secret's key, one trailing newline removed, read anew each time. @throws SECRET_MISSING */
-  secret(selector: SecretKeySelector): Promise<string>
-  /** The value of a ConfigMap's key, likewise. @throws SECRET_MISSING */
-  configMap(selector: SecretKeySelector): Promise<string>
-  /** Says what is wrong with the origin (`null`: nothing any more). Shown in status, logged once per change. */
-  condition(error: string | null): void
-  /** Something of the origin can never become an event: counted as skipped, logged and shown, never stepped over silently. */
-  skip(what: string, error: unknown): void
-  /** Leaves a warm connection to the next `serve` of this replica. Whatever is not taken is closed. */
-  keep(connection: Closable): void
-}
-
-export interface Closable {
-  close(): void | Promise<void>
-}
-
-/** What an entry has that listens on every replica. */
-export interface ListenContext<Spec = unknown> extends PrepareContext<Spec> {
-  /** The subscription stands: from here on everything is heard. Says too that nothing is wrong. */
-  subscribed(): void
-  /**
-   * Hands over what the origin told everybody who listens. Never rejects, never waits for room.
-   * @returns when it is on the bus, where this replica leads; else at once
-   */
-  hear(message: Heard): Promise<void>
-}
-
-export interface Heard {
-  /** The payload: JSON text, exactly as it goes into the event; the same bytes on every replica that hears the message. */
-  data: string | Uint8Array
-  /** What identifies the message, where the origin or its sender says so. */
-  id?: string
-}
-
-/** What a serving entry has. */
-export interface SourceContext<Spec = unknown, Position = unknown> extends PrepareContext<Spec> {
-  /**
-   * Hands an event over. Resolves only when the bus holds it durably, or it was filtered out or already there; only
-   * then ack upstream. Calls may overlap; they are stored in call order. Waits while too much is in flight.
-   * @throws FENCED or OUTCOME_UNKNOWN: this entry is being stopped, let it through; BUS_UNAVAILABLE, BUS_FULL,
-   * BUS_BUSY (active-active only): not stored, tell the sender to retry; EVENT_TOO_LARGE, EVENT_INVALID: never storable
-   */
-  emit(event: Emit<Position>): Promise<Emitted>
-  /** Moves the position on without an event (filtered or skipped upstream items). Resolves when durable; may be batched. */
-  advance(position: Position): Promise<void>
-  /** The last durable position of this entry, or null on a fresh start. Fixed for one call of `serve`. */
-  resume(): Position | null
-  /** What `prepare` kept on this replica, or null. Taken once; it may have died meanwhile. */
-  kept(): Closable | null
-  /** State too big for a position (known paths, uids), beside it. A lagging one may only cause re-evaluation. */
-  readonly snapshot: Snapshot
-  /** Adds a route; see {@link HttpRoute}. It is active until `signal` aborts. @throws PORT_IN_USE */
-  http(route: HttpRoute): Promise<void>
-  /**
-   * The secret that a provider made for the hook of a target (see {@link HookTarget.create}), or null while there is none. May be a
-   * second old. @throws BUS_UNAVAILABLE
-   */
-  hookSecret(target: string): Promise<string | null>
-}
-
-/** The hooks of an entry, as they should be now. */
-export interface HookRegistration {
-  /**
-   * Everything that decides what the hooks look like, secrets included, as JSON. When it changes, hooks are updated within
-   * seconds. Kept only as a salted, slow hash.
-   */
-  wanted: unknown
-  /** The places where a hook should be; may ask the provider (the repositories of a project…). @throws as {@link HookTarget.list} */
-  targets(signal: AbortSignal): Promise<HookTarget<any>[]>
-  /** How often existing hooks are looked at, milliseconds. Default 60 s. */
-  everyMs?: number
-  /** Remove the hooks when the EventSource is deleted. */
-  removeOnDelete: boolean
-}
-
-/** A hook (webhook, subscription…) as its provider lists it; a provider's own type has more. */
-export interface Hook {
-  /** The provider's id; of two hooks the one made first is kept: by `createdMs`, else by the smaller id. */
-  id: string
-  /** Milliseconds since the epoch. */
-  createdMs?: number
-}
-
-/**
- * One place at a provider where the entry wants exactly one hook. Its functions make one request each (`list`: one per page) and throw
- * whatever went wrong: the registrar tries again with growing pauses, for ever, and not before `details.retryAfterMs` of a
- * {@link VedetteError} (the provider's Retry-After) has passed. The signal aborts when the entry stops or the registrar's lease is lost.
- */
-export interface HookTarget<H extends Hook = Hook> {
-  /** Names the place within the entry, for status, logs and the bus's records: `repos/acme/shop`. */
-  name: string
-  /** All hooks of the place, every page, also those of others. */
-  list(signal: AbortSignal): Promise<H[]>
-  /** Whether a listed hook is one of this entry: by its URL. */
-  isOurs(hook: H): boolean
-  /** False when what the provider shows of our hook is not what is wanted (events, active…): it is updated. */
-  isCurrent(hook: H): boolean
-  /** Makes the hook. @returns it, and the secret if the provider made one */
-  create(signal: AbortSignal): Promise<{ hook: H; secret?: string }>
-  /** Makes our hook as wanted, secret included. Left out: hooks of this provider cannot be changed, so it is replaced. */
-  update?(hook: H, signal: AbortSignal): Promise<void>
-  /** Deletes a hook of ours; one that is gone already is no error. */
-  delete(hook: H, signal: AbortSignal): Promise<void>
-  /** Asks the provider to send again what it could not hand over lately. Called at each look. @returns how many. @throws why it sends nothing */
-  recover?(hook: H, signal: AbortSignal): Promise<number>
-  /** True when the provider makes the secret and shows it only at creation: a hook whose secret is not known is replaced. */
-  secretAtCreation?: boolean
-}
-
-export interface Emit<Position = unknown> {
-  /** The payload: JSON text, exactly as it goes into the event. */
-  data: string | Uint8Array
-  /** What the source saw, reproducibly (offset, delivery id, tick time…). Left out: a random id. */
-  id?: string
-  /** The CloudEvent id itself, where upstream's form is kept (Kafka). Wins over `id`. */
-  eventId?: string
-  /** Where the entry stands once this event is stored. */
-  position?: Position
-}
-
-export interface Emitted {
-  /** The CloudEvent id. */
-  id: string
-  outcome: 'stored' | 'duplicate' | 'filtered' | 'skipped'
-}
-
-export interface Snapshot {
-  load(): Promise<Uint8Array | null>
-  save(bytes: Uint8Array): Promise<void>
-}
-
-export interface SecretKeySelector {
-  name: string
-  key: string
-  optional?: boolean | undefined
-}
-
-/** One HTTP route of an entry. One listener per distinct port, shared by all entries of all types. */
-export interface HttpRoute {
-  port: number
-  /** Path, matched exactly; `{var}` and `{var:regexp}` templates work as in upstream's router. */
-  endpoint: string
-  /** TLS when both are given; files or Secrets are re-read when they change. */
-  tls?: { cert: SecretKeySelector; key: SecretKeySelector } | undefined
-  /** Bearer guard; compared in constant time; read at each request, so rotation needs no restart. */
-  authSecret?: SecretKeySelector | undefined
-  /** Methods that are let through; others get 405. Left out: all. */
-  methods?: string[] | undefined
-  /** Bytes; larger bodies get 413 before they are read whole. Default 1 MiB. */
-  maxPayloadSize?: number | undefined
-  /** Requests beyond it get 429, per replica. Left out: no limit. */
-  rateLimit?: RateLimit | undefined
-  handle(request: HttpRequest): Promise<HttpAnswer>
-}
-
-/** A token bucket: `burst` requests at once, `requestsPerSecond` in the long run. */
-export interface RateLimit {
-  requestsPerSecond: number
-  burst: number
-}
-
-export interface HttpRequest {
-  method: string
-  /** Path and query as sent. */
-  url: URL
-  /** Canonical names (`X-Github-Event`), values in arrival order, secrets masked; as it goes into the payload. */
-  headers: Record<string, string[]>
-  /** First value of a header by any spelling, unmasked. */
-  header(name: string): string | undefined
-  /** The raw body, within the route's limit. */
-  body: Buffer
-  /** Values of `{var}` in the endpoint. */
-  params: Record<string, string>
-}
-
-export interface HttpAnswer {
-  status: number
-  body?: string
-  headers?: Record<string, string>
 }
 
 /** The guarantee of an entry with this spec. */

@@ -29,7 +29,8 @@ const MOST_LINES = 400
 type Files = ReadonlyMap<string, string>
 
 const isTest = (path: string) => /\.(test|fixture)\.ts$/.test(path)
-const roomOf = (path: string) => path.split('/')[0]!
+/** `source.ts` and its folder are one room. */
+const roomOf = (path: string) => path.split('/')[0]!.replace(/^source$/, 'source.ts')
 
 /**
  * The relative modules that a text imports, as paths from `src`.

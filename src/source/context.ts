@@ -1,0 +1,106 @@
+/** What the runtime gives an entry, before it leads, while it listens and while it serves. */
+import type { Clock } from '../core/clock.ts'
+import type { Logger } from '../core/log.ts'
+import type { HttpRoute } from './http.ts'
+
+/** What an entry has before it leads. */
+export interface PrepareContext<Spec = unknown> {
+  readonly spec: Spec
+  /** The entry's name. */
+  readonly entry: string
+  /** The EventSource's name. */
+  readonly eventSource: string
+  readonly namespace: string
+  /** Aborts when the entry must stop. Nothing may happen after that, above all no reconnect. */
+  readonly signal: AbortSignal
+  readonly log: Logger
+  readonly clock: Clock
+  /** The process's time zone, an IANA name (in a Pod its TZ); absent: UTC. */
+  readonly localZone?: string
+  /** The value of a Secret's key, one trailing newline removed, read anew each time. @throws SECRET_MISSING */
+  secret(selector: SecretKeySelector): Promise<string>
+  /** The value of a ConfigMap's key, likewise. @throws SECRET_MISSING */
+  configMap(selector: SecretKeySelector): Promise<string>
+  /** Says what is wrong with the origin (`null`: nothing any more). Shown in status, logged once per change. */
+  condition(error: string | null): void
+  /** Something of the origin can never become an event: counted as skipped, logged and shown, never stepped over silently. */
+  skip(what: string, error: unknown): void
+  /** Leaves a warm connection to the next `serve` of this replica. Whatever is not taken is closed. */
+  keep(connection: Closable): void
+}
+
+export interface Closable {
+  close(): void | Promise<void>
+}
+
+/** What an entry has that listens on every replica. */
+export interface ListenContext<Spec = unknown> extends PrepareContext<Spec> {
+  /** The subscription stands: from here on everything is heard. Says too that nothing is wrong. */
+  subscribed(): void
+  /**
+   * Hands over what the origin told everybody who listens. Never rejects, never waits for room.
+   * @returns when it is on the bus, where this replica leads; else at once
+   */
+  hear(message: Heard): Promise<void>
+}
+
+export interface Heard {
+  /** The payload: JSON text, exactly as it goes into the event; the same bytes on every replica that hears the message. */
+  data: string | Uint8Array
+  /** What identifies the message, where the origin or its sender says so. */
+  id?: string
+}
+
+/** What a serving entry has. */
+export interface SourceContext<Spec = unknown, Position = unknown> extends PrepareContext<Spec> {
+  /**
+   * Hands an event over. Resolves only when the bus holds it durably, or it was filtered out or already there; only
+   * then ack upstream. Calls may overlap; they are stored in call order. Waits while too much is in flight.
+   * @throws FENCED or OUTCOME_UNKNOWN: this entry is being stopped, let it through; BUS_UNAVAILABLE, BUS_FULL,
+   * BUS_BUSY (active-active only): not stored, tell the sender to retry; EVENT_TOO_LARGE, EVENT_INVALID: never storable
+   */
+  emit(event: Emit<Position>): Promise<Emitted>
+  /** Moves the position on without an event (filtered or skipped upstream items). Resolves when durable; may be batched. */
+  advance(position: Position): Promise<void>
+  /** The last durable position of this entry, or null on a fresh start. Fixed for one call of `serve`. */
+  resume(): Position | null
+  /** What `prepare` kept on this replica, or null. Taken once; it may have died meanwhile. */
+  kept(): Closable | null
+  /** State too big for a position (known paths, uids), beside it. A lagging one may only cause re-evaluation. */
+  readonly snapshot: Snapshot
+  /** Adds a route; see {@link HttpRoute}. It is active until `signal` aborts. @throws PORT_IN_USE */
+  http(route: HttpRoute): Promise<void>
+  /**
+   * The secret that a provider made for the hook of a target (see {@link HookTarget.create}), or null while there is none. May be a
+   * second old. @throws BUS_UNAVAILABLE
+   */
+  hookSecret(target: string): Promise<string | null>
+}
+
+export interface Emit<Position = unknown> {
+  /** The payload: JSON text, exactly as it goes into the event. */
+  data: string | Uint8Array
+  /** What the source saw, reproducibly (offset, delivery id, tick time…). Left out: a random id. */
+  id?: string
+  /** The CloudEvent id itself, where upstream's form is kept (Kafka). Wins over `id`. */
+  eventId?: string
+  /** Where the entry stands once this event is stored. */
+  position?: Position
+}
+
+export interface Emitted {
+  /** The CloudEvent id. */
+  id: string
+  outcome: 'stored' | 'duplicate' | 'filtered' | 'skipped'
+}
+
+export interface Snapshot {
+  load(): Promise<Uint8Array | null>
+  save(bytes: Uint8Array): Promise<void>
+}
+
+export interface SecretKeySelector {
+  name: string
+  key: string
+  optional?: boolean | undefined
+}
