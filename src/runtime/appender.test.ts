@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { fakeClock } from '../../test/fake-clock.ts'
 import type { Append, Bus, Outcome } from '../bus/bus.ts'
 import { systemClock } from '../core/clock.ts'
 import { fail } from '../core/errors.ts'
@@ -71,8 +72,12 @@ test('a batch that gets no answer holds up none of those behind it', async () =>
 
 test('what is repeated at the same moment leaves in one batch again', async () => {
   const { bus, batches } = scripted((batch, call) => batch.map(() => (call === 0 ? unknown : { outcome: 'duplicate' })))
-  const appender = createAppender({ bus, source, clock: systemClock, retryMs: 1 })
-  await Promise.all(['a', 'b', 'c'].map((id) => appender.append(member(id))))
+  const clock = fakeClock()
+  const appender = createAppender({ bus, source, clock, retryMs: 1 })
+  const outcomes = Promise.all(['a', 'b', 'c'].map((id) => appender.append(member(id))))
+  while (clock.timers === 0) await clock.advance(0)
+  await clock.advance(1)
+  await outcomes
   assert.deepEqual(
     batches.map((batch) => batch.length),
     [3, 3],

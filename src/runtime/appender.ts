@@ -56,15 +56,16 @@ export function createAppender({
     if (pending === 0) for (const done of drained.splice(0)) done()
   }
 
-  const judge = (waiting: Waiting, outcome: Outcome) => {
+  /** @returns true when only a repeat can tell */
+  const judge = (waiting: Waiting, outcome: Outcome): boolean => {
     const unclear = outcome.outcome === 'unknown' || (outcome.outcome === 'unavailable' && waiting.unsure)
-    if (!unclear) return settle(waiting, outcome)
-    waiting.unsure = true
-    if (clock.monotonic() - waiting.since >= settleMs) {
+    if (unclear) {
+      waiting.unsure = true
+      if (clock.monotonic() - waiting.since < settleMs) return true
       const error = 'error' in outcome ? outcome.error : fail('OUTCOME_UNKNOWN', 'the bus did not answer')
-      return settle(waiting, { outcome: 'unknown', error })
-    }
-    clock.after(retryMs, () => enqueue(waiting))
+      settle(waiting, { outcome: 'unknown', error })
+    } else settle(waiting, outcome)
+    return false
   }
 
   const flush = () => {
@@ -73,14 +74,15 @@ export function createAppender({
       const batch = queue.splice(0, maxBatch)
       const members = batch.map((waiting) => waiting.member)
       bus.append(source, members).then((outcomes) => {
-        for (let i = 0; i < batch.length; i++) judge(batch[i]!, outcomes[i]!)
+        const again = batch.filter((waiting, i) => judge(waiting, outcomes[i]!))
+        if (again.length > 0) clock.after(retryMs, () => enqueue(again))
       })
     }
   }
 
   /** One turn of the event loop gathers what comes together into one batch. */
-  const enqueue = (waiting: Waiting) => {
-    queue.push(waiting)
+  const enqueue = (some: Waiting[]) => {
+    queue.push(...some)
     if (scheduled) return
     scheduled = true
     setImmediate(flush)
@@ -96,7 +98,7 @@ export function createAppender({
       pending++
       pendingBytes += bytes
       return new Promise((resolve) => {
-        enqueue({ member, bytes, since: clock.monotonic(), unsure: false, resolve })
+        enqueue([{ member, bytes, since: clock.monotonic(), unsure: false, resolve }])
       })
     },
     drain: () => (pending === 0 ? Promise.resolve() : new Promise((done) => drained.push(done))),
