@@ -63,8 +63,11 @@ export async function startProxy(target: number, initial: Partial<Faults> = {}):
     return faults
   }
   const reset = ({ client, upstream }: Pair) => {
-    client.resetAndDestroy()
-    upstream.resetAndDestroy()
+    for (const socket of [client, upstream]) {
+      // A connection that is being ended cannot be reset any more: Node 26 then waits at its exit, for ever, for what it has begun.
+      if (socket.connecting || socket.writableEnded) socket.destroy()
+      else socket.resetAndDestroy()
+    }
   }
   const withMark = (mark = '') => [...open].filter(({ said }) => said.includes(mark))
 
