@@ -127,9 +127,9 @@ function union(options: Field[], shape: (kind: Field['kind'], type: string, rest
   if (structured !== undefined) {
     return shape('object', type, { fields: structured.fields, open: options.length > 1 || structured.open === true })
   }
-  return options.every((option) => option.kind === 'string' || option.kind === 'choice')
-    ? shape('string', type)
-    : shape('any', type)
+  const isText = ({ kind, type }: Field) => kind === 'string' || (kind === 'choice' && type.startsWith('"'))
+  if (options.every(isText)) return shape('string', type)
+  return shape(options.every(({ kind }) => kind === 'choice') ? 'choice' : 'any', type)
 }
 
 /** `{name, key, optional}`: a reference to one key of a Secret (or ConfigMap). */
