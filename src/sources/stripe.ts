@@ -27,7 +27,7 @@ export default defineSource<Spec>({
     event: z
       .object({
         account: z.string().describe('Connected account; empty for the own one.'),
-        created: z.int().describe('Seconds since the epoch.'),
+        created: z.number().describe('Seconds since the epoch.'),
         data: z
           .object({
             previous_attributes: z
@@ -40,7 +40,7 @@ export default defineSource<Spec>({
           .describe('What the event is about.'),
         id: z.string().describe('`evt_…`'),
         livemode: z.boolean().describe('False for test data.'),
-        pending_webhooks: z.int().describe('Endpoints that have not answered yet.'),
+        pending_webhooks: z.number().describe('Endpoints that have not answered yet.'),
         request: z
           .object({
             id: z.string().describe('`req_…`'),
