@@ -1,5 +1,5 @@
 /** One entry in one replica: makes the context its source sees, and keeps the source running, for ever, until told to stop. */
-import type { Bus, KeyValue, Outcome } from '../bus/bus.ts'
+import type { Bus, Outcome } from '../bus/bus.ts'
 import { backoffMs } from '../core/backoff.ts'
 import type { Clock } from '../core/clock.ts'
 import { fail, isVedetteError, messageOf } from '../core/errors.ts'
@@ -30,15 +30,14 @@ export interface EntryOptions {
   eventSource: string
   entry: Entry
   definition: SourceDefinition<any, any>
-  bus: Pick<Bus, 'read' | 'state' | 'tail'>
+  /** Its `kv` is where the registrar keeps its lease and records. */
+  bus: Pick<Bus, 'read' | 'state' | 'tail' | 'kv'>
   clock: Clock
   log: Logger
   secrets: SecretStore
   listeners: Listeners
   metrics: EntryMetrics
   maxEventBytes: () => number
-  /** Where the registrar keeps its lease and records. */
-  kv: KeyValue | null
   /** Replica id. */
   replica: string
   /** The process's own time zone (an IANA name), when it has one. */
@@ -76,8 +75,7 @@ const STOP_PATIENCE_MS = 10_000
 const HEALTHY_MS = 60_000
 
 export function createEntry(options: EntryOptions): EntryRunner {
-  const { namespace, eventSource, entry, definition, bus, clock, log, secrets, listeners, metrics, kv, onChange } =
-    options
+  const { namespace, eventSource, entry, definition, bus, clock, log, secrets, listeners, metrics, onChange } = options
   const source = { namespace, name: eventSource }
   const fingerprint = fingerprintOf(definition, entry.spec)
   const filter = eventFilter(entry.filter)
@@ -138,7 +136,7 @@ export function createEntry(options: EntryOptions): EntryRunner {
         entry: entry.name,
         holder: options.replica,
         registration: () => hooks(ctx),
-        kv,
+        kv: bus.kv,
         clock,
         log,
         condition: (text) => account.condition(text, { of: 'hooks' }),
@@ -195,7 +193,7 @@ export function createEntry(options: EntryOptions): EntryRunner {
         registering ??= register(prepareContext(AbortSignal.any([signal, over.signal])))
         onChange()
       },
-      hookSecret: createHookSecrets({ source, entry: entry.name, kv, clock }),
+      hookSecret: createHookSecrets({ source, entry: entry.name, kv: bus.kv, clock }),
     }
     const patience = { signal, clock, patienceMs: STOP_PATIENCE_MS }
     try {

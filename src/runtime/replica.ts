@@ -114,7 +114,6 @@ export async function startReplica(options: ReplicaOptions): Promise<Replica> {
       listeners: options.listeners,
       metrics: metrics.entry(namespace, name, entry.name),
       maxEventBytes: () => bus.maxEventBytes,
-      kv: bus.kv,
       replica: id,
       localZone: options.localZone,
       logEvents: options.logEvents,
