@@ -169,11 +169,28 @@ export async function goesOn({ rig, crowd }: World, timeoutMs = 30_000): Promise
     const clock = (await rig.status()).eventSources.find(({ name }) => name === 'clock')
     return clock?.entries.reduce((sum, entry) => sum + entry.published, 0) ?? 0
   }
-  const before = await published()
-  await waitFor(async () => (await published()) > before, timeoutMs, 50)
+  let before = await published()
+  await waitFor(
+    async () => {
+      const now = await published()
+      const more = now > before
+      // A new leader counts from nothing.
+      before = Math.min(before, now)
+      return more
+    },
+    timeoutMs,
+    50,
+  )
   // Senders may be told to stop, but then there were some.
   const acknowledged = crowd.acknowledged.length
-  if (crowd.statuses.size > 0) await waitFor(async () => crowd.acknowledged.length > acknowledged, timeoutMs, 20)
+  if (crowd.statuses.size === 0) return
+  const answers = new Map(crowd.statuses)
+  try {
+    await waitFor(async () => crowd.acknowledged.length > acknowledged, timeoutMs, 20)
+  } catch {
+    const since = [...crowd.statuses].map(([status, count]) => `${status}: ${count - (answers.get(status) ?? 0)}`)
+    throw new Error(`no sender was answered 200 within ${timeoutMs} ms; answers: ${since.join(', ')}`)
+  }
 }
 
 /** What the log says after the fault. */

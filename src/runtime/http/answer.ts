@@ -13,14 +13,23 @@ const LINGER_MS = 2_000
 const MAX_DROPPED = 64 * 1024
 const TEXT = 'text/plain; charset=utf-8'
 
+/** An answer and whether the connection ends with it. */
+export interface Final extends HttpAnswer {
+  close?: boolean
+}
+
 export const tryAgain = (body: string): HttpAnswer => ({ status: 503, body, headers: { 'Retry-After': '1' } })
 
-/** The answer to a request whose handler threw. */
-export function answerOf(error: unknown, log: Logger): HttpAnswer {
+/**
+ * The answer to a request whose handler threw. A replica that cannot reach the bus also ends the connection: a sender that keeps it would
+ * ask the same replica again and again, and the next one may well reach it.
+ */
+export function answerOf(error: unknown, log: Logger): Final {
   if (isVedetteError(error, 'EVENT_TOO_LARGE')) return { status: 413, body: error.message }
   if (isVedetteError(error, 'EVENT_INVALID')) return { status: 400, body: error.message }
   const temporary = isVedetteError(error) ? error.class === 'transient' || error.class === 'fenced' : isAbort(error)
-  if (temporary) return tryAgain('failed to record event')
+  const close = isVedetteError(error, 'BUS_UNAVAILABLE') || isVedetteError(error, 'OUTCOME_UNKNOWN')
+  if (temporary) return { ...tryAgain('failed to record event'), close }
   log.error(`a request failed: ${messageOf(error)}`, error instanceof Error ? { stack: error.stack } : {})
   return { status: 500, body: 'internal error' }
 }

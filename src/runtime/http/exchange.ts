@@ -2,9 +2,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Clock } from '../../core/clock.ts'
 import type { Logger } from '../../core/log.ts'
-import type { HttpAnswer } from '../../source.ts'
 import { cleanPath } from '../../sources/shared/endpoint.ts'
-import { answerOf, hasLongUnreadBody, tryAgain, writeAnswer } from './answer.ts'
+import { answerOf, type Final, hasLongUnreadBody, tryAgain, writeAnswer } from './answer.ts'
 import { type Budget, readBody } from './body.ts'
 import type { Connection } from './connections.ts'
 import type { Limits } from './limits.ts'
@@ -25,11 +24,6 @@ export interface Shared {
   closing: boolean
   /** Told when a request has been answered. */
   onAnswered: () => void
-}
-
-/** An answer after which the connection cannot be used: the body was not read to its end. */
-interface Final extends HttpAnswer {
-  close?: boolean
 }
 
 /** Upstream's default limit, bytes. */

@@ -58,7 +58,7 @@ replaced is refused within a second as a token, after five minutes as a signing 
 | what | then |
 |---|---|
 | a replica is killed with requests in flight | their connections break; the sender tries again at another replica. With a key nothing is lost or doubled; without one, an event that was stored but not answered is stored twice |
-| the bus is away | 503 with \`Retry-After\` at once; nothing waits, nothing is lost that was answered 200 |
+| the bus is away | 503 with \`Retry-After\` at once, and the connection is closed, so that the sender may come to a replica that reaches the bus; nothing waits, nothing is lost that was answered 200 |
 | the token or the certificate is rotated | the next request (within a second), the next connection (within five) uses it; no restart |
 | the manifest is changed | the route is replaced in place; no connection is refused |
 | a replica stops (SIGTERM) | requests in flight finish, answers say \`Connection: close\`, idle connections are closed |
