@@ -34,6 +34,8 @@ export interface World {
   readonly crowd: Crowd
   /** The server that leads the stream. */
   streamLeader(): Promise<NatsServer>
+  /** Makes this server, by index, the one that leads the stream. */
+  streamLeadBy(index: number): Promise<void>
   /** Resolves when each server has all that the stream and the buckets hold. */
   caughtUp(): Promise<void>
   /** Resolves as soon as the stream takes a message of a stock client. @returns when that was, by `performance.now` */
@@ -120,6 +122,19 @@ export async function startWorld(t: TestContext, options: WorldOptions): Promise
         return leader !== undefined
       }, 30_000)
       return leader!
+    },
+    async streamLeadBy(index) {
+      await waitFor(
+        async () => {
+          if ((await world.streamLeader()).index === index) return true
+          // `placement.preferred`: the server that is to lead next (nats-server 2.11 and newer).
+          const wish = JSON.stringify({ placement: { preferred: `n${index}` } })
+          await nc.request('$JS.API.STREAM.LEADER.STEPDOWN.default', wish, { timeout: 2_000 }).catch(() => null)
+          return false
+        },
+        30_000,
+        200,
+      )
     },
     async caughtUp() {
       await waitFor(
