@@ -1,6 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
-import { everyoneBack, nextLeader, startRig } from '../test/faults/rig.ts'
-import { ticking } from '../test/faults/ticks.ts'
+import { connect } from '@nats-io/transport-node'
+import { everyoneBack, nextLeader, startRig, waitFor } from '../test/faults/rig.ts'
+import { clockOf } from '../test/faults/ticks.ts'
 import { startNats } from '../test/servers/nats.ts'
 import { eventBus } from './jetstream/contestants.ts'
 import { prepareStream } from './jetstream/stream.ts'
@@ -22,18 +23,46 @@ export async function jetstreamFailoverGaps(options: FailoverOptions): Promise<s
   try {
     await prepareStream(nats.urls)
     const bus = eventBus(nats.urls.join(','))
-    const [two, three] = [await gaps(2, bus, options), await gaps(3, bus, options)]
-    return `Two replicas:\n\n${two}\n\nThree replicas:\n\n${three}`
+    const nc = await connect({ servers: nats.urls })
+    /** By term, when its first event arrived. */
+    const firsts = new Map<number, number>()
+    nc.subscribe('default.clock.>', {
+      callback: (_, { headers }) => {
+        const term = Number(headers?.get('Vedette-Term'))
+        if (!firsts.has(term)) firsts.set(term, performance.now())
+      },
+    })
+    const of = async (replicas: number) => {
+      firsts.clear()
+      return await gaps(replicas, bus, options, firsts)
+    }
+    try {
+      return `Two replicas:\n\n${await of(2)}\n\nThree replicas:\n\n${await of(3)}`
+    } finally {
+      await nc.close()
+    }
   } finally {
     await nats.close()
   }
 }
 
-/** @param bus an EventBus document, or nothing */
-async function gaps(replicas: number, bus: string, { kills, say }: FailoverOptions): Promise<string> {
-  const rig = await startRig(() => `${bus}${ticking(replicas)()}`)
+/** Made up when it is late, so the first of a term comes as soon as its leader serves. */
+const tick = { namespace: 'default', entry: 'tick', everyMs: 100 }
+
+/**
+ * @param bus an EventBus document, or nothing
+ * @param firsts when the first event of each term arrived, if somebody watches the stream
+ */
+async function gaps(
+  replicas: number,
+  bus: string,
+  { kills, say }: FailoverOptions,
+  firsts?: ReadonlyMap<number, number>,
+): Promise<string> {
+  const rig = await startRig(() => `${bus}${clockOf(replicas, [tick])}`)
   try {
     const outside: number[] = []
+    const events: number[] = []
     const noise = schedulerDelay()
     let leader = await nextLeader(rig, 'clock', null)
     for (let i = 0; i < kills; i++) {
@@ -44,6 +73,10 @@ async function gaps(replicas: number, bus: string, { kills, say }: FailoverOptio
       const killedMs = performance.now()
       leader = await nextLeader(rig, 'clock', leader)
       outside.push(performance.now() - killedMs)
+      if (firsts !== undefined) {
+        await waitFor(async () => firsts.has(leader.term))
+        events.push(firsts.get(leader.term)! - killedMs)
+      }
       say(`failover, ${replicas} replicas, ${i + 1}/${kills}: ${ms(outside.at(-1)!)} ms from outside`)
     }
     const delay = noise.stop()
@@ -55,7 +88,12 @@ async function gaps(replicas: number, bus: string, { kills, say }: FailoverOptio
     ]
     return table(
       [`${kills} kills, ms`, 'median', 'p90', 'p99', 'max'],
-      [row('gap', gaps), row('from outside', outside), ['scheduler delay', ms(delay.p50), '', ms(delay.p99), '']],
+      [
+        row('gap', gaps),
+        ...(firsts === undefined ? [] : [row('to the next event', events)]),
+        row('from outside', outside),
+        ['scheduler delay', ms(delay.p50), '', ms(delay.p99), ''],
+      ],
     )
   } finally {
     await rig.close()

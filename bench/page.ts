@@ -20,8 +20,8 @@ time* receives one, publishes it, deletes it, and takes the next.`,
   memory: { title: 'Memory on the embedded bus', about: '' },
   failover: {
     title: 'Failover on the embedded bus',
-    about: `A calendar entry, three replicas, the serving process killed with kill -9, again and again. *Gap*: from the loss seen to the next
-leader serving, as in \`vedette status\`. *From outside*: from the kill to \`status\` naming the next leader (polled every 5 ms).
+    about: `A calendar entry that ticks ten times a second, three replicas, the serving process killed with kill -9, again and
+again. *Gap*: from the loss seen to the next leader serving, as in \`vedette status\`. *From outside*: from the kill to \`status\` naming the next leader (polled every 5 ms).
 *Scheduler delay*: how late timers fired in the measuring process meanwhile.`,
   },
   jetstream: {
@@ -51,7 +51,8 @@ must have at least as many new messages as were answered 200; the sender (\`benc
   },
   'jetstream-failover': {
     title: 'Failover on NATS JetStream',
-    about: 'As on the embedded bus, with three NATS servers and three replicas of stream and lease bucket.',
+    about: `As on the embedded bus, with three NATS servers and three replicas of stream and lease bucket. *To the next event*: from the kill to
+the next leader's first event at a stock NATS subscriber. \`status\` is told a little later.`,
   },
 } as const
 
