@@ -10,6 +10,7 @@ const registry: Record<string, () => Promise<{ default: SourceDefinition<any, an
   bitbucketserver: () => import('./bitbucketserver.ts'),
   calendar: () => import('./calendar.ts'),
   file: () => import('./file.ts'),
+  generic: () => import('./generic.ts'),
   github: () => import('./github.ts'),
   gitlab: () => import('./gitlab.ts'),
   kafka: () => import('./kafka.ts'),

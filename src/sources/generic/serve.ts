@@ -1,0 +1,67 @@
+/** One stream of events, each published side by side with the others, in the order in which they came. */
+import { fail, isVedetteError } from '../../core/errors.ts'
+import { whenAborted } from '../../core/signals.ts'
+import type { Emit, PrepareContext, SourceContext } from '../../source.ts'
+import { ackWindow } from '../shared/ack-window.ts'
+import { bodyOf, payloadOf } from '../shared/json-body.ts'
+import { payloadOrSkip } from '../shared/skip.ts'
+import { type Channel, described, openChannel, openStream, staysConnected } from './connect.ts'
+import type { StreamedEvent } from './contract.ts'
+import type { GenericSpec } from './spec.ts'
+
+/** Events that are published side by side; more are left to the server, by HTTP/2's flow control. */
+export const IN_FLIGHT = 128
+
+/** The name of the last event stored, where names are unique. */
+export interface GenericPosition {
+  name: string
+}
+
+/** Connected, and nothing asked: a server that is not there is found before it is needed. */
+export async function standBy(ctx: PrepareContext<GenericSpec>): Promise<void> {
+  const channel = await openChannel(ctx)
+  ctx.keep(channel)
+  await staysConnected(channel, ctx)
+}
+
+export async function serveStream(ctx: SourceContext<GenericSpec, GenericPosition>): Promise<void> {
+  const { spec, signal } = ctx
+  const channel = (ctx.kept() as Channel | null) ?? (await openChannel(ctx))
+  const window = ackWindow<StreamedEvent>(() => {})
+  try {
+    const stream = await openStream(channel, ctx, spec.uniqueNames ? (ctx.resume()?.name ?? null) : null)
+    stream.once('metadata', () => ctx.condition(null))
+    const received = async (): Promise<never> => {
+      for await (const event of stream as AsyncIterable<StreamedEvent>) {
+        window.add(event, () => publish(ctx, event))
+        await window.room(IN_FLIGHT)
+      }
+      throw fail('ORIGIN_UNAVAILABLE', `${spec.url}: the server has ended the stream`)
+    }
+    try {
+      await Promise.race([received(), whenAborted(signal), window.failed])
+    } finally {
+      stream.cancel()
+    }
+  } catch (error) {
+    throw isVedetteError(error) || signal.aborted ? error : described(error, spec.url)
+  } finally {
+    // The next stream goes on after what is stored then.
+    await window.settled()
+    await channel.close()
+  }
+}
+
+async function publish(ctx: SourceContext<GenericSpec, GenericPosition>, event: StreamedEvent): Promise<'published'> {
+  const { jsonBody, metadata, uniqueNames } = ctx.spec
+  const { name, payload } = event
+  const named = uniqueNames && name !== ''
+  const data = payloadOrSkip(ctx, name === '' ? 'an event' : `the event ${name}`, () =>
+    // Go's nil slice: an absent payload.
+    payloadOf({ body: payload.length === 0 && !jsonBody ? null : bodyOf(payload, jsonBody) }, metadata),
+  )
+  const where: Pick<Emit<GenericPosition>, 'id' | 'position'> = named ? { id: name, position: { name } } : {}
+  if (data !== null) await ctx.emit({ data, ...where })
+  else if (named) await ctx.advance({ name })
+  return 'published'
+}
