@@ -9,6 +9,7 @@ const registry: Record<string, () => Promise<{ default: SourceDefinition<any, an
   bitbucket: () => import('./bitbucket.ts'),
   bitbucketserver: () => import('./bitbucketserver.ts'),
   calendar: () => import('./calendar.ts'),
+  emitter: () => import('./emitter.ts'),
   file: () => import('./file.ts'),
   generic: () => import('./generic.ts'),
   github: () => import('./github.ts'),

@@ -4,9 +4,10 @@ import type { IPublishPacket, MqttClient } from 'mqtt'
 import { whenAborted } from '../../core/signals.ts'
 import type { Heard, ListenContext, PrepareContext, SourceContext } from '../../source.ts'
 import { ackWindow } from '../shared/ack-window.ts'
+import { readBasicAuth } from '../shared/basic-auth.ts'
 import { bodyOf, payloadOf } from '../shared/json-body.ts'
+import { connectMqtt, type MqttConnection, subscribeMqtt } from '../shared/mqtt-connection.ts'
 import { payloadOrSkip } from '../shared/skip.ts'
-import { connect, subscribe } from './connect.ts'
 import type { MqttSpec } from './spec.ts'
 
 /** Messages that are published side by side; a broker sends no more than its own limit (Mosquitto: 20). */
@@ -14,6 +15,20 @@ export const IN_FLIGHT = 128
 
 /** Two clients of one id push each other out, and here every replica is one. */
 const ownId = ({ clientId }: MqttSpec) => `${clientId}-${randomBytes(4).toString('hex')}`
+
+async function connect(
+  ctx: PrepareContext<MqttSpec>,
+  session: { clientId: string; keep: boolean },
+  onClient: (client: MqttClient) => void,
+): Promise<MqttConnection> {
+  const { url, auth, tls } = ctx.spec
+  return await connectMqtt(ctx, { url, tls, login: await readBasicAuth(ctx, auth), ...session }, onClient)
+}
+
+async function subscribe(connection: MqttConnection, ctx: PrepareContext<MqttSpec>, qos: 0 | 1): Promise<void> {
+  const { topic } = ctx.spec
+  await subscribeMqtt(connection, { topic, qos, what: `the topic ${topic} for event source ${ctx.entry}` })
+}
 
 /** With QoS 0 the broker keeps nothing: every replica is subscribed. */
 export async function listenToTopic(ctx: ListenContext<MqttSpec>): Promise<void> {

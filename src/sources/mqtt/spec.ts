@@ -4,6 +4,7 @@ import type { Finding } from '../../source.ts'
 import { basicAuthSchema, validateBasicAuth } from '../shared/basic-auth.ts'
 import { connectionBackoffSchema, validateConnectionBackoff } from '../shared/connection-backoff.ts'
 import { jsonBodySchema } from '../shared/json-body.ts'
+import { schemeOf } from '../shared/mqtt-connection.ts'
 import { filterSchema, metadataSchema } from '../shared/schemas.ts'
 import { tlsSchema, validateTls } from '../shared/tls.ts'
 
@@ -36,25 +37,6 @@ export const specSchema = z.object({
 })
 export type MqttSpec = z.output<typeof specSchema>
 
-/** Schemes of upstream's library, as those of ours. */
-export const SCHEMES: Readonly<Record<string, 'mqtt' | 'mqtts' | 'ws' | 'wss' | 'unix'>> = {
-  tcp: 'mqtt',
-  mqtt: 'mqtt',
-  ssl: 'mqtts',
-  tls: 'mqtts',
-  tcps: 'mqtts',
-  mqtts: 'mqtts',
-  'mqtt+ssl': 'mqtts',
-  ws: 'ws',
-  wss: 'wss',
-  unix: 'unix',
-}
-
-export function schemeOf({ url }: Pick<MqttSpec, 'url'>) {
-  const name = /^([a-z+]+):\/\//i.exec(url)?.[1]?.toLowerCase() ?? ''
-  return Object.hasOwn(SCHEMES, name) ? SCHEMES[name] : undefined
-}
-
 export function validateSpec(spec: MqttSpec): Finding[] {
   const findings = upstreamRules(spec)
   if (findings.length > 0) return findings
@@ -77,9 +59,9 @@ function cannotWork(spec: MqttSpec): Finding[] {
   const findings: Finding[] = []
   const fatal = (field: string, message: string, remedy: string) =>
     findings.push({ severity: 'warning', fatal: true, path: [field], message, remedy })
-  if (schemeOf(spec) === undefined)
+  if (schemeOf(spec.url) === undefined)
     fatal('url', 'the url is none of MQTT', 'begin it with tcp://, ssl://, ws:// or wss://')
-  else if (schemeOf(spec) !== 'unix' && !URL.canParse(spec.url))
+  else if (schemeOf(spec.url) !== 'unix' && !URL.canParse(spec.url))
     fatal('url', 'the url cannot be read', 'write tcp://host:1883')
   const levels = spec.topic.split('/')
   const wrong = levels.some(

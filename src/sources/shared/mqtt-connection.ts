@@ -3,10 +3,38 @@ import type { IClientOptions, MqttClient } from 'mqtt'
 import { fail, messageOf, type VedetteError } from '../../core/errors.ts'
 import { whenAborted } from '../../core/signals.ts'
 import type { PrepareContext } from '../../source.ts'
-import { readBasicAuth } from '../shared/basic-auth.ts'
-import { networkError } from '../shared/network-error.ts'
-import { tlsMaterial } from '../shared/tls.ts'
-import { type MqttSpec, schemeOf } from './spec.ts'
+import { networkError } from './network-error.ts'
+import { type TlsSpec, tlsMaterial } from './tls.ts'
+
+/** Schemes of upstream's library, as those of ours. */
+const SCHEMES: Readonly<Record<string, 'mqtt' | 'mqtts' | 'ws' | 'wss' | 'unix'>> = {
+  tcp: 'mqtt',
+  mqtt: 'mqtt',
+  ssl: 'mqtts',
+  tls: 'mqtts',
+  tcps: 'mqtts',
+  mqtts: 'mqtts',
+  'mqtt+ssl': 'mqtts',
+  ws: 'ws',
+  wss: 'wss',
+  unix: 'unix',
+}
+
+/** Undefined when the URL is none of MQTT. */
+export function schemeOf(url: string) {
+  const name = /^([a-z+]+):\/\//i.exec(url)?.[1]?.toLowerCase() ?? ''
+  return Object.hasOwn(SCHEMES, name) ? SCHEMES[name] : undefined
+}
+
+export interface MqttOptions {
+  url: string
+  clientId: string
+  /** The broker keeps the session (MQTT 3.1.1, 3.1.2.4). */
+  keep: boolean
+  login: { username?: string; password?: string } | null
+  /** For the URLs that say TLS. */
+  tls: TlsSpec | undefined
+}
 
 export interface MqttConnection {
   readonly client: MqttClient
@@ -22,26 +50,24 @@ const CONNECT_TIMEOUT_MS = 10_000
 const KEEP_ALIVE_SECONDS = 10
 
 /**
- * @param session `clientId`, and whether the broker keeps it (MQTT 3.1.1, 3.1.2.4)
  * @param onClient called before anything can be received
  * @throws ORIGIN_UNAVAILABLE, SECRET_MISSING: what is wrong, and in which layer
  */
-export async function connect(
-  ctx: PrepareContext<MqttSpec>,
-  session: { clientId: string; keep: boolean },
+export async function connectMqtt(
+  ctx: Pick<PrepareContext, 'signal' | 'secret'>,
+  { url, clientId, keep, login, tls }: MqttOptions,
   onClient: (client: MqttClient) => void,
 ): Promise<MqttConnection> {
-  const { spec, signal } = ctx
-  const scheme = schemeOf(spec)
+  const { signal } = ctx
+  const scheme = schemeOf(url)
   if (scheme === undefined)
     throw fail('SPEC_INVALID', 'the url is none of MQTT: begin it with tcp://, ssl://, ws:// or wss://')
-  const rest = spec.url.slice(spec.url.indexOf('://') + 3)
+  const rest = url.slice(url.indexOf('://') + 3)
   const where = rest.replace(/^[^@/]*@/, '')
   const secure = scheme === 'mqtts' || scheme === 'wss'
-  const login = await readBasicAuth(ctx, spec.auth)
   const options: IClientOptions = {
-    clientId: session.clientId,
-    clean: !session.keep,
+    clientId,
+    clean: !keep,
     protocolVersion: 4,
     keepalive: KEEP_ALIVE_SECONDS,
     connectTimeout: CONNECT_TIMEOUT_MS,
@@ -50,7 +76,7 @@ export async function connect(
     queueQoSZero: false,
     manualConnect: true,
     ...(login === null ? {} : login),
-    ...(secure ? await tlsMaterial(ctx, spec.tls) : {}),
+    ...(secure ? await tlsMaterial(ctx, tls) : {}),
   }
   const { connect: dial } = await import('mqtt')
   const client =
@@ -83,19 +109,18 @@ export async function connect(
   }
 }
 
-/** @throws ORIGIN_UNAVAILABLE */
-export async function subscribe(
+/** @param what the topic, as it may be shown @throws ORIGIN_UNAVAILABLE */
+export async function subscribeMqtt(
   { client, where, lost }: MqttConnection,
-  { entry, spec }: PrepareContext<MqttSpec>,
-  qos: 0 | 1,
+  { topic, qos, what }: { topic: string; qos: 0 | 1; what: string },
 ): Promise<void> {
-  const granted = await Promise.race([client.subscribeAsync(spec.topic, { qos }), lost]).catch((error: unknown) => {
-    const text = `failed to subscribe to the topic ${spec.topic} for event source ${entry}, ${messageOf(error)}`
+  const granted = await Promise.race([client.subscribeAsync(topic, { qos }), lost]).catch((error: unknown) => {
+    const text = `failed to subscribe to ${what}, ${messageOf(error)}`
     throw fail('ORIGIN_UNAVAILABLE', `${where}: ${text}`, {}, { cause: error })
   })
   const got = granted[0]?.qos
   if (got === undefined || got < qos) {
-    const text = `the broker grants only QoS ${got} for the topic ${spec.topic}: it would forget messages`
+    const text = `the broker grants only QoS ${got} for ${what}: it would forget messages`
     throw fail('ORIGIN_UNAVAILABLE', `${where}: ${text}`)
   }
 }

@@ -1,0 +1,35 @@
+/** The type `emitter`: messages of a channel of emitter.io. */
+import { z } from 'zod'
+import { defineSource } from '../source.ts'
+import { docs, examples } from './emitter/docs.ts'
+import { listenToChannel } from './emitter/listen.ts'
+import { type EmitterSpec, specSchema, trimmed, validateSpec } from './emitter/spec.ts'
+import { backoffOptions } from './shared/connection-backoff.ts'
+import { stoppable } from './shared/stopping.ts'
+
+export default defineSource<EmitterSpec>({
+  type: 'emitter',
+  title: 'Emitter',
+  summary: 'Takes the messages of a channel of emitter.io.',
+  docs,
+  strategy: 'active-passive',
+  guarantee: 'hot-standby',
+  because:
+    'Every replica is subscribed; a standby keeps the last 60 s and follows the log, and when it leads it publishes what the log lacks.',
+  spec: specSchema,
+  event: z.object({
+    topic: z.string().describe('The channel that it was published to, with a slash at its end.'),
+    body: z.unknown().describe('The message: base64 text, or with `jsonBody` the JSON as sent.'),
+    metadata: z.record(z.string(), z.string()).optional().describe('`metadata` of the entry; absent when it has none.'),
+  }),
+  filterable: true,
+  examples,
+  validate: validateSpec,
+  identity: ({ broker, channelName }) => ({
+    broker: broker.replace(/\/\/[^/@]*@/, '//'),
+    channelName: trimmed(channelName),
+  }),
+  reconnect: (spec) => backoffOptions(spec.connectionBackoff),
+  serve: async () => {},
+  listen: stoppable(listenToChannel),
+})
