@@ -18,6 +18,7 @@ const registry: Record<string, () => Promise<{ default: SourceDefinition<any, an
   mqtt: () => import('./mqtt.ts'),
   nats: () => import('./nats.ts'),
   nsq: () => import('./nsq.ts'),
+  pubSub: () => import('./pubSub.ts'),
   redis: () => import('./redis.ts'),
   slack: () => import('./slack.ts'),
   sns: () => import('./sns.ts'),

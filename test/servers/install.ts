@@ -15,9 +15,11 @@ import {
   nodePartsPresent,
 } from './kubernetes/build.ts'
 import { installLocalstack, LOCALSTACK_VERSION, localstackPython } from './localstack.ts'
+import { installMinio, MINIO_VERSION, minioBinary } from './minio.ts'
 import { installMosquitto, mosquittoBinary } from './mosquitto.ts'
 import { installDebianNats, installNats, NATS_VERSION, natsBinary } from './nats.ts'
 import { installNsq, NSQ_VERSION, nsqdBinary } from './nsq.ts'
+import { installPstest, PSTEST_VERSION, pstestBinary } from './pubsub.ts'
 import { installRabbitmq, rabbitmqBinary } from './rabbitmq.ts'
 import { installRedis, redisBinary } from './redis.ts'
 
@@ -74,6 +76,13 @@ const catalogue: Installable[] = [
     install: installMosquitto,
   },
   { name: 'Redis (Debian)', needs: 'apt-get and dpkg', present: () => redisBinary() !== null, install: installRedis },
+  {
+    name: `Pub/Sub fake ${PSTEST_VERSION}`,
+    needs: 'Go',
+    present: () => pstestBinary() !== null,
+    install: installPstest,
+  },
+  { name: `MinIO ${MINIO_VERSION}`, needs: 'Go', present: () => minioBinary() !== null, install: installMinio },
   {
     name: `Kubernetes ${KUBERNETES_VERSION} (takes long: ten minutes to half an hour)`,
     needs: 'Go',

@@ -16,7 +16,9 @@ export interface AckWindow<Delivery> {
 /** @param ack acknowledges deliveries, in their order; everything before the last of them has been or is among them */
 export function ackWindow<Delivery>(ack: (run: [Delivery, ...Delivery[]]) => void): AckWindow<Delivery> {
   const open: { delivery: Delivery; outcome: 'published' | 'rejected' | null }[] = []
-  const running = new Set<Promise<void>>()
+  let running = 0
+  /** Those who wait until fewer are worked on. */
+  const waiting = new Set<() => void>()
   const failure = Promise.withResolvers<never>()
   failure.promise.catch(() => {})
 
@@ -30,25 +32,35 @@ export function ackWindow<Delivery>(ack: (run: [Delivery, ...Delivery[]]) => voi
     if (first !== undefined) ack([first, ...others])
   }
 
+  const fewerThan = (limit: number): Promise<void> =>
+    new Promise((resolve) => {
+      const look = () => {
+        if (running >= limit) return
+        waiting.delete(look)
+        resolve()
+      }
+      waiting.add(look)
+      look()
+    })
+
   return {
     add(delivery, work) {
       const one: (typeof open)[number] = { delivery, outcome: null }
       open.push(one)
-      const mine: Promise<void> = work()
+      running++
+      void work()
         .then((outcome) => {
           one.outcome = outcome
           advance()
         })
         .catch((error: unknown) => failure.reject(error))
-        .then(() => void running.delete(mine))
-      running.add(mine)
+        .then(() => {
+          running--
+          for (const look of waiting) look()
+        })
     },
-    async room(limit) {
-      while (running.size >= limit) await Promise.race(running)
-    },
+    room: (limit) => fewerThan(limit),
     failed: failure.promise,
-    async settled() {
-      while (running.size > 0) await Promise.race(running)
-    },
+    settled: () => fewerThan(1),
   }
 }

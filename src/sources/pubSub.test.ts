@@ -1,0 +1,215 @@
+/** Pub/Sub against Google's fake (pstest): subscriptions, payloads, acknowledging, every error, lost connections. */
+import assert from 'node:assert/strict'
+import { after, before, type TestContext, test } from 'node:test'
+import { setTimeout as pause } from 'node:timers/promises'
+import { v1 } from '@google-cloud/pubsub-api'
+import { credentials } from '@grpc/grpc-js'
+import { endOf, type Harness, serveInHarness } from '../../test/harness.ts'
+import { without } from '../../test/servers/cache.ts'
+import { type PubSubServer, pstestBinary, startPstest } from '../../test/servers/pubsub.ts'
+import { fail } from '../core/errors.ts'
+import { messagePayload } from './pubSub/payload.ts'
+import { namesOf } from './pubSub/spec.ts'
+import pubSub from './pubSub.ts'
+
+const skip = without('the Pub/Sub fake', pstestBinary())
+const spec = (more: object) => pubSub.spec.parse(more)
+
+test('what Argo Events refuses', () => {
+  for (const [more, path] of [
+    [{}, 'topic'],
+    [{ topicProjectID: 'p', subscriptionID: 's' }, 'topicProjectID'],
+  ] as const) {
+    const findings = pubSub.validate!(spec(more))
+    assert.deepEqual(
+      findings.map((one) => [one.path[0], one.severity, one.remedy !== undefined]),
+      [[path, 'error', true]],
+    )
+  }
+  for (const more of [{ topic: 't' }, { subscriptionID: 's' }, { topic: 't', topicProjectID: 'p' }])
+    assert.deepEqual(pubSub.validate!(spec(more)), [])
+})
+
+test('a subscription without a name is called as Argo Events calls it; our own fields do not change its name', () => {
+  assert.deepEqual(namesOf('example', spec({ topic: 't' }), 'p'), {
+    project: 'p',
+    subscription: 'projects/p/subscriptions/example-1540997543',
+    topic: 'projects/p/topics/t',
+  })
+  const full = {
+    projectID: 'p',
+    topic: 't',
+    credentialSecret: { name: 'n', key: 'k' },
+    deleteSubscriptionOnFinish: true,
+    jsonBody: true,
+    metadata: { b: '1', a: '<' },
+    filter: { expression: 'a > 1', onError: 'publish' },
+  }
+  assert.equal(namesOf('example', spec(full), '').subscription, 'projects/p/subscriptions/example-444660566')
+  const elsewhere = namesOf('e', spec({ projectID: 'p', topicProjectID: 'q', topic: 't', subscriptionID: 's' }), '')
+  assert.deepEqual([elsewhere.subscription, elsewhere.topic], ['projects/p/subscriptions/s', 'projects/q/topics/t'])
+  assert.equal(namesOf('e', spec({ projectID: 'p', subscriptionID: 's' }), '').topic, null)
+})
+
+test('payloads, byte for byte', () => {
+  const message = {
+    messageId: '6783124801234567',
+    data: Buffer.from('{ "a": 1 }'),
+    attributes: { k: 'v', a: '<' },
+    publishTime: { seconds: '1700000000', nanos: 123_456_000 },
+  }
+  assert.equal(
+    messagePayload(message, { jsonBody: true, metadata: undefined }),
+    '{"id":"6783124801234567","body":{"a":1},"attributes":{"a":"\\u003c","k":"v"},"publishTime":"2023-11-14 22:13:20.123456 +0000 UTC"}',
+  )
+  assert.equal(
+    messagePayload({ messageId: '1', publishTime: { seconds: 1 } }, { jsonBody: false, metadata: { k: 'v' } }),
+    '{"id":"1","body":null,"attributes":null,"publishTime":"1970-01-01 00:00:01 +0000 UTC","metadata":{"k":"v"}}',
+  )
+})
+
+let server: PubSubServer
+let publisher: v1.PublisherClient
+let subscriber: v1.SubscriberClient
+before(async () => {
+  if (skip) return
+  server = await startPstest()
+  process.env.PUBSUB_EMULATOR_HOST = server.host
+  const [servicePath, port] = server.host.split(':') as [string, string]
+  const options = { servicePath, port: Number(port), sslCreds: credentials.createInsecure(), projectId: 'p' }
+  publisher = new v1.PublisherClient(options)
+  subscriber = new v1.SubscriberClient(options)
+})
+after(async () => {
+  if (skip) return
+  await Promise.all([publisher.close(), subscriber.close()])
+  await server.close()
+})
+
+/** A topic of this test's own, with a subscription. */
+async function topic(name: string) {
+  const at = { topic: `projects/p/topics/${name}`, subscription: `projects/p/subscriptions/${name}` }
+  await publisher.createTopic({ name: at.topic })
+  await subscriber.createSubscription({ name: at.subscription, topic: at.topic, ackDeadlineSeconds: 10 })
+  return {
+    ...at,
+    send: (...texts: string[]) =>
+      publisher.publish({ topic: at.topic, messages: texts.map((text) => ({ data: Buffer.from(text) })) }),
+    /** What nobody has acknowledged, and nobody holds. */
+    async waiting() {
+      const [{ receivedMessages }] = await subscriber.pull(
+        { subscription: at.subscription, maxMessages: 100, returnImmediately: true },
+        { timeout: 5_000 },
+      )
+      return receivedMessages ?? []
+    },
+  }
+}
+function serve(
+  t: TestContext,
+  more: object,
+  options: Parameters<typeof serveInHarness<any, any>>[2] = {},
+): Harness<unknown> {
+  const harness = serveInHarness(pubSub, { projectID: 'p', ...more }, options)
+  t.after(() => harness.stop())
+  return harness
+}
+const fine = (harness: Harness<unknown>) => harness.until(({ conditions }) => conditions.at(-1) === null, 15_000)
+
+test('messages are published with their ids, and acknowledged; no JSON is skipped and acknowledged', {
+  skip,
+}, async (t) => {
+  const { send, waiting } = await topic('plain')
+  const [{ messageIds }] = await send('{"n":1}', 'no json', '{"n":2}')
+  const harness = serve(t, { subscriptionID: 'plain', jsonBody: true })
+  await harness.until(({ emitted, skipped }) => emitted.length === 2 && skipped.length === 1, 15_000)
+  assert.deepEqual(harness.emitted.map(({ id }) => id).sort(), [messageIds![0], messageIds![2]].sort())
+  await harness.stop()
+  assert.deepEqual(await waiting(), [])
+})
+
+test('a bus that is slow: held for longer than the deadline, and delivered to nobody else', { skip }, async (t) => {
+  const { send, waiting } = await topic('slow')
+  const release = Promise.withResolvers<void>()
+  const harness = serve(t, { subscriptionID: 'slow' })
+  const { emit } = harness.context
+  let asked = 0
+  harness.context.emit = async (event) => {
+    asked++
+    await release.promise
+    return await emit(event)
+  }
+  await fine(harness)
+  await send('1')
+  // pstest gives a message again when its deadline of 10 s has passed.
+  await pause(13_000)
+  assert.deepEqual(await waiting(), [])
+  release.resolve()
+  await harness.until(({ emitted }) => emitted.length === 1)
+  assert.equal(asked, 1)
+})
+
+test('told to stop, or fenced: what is not stored goes to the next one at once', { skip }, async (t) => {
+  const { send } = await topic('next')
+  const first = serve(t, { subscriptionID: 'next' })
+  await fine(first)
+  first.failWith = fail('FENCED', 'term 2 rules')
+  await send('1', '2')
+  assert.equal((await endOf(first)).code, 'FENCED')
+  const next = serve(t, { subscriptionID: 'next' })
+  await next.until(({ emitted }) => emitted.length === 2, 8_000)
+})
+
+test('what is missing is made, by any number of replicas at once; and deleted with the object only', {
+  skip,
+}, async (t) => {
+  const more = { topic: 'made', deleteSubscriptionOnFinish: true }
+  const all = [1, 2, 3].map(() => serve(t, more))
+  await Promise.all(all.map(fine))
+  const { subscription } = namesOf('e', spec({ projectID: 'p', ...more }), 'p')
+  await Promise.all(all.map((one) => one.stop()))
+  const [found] = await subscriber.getSubscription({ subscription })
+  assert.equal(found.topic, 'projects/p/topics/made')
+  await pubSub.remove!({ ...all[0]!.context, signal: new AbortController().signal })
+  await assert.rejects(subscriber.getSubscription({ subscription }), /NOT_FOUND|not found/i)
+  // Once more: what is gone is gone.
+  await pubSub.remove!({ ...all[0]!.context, signal: new AbortController().signal })
+})
+
+test('what is wrong is said: missing, another topic, a deleted topic, nobody there', { skip }, async (t) => {
+  await topic('mine')
+  await topic('gone')
+  await publisher.deleteTopic({ topic: 'projects/p/topics/gone' })
+  for (const [more, words] of [
+    [{ subscriptionID: 'nowhere' }, /you need to specify topicID to create missing subscription projects\/p/],
+    [{ subscriptionID: 'mine', topic: 'other' }, /this subscription belongs to wrong topic projects\/p\/topics\/mine/],
+    [{ subscriptionID: 'gone', topic: 'gone' }, /the topic for the subscription has been deleted/],
+  ] as const) {
+    assert.match((await endOf(serve(t, more))).message, words)
+  }
+  process.env.PUBSUB_EMULATOR_HOST = '127.0.0.1:1'
+  try {
+    const standby = serve(t, { subscriptionID: 'mine' }, { prepareOnly: true })
+    assert.match((await endOf(standby)).message, /TCP: Pub\/Sub: nothing listens there \(ECONNREFUSED\)/)
+  } finally {
+    process.env.PUBSUB_EMULATOR_HOST = server.host
+  }
+})
+
+test('credentials that are none: said, without a word of them', async (t) => {
+  const { PUBSUB_EMULATOR_HOST } = process.env
+  delete process.env.PUBSUB_EMULATOR_HOST
+  try {
+    const more = { subscriptionID: 's', credentialSecret: { name: 's', key: 'k' } }
+    for (const [secrets, words] of [
+      [{}, /^could not find credentials/],
+      [{ 's/k': '{"private_key": hidden' }, /^the value of key k of Secret s is no JSON$/],
+    ] as [Record<string, string>, RegExp][]) {
+      const { message } = await endOf(serve(t, more, { secrets }))
+      assert.match(message, words)
+      assert.doesNotMatch(message, /hidden/)
+    }
+  } finally {
+    if (PUBSUB_EMULATOR_HOST !== undefined) process.env.PUBSUB_EMULATOR_HOST = PUBSUB_EMULATOR_HOST
+  }
+})

@@ -1,0 +1,42 @@
+/** The type `pubSub`: messages of a GCP Pub/Sub subscription. */
+import { z } from 'zod'
+import { defineSource } from '../source.ts'
+import { docs, examples } from './pubSub/docs.ts'
+import { IN_FLIGHT, removeSubscription, serveSubscription, standBy } from './pubSub/serve.ts'
+import { type PubSubSpec, specSchema, validateSpec } from './pubSub/spec.ts'
+import { stoppable } from './shared/stopping.ts'
+
+export default defineSource<PubSubSpec>({
+  type: 'pubSub',
+  eventType: 'pubsub',
+  title: 'GCP Pub/Sub',
+  summary: 'Takes the messages of a Google Cloud Pub/Sub subscription.',
+  docs,
+  strategy: 'active-passive',
+  guarantee: 'exactly-once',
+  because:
+    "A message is acknowledged only when the bus has it, and Pub/Sub gives what was not acknowledged to the next replica. The event's id is made from the message's id, so what comes again is stored once.",
+  spec: specSchema,
+  event: z.object({
+    id: z.string().describe("Pub/Sub's id of the message."),
+    body: z
+      .unknown()
+      .describe('The message: base64 text, or with `jsonBody` the JSON as sent; `null` when it has attributes alone.'),
+    attributes: z.record(z.string(), z.string()).nullable().describe('`null` when it has none.'),
+    publishTime: z.string().describe('As Go prints it, in UTC: `2023-11-14 22:13:20.123456 +0000 UTC`.'),
+    metadata: z.record(z.string(), z.string()).optional().describe('`metadata` of the entry; absent when it has none.'),
+  }),
+  filterable: true,
+  examples,
+  validate: validateSpec,
+  identity: ({ projectID, topicProjectID, topic, subscriptionID }) => ({
+    projectID,
+    topicProjectID,
+    topic,
+    subscriptionID,
+  }),
+  recall: 2 * IN_FLIGHT,
+  prepare: stoppable(standBy),
+  serve: stoppable(serveSubscription),
+  remove: removeSubscription,
+})

@@ -1,0 +1,63 @@
+/** Google's own fake of Pub/Sub (pstest, Go), in memory. */
+import { execFileSync } from 'node:child_process'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { installed, serversDir } from './cache.ts'
+import { accepts, freePorts, type ServerProcess, startProcess } from './process.ts'
+
+export const PSTEST_VERSION = '2.8.1'
+const DIR = `pstest-${PSTEST_VERSION}`
+
+export const pstestBinary = () => installed(DIR, 'pstest')
+
+const MAIN = `package main
+
+import (
+	"os"
+	"os/signal"
+	"syscall"
+
+	"cloud.google.com/go/pubsub/v2/pstest"
+)
+
+func main() {
+	server := pstest.NewServerWithAddress(os.Args[1])
+	ending := make(chan os.Signal, 1)
+	signal.Notify(ending, syscall.SIGTERM)
+	<-ending
+	server.Close()
+}
+`
+
+/** @throws when Go is missing or the build fails */
+export function installPstest(): void {
+  const target = join(serversDir(), DIR)
+  mkdirSync(target, { recursive: true })
+  const module = mkdtempSync(join(tmpdir(), 'vedette-pstest-build-'))
+  const go = (...args: string[]) => execFileSync('go', args, { cwd: module, stdio: ['ignore', 'inherit', 'inherit'] })
+  try {
+    writeFileSync(join(module, 'main.go'), MAIN)
+    go('mod', 'init', 'pstest')
+    go('mod', 'edit', `-require=cloud.google.com/go/pubsub/v2@v${PSTEST_VERSION}`)
+    go('build', '-mod=mod', '-o', join(target, 'pstest'), '.')
+  } finally {
+    rmSync(module, { recursive: true, force: true })
+  }
+}
+
+export interface PubSubServer {
+  /** `127.0.0.1:<port>`, as PUBSUB_EMULATOR_HOST has it. */
+  readonly host: string
+  readonly server: ServerProcess
+  close(): Promise<void>
+}
+
+/** @param port to start it where another one was: it forgets everything */
+export async function startPstest(port?: number): Promise<PubSubServer> {
+  const binary = pstestBinary()
+  if (binary === null) throw new Error('the Pub/Sub fake is not installed: npm run servers')
+  const at = port ?? (await freePorts(1))[0]!
+  const server = await startProcess(binary, [`127.0.0.1:${at}`], { ready: () => accepts(at) })
+  return { host: `127.0.0.1:${at}`, server, close: () => server.kill() }
+}
