@@ -15,6 +15,7 @@ const registry: Record<string, () => Promise<{ default: SourceDefinition<any, an
   github: () => import('./github.ts'),
   gitlab: () => import('./gitlab.ts'),
   kafka: () => import('./kafka.ts'),
+  minio: () => import('./minio.ts'),
   mqtt: () => import('./mqtt.ts'),
   nats: () => import('./nats.ts'),
   nsq: () => import('./nsq.ts'),

@@ -16,13 +16,15 @@ import { dataOf, everyoneBack, type Line, median, nextLeader, type Rig, startRig
 export const FULL = process.env.VEDETTE_FULL === '1'
 const MESSAGES = FULL ? 5_000 : 500
 const PER_SECOND = FULL ? 200 : 100
-/** Events of a source that queues come again through the next replica within this, milliseconds. */
+/** Events of a source come again through the next replica within this, milliseconds. */
 const GAP_MS = 2_000
 
 /** A broker with what the messages go through. */
 export interface Broker {
-  /** The entry's fields, YAML; the payload must show the message's JSON as `body`. */
+  /** The entry's fields, YAML; the payload must show the message's JSON as `body`, unless the adapter knows how to find its number. */
   spec: string
+  /** Further documents of the manifest. */
+  documents?: string[]
   /** Sends JSON texts in order; resolves when the broker has them. Rejects while the broker is away. */
   send(texts: string[]): Promise<void>
   /** How many replicas listen; for hot standby. */
@@ -41,13 +43,17 @@ export interface DeliveryAdapter {
   otherwise?: boolean
   /** Messages that may be unacknowledged: what at-least-once may double at each fault. */
   unacknowledged?: number
+  /** Where the origin itself needs longer until it can tell anything: instead of {@link GAP_MS}. */
+  gapMs?: number
+  /** The number that an event tells of. Default: `body.n`. */
+  numberOf?(line: Line): number
   /** For `test`'s options. */
   skip: string | false
   /** @param name of this test only, so that queues do not meet */
   start(t: TestContext, name: string): Promise<Broker>
 }
 
-const numberOf = (line: Line): number => dataOf(line).body.n
+const bodyNumber = (line: Line): number => dataOf(line).body.n
 
 export function deliveryContract(adapter: DeliveryAdapter): void {
   const { type, variant, guarantee } = adapter
@@ -73,7 +79,8 @@ async function deliver(t: TestContext, adapter: DeliveryAdapter, bus: 'embedded'
   const broker = await adapter.start(t, `${bus}-${Date.now()}`)
   t.after(() => broker.close())
   const head = bus === 'jetstream' ? await jetstreamBus(t) : ''
-  const rig = await startRig(() => `${head}${manifest(adapter.type, broker.spec, 3)}`)
+  const documents = (broker.documents ?? []).map((text) => `${text.trim()}\n---\n`).join('')
+  const rig = await startRig(() => `${head}${documents}${manifest(adapter.type, broker.spec, 3)}`)
   t.after(() => rig.close())
   await allListen(rig, broker)
 
@@ -103,9 +110,10 @@ async function deliver(t: TestContext, adapter: DeliveryAdapter, bus: 'embedded'
   } finally {
     sender.stop()
   }
-  const lines = await settledLog(rig, sent)
+  const { numberOf = bodyNumber } = adapter
+  const lines = await settledLog(rig, sent, numberOf)
   assert.equal(await rig.stop(), 0)
-  const { lost, doubled } = count(lines, sent)
+  const { lost, doubled } = count(lines, sent, numberOf)
   const gaps = kills.map((at) => pauseAround(at, lines))
   t.diagnostic(
     `${sent} messages: ${lost.length} lost, ${doubled} doubled; kill to the next event: ${gaps.map((gap) => gap.toFixed(0)).join(', ')} ms`,
@@ -117,7 +125,7 @@ async function deliver(t: TestContext, adapter: DeliveryAdapter, bus: 'embedded'
   assert.deepEqual(lost, [], `${lost.length} messages are not on the bus\n${rig.log()}`)
   const allowed = adapter.guarantee === 'at-least-once' ? (adapter.unacknowledged ?? 0) * 5 : 0
   assert.ok(doubled <= allowed, `${doubled} events too many, ${allowed} are allowed\n${rig.log()}`)
-  assert.ok(median(gaps) <= GAP_MS, `kill to the next event: ${gaps.join(', ')} ms`)
+  assert.ok(median(gaps) <= (adapter.gapMs ?? GAP_MS), `kill to the next event: ${gaps.join(', ')} ms`)
 }
 
 export function manifest(type: string, spec: string, replicas: number): string {
@@ -242,7 +250,7 @@ function startSender(broker: Broker): Sender {
 }
 
 /** The log when all numbers are there, or when nothing has come for a long time. */
-export async function settledLog(rig: Rig, total: number): Promise<Line[]> {
+export async function settledLog(rig: Rig, total: number, numberOf = bodyNumber): Promise<Line[]> {
   let lines = await rig.lines()
   for (let silent = 0; silent < 40 && new Set(lines.map(numberOf)).size < total; ) {
     await pause(1_000)
@@ -263,7 +271,7 @@ function pauseAround(at: number, lines: Line[]): number {
 }
 
 /** @returns numbers that are missing, and how many events there are too many */
-export function count(lines: Line[], total: number): { lost: number[]; doubled: number } {
+export function count(lines: Line[], total: number, numberOf = bodyNumber): { lost: number[]; doubled: number } {
   const seen = new Set(lines.map(numberOf))
   return {
     lost: Array.from({ length: total }, (_, n) => n).filter((n) => !seen.has(n)),

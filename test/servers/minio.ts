@@ -1,8 +1,9 @@
 /** MinIO, built by Go. Later versions send no notifications to listeners (their response writer lacks Flush). */
 import { execFileSync } from 'node:child_process'
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { Agent, request } from 'undici'
 import { installed, serversDir } from './cache.ts'
 import { freePorts, type ServerProcess, startProcess } from './process.ts'
 
@@ -33,11 +34,18 @@ export interface MinioServer {
   close(): Promise<void>
 }
 
-export async function startMinio(): Promise<MinioServer> {
+/** @param tls speaks HTTPS with this certificate */
+export async function startMinio({ tls }: { tls?: { cert: string; key: string } } = {}): Promise<MinioServer> {
   const binary = minioBinary()
   if (binary === null) throw new Error('MinIO is not installed: npm run servers')
   const dir = mkdtempSync(join(tmpdir(), 'vedette-minio-'))
   const [port] = (await freePorts(1)) as [number]
+  const certs = join(dir, 'certs')
+  mkdirSync(certs)
+  if (tls !== undefined) {
+    writeFileSync(join(certs, 'public.crt'), tls.cert)
+    writeFileSync(join(certs, 'private.key'), tls.key, { mode: 0o600 })
+  }
   const env = {
     MINIO_ROOT_USER: MINIO_USER,
     MINIO_ROOT_PASSWORD: MINIO_PASSWORD,
@@ -53,13 +61,22 @@ export async function startMinio(): Promise<MinioServer> {
     '--console-address',
     '127.0.0.1:0',
     '--quiet',
+    '--certs-dir',
+    certs,
     join(dir, 'data'),
   ]
-  const ready = async () =>
-    await fetch(`http://127.0.0.1:${port}/minio/health/ready`).then(
-      (answer) => answer.ok,
-      () => false,
-    )
+  const trusting = new Agent({ connect: { rejectUnauthorized: false } })
+  // A bucket that is not there: 503 while it still gets ready, however healthy it says it is.
+  const url = `http${tls === undefined ? '' : 's'}://127.0.0.1:${port}/vedette-ready`
+  const ready = async () => {
+    try {
+      const { statusCode, body } = await request(url, { dispatcher: trusting })
+      await body.dump()
+      return statusCode === 403 || statusCode === 404
+    } catch {
+      return false
+    }
+  }
   const start = () => startProcess(binary, args, { ready, env })
   let server = await start()
   return {
@@ -72,7 +89,7 @@ export async function startMinio(): Promise<MinioServer> {
       server = await start()
     },
     async close() {
-      await server.kill()
+      await Promise.all([server.kill(), trusting.destroy()])
       rmSync(dir, { recursive: true, force: true, maxRetries: 10 })
     },
   }

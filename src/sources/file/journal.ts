@@ -7,11 +7,10 @@
  * events, and the positions count how far that list has got. Either way an event is decided once, and a repeated
  * one has the id it had before.
  */
-import { promisify } from 'node:util'
-import { gunzip, gzip } from 'node:zlib'
 import { isAbort, isVedetteError, messageOf } from '../../core/errors.ts'
 import { goJson } from '../../core/json.ts'
 import type { SourceContext } from '../../source.ts'
+import { packed, unpacked } from '../shared/packed.ts'
 import type { Op } from './diff.ts'
 import { type FileState, type PackedState, pack, type Table, unpack } from './table.ts'
 
@@ -45,7 +44,6 @@ const MOST_DELTA = 16
 const MOST_OWED = 16
 /** Events handed over before the first of them must be stored. */
 const IN_FLIGHT = 256
-const LARGEST_SNAPSHOT = 256 * 2 ** 20
 
 export interface Journal {
   /** The table as last told, or null on the very first start. */
@@ -100,8 +98,8 @@ export async function openJournal(
   }
 
   async function save(number: number, next: Table, owed: Owed[]): Promise<void> {
-    const packed = Array.from(next, ([key, state]): [string, PackedState] => [key, pack(state)])
-    await ctx.snapshot.save(await encode({ version: 1, identity, number, table: packed, owed }))
+    const rows = Array.from(next, ([key, state]): [string, PackedState] => [key, pack(state)])
+    await ctx.snapshot.save(await packed({ version: 1, identity, number, table: rows, owed }))
     position = { base: number, done: 0, delta: [], owed: [] }
   }
 
@@ -168,20 +166,8 @@ export async function openJournal(
   }
 }
 
-const zip = promisify(gzip)
-const unzip = promisify(gunzip)
-
-async function encode(body: SnapshotBody): Promise<Uint8Array> {
-  return await zip(JSON.stringify(body), { level: 1 })
-}
-
 /** Null when there is none, or none of this identity, or one that cannot be read (then the tree as it is counts). */
 async function decode(bytes: Uint8Array | null, identity: string): Promise<SnapshotBody | null> {
-  if (bytes === null) return null
-  try {
-    const body = JSON.parse((await unzip(bytes, { maxOutputLength: LARGEST_SNAPSHOT })).toString()) as SnapshotBody
-    return body.version === 1 && body.identity === identity ? body : null
-  } catch {
-    return null
-  }
+  const body = (await unpacked(bytes)) as SnapshotBody | null
+  return body?.version === 1 && body.identity === identity ? body : null
 }

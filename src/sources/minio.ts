@@ -1,0 +1,34 @@
+/** The type `minio`: what happens to the objects of a MinIO bucket. */
+import { z } from 'zod'
+import { defineSource } from '../source.ts'
+import { docs, examples } from './minio/docs.ts'
+import { type MinioPosition, MOST_CHANGES } from './minio/objects.ts'
+import { IN_FLIGHT, serveBucket, standBy } from './minio/serve.ts'
+import { type MinioSpec, specSchema, validateSpec } from './minio/spec.ts'
+import { stoppable } from './shared/stopping.ts'
+
+export default defineSource<MinioSpec, MinioPosition>({
+  type: 'minio',
+  title: 'MinIO',
+  summary: 'Tells what happens to the objects of a MinIO bucket.',
+  docs,
+  strategy: 'active-passive',
+  guarantee: 'exactly-once',
+  because:
+    "The next leader lists the bucket, compares it with what was last told, and tells what happened meanwhile: each object's final state once. Ids are made from the object's key and time of writing, which notifications and listings both show.",
+  spec: specSchema,
+  event: z.object({
+    notification: z
+      .array(z.looseObject({ eventName: z.string().describe('The kind of event.') }))
+      .describe("MinIO's records, mostly one."),
+    metadata: z.record(z.string(), z.string()).optional().describe('`metadata` of the entry; absent when it has none.'),
+  }),
+  filterable: false,
+  examples,
+  validate: validateSpec,
+  identity: ({ endpoint, bucket, filter }) => ({ endpoint, bucket: bucket.name, filter: filter ?? null }),
+  // All that may have been told since the last snapshot.
+  recall: 2 * (MOST_CHANGES + IN_FLIGHT),
+  prepare: stoppable(standBy),
+  serve: stoppable(serveBucket),
+})

@@ -1,0 +1,200 @@
+/** Listens to a bucket; compares it with what was last told first, for what happened while nobody listened. */
+import { fail, isVedetteError } from '../../core/errors.ts'
+import { whenAborted } from '../../core/signals.ts'
+import type { Emit, PrepareContext, SourceContext } from '../../source.ts'
+import { ackWindow } from '../shared/ack-window.ts'
+import { payloadOrSkip } from '../shared/skip.ts'
+import { type MinioPosition, MOST_OBJECTS, type Objects, type Remembered, remember } from './objects.ts'
+import { madeUpRecord, notificationPayload } from './payload.ts'
+import { type Bucket, type Listed, openBucket } from './s3.ts'
+import { type MinioSpec, wants } from './spec.ts'
+
+type Context = SourceContext<MinioSpec, MinioPosition>
+
+/** Events that are published side by side. */
+export const IN_FLIGHT = 256
+/** Notifications that wait for the bus. When there are more the rest is found by listing: MinIO keeps none for slow listeners. */
+const MOST_WAITING = 20_000
+/** How far back a listing is looked at in a bucket that is too large to be remembered. */
+const OVERLAP_MS = 60_000
+
+const CREATED = 's3:ObjectCreated:'
+const REMOVED = 's3:ObjectRemoved:'
+
+/** The bucket can be read with these keys; nothing is listened to. */
+export async function standBy(ctx: PrepareContext<MinioSpec>): Promise<void> {
+  const bucket = await openBucket(ctx)
+  try {
+    await bucket.list(ctx.signal, () => false, 1)
+    ctx.condition(null)
+    await whenAborted(ctx.signal)
+  } finally {
+    await bucket.close()
+  }
+}
+
+export async function serveBucket(ctx: Context): Promise<void> {
+  const bucket = await openBucket(ctx)
+  const ended = new AbortController()
+  const signal = AbortSignal.any([ctx.signal, ended.signal])
+  const window = ackWindow<null>(() => {})
+  const publish = async (event: Emit<MinioPosition>): Promise<void> => {
+    window.add(null, async () => {
+      await ctx.emit(event)
+      return 'published'
+    })
+    await window.room(IN_FLIGHT)
+  }
+  try {
+    const heard = hear(await bucket.listen(signal), signal)
+    ctx.condition(null)
+    const work = async () => {
+      const known = await remember(ctx, ctx.clock)
+      const latest = await catchUp(ctx, bucket, known, publish, signal)
+      // What a snapshot holds counts as told.
+      await window.settled()
+      await known.begin(latest.objects, latest.modifiedMs)
+      for (;;) {
+        const line = await heard.next()
+        await tell(ctx, line, known, publish)
+        await known.save(window.settled)
+      }
+    }
+    await Promise.race([work(), heard.failed, window.failed, whenAborted(ctx.signal)])
+  } finally {
+    ended.abort(fail('SHUTTING_DOWN', 'the entry stops serving'))
+    await window.settled()
+    await bucket.close()
+  }
+}
+
+/** Reads on whatever the bus does, since MinIO drops what a listener does not take. */
+function hear(lines: AsyncIterable<string>, signal: AbortSignal) {
+  const waiting: string[] = []
+  let wake = () => {}
+  const read = async (): Promise<never> => {
+    for await (const line of lines) {
+      if (line.trim() === '') continue
+      if (waiting.push(line) > MOST_WAITING)
+        throw fail('ORIGIN_UNAVAILABLE', `more than ${MOST_WAITING} notifications wait: the rest is found by listing`)
+      wake()
+    }
+    throw fail('ORIGIN_UNAVAILABLE', 'the stream of notifications has ended')
+  }
+  const failed = read()
+  failed.catch(() => {})
+  return {
+    failed,
+    async next(): Promise<string> {
+      while (waiting.length === 0) {
+        signal.throwIfAborted()
+        await new Promise<void>((resolve) => {
+          wake = resolve
+        })
+      }
+      return waiting.shift()!
+    },
+  }
+}
+
+/** Tells what a listing shows and nobody was told; at the very first start it only looks. @returns the listing */
+async function catchUp(
+  ctx: Context,
+  bucket: Bucket,
+  known: Remembered,
+  publish: (event: Emit<MinioPosition>) => Promise<void>,
+  signal: AbortSignal,
+): Promise<{ objects: Objects | null; modifiedMs: number }> {
+  const { spec } = ctx
+  const before = known.objects
+  const news: Listed[] = []
+  let listed: Objects | null = new Map()
+  let latestMs = 0
+  await bucket.list(signal, (page) => {
+    for (const one of page) {
+      latestMs = Math.max(latestMs, one.modifiedMs)
+      listed?.set(one.key, one.modifiedMs)
+      const isNew =
+        before === null ? one.modifiedMs >= known.sinceMs - OVERLAP_MS : before.get(one.key) !== one.modifiedMs
+      if (isNew && !known.first) news.push(one)
+    }
+    if (listed !== null && listed.size > MOST_OBJECTS) listed = null
+    return true
+  })
+  if (!known.first && before === null && listed !== null) {
+    ctx.log.warn('the bucket as last seen is not known any more; what was removed since then is not reported')
+  }
+  const make = async (
+    name: string,
+    key: string,
+    modifiedMs: number,
+    object: Partial<Listed>,
+    position: MinioPosition,
+  ) => {
+    if (!wants(spec, name)) return await ctx.advance(position)
+    const record = madeUpRecord(spec.bucket.name, name, { ...object, key, modifiedMs })
+    const data = notificationPayload([record], spec.metadata)
+    await publish({ data, id: idOf(name, key, modifiedMs), position })
+  }
+  const gone = before === null || listed === null ? [] : [...before].filter(([key]) => !listed!.has(key))
+  for (const [key, modifiedMs] of gone) await make(`${REMOVED}Delete`, key, modifiedMs, {}, known.change(key, null))
+  for (const one of news.sort((a, b) => a.modifiedMs - b.modifiedMs)) {
+    // The tag of an object that came in parts says how many there were.
+    const name = `${CREATED}${/-\d+$/.test(one.eTag) ? 'CompleteMultipartUpload' : 'Put'}`
+    await make(name, one.key, one.modifiedMs, one, known.change(one.key, one.modifiedMs))
+  }
+  return { objects: listed, modifiedMs: latestMs }
+}
+
+interface Heard {
+  eventName?: string
+  s3?: { object?: { key?: string; sequencer?: string } }
+}
+
+/** One line: mostly one record, never none of ours. */
+async function tell(
+  ctx: Context,
+  line: string,
+  known: Remembered,
+  publish: (event: Emit<MinioPosition>) => Promise<void>,
+): Promise<void> {
+  const records = recordsOf(line)
+  if (records === null) return ctx.skip('a notification', new Error('it is no JSON of MinIO'))
+  if (records.length === 0) return
+  const texts = records.map((record) => JSON.stringify(record))
+  const data = payloadOrSkip(ctx, 'a notification', () => notificationPayload(texts, ctx.spec.metadata))
+  if (data === null) return
+  const [{ eventName = '', s3 }] = records as [Heard]
+  const { key = '', sequencer = '' } = s3?.object ?? {}
+  const kind =
+    records.length > 1 || key === '' ? null : eventName.startsWith(REMOVED) ? 'gone' : CREATES.test(eventName)
+  if (kind === 'gone') {
+    const modifiedMs = known.objects?.get(key)
+    const id = modifiedMs === undefined ? `${REMOVED}${sequencer}:${key}` : idOf(eventName, key, modifiedMs)
+    await publish({ data, id, position: known.change(key, null) })
+  } else if (kind === true && /^[0-9a-f]{1,16}$/i.test(sequencer)) {
+    const modifiedMs = Number(BigInt(`0x${sequencer}`) / 1_000_000n)
+    await publish({ data, id: idOf(eventName, key, modifiedMs), position: known.change(key, modifiedMs) })
+  } else {
+    // Of what was read, tagged or replicated there is no state to compare: it is told when it is heard.
+    await publish({ data })
+  }
+}
+
+/** Kinds that write an object. */
+const CREATES = /^s3:ObjectCreated:(Put|Post|Copy|CompleteMultipartUpload)$/
+
+/** The same, whether MinIO told it or a listing showed it. MinIO's sequencer of an object is its time of writing. */
+function idOf(name: string, key: string, modifiedMs: number): string {
+  return `${name.startsWith(REMOVED) ? REMOVED : CREATED}${modifiedMs}:${key}`
+}
+
+function recordsOf(line: string): Heard[] | null {
+  try {
+    const { Records } = JSON.parse(line) as { Records?: unknown }
+    return Array.isArray(Records) ? (Records as Heard[]) : []
+  } catch (error) {
+    if (isVedetteError(error)) throw error
+    return null
+  }
+}
