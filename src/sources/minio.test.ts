@@ -23,7 +23,7 @@ test('what Argo Events refuses, and what cannot work, with a remedy', () => {
     [{ secretKey: undefined }, ['secretKey'], 'error', undefined],
     [{ endpoint: '' }, ['endpoint'], 'error', undefined],
     [{ bucket: {} }, ['bucket', 'name'], 'error', undefined],
-    [{ bucket: undefined }, ['bucket', 'name'], 'error', undefined],
+    [{ bucket: undefined }, ['bucket'], 'warning', true],
     [{ events: ['s3:ObjectCreated:*', ''] }, ['events', 1], 'error', undefined],
     [{ events: [] }, ['events'], 'warning', true],
     [{ endpoint: 'http://h' }, ['endpoint'], 'warning', true],

@@ -4,7 +4,7 @@ import { defineSource } from '../source.ts'
 import { docs, examples } from './minio/docs.ts'
 import { type MinioPosition, MOST_CHANGES } from './minio/objects.ts'
 import { IN_FLIGHT, serveBucket, standBy } from './minio/serve.ts'
-import { type MinioSpec, specSchema, validateSpec } from './minio/spec.ts'
+import { bucketOf, type MinioSpec, specSchema, validateSpec } from './minio/spec.ts'
 import { stoppable } from './shared/stopping.ts'
 
 export default defineSource<MinioSpec, MinioPosition>({
@@ -26,7 +26,7 @@ export default defineSource<MinioSpec, MinioPosition>({
   filterable: false,
   examples,
   validate: validateSpec,
-  identity: ({ endpoint, bucket, filter }) => ({ endpoint, bucket: bucket.name, filter: filter ?? null }),
+  identity: (spec) => ({ endpoint: spec.endpoint, bucket: bucketOf(spec), filter: spec.filter ?? null }),
   // All that may have been told since the last snapshot.
   recall: 2 * (MOST_CHANGES + IN_FLIGHT),
   prepare: stoppable(standBy),

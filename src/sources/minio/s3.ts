@@ -9,7 +9,7 @@ import type { Dispatcher } from 'undici'
 import { fail, isVedetteError, messageOf } from '../../core/errors.ts'
 import type { Closable, PrepareContext } from '../../source.ts'
 import { networkError } from '../shared/network-error.ts'
-import type { MinioSpec } from './spec.ts'
+import { bucketOf, type MinioSpec } from './spec.ts'
 
 /** An object as a listing shows it. */
 export interface Listed {
@@ -72,7 +72,7 @@ export async function openBucket(ctx: PrepareContext<MinioSpec>): Promise<Bucket
     query: Record<string, string | string[]>,
     signal: AbortSignal,
   ): Promise<Dispatcher.ResponseData> => {
-    const path = `/${encodeURIComponent(spec.bucket.name)}`
+    const path = `/${encodeURIComponent(bucketOf(spec))}`
     const signed = await signer.sign({
       method: 'GET',
       protocol,
@@ -177,10 +177,10 @@ async function* lines(body: Readable, where: string, signal: AbortSignal): Async
 }
 
 /** Errors of the S3 API: https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html */
-function refusal(status: number, body: string, { endpoint, bucket }: MinioSpec) {
+function refusal(status: number, body: string, spec: MinioSpec) {
   const code = member(body, 'Code')
   const message = member(body, 'Message').slice(0, 200)
-  const what = `${endpoint}: bucket ${bucket.name}: the server answers ${status}${code === '' ? '' : ` ${code}: ${message}`}`
+  const what = `${spec.endpoint}: bucket ${bucketOf(spec)}: the server answers ${status}${code === '' ? '' : ` ${code}: ${message}`}`
   return fail('ORIGIN_UNAVAILABLE', status === 401 || status === 403 ? `authentication: ${what}` : what)
 }
 

@@ -7,7 +7,7 @@ import { payloadOrSkip } from '../shared/skip.ts'
 import { type MinioPosition, MOST_OBJECTS, type Objects, type Remembered, remember } from './objects.ts'
 import { madeUpRecord, notificationPayload } from './payload.ts'
 import { type Bucket, type Listed, openBucket } from './s3.ts'
-import { type MinioSpec, wants } from './spec.ts'
+import { bucketOf, type MinioSpec, wants } from './spec.ts'
 
 type Context = SourceContext<MinioSpec, MinioPosition>
 
@@ -132,7 +132,7 @@ async function catchUp(
     position: MinioPosition,
   ) => {
     if (!wants(spec, name)) return await ctx.advance(position)
-    const record = madeUpRecord(spec.bucket.name, name, { ...object, key, modifiedMs })
+    const record = madeUpRecord(bucketOf(spec), name, { ...object, key, modifiedMs })
     const data = notificationPayload([record], spec.metadata)
     await publish({ data, id: idOf(name, key, modifiedMs), position })
   }

@@ -10,8 +10,8 @@ export const specSchema = z.object({
       name: z.string().default('').describe('The bucket.'),
       key: z.string().default('').describe('Accepted for compatibility; unused.'),
     })
-    .prefault({})
-    .describe('The bucket to listen to.'),
+    .optional()
+    .describe('The bucket to listen to. Required, though Argo Events accepts an entry without it.'),
   events: z
     .array(z.string())
     .default([])
@@ -44,21 +44,25 @@ function upstreamRules({ accessKey, secretKey, endpoint, bucket, events }: Minio
   if (accessKey === undefined) return error(['accessKey'], "access key can't be empty", 'name a Secret and its key')
   if (secretKey === undefined) return error(['secretKey'], "secret key can't be empty", 'name a Secret and its key')
   if (endpoint === '') return error(['endpoint'], "endpoint url can't be empty", 'write host:port')
-  if (bucket.name === '') return error(['bucket', 'name'], "bucket name can't be empty", 'name the bucket')
+  if (bucket?.name === '') return error(['bucket', 'name'], "bucket name can't be empty", 'name the bucket')
   const unknown = events.indexOf('')
   if (unknown !== -1) return error(['events', unknown], 'unknown event ', 'write a kind, e.g. s3:ObjectCreated:*')
   return []
 }
 
-function cannotWork({ endpoint, events }: MinioSpec): Finding[] {
+function cannotWork({ endpoint, bucket, events }: MinioSpec): Finding[] {
   const findings: Finding[] = []
   const fatal = (field: string, message: string, remedy: string) =>
     findings.push({ severity: 'warning', fatal: true, path: [field], message, remedy })
   if (/[/@\s]/.test(endpoint) || !URL.canParse(`http://${endpoint}`))
     fatal('endpoint', 'the endpoint is no host:port', 'write host:port; insecure: true means HTTP')
+  if (bucket === undefined) fatal('bucket', 'no bucket is named', 'write bucket: { name: … }')
   if (events.length === 0) fatal('events', 'no kind of event is asked for, so none comes', 'write s3:ObjectCreated:*')
   return findings
 }
+
+/** The name of the bucket; an entry without one is not served. */
+export const bucketOf = ({ bucket }: Pick<MinioSpec, 'bucket'>): string => bucket?.name ?? ''
 
 /** Whether events of this kind are asked for. */
 export function wants({ events }: Pick<MinioSpec, 'events'>, kind: string): boolean {
