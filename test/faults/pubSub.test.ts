@@ -1,6 +1,6 @@
 /** Google's Pub/Sub fake, which keeps messages in memory: instead of a restart all connections break. See delivery.ts. */
 import { v1 } from '@google-cloud/pubsub-api'
-import { credentials } from '@grpc/grpc-js'
+import { emulatorAt } from '../../src/sources/pubSub/client.ts'
 import { without } from '../servers/cache.ts'
 import { startProxy } from '../servers/proxy.ts'
 import { pstestBinary, startPstest } from '../servers/pubsub.ts'
@@ -12,15 +12,9 @@ deliveryContract({
   skip: without('the Pub/Sub fake', pstestBinary()),
   async start() {
     const server = await startPstest()
-    const [servicePath, port] = server.host.split(':') as [string, string]
-    const proxy = await startProxy(Number(port))
+    const proxy = await startProxy(Number(server.host.split(':')[1]))
     process.env.PUBSUB_EMULATOR_HOST = `127.0.0.1:${proxy.port}`
-    const publisher = new v1.PublisherClient({
-      servicePath,
-      port: Number(port),
-      sslCreds: credentials.createInsecure(),
-      projectId: 'p',
-    })
+    const publisher = new v1.PublisherClient({ ...(await emulatorAt(server.host)), projectId: 'p' })
     const topic = 'projects/p/topics/numbers'
     await publisher.createTopic({ name: topic })
     return {

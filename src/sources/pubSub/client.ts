@@ -59,10 +59,17 @@ export async function openClients(ctx: PrepareContext<PubSubSpec>): Promise<PubS
   }
 }
 
-async function emulatorAt(address: string): Promise<ClientOptions> {
+/** @param address `host:port` @returns what leads a client there */
+export async function emulatorAt(address: string): Promise<ClientOptions> {
   const { credentials } = await import('@grpc/grpc-js')
   const { hostname, port } = new URL(`http://${address}`)
-  return { servicePath: hostname, port: Number(port || 443), sslCreds: credentials.createInsecure() }
+  return {
+    servicePath: hostname,
+    port: Number(port || 443),
+    sslCreds: credentials.createInsecure(),
+    // Without one the library looks for the machine's credentials, at Google's metadata server too. It asks nothing else of this one.
+    authClient: { universeDomain: 'googleapis.com' } as NonNullable<ClientOptions['authClient']>,
+  }
 }
 
 async function credentialsOf(ctx: PrepareContext<PubSubSpec>): Promise<ClientOptions> {
