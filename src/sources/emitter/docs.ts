@@ -12,7 +12,7 @@ The key stands in the object as it is, because Argo Events has it so: whoever ma
 | what happens | messages |
 |---|---|
 ${hotStandbyFailures}
-| the broker is restarted | subscribed again with growing pauses, for ever; what is sent before that is lost |
+| the broker is restarted | subscribed again with growing pauses, for ever; what is sent before that is lost: what the broker stores (\`ttl\`) is not asked for, by Argo Events neither |
 | the connection is silent | a ping (each 10 s) without an answer ends it, and it is made again |
 | host, TLS, user, password or key are wrong | status says which, and since when; Secrets are read anew at each attempt |
 | \`jsonBody\`, and a message is no JSON | counted as skipped and shown |
@@ -22,7 +22,6 @@ ${hotStandbyFailures}
 - After a lost connection the channel is subscribed again. There it is not, and the source stays silent.
 - Nothing is lost or doubled at a failover.
 - A connection is closed when the source stops. There it stays open.
-- Messages that the broker stores (\`ttl\`) are not asked for.
 `.trim()
 
 export const examples: Example[] = [
