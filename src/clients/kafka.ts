@@ -2,7 +2,7 @@
  * One client of a Kafka cluster. Protocol facts: https://kafka.apache.org/protocol. Fetching and what a transaction aborted are our own
  * business (kafka-fetch.ts), since the library's filter loses track when one producer aborts more than once within a fetch.
  */
-import type { Admin, Connection, SASLOptions } from '@platformatic/kafka'
+import type { Admin, Connection, ConnectionPool, SASLOptions } from '@platformatic/kafka'
 
 export interface KafkaOptions {
   /** `host:port` of some brokers; the others are learnt from the first that answers. */
@@ -31,14 +31,18 @@ export interface KafkaClient {
   readonly admin: Admin
   /** Asks a broker, not the cache. */
   topic(name: string): Promise<KafkaTopic>
-  /** The first offset that is there, or the one after the last that is committed. */
-  offsets(topic: string, partitions: number[], at: 'earliest' | 'latest'): Promise<KafkaOffsets>
+  /** The first offset that is there, the one after the last that is committed, or the high watermark: after the last that is stored. */
+  offsets(topic: string, partitions: number[], at: 'earliest' | 'latest' | 'stored'): Promise<KafkaOffsets>
   /** What a consumer group has committed; a partition without a commit is not in it. */
   committed(group: string, topic: string, partitions: number[]): Promise<KafkaOffsets>
   /** Commits as a consumer that is no member. Refused (UNKNOWN_MEMBER_ID) while the group has members. */
   commit(group: string, topic: string, offsets: KafkaOffsets): Promise<void>
   /** A connection to one broker of the cluster, which only waits for what it asks. */
   connectionTo(node: number): Promise<Connection>
+  /** Another one, for requests that wait for nothing but the answer. */
+  writingTo(node: number): Promise<Connection>
+  /** One that was there when last a topic was asked for; -1: none. */
+  anyNode(): number
   close(): Promise<void>
 }
 
@@ -47,6 +51,7 @@ const CONNECT_TIMEOUT_MS = 5_000
 const REQUEST_TIMEOUT_MS = 10_000
 const EARLIEST = -2n
 const LATEST = -1n
+const READ_UNCOMMITTED = 0
 const READ_COMMITTED = 1
 
 /** Connects with the first call. The library is loaded here, so that only who uses Kafka pays for it. */
@@ -67,12 +72,19 @@ export async function connectKafka({ brokers, clientId, tls, sasl }: KafkaOption
   })
   // Fetches wait at the broker; on a connection of their own they hold up nothing else.
   const fetching = new kafka.ConnectionPool(clientId, connecting)
-  for (const pool of [admin.connections, fetching]) {
+  const writing = new kafka.ConnectionPool(clientId, connecting)
+  for (const pool of [admin.connections, fetching, writing]) {
     // What fails is told to who asked; an error without a listener would end the process.
     pool.on('connecting', ({ connection }) => connection.on('error', () => {}))
   }
   const metadata = (topic: string) => admin.metadata({ topics: [topic], forceUpdate: true })
   let nodes: Awaited<ReturnType<typeof metadata>>['brokers'] = new Map()
+  /** Rejects for a node that the last metadata do not name. */
+  const connectionOf = async (pool: ConnectionPool, node: number): Promise<Connection> => {
+    const broker = nodes.get(node)
+    if (broker === undefined) throw new Error(`broker ${node} is not there`)
+    return await pool.get(broker)
+  }
   return {
     admin,
     async topic(name) {
@@ -87,7 +99,7 @@ export async function connectKafka({ brokers, clientId, tls, sasl }: KafkaOption
       if (wanted.length === 0) return {}
       const [found] = await admin.listOffsets({
         topics: [{ name, partitions: wanted }],
-        isolationLevel: READ_COMMITTED,
+        isolationLevel: at === 'stored' ? READ_UNCOMMITTED : READ_COMMITTED,
       })
       return Object.fromEntries(found!.partitions.map((one) => [one.partitionIndex, Number(one.offset)]))
     },
@@ -109,11 +121,11 @@ export async function connectKafka({ brokers, clientId, tls, sasl }: KafkaOption
       }))
       await admin.alterConsumerGroupOffsets({ groupId, topics: [{ name, partitionOffsets }] })
     },
-    async connectionTo(node) {
-      return await fetching.get(nodes.get(node)!)
-    },
+    connectionTo: (node) => connectionOf(fetching, node),
+    writingTo: (node) => connectionOf(writing, node),
+    anyNode: () => nodes.keys().next().value ?? -1,
     async close() {
-      await Promise.allSettled([admin.close(), fetching.close()])
+      await Promise.allSettled([admin.close(), fetching.close(), writing.close()])
     },
   }
 }

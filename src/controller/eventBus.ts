@@ -95,11 +95,6 @@ function fencing(image: string, can: boolean | undefined, { stream }: Plan): Con
   return why === null ? [] : [warning('FencingLeaseOnly', 'FenceNotPossible', message)]
 }
 
-/** Why EventSource Pods of this version cannot use a bus; null: they can. Sensors, which are upstream's, can use each of them. */
-export function whyUnusable({ kafka }: BusConfig): string | null {
-  return kafka === undefined ? null : 'Kafka buses are not in this version'
-}
-
 /** The conditions that decide whether a bus can be used: upstream's two. The others are advice. */
 export function isReady(conditions: Pick<Condition, 'type' | 'status'>[]): boolean {
   const decisive = conditions.filter(({ type }) => type === 'Configured' || type === 'Deployed')

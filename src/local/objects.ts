@@ -20,7 +20,7 @@ export interface Objects {
 
 /**
  * Reads and judges the files.
- * @throws MANIFEST_INVALID with every mistake as a line of its message, also for a bus that this version cannot run
+ * @throws MANIFEST_INVALID with every mistake as a line of its message
  */
 export async function loadObjects(files: string[]): Promise<Objects> {
   const { manifest, diagnostics, advice } = await loadManifest(await readManifestFiles(files), { checkFilter })
@@ -77,10 +77,7 @@ function judgeBuses({ eventBuses, eventSources }: Manifest): { bus: EventBus | n
         `${bus} is not the one that the EventSources name (${[...named].join(', ')}), and one run has one bus: remove it`,
       )
     }
-    if (kind === 'kafka') {
-      throw fail('MANIFEST_INVALID', `${bus}: ${kind} is not yet in this version: leave it out to use the embedded bus`)
-    }
-    if (kind === 'jetstreamExotic' && !unnamed) outside = object
+    if ((kind === 'jetstreamExotic' || kind === 'kafka') && !unnamed) outside = object
     else if (unnamed)
       notices.push(`${bus} is not named by any EventSource (spec.eventBusName); the embedded bus is used`)
     else notices.push(`${bus} (${kind}) is a bus inside Kubernetes: here the embedded bus takes its place`)

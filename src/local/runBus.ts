@@ -1,4 +1,4 @@
-/** The bus as the supervisor holds it: an embedded one has a process to keep alive, any other is somebody else's. */
+/** The bus as the supervisor holds it: an embedded one has a process to keep alive, as has the election of a Kafka bus; any other is somebody else's. */
 import type { Bus } from '../bus/bus.ts'
 import type { Clock } from '../core/clock.ts'
 import type { Logger } from '../core/log.ts'
@@ -29,7 +29,7 @@ export async function startRunBus({
   log,
   onPid,
 }: {
-  /** The EventBus that is outside; null: the embedded one. */
+  /** The EventBus that is outside, where events go; null: the embedded one. */
   object: EventBus | null
   dir: string
   socket: string
@@ -39,16 +39,20 @@ export async function startRunBus({
   onPid: (pid: number) => void
 }): Promise<RunBus> {
   const options = { secrets, session: 'supervisor', clock, log }
-  if (object !== null) {
+  if (object !== null && object.kind !== 'kafka') {
     const address: BusAddress = { kind: 'jetstream', object }
     const { bus } = await openBus(address, options)
     announceTransport(bus, log)
     return { address, bus, restarts: 0, failed: new Promise(() => {}), stop: () => bus.close(), kill() {} }
   }
   const busProcess = await startBusProcess({ dir, socket, clock, log, onPid })
-  const address: BusAddress = { kind: 'embedded', socket: busProcess.socket, incarnation: busProcess.incarnation }
+  const store = { socket: busProcess.socket, incarnation: busProcess.incarnation }
+  const embedded: BusAddress = { kind: 'embedded', ...store }
+  const address: BusAddress = object === null ? embedded : { kind: 'kafka', object, ...store }
   const { bus } = await openBus(address, options)
-  busProcess.watch(() => bus.kv.get('ping'))
+  const { bus: watched } = object === null ? { bus } : await openBus(embedded, options)
+  busProcess.watch(() => watched.kv.get('ping'))
+  if (object !== null) announceTransport(bus, log)
   return {
     address,
     bus,
@@ -57,7 +61,7 @@ export async function startRunBus({
     },
     failed: busProcess.failed,
     async stop() {
-      await bus.close()
+      await Promise.all([bus.close(), watched.close()])
       await busProcess.stop()
     },
     kill: () => busProcess.kill(),

@@ -7,6 +7,7 @@ import { collectDefaultMetrics } from 'prom-client'
 import type { Clock } from '../core/clock.ts'
 import { fail } from '../core/errors.ts'
 import type { Logger } from '../core/log.ts'
+import type { Lock } from '../ha/lock.ts'
 import { version } from '../local/version.ts'
 import { whenConnected } from '../local/whenConnected.ts'
 import { diagnosticLine } from '../manifest/load.ts'
@@ -14,6 +15,7 @@ import type { EventSource } from '../manifest/manifest.ts'
 import { createHolding, type Holding } from '../runtime/holding.ts'
 import { createListeners } from '../runtime/http/listeners.ts'
 import { addBuildInfo, createMetrics } from '../runtime/metrics.ts'
+import { type KafkaSpec, openKafkaBus } from '../runtime/openKafka.ts'
 import { type JetStreamSpec, type OpenBus, openNats } from '../runtime/openNats.ts'
 import { mountedSecrets, readValue } from '../runtime/secrets.ts'
 import { announceTransport } from '../runtime/transport.ts'
@@ -134,13 +136,21 @@ const authFile = (root: string) => join(root, 'etc/eventbus/auth/auth.yaml')
 
 /** @throws SPEC_INVALID */
 export async function openBus(
-  { bus: { kind, namespace, spec }, podName }: PodEnvironment,
+  { bus: { kind, namespace, name, spec }, podName }: PodEnvironment,
   { root, clock, log }: Pick<PodOptions, 'root' | 'clock' | 'log'>,
 ): Promise<OpenBus> {
+  if (kind === 'kafka') {
+    const secrets = secretsIn(root)
+    const kafka = spec.kafka as KafkaSpec
+    return {
+      bus: await openKafkaBus({ namespace, name, spec: kafka, secrets, session: podName, clock, log }),
+      electionFor: () => ({ lock: noLock, suspicions: [], close() {} }),
+    }
+  }
   if (kind !== 'jetstreamExotic') {
     throw fail(
       'SPEC_INVALID',
-      `EVENTBUS_CONFIG: a bus of kind ${kind} is not in this version: use one of kind jetstream`,
+      `EVENTBUS_CONFIG: a bus of kind ${kind} is not in this version: use one of kind jetstream or kafka`,
     )
   }
   const jetstream = spec.jetstreamExotic as JetStreamSpec
@@ -153,6 +163,13 @@ export async function openBus(
     clock,
     log,
   })
+}
+
+/** Kafka has none; who elects a leader beside it has a Lease, see lock.ts. */
+const noLock: Lock = {
+  read: () => Promise.reject(fail('LOCK_UNAVAILABLE', 'a Kafka bus has no lock: elect by a Kubernetes Lease')),
+  write: () => Promise.reject(fail('LOCK_UNAVAILABLE', 'a Kafka bus has no lock: elect by a Kubernetes Lease')),
+  onChange: () => () => {},
 }
 
 /** Active-active entries, with their ports. */

@@ -1,0 +1,179 @@
+/** The bus port on Kafka: upstream's topic of events, and a compacted topic for terms, positions and small values. */
+import type { KafkaClient } from '../../clients/kafka.ts'
+import { backoffMs } from '../../core/backoff.ts'
+import type { Clock } from '../../core/clock.ts'
+import { fail, messageOf, type VedetteError } from '../../core/errors.ts'
+import type { Logger } from '../../core/log.ts'
+import { type Append, type Bus, type BusStatus, type Fenced, sourceKey, type Transport } from '../bus.ts'
+import { claimTerm, type FenceParts, type KafkaFence, snapshotKey } from './fence.ts'
+import { createFreeAppender, type FreeAppender } from './free.ts'
+import { kafkaKv } from './kv.ts'
+import { createLog, type KafkaLog } from './log.ts'
+import { eventMessage, keyOf, MAX_EVENT_BYTES, seqOf, unstorable } from './message.ts'
+import type { Partitioner } from './partitioner.ts'
+import { createProducer } from './producer.ts'
+import { createState, stateTopicOf } from './state.ts'
+import { ensureTopic } from './topics.ts'
+import { valueOf } from './values.ts'
+
+export interface KafkaBusOptions {
+  /** Called until it works once. */
+  connect: () => Promise<KafkaClient>
+  topic: string
+  partitioner: Partitioner
+  transport: Transport
+  clock: Clock
+  log: Logger
+}
+
+interface Link extends FenceParts {
+  client: KafkaClient
+  free: FreeAppender
+  log: KafkaLog
+}
+
+/** The brokers are asked so often whether they are there. */
+const LOOK_MS = 1_000
+const SETTLE = { firstMs: 50, maxMs: 500, jitter: 0.3 }
+
+/** Works in the background until the topics are there; `status()` says when. */
+export function openKafka({ connect, topic, partitioner, transport, clock, log }: KafkaBusOptions): Bus {
+  const listeners = new Set<(status: BusStatus) => void>()
+  const closing = new AbortController()
+  const fences = new Map<string, KafkaFence>()
+  const stateTopic = stateTopicOf(topic)
+  const leaders = new Map<string, number[]>()
+  let link: Link | null = null
+  let shown: BusStatus = { connected: false, error: 'not yet connected' }
+  let wake = () => {}
+
+  const show = (now: BusStatus) => {
+    const before = shown
+    shown = now
+    if (before.connected === now.connected) return
+    if (now.connected) log.info('the topic is ready', { topic, partitions: leaders.get(topic)!.length })
+    else if (!closing.signal.aborted) log.warn('the bus cannot be reached', { error: now.error })
+    for (const listener of [...listeners]) listener(now)
+  }
+
+  const look = async (client: KafkaClient): Promise<void> => {
+    for (const name of [topic, stateTopic]) {
+      const found = await ensureTopic(client, name, name === stateTopic)
+      leaders.set(name, found.leaders)
+    }
+  }
+  const leaderOf = (name: string, partition: number) => leaders.get(name)?.[partition] ?? -1
+
+  const begin = async (): Promise<Link> => {
+    const client = await connect()
+    try {
+      await look(client)
+      const producer = await createProducer(client, leaderOf, () => look(client), clock)
+      return {
+        client,
+        producer,
+        topic,
+        state: createState(client, stateTopic, clock, closing.signal),
+        place: (source, entry) => partitioner(keyOf(source, entry), leaders.get(topic)!.length),
+        seq: (partition, offset) => seqOf(partition, offset, leaders.get(topic)!.length),
+        free: createFreeAppender(producer),
+        log: createLog(client, topic, clock, closing.signal),
+      }
+    } catch (error) {
+      await client.close()
+      throw error
+    }
+  }
+
+  const run = async (): Promise<void> => {
+    for (let attempt = 0; !closing.signal.aborted; ) {
+      try {
+        if (link === null) {
+          const made = await begin()
+          if (closing.signal.aborted) return await made.client.close()
+          link = made
+        } else await look(link.client)
+        if (closing.signal.aborted) return
+        attempt = 0
+        show({ connected: true })
+      } catch (error) {
+        if (closing.signal.aborted) return
+        if (attempt++ === 0 && link === null) log.warn('the bus cannot be reached', { error: messageOf(error) })
+        show({ connected: false, error: messageOf(error) })
+      }
+      const waiting = new AbortController()
+      wake = () => waiting.abort()
+      const pause = shown.connected ? LOOK_MS : backoffMs(attempt, SETTLE)
+      await clock.sleep(pause, AbortSignal.any([waiting.signal, closing.signal])).catch(() => {})
+    }
+  }
+  void run()
+
+  const unavailable = (): VedetteError => fail('BUS_UNAVAILABLE', shown.connected ? 'not yet connected' : shown.error)
+  /** @throws BUS_UNAVAILABLE */
+  const live = (): Link => {
+    if (link === null || !shown.connected) throw unavailable()
+    return link
+  }
+
+  return {
+    kind: 'kafka',
+    fencing: 'strict',
+    transport,
+    maxEventBytes: MAX_EVENT_BYTES,
+    status: () => shown,
+    onStatus(listener) {
+      listeners.add(listener)
+      return () => listeners.delete(listener)
+    },
+    async claim(source, claim) {
+      const fence = await claimTerm(live(), source, claim)
+      const key = sourceKey(source)
+      fences.get(key)?.retire()
+      fences.set(key, fence)
+      return fence
+    },
+    async appendFenced(fence, batch) {
+      if (link === null || !shown.connected) return batch.map(() => ({ outcome: 'unavailable', error: unavailable() }))
+      const outcomes = await ours(fence).append(batch)
+      if (outcomes.some(({ outcome }) => outcome === 'unknown')) wake()
+      return outcomes
+    },
+    async append(source, batch) {
+      if (link === null || !shown.connected) return batch.map(() => ({ outcome: 'unavailable', error: unavailable() }))
+      const { free, place, seq } = link
+      const refusals = batch.map(unstorable)
+      const messages = batch
+        .filter((_, i) => refusals[i] === null)
+        .map((member: Append) => eventMessage(source, member, { topic, partition: place(source, member.entry) }))
+      const outcomes = await free.append(messages, ({ partition }, offset) => ({
+        outcome: 'stored',
+        seq: seq(partition, offset),
+      }))
+      if (outcomes.some(({ outcome }) => outcome === 'unknown')) wake()
+      let next = 0
+      return refusals.map((refused) => refused ?? outcomes[next++]!)
+    },
+    tail: async (source, entry, limit) => await live().log.tail(source, entry, limit),
+    async *read(options = {}) {
+      const signal = AbortSignal.any([closing.signal, ...(options.signal ? [options.signal] : [])])
+      yield* live().log.read({ ...options, signal })
+    },
+    state: async () => await live().log.state(),
+    loadSnapshot: async (source, entry) => valueOf(await live().state.read(), snapshotKey(source, entry)),
+    saveSnapshot: async (fence, entry, bytes) => await ours(fence).saveSnapshot(entry, bytes),
+    kv: kafkaKv(live, clock),
+    async close() {
+      if (closing.signal.aborted) return
+      closing.abort()
+      for (const fence of fences.values()) fence.retire()
+      show({ connected: false, error: 'closed' })
+      await link?.client.close()
+    },
+  }
+}
+
+function ours(fence: Fenced): KafkaFence {
+  if (!('retire' in fence)) throw fail('BUG', 'this fence was not made by this bus')
+  return fence as KafkaFence
+}

@@ -1,0 +1,123 @@
+/**
+ * A term is a producer epoch: the broker refuses the older one. Each batch is one transaction with the positions that it reaches;
+ * the record of the term lies beside them.
+ */
+import { fail, isVedetteError } from '../../core/errors.ts'
+import { type Append, type Advance, type Claim, type Fenced, isAppend, type Outcome, type SourceRef, sourceKey } from '../bus.ts'
+import { eventMessage, type Message, unstorable } from './message.ts'
+import type { Producer } from './producer.ts'
+import { type State, stateMessage } from './state.ts'
+import { beginTransactions, type Transactions } from './transaction.ts'
+import { isPart, valueMessages, valueOf } from './values.ts'
+
+export interface KafkaFence extends Fenced {
+  readonly fencing: 'strict'
+  append(batch: (Append | Advance)[]): Promise<Outcome[]>
+  /** @throws FENCED, OUTCOME_UNKNOWN */
+  saveSnapshot(entry: string, bytes: Uint8Array): Promise<void>
+  /** Nothing is written after it. */
+  retire(): void
+}
+
+export interface FenceParts {
+  producer: Producer
+  state: State
+  /** Of the events. */
+  topic: string
+  /** Where an event goes. */
+  place(source: SourceRef, entry: string): number
+  seq(partition: number, offset: number): number
+}
+
+interface TermRecord {
+  term: number
+  holder: string
+  nonce: string
+}
+
+const termKey = (source: SourceRef) => `term/${sourceKey(source)}`
+const positionPrefix = (source: SourceRef) => `position/${sourceKey(source)}/`
+export const snapshotKey = (source: SourceRef, entry: string) => `snapshot/${sourceKey(source)}/${entry}`
+
+/** Takes the epoch, then reads. @throws BUS_UNAVAILABLE, OUTCOME_UNKNOWN; FENCED when another claim came between */
+export async function claimTerm(
+  parts: FenceParts,
+  source: SourceRef,
+  { holder, nonce, floor }: Claim,
+): Promise<KafkaFence> {
+  const { producer, state } = parts
+  const transactions = await beginTransactions(producer, `${state.topic}/${sourceKey(source)}`)
+  // What the epoch before had committed is on the log by now, and what it had open is not.
+  const kept = await state.read()
+  const before = recordOf(kept.get(termKey(source))?.value)
+  const term = before?.nonce === nonce && before.term > floor ? before.term : Math.max(before?.term ?? 0, floor) + 1
+  const record: TermRecord = { term, holder, nonce }
+  await transactions.write([stateMessage(state.topic, termKey(source), Buffer.from(JSON.stringify(record)))])
+  const positions = new Map<string, unknown>()
+  const prefix = positionPrefix(source)
+  for (const key of kept.keys()) {
+    if (!key.startsWith(prefix) || isPart(key)) continue
+    const value = valueOf(kept, key)
+    if (value !== null) positions.set(key.slice(prefix.length), JSON.parse(value.toString()))
+  }
+  return fenceOf(parts, source, term, positions, transactions)
+}
+
+function recordOf(value: Buffer | undefined): TermRecord | null {
+  if (value === undefined) return null
+  try {
+    const { term, holder, nonce } = JSON.parse(value.toString()) as Partial<TermRecord>
+    return Number.isSafeInteger(term) ? { term: term!, holder: holder ?? '', nonce: nonce ?? '' } : null
+  } catch {
+    return null
+  }
+}
+
+function fenceOf(
+  { topic, state, place, seq }: FenceParts,
+  source: SourceRef,
+  term: number,
+  positions: ReadonlyMap<string, unknown>,
+  transactions: Transactions,
+): KafkaFence {
+  return {
+    source,
+    term,
+    positions,
+    fencing: 'strict',
+    async append(batch) {
+      const reached = new Map<string, unknown>()
+      const events: Message[] = []
+      const outcomes = batch.map((member): Outcome | { event: Message } | null => {
+        if (member.position !== undefined) reached.set(member.entry, member.position)
+        if (!isAppend(member)) return null
+        const refused = unstorable(member)
+        if (refused !== null) return refused
+        const event = eventMessage(source, member, { topic, partition: place(source, member.entry) }, term)
+        events.push(event)
+        return { event }
+      })
+      const moved = [...reached].flatMap(([entry, position]) =>
+        valueMessages(state.topic, positionPrefix(source) + entry, Buffer.from(JSON.stringify(position))),
+      )
+      try {
+        const offsets = await transactions.write([...events, ...moved])
+        const at = new Map(events.map((event, i) => [event, offsets[i]!]))
+        return outcomes.map((one) => {
+          if (one === null) return { outcome: 'stored', seq: 0 }
+          return 'event' in one ? { outcome: 'stored', seq: seq(one.event.partition, at.get(one.event)!) } : one
+        })
+      } catch (error) {
+        const known = isVedetteError(error) ? error : fail('OUTCOME_UNKNOWN', String(error))
+        const outcome = known.code === 'FENCED' ? 'fenced' : 'unknown'
+        return batch.map(() => ({ outcome, error: known }))
+      }
+    },
+    async saveSnapshot(entry, bytes) {
+      await transactions.write(valueMessages(state.topic, snapshotKey(source, entry), Buffer.from(bytes)))
+    },
+    retire() {
+      transactions.end(fail('FENCED', 'this replica has claimed a newer term'))
+    },
+  }
+}

@@ -1,0 +1,133 @@
+/** The events of the topic, as they are read: only what is committed. */
+import type { KafkaClient } from '../../clients/kafka.ts'
+import type { KafkaRecord } from '../../clients/kafka-fetch.ts'
+import type { Clock } from '../../core/clock.ts'
+import { fail } from '../../core/errors.ts'
+import { type LogState, type ReadOptions, type SourceRef, type Stored, subjectOf } from '../bus.ts'
+import { asStored, bytesOf, namesOf, seqOf } from './message.ts'
+import { createReader, type Reader, readToEnd } from './reader.ts'
+
+export interface KafkaLog {
+  /** @throws BUS_UNAVAILABLE; SPEC_INVALID for `from` on a topic of several partitions, which has no one order */
+  read(options: ReadOptions & { signal: AbortSignal }): AsyncGenerator<Stored>
+  /** @throws BUS_UNAVAILABLE */
+  tail(source: SourceRef, entry: string, limit: number): Promise<Stored[]>
+  /** Counts what it has read so far, and reads on. @throws BUS_UNAVAILABLE */
+  state(): Promise<LogState>
+}
+
+const FOLLOW_WAIT_MS = 500
+/** Records that are looked at first for the last events of an entry, in each partition; then twice as many. */
+const TAIL_WINDOW = 1_000
+
+export function createLog(client: KafkaClient, topic: string, clock: Clock, closing: AbortSignal): KafkaLog {
+  const reader = createReader(client, topic, clock, closing)
+  return {
+    read: (options) => readLog(reader, topic, options),
+    tail: (source, entry, limit) => readTail(reader, source, entry, limit),
+    state: logState(reader),
+  }
+}
+
+/** In the order of the log; of several partitions, by time within what one answer brought. */
+const inOrder = (found: Stored[]): Stored[] => found.sort((a, b) => a.timeMs - b.timeMs || a.seq - b.seq)
+
+async function* readLog(
+  reader: Reader,
+  topic: string,
+  { from = 0, namespace, eventSource, entry, follow = false, signal }: ReadOptions & { signal: AbortSignal },
+): AsyncGenerator<Stored> {
+  const partitions = await reader.partitions()
+  const next = await reader.offsets('earliest')
+  if (from > 1) {
+    if (partitions > 1) {
+      throw fail('SPEC_INVALID', `topic ${topic} has ${partitions} partitions, so no one order to go on in: read it all`)
+    }
+    next.set(0, Math.max(next.get(0) ?? 0, from - 1))
+  }
+  const wanted = (stored: Stored) =>
+    (namespace === undefined || stored.namespace === namespace) &&
+    (eventSource === undefined || stored.subject.startsWith(`default.${eventSource}.`)) &&
+    (entry === undefined || stored.subject.endsWith(`.${entry}`))
+  const storedIn = (fetched: { partition: number; records: KafkaRecord[] }[]) => {
+    const found = fetched.flatMap(({ partition, records }) =>
+      records.map((record) => asStored(record, partition, partitions)).filter((one) => one !== null && wanted(one)),
+    ) as Stored[]
+    return partitions === 1 ? found : inOrder(found)
+  }
+  for await (const fetched of readToEnd(reader, next)) {
+    for (const stored of storedIn(fetched)) {
+      if (signal.aborted) return
+      yield stored
+    }
+  }
+  while (follow && !signal.aborted) {
+    for (const stored of storedIn(await reader.next(next, FOLLOW_WAIT_MS))) {
+      if (signal.aborted) return
+      yield stored
+    }
+  }
+}
+
+async function readTail(
+  reader: Reader,
+  source: SourceRef,
+  entry: string,
+  limit: number,
+): Promise<Stored[]> {
+  if (limit <= 0) return []
+  const [partitions, earliest, end] = [
+    await reader.partitions(),
+    await reader.offsets('earliest'),
+    await reader.offsets('stored'),
+  ]
+  const subject = subjectOf(source, entry)
+  for (let window = TAIL_WINDOW; ; window *= 2) {
+    const from = new Map([...end].map(([one, offset]) => [one, Math.max(earliest.get(one) ?? 0, offset - window)]))
+    const whole = [...from].every(([one, offset]) => offset === (earliest.get(one) ?? 0))
+    const found: Stored[] = []
+    for await (const fetched of readToEnd(reader, from)) {
+      for (const { partition, records } of fetched) {
+        for (const record of records) {
+          const stored = asStored(record, partition, partitions)
+          if (stored?.subject === subject && stored.namespace === source.namespace) found.push(stored)
+        }
+      }
+    }
+    if (found.length >= limit || whole) return (partitions === 1 ? found : inOrder(found)).slice(-limit)
+  }
+}
+
+/** Kafka counts nothing by key: this reads the topic once, and from then on what is new. */
+function logState(reader: Reader): () => Promise<LogState> {
+  const entries = new Map<string, LogState['entries'][number]>()
+  const next = new Map<number, number>()
+  let [messages, bytes, firstSeq, lastSeq] = [0, 0, 0, 0]
+  let last: Promise<unknown> = Promise.resolve()
+  const count = async (): Promise<LogState> => {
+    const partitions = await reader.partitions()
+    if (next.size === 0) for (const [partition, offset] of await reader.offsets('earliest')) next.set(partition, offset)
+    for await (const fetched of readToEnd(reader, next)) {
+      for (const { partition, records } of fetched) {
+        for (const record of records) {
+          const names = namesOf(record)
+          if (names === null || record.value === null) continue
+          const seq = seqOf(partition, record.offset, partitions)
+          firstSeq = firstSeq === 0 ? seq : Math.min(firstSeq, seq)
+          lastSeq = Math.max(lastSeq, seq)
+          messages++
+          bytes += bytesOf(record.value).length
+          const key = `${names.namespace}/${names.eventSource}/${names.entry}`
+          const published = (entries.get(key)?.published ?? 0) + 1
+          entries.set(key, { ...names, published, lastMs: record.timestamp })
+        }
+      }
+    }
+    return { firstSeq, lastSeq, messages, bytes, entries: [...entries.values()] }
+  }
+  return () => {
+    const counting = last.then(count)
+    last = counting.catch(() => {})
+    return counting
+  }
+}

@@ -1,0 +1,201 @@
+/**
+ * The requests of a producer, each repeated while the answer says that waiting helps. Facts: https://kafka.apache.org/protocol, KIP-98,
+ * KIP-360. The library's own producer takes a new epoch by itself after it was fenced, which would undo the fence.
+ */
+import type { Connection } from '@platformatic/kafka'
+import type { KafkaClient } from '../../clients/kafka.ts'
+import { brokerCode, innermost } from '../../clients/kafka-errors.ts'
+import { backoffMs } from '../../core/backoff.ts'
+import type { Clock } from '../../core/clock.ts'
+import { fail } from '../../core/errors.ts'
+import type { Message } from './message.ts'
+
+export interface Identity {
+  producerId: bigint
+  producerEpoch: number
+  transactionalId?: string
+}
+
+/** Next sequence numbers of one identity, by `<topic>:<partition>`. */
+export type Sequences = Map<string, number>
+
+export interface Producer {
+  /**
+   * Takes the next epoch of a transactional id, when what it left open has been ended on all partitions; without one, a new identity.
+   * @throws BUS_UNAVAILABLE
+   */
+  init(transactionalId?: string): Promise<Identity>
+  /** Adds partitions to the transaction, and begins it. @throws FENCED, OUTCOME_UNKNOWN */
+  add(identity: Identity & { transactionalId: string }, messages: Message[]): Promise<void>
+  /** @returns the offset of each message. @throws FENCED, OUTCOME_UNKNOWN */
+  produce(identity: Identity, messages: Message[], sequences: Sequences): Promise<number[]>
+  /** Commits. @throws FENCED when it certainly did not; OUTCOME_UNKNOWN */
+  commit(identity: Identity & { transactionalId: string }): Promise<void>
+}
+
+/** What a dead or paused replica has open is aborted after this, and holds up readers of what is committed until then. */
+export const TRANSACTION_TIMEOUT_MS = 10_000
+/** Requests are repeated for so long. */
+const PATIENCE_MS = 8_000
+const PAUSE = { firstMs: 4, maxMs: 200, jitter: 0.5 }
+/** Of the records in one request; a topic's default limit is 1,048,588 with all that belongs to the batch. */
+const BATCH_BYTES = 900_000
+const RECORD_OVERHEAD = 200
+const ALL = -1
+const TRANSACTION = 1
+
+const CONCURRENT_TRANSACTIONS = 51
+/** The coordinator has moved or is loading. */
+const COORDINATOR = new Set([14, 15, 16])
+/** The partition's leader has moved, or too few replicas are in sync; nothing is lost by asking again with the same sequence. */
+const LEADER = new Set([3, 5, 6, 7, 8, 9, 13, 19, 20, 56])
+/** A newer epoch rules: INVALID_PRODUCER_EPOCH, PRODUCER_FENCED. */
+const FENCED = new Set([47, 90])
+
+/** @param refresh asks for the topics' leaders anew */
+export async function createProducer(
+  client: KafkaClient,
+  leaderOf: (topic: string, partition: number) => number,
+  refresh: () => Promise<void>,
+  clock: Clock,
+): Promise<Producer> {
+  const kafka = await import('@platformatic/kafka')
+  const coordinators = new Map<string, number>()
+
+  const coordinatorOf = async (id: string): Promise<Connection> => {
+    let node = coordinators.get(id)
+    if (node === undefined) {
+      const [found] = await client.admin.findCoordinator({ keyType: TRANSACTION, keys: [id] })
+      node = found!.nodeId
+      coordinators.set(id, node)
+    }
+    return await client.writingTo(node)
+  }
+
+  /**
+   * @param ask what is asked again while that may help
+   * @throws FENCED; OUTCOME_UNKNOWN, also when an attempt before may have worked that a newer epoch hides
+   */
+  const repeated = async <T>(ask: () => Promise<T>, forget: () => void, mayWait: ReadonlySet<number>): Promise<T> => {
+    const deadline = clock.monotonic() + PATIENCE_MS
+    let lost = false
+    for (let attempt = 0; ; attempt++) {
+      try {
+        return await ask()
+      } catch (error) {
+        const code = brokerCode(error)
+        if (code !== null && FENCED.has(code)) {
+          if (!lost) throw fail('FENCED', `a newer epoch of the producer rules: ${innermost(error)}`)
+          throw fail('OUTCOME_UNKNOWN', 'the answer was lost, and a newer epoch of the producer rules since')
+        }
+        if (code === null) lost = true
+        const waits = code === null || code === CONCURRENT_TRANSACTIONS || mayWait.has(code)
+        if (!waits || clock.monotonic() > deadline) throw fail('OUTCOME_UNKNOWN', innermost(error), {}, { cause: error })
+        if (code !== CONCURRENT_TRANSACTIONS) {
+          forget()
+          await refresh().catch(() => {})
+        }
+        await clock.sleep(backoffMs(attempt, PAUSE))
+      }
+    }
+  }
+  const atCoordinator = <T>(id: string, ask: (connection: Connection) => Promise<T>) =>
+    repeated(
+      async () => await ask(await coordinatorOf(id)),
+      () => coordinators.delete(id),
+      COORDINATOR,
+    )
+
+  const produceBatch = async (identity: Identity, messages: Message[], sequences: Sequences): Promise<number> => {
+    const { topic, partition } = messages[0]!
+    const key = `${topic}:${partition}`
+    const firstSequence = sequences.get(key) ?? 0
+    const records = messages.map((one) => ({ ...one, value: one.value as Buffer }))
+    const options = { ...identity, sequences: new kafka.NumericMap([[key, firstSequence]]) }
+    const answer = await repeated(
+      async () => {
+        const connection = await client.writingTo(leaderOf(topic, partition))
+        return await kafka.produceV9.api.async(connection, ALL, PATIENCE_MS, records, options)
+      },
+      () => {},
+      LEADER,
+    )
+    // Sequence numbers begin anew after 2^31 - 1 (KIP-98).
+    sequences.set(key, (firstSequence + messages.length) % 2 ** 31)
+    // Only who asks for no acknowledgement gets a boolean.
+    if (typeof answer === 'boolean') throw fail('BUG', 'the broker acknowledged nothing')
+    return Number(answer.responses[0]!.partitionResponses[0]!.baseOffset)
+  }
+
+  return {
+    async init(transactionalId) {
+      const { initProducerIdV4 } = kafka
+      const ask = (connection: Connection) =>
+        initProducerIdV4.api.async(connection, transactionalId ?? null, TRANSACTION_TIMEOUT_MS, -1n, -1)
+      try {
+        const { producerId, producerEpoch } =
+          transactionalId === undefined
+            ? await repeated(
+                async () => await ask(await client.writingTo(client.anyNode())),
+                () => {},
+                COORDINATOR,
+              )
+            : await atCoordinator(transactionalId, ask)
+        return { producerId, producerEpoch, ...(transactionalId === undefined ? {} : { transactionalId }) }
+      } catch (error) {
+        throw fail('BUS_UNAVAILABLE', `no producer id: ${innermost(error)}`, {}, { cause: error })
+      }
+    },
+    async add({ transactionalId, producerId, producerEpoch }, messages) {
+      const topics = [...Map.groupBy(messages, ({ topic }) => topic)].map(([name, of]) => ({
+        name,
+        partitions: [...new Set(of.map(({ partition }) => partition))],
+      }))
+      const transaction = { transactionalId, producerId, producerEpoch, verifyOnly: false, topics }
+      await atCoordinator(transactionalId, (connection) =>
+        kafka.addPartitionsToTxnV3.api.async(connection, [transaction]),
+      )
+    },
+    async produce(identity, messages, sequences) {
+      const offsets = new Array<number>(messages.length)
+      const byPartition = Map.groupBy(messages.keys(), (i) => `${messages[i]!.topic}:${messages[i]!.partition}`)
+      await Promise.all(
+        [...byPartition.values()].map(async (indexes) => {
+          for (const part of parted(indexes, (i) => sizeOf(messages[i]!))) {
+            const of = part.map((i) => messages[i]!)
+            const first = await produceBatch(identity, of, sequences)
+            part.forEach((i, at) => {
+              offsets[i] = first + at
+            })
+          }
+        }),
+      )
+      return offsets
+    },
+    async commit({ transactionalId, producerId, producerEpoch }) {
+      await atCoordinator(transactionalId, (connection) =>
+        kafka.endTxnV3.api.async(connection, transactionalId, producerId, producerEpoch, true),
+      )
+    },
+  }
+}
+
+const sizeOf = ({ key, value, headers }: Message): number =>
+  key.length + (value?.length ?? 0) + RECORD_OVERHEAD + [...headers].reduce((sum, [k, v]) => sum + k.length + v.length, 0)
+
+/** Parts of at most {@link BATCH_BYTES}; what is larger stands alone. */
+function* parted(indexes: number[], size: (index: number) => number): Generator<number[]> {
+  let part: number[] = []
+  let bytes = 0
+  for (const index of indexes) {
+    const more = size(index)
+    if (part.length > 0 && bytes + more > BATCH_BYTES) {
+      yield part
+      part = []
+      bytes = 0
+    }
+    part.push(index)
+    bytes += more
+  }
+  if (part.length > 0) yield part
+}

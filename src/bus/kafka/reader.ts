@@ -1,0 +1,84 @@
+/** Reads one topic from wherever its leaders are. */
+import type { KafkaClient, KafkaTopic } from '../../clients/kafka.ts'
+import { innermost } from '../../clients/kafka-errors.ts'
+import { type Fetch, type Fetched, fetcher, OFFSET_OUT_OF_RANGE } from '../../clients/kafka-fetch.ts'
+import { backoffMs } from '../../core/backoff.ts'
+import type { Clock } from '../../core/clock.ts'
+import { fail } from '../../core/errors.ts'
+
+export interface Reader {
+  partitions(): Promise<number>
+  /** By partition. @throws BUS_UNAVAILABLE */
+  offsets(at: 'earliest' | 'stored'): Promise<Map<number, number>>
+  /** What is committed from these offsets on, which it moves. @throws BUS_UNAVAILABLE */
+  next(from: Map<number, number>, maxWaitMs: number): Promise<Fetched[]>
+}
+
+const PATIENCE_MS = 10_000
+const PAUSE = { firstMs: 20, maxMs: 500 }
+const MAX_BYTES = 16 << 20
+
+export function createReader(client: KafkaClient, name: string, clock: Clock, signal: AbortSignal): Reader {
+  let known: { topic: KafkaTopic; fetch: Fetch } | null = null
+  const found = async () => {
+    if (known === null) {
+      const topic = await client.topic(name)
+      known = { topic, fetch: await fetcher(client, name, topic) }
+    }
+    return known
+  }
+  /** Looks for the leaders anew as long as a try fails. */
+  const patiently = async <T>(work: () => Promise<T>): Promise<T> => {
+    const deadline = clock.monotonic() + PATIENCE_MS
+    for (let attempt = 0; ; attempt++) {
+      try {
+        return await work()
+      } catch (error) {
+        known = null
+        if (signal.aborted || clock.monotonic() > deadline) {
+          throw fail('BUS_UNAVAILABLE', `topic ${name}: ${innermost(error)}`, {}, { cause: error })
+        }
+        await clock.sleep(backoffMs(attempt, PAUSE))
+      }
+    }
+  }
+  const offsets = (at: 'earliest' | 'stored') =>
+    patiently(async () => {
+      const { topic } = await found()
+      const of = await client.offsets(name, [...topic.leaders.keys()], at)
+      return new Map(Object.entries(of).map(([partition, offset]) => [Number(partition), offset]))
+    })
+  return {
+    partitions: () => patiently(async () => (await found()).topic.leaders.length),
+    offsets,
+    async next(from, maxWaitMs) {
+      const fetched = await patiently(async () => {
+        const { topic, fetch } = await found()
+        const limits = { minBytes: 1, maxWaitMs, maxBytes: MAX_BYTES, partitionMaxBytes: MAX_BYTES, readCommitted: true }
+        const byLeader = Map.groupBy(from, ([partition]) => topic.leaders[partition]!)
+        const all = await Promise.all([...byLeader].map(([node, of]) => fetch(node, new Map(of), limits)))
+        const failed = all.flat().find(({ error }) => error !== 0 && error !== OFFSET_OUT_OF_RANGE)
+        if (failed !== undefined) throw new Error(`partition ${failed.partition}: the broker says error ${failed.error}`)
+        return all.flat()
+      })
+      for (const one of fetched) if (one.error === 0) from.set(one.partition, one.next)
+      if (fetched.some(({ error }) => error === OFFSET_OUT_OF_RANGE)) {
+        // Retention was faster.
+        const earliest = await offsets('earliest')
+        for (const [partition, offset] of from) from.set(partition, Math.max(offset, earliest.get(partition) ?? 0))
+      }
+      return fetched
+    },
+  }
+}
+
+/** Everything up to what is stored now, as soon as what is open now has ended. @throws BUS_UNAVAILABLE */
+export async function* readToEnd(reader: Reader, from: Map<number, number>): AsyncGenerator<Fetched[]> {
+  const end = await reader.offsets('stored')
+  const missing = () => new Map([...from].filter(([partition, offset]) => offset < (end.get(partition) ?? 0)))
+  for (let left = missing(); left.size > 0; left = missing()) {
+    const fetched = await reader.next(left, 100)
+    for (const [partition, offset] of left) from.set(partition, offset)
+    yield fetched
+  }
+}

@@ -1,0 +1,70 @@
+/** A Kafka bus as an EventBus object or a Pod's environment describes it. It has no lock of its own: who opens it brings one. */
+import type { Bus } from '../bus/bus.ts'
+import type { Clock } from '../core/clock.ts'
+import type { Logger } from '../core/log.ts'
+import type { SecretKeySelector } from '../source.ts'
+import { type TlsSpec, tlsMaterial } from '../sources/shared/tls.ts'
+import type { SecretStore } from './secrets.ts'
+
+/** `spec.kafka` of an EventBus, as its schema has checked it. `version` and `consumerGroup` say nothing to who only writes. */
+export interface KafkaSpec {
+  url: string
+  /** Default: `<namespace>-<eventbus>`. */
+  topic?: string
+  partitioner?: string
+  tls?: Partial<TlsSpec>
+  sasl?: { mechanism?: string; userSecret?: SecretKeySelector; passwordSecret?: SecretKeySelector }
+}
+
+export interface OpenKafkaOptions {
+  /** The EventBus's. */
+  namespace: string
+  name: string
+  spec: KafkaSpec
+  secrets: SecretStore
+  /** Names this process in the brokers' logs. */
+  session: string
+  clock: Clock
+  log: Logger
+}
+
+/** Connects in the background, for ever. */
+export async function openKafkaBus({
+  namespace,
+  name,
+  spec: { url, topic, partitioner, tls, sasl },
+  secrets,
+  session,
+  clock,
+  log,
+}: OpenKafkaOptions): Promise<Bus> {
+  const [{ connectKafka }, { openKafka }, { partitionerOf }] = await Promise.all([
+    import('../clients/kafka.ts'),
+    import('../bus/kafka/bus.ts'),
+    import('../bus/kafka/partitioner.ts'),
+  ])
+  const secret = (selector: SecretKeySelector) => secrets.secret(namespace, selector)
+  return openKafka({
+    async connect() {
+      const login =
+        sasl?.userSecret === undefined || sasl.passwordSecret === undefined
+          ? undefined
+          : {
+              mechanism: (sasl.mechanism || 'PLAIN') as 'PLAIN' | 'SCRAM-SHA-256' | 'SCRAM-SHA-512',
+              username: await secret(sasl.userSecret),
+              password: await secret(sasl.passwordSecret),
+            }
+      return await connectKafka({
+        brokers: url.split(',').map((broker) => broker.trim()),
+        clientId: `vedette-${session}`,
+        tls: tls === undefined ? undefined : await tlsMaterial({ secret }, tls as TlsSpec),
+        sasl: login,
+      })
+    },
+    topic: topic || `${namespace}-${name}`,
+    partitioner: partitionerOf(partitioner),
+    transport: tls === undefined ? 'plain' : tls.insecureSkipVerify === true ? 'encrypted' : 'verified',
+    clock,
+    log,
+  })
+}
