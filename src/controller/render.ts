@@ -5,7 +5,7 @@ import type { Loaded } from '../manifest/load.ts'
 import type { EventBus, EventSource } from '../manifest/manifest.ts'
 import { types } from '../sources/index.ts'
 import { secretKeys, secretNames } from './eventBus/credentials.ts'
-import { type PlannedBus, planBus, whyUnusable } from './eventBus.ts'
+import { type PlannedBus, planBus } from './eventBus.ts'
 import { eventSourceObjects } from './eventSource.ts'
 import { sensorObjects } from './sensor.ts'
 import type { Settings } from './settings.ts'
@@ -21,8 +21,6 @@ export function render({ manifest, diagnostics }: Loaded, settings: Settings): R
   const buses = new Map(manifest.eventBuses.map((bus) => [key(bus), renderBus(bus, settings, rendered)]))
   for (const source of manifest.eventSources) {
     const bus = busOf('EventSource', source, buses, settings, rendered).ours
-    const unusable = bus && whyUnusable(bus)
-    if (unusable !== null) rendered.notes.push(`EventSource ${source.name}: ${unusable}: nothing would be applied`)
     const missing = missingTypes(source)
     if (missing.length > 0) {
       rendered.notes.push(

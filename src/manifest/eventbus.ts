@@ -88,6 +88,8 @@ export const eventBusFields = z.object({
 })
 type Spec = z.infer<typeof eventBusFields>
 
+const KAFKA_MECHANISMS = ['PLAIN', 'SCRAM-SHA-256', 'SCRAM-SHA-512']
+
 /** Null when it cannot be told what kind of bus it is; that has been noted. */
 export function readEventBus(root: MapNode, notes: Notes): EventBus | null {
   const { name, namespace, labels } = readHead(root, 'EventBus', ['spec', 'status'], notes)
@@ -127,6 +129,14 @@ function checkSpec(spec: Spec, notes: Notes): void {
     if (!kafka.url) error(['kafka', 'url'], '"spec.kafka.url" is missing', 'write the brokers, e.g. kafka:9092')
     if (kafka.partitioner && !['hash', 'roundrobin', 'manual', 'random'].includes(kafka.partitioner)) {
       warn(['kafka', 'partitioner'], `${quote(kafka.partitioner)} acts as random`, 'write hash, roundrobin or manual')
+    }
+    const { mechanism, userSecret, passwordSecret } = kafka.sasl ?? {}
+    if (mechanism && !KAFKA_MECHANISMS.includes(mechanism)) {
+      const message = `${quote(mechanism)} is not served, so no event reaches this bus`
+      warn(['kafka', 'sasl', 'mechanism'], message, `write ${KAFKA_MECHANISMS.join(', ')}`)
+    }
+    if (kafka.sasl !== undefined && (userSecret === undefined || passwordSecret === undefined)) {
+      warn(['kafka', 'sasl'], 'it needs userSecret and passwordSecret', 'name the Secrets and their keys')
     }
   }
   if (jetstreamExotic !== undefined && !jetstreamExotic.url) {

@@ -1,6 +1,7 @@
 /** A Kafka bus as an EventBus object or a Pod's environment describes it. It has no lock of its own: who opens it brings one. */
 import type { Bus } from '../bus/bus.ts'
 import type { Clock } from '../core/clock.ts'
+import { fail } from '../core/errors.ts'
 import type { Logger } from '../core/log.ts'
 import type { SecretKeySelector } from '../source.ts'
 import { type TlsSpec, tlsMaterial } from '../sources/shared/tls.ts'
@@ -28,7 +29,9 @@ export interface OpenKafkaOptions {
   log: Logger
 }
 
-/** Connects in the background, for ever. */
+const MECHANISMS = ['PLAIN', 'SCRAM-SHA-256', 'SCRAM-SHA-512'] as const
+
+/** Connects in the background, for ever. @throws SPEC_INVALID for a login that it cannot make */
 export async function openKafkaBus({
   namespace,
   name,
@@ -43,16 +46,27 @@ export async function openKafkaBus({
     import('../bus/kafka/bus.ts'),
     import('../bus/kafka/partitioner.ts'),
   ])
+  if (sasl !== undefined && (sasl.userSecret === undefined || sasl.passwordSecret === undefined)) {
+    throw fail('SPEC_INVALID', `EventBus ${name}: spec.kafka.sasl needs userSecret and passwordSecret`)
+  }
+  const mechanism = MECHANISMS.find((one) => one === (sasl?.mechanism || 'PLAIN'))
+  if (mechanism === undefined) {
+    const remedy = `write ${MECHANISMS.join(', ')}`
+    throw fail(
+      'SPEC_INVALID',
+      `EventBus ${name}: spec.kafka.sasl.mechanism ${sasl?.mechanism} is not served: ${remedy}`,
+    )
+  }
   const secret = (selector: SecretKeySelector) => secrets.secret(namespace, selector)
   return openKafka({
     async connect() {
       const login =
-        sasl?.userSecret === undefined || sasl.passwordSecret === undefined
+        sasl === undefined
           ? undefined
           : {
-              mechanism: (sasl.mechanism || 'PLAIN') as 'PLAIN' | 'SCRAM-SHA-256' | 'SCRAM-SHA-512',
-              username: await secret(sasl.userSecret),
-              password: await secret(sasl.passwordSecret),
+              mechanism,
+              username: await secret(sasl.userSecret!),
+              password: await secret(sasl.passwordSecret!),
             }
       return await connectKafka({
         brokers: url.split(',').map((broker) => broker.trim()),

@@ -26,12 +26,12 @@ export interface Row extends Partial<Verdict> {
   note?: string
 }
 
-const skip = without('nats-server', natsBinary('newest'))
+const withoutNats = without('nats-server', natsBinary('newest'))
 const full = process.env.VEDETTE_FULL === '1'
 const TIMEOUT_MS = 240_000
 
-/** Registers a test for each row. @param group the heading that the rows stand under */
-export function faultTable(group: string, scenarios: Scenario[]): void {
+/** Registers a test for each row. @param group the heading that the rows stand under. @param skip why not, when its servers are missing */
+export function faultTable(group: string, scenarios: Scenario[], skip = withoutNats): void {
   for (const { fault, replicas, run } of scenarios) {
     for (const count of full ? [...replicas].sort((a, b) => a - b) : replicas.slice(0, 1)) {
       test(`${fault}; ${count} replicas`, { skip, timeout: TIMEOUT_MS }, async (t) => {

@@ -14,7 +14,7 @@ import type { Partitioner } from './partitioner.ts'
 import { createProducer } from './producer.ts'
 import { createState, stateTopicOf } from './state.ts'
 import { ensureTopic } from './topics.ts'
-import { valueOf } from './values.ts'
+import { storedValue } from './values.ts'
 
 export interface KafkaBusOptions {
   /** Called until it works once. */
@@ -160,7 +160,7 @@ export function openKafka({ connect, topic, partitioner, transport, clock, log }
       yield* live().log.read({ ...options, signal })
     },
     state: async () => await live().log.state(),
-    loadSnapshot: async (source, entry) => valueOf(await live().state.read(), snapshotKey(source, entry)),
+    loadSnapshot: async (source, entry) => storedValue(await live().state.read(), snapshotKey(source, entry)),
     saveSnapshot: async (fence, entry, bytes) => await ours(fence).saveSnapshot(entry, bytes),
     kv: kafkaKv(live, clock),
     async close() {

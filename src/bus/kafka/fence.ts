@@ -3,12 +3,23 @@
  * the record of the term lies beside them.
  */
 import { fail, isVedetteError } from '../../core/errors.ts'
-import { type Append, type Advance, type Claim, type Fenced, isAppend, type Outcome, type SourceRef, sourceKey } from '../bus.ts'
+import {
+  type Advance,
+  type Append,
+  type Claim,
+  type Fenced,
+  isAppend,
+  type Outcome,
+  type SourceRef,
+  sourceKey,
+  subjectOf,
+} from '../bus.ts'
+import { idOf, type KafkaLog } from './log.ts'
 import { eventMessage, type Message, unstorable } from './message.ts'
 import type { Producer } from './producer.ts'
 import { type State, stateMessage } from './state.ts'
 import { beginTransactions, type Transactions } from './transaction.ts'
-import { isPart, valueMessages, valueOf } from './values.ts'
+import { isPart, storedValue, valueMessages } from './values.ts'
 
 export interface KafkaFence extends Fenced {
   readonly fencing: 'strict'
@@ -27,6 +38,7 @@ export interface FenceParts {
   /** Where an event goes. */
   place(source: SourceRef, entry: string): number
   seq(partition: number, offset: number): number
+  log: Pick<KafkaLog, 'recentIds'>
 }
 
 interface TermRecord {
@@ -53,14 +65,15 @@ export async function claimTerm(
   const term = before?.nonce === nonce && before.term > floor ? before.term : Math.max(before?.term ?? 0, floor) + 1
   const record: TermRecord = { term, holder, nonce }
   await transactions.write([stateMessage(state.topic, termKey(source), Buffer.from(JSON.stringify(record)))])
+  const ids = await parts.log.recentIds(source)
   const positions = new Map<string, unknown>()
   const prefix = positionPrefix(source)
   for (const key of kept.keys()) {
     if (!key.startsWith(prefix) || isPart(key)) continue
-    const value = valueOf(kept, key)
+    const value = storedValue(kept, key)
     if (value !== null) positions.set(key.slice(prefix.length), JSON.parse(value.toString()))
   }
-  return fenceOf(parts, source, term, positions, transactions)
+  return fenceOf(parts, source, { term, positions, ids }, transactions)
 }
 
 function recordOf(value: Buffer | undefined): TermRecord | null {
@@ -73,11 +86,28 @@ function recordOf(value: Buffer | undefined): TermRecord | null {
   }
 }
 
+/** What a term begins with. */
+interface Begun {
+  term: number
+  positions: ReadonlyMap<string, unknown>
+  /** Of events that are stored, oldest first: nobody else writes these entries, so who leads knows what is there. */
+  ids: Set<string>
+}
+
+const MOST_IDS = 50_000
+
+function remember(ids: Set<string>, fresh: ReadonlySet<string>): void {
+  for (const id of fresh) ids.add(id)
+  for (const id of ids) {
+    if (ids.size <= MOST_IDS) return
+    ids.delete(id)
+  }
+}
+
 function fenceOf(
   { topic, state, place, seq }: FenceParts,
   source: SourceRef,
-  term: number,
-  positions: ReadonlyMap<string, unknown>,
+  { term, positions, ids }: Begun,
   transactions: Transactions,
 ): KafkaFence {
   return {
@@ -88,11 +118,15 @@ function fenceOf(
     async append(batch) {
       const reached = new Map<string, unknown>()
       const events: Message[] = []
+      const fresh = new Set<string>()
       const outcomes = batch.map((member): Outcome | { event: Message } | null => {
         if (member.position !== undefined) reached.set(member.entry, member.position)
         if (!isAppend(member)) return null
         const refused = unstorable(member)
         if (refused !== null) return refused
+        const id = idOf(subjectOf(source, member.entry), member.id)
+        if (ids.has(id) || fresh.has(id)) return { outcome: 'duplicate' }
+        fresh.add(id)
         const event = eventMessage(source, member, { topic, partition: place(source, member.entry) }, term)
         events.push(event)
         return { event }
@@ -102,6 +136,7 @@ function fenceOf(
       )
       try {
         const offsets = await transactions.write([...events, ...moved])
+        remember(ids, fresh)
         const at = new Map(events.map((event, i) => [event, offsets[i]!]))
         return outcomes.map((one) => {
           if (one === null) return { outcome: 'stored', seq: 0 }

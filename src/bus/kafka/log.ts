@@ -12,6 +12,8 @@ export interface KafkaLog {
   read(options: ReadOptions & { signal: AbortSignal }): AsyncGenerator<Stored>
   /** @throws BUS_UNAVAILABLE */
   tail(source: SourceRef, entry: string, limit: number): Promise<Stored[]>
+  /** {@link idOf} of the source's events among the last records of each partition. @throws BUS_UNAVAILABLE */
+  recentIds(source: SourceRef): Promise<Set<string>>
   /** Counts what it has read so far, and reads on. @throws BUS_UNAVAILABLE */
   state(): Promise<LogState>
 }
@@ -19,12 +21,18 @@ export interface KafkaLog {
 const FOLLOW_WAIT_MS = 500
 /** Records that are looked at first for the last events of an entry, in each partition; then twice as many. */
 const TAIL_WINDOW = 1_000
+/** Records of each partition among which a new leader knows the ids. */
+const ID_WINDOW = 5_000
+
+/** Tells an event from the others of its EventSource. */
+export const idOf = (subject: string, id: string): string => `${subject}\0${id}`
 
 export function createLog(client: KafkaClient, topic: string, clock: Clock, closing: AbortSignal): KafkaLog {
   const reader = createReader(client, topic, clock, closing)
   return {
     read: (options) => readLog(reader, topic, options),
     tail: (source, entry, limit) => readTail(reader, source, entry, limit),
+    recentIds: (source) => readRecentIds(reader, source),
     state: logState(reader),
   }
 }
@@ -41,7 +49,10 @@ async function* readLog(
   const next = await reader.offsets('earliest')
   if (from > 1) {
     if (partitions > 1) {
-      throw fail('SPEC_INVALID', `topic ${topic} has ${partitions} partitions, so no one order to go on in: read it all`)
+      throw fail(
+        'SPEC_INVALID',
+        `topic ${topic} has ${partitions} partitions, so no one order to go on in: read it all`,
+      )
     }
     next.set(0, Math.max(next.get(0) ?? 0, from - 1))
   }
@@ -69,12 +80,7 @@ async function* readLog(
   }
 }
 
-async function readTail(
-  reader: Reader,
-  source: SourceRef,
-  entry: string,
-  limit: number,
-): Promise<Stored[]> {
+async function readTail(reader: Reader, source: SourceRef, entry: string, limit: number): Promise<Stored[]> {
   if (limit <= 0) return []
   const [partitions, earliest, end] = [
     await reader.partitions(),
@@ -83,7 +89,7 @@ async function readTail(
   ]
   const subject = subjectOf(source, entry)
   for (let window = TAIL_WINDOW; ; window *= 2) {
-    const from = new Map([...end].map(([one, offset]) => [one, Math.max(earliest.get(one) ?? 0, offset - window)]))
+    const from = lastOf(window, earliest, end)
     const whole = [...from].every(([one, offset]) => offset === (earliest.get(one) ?? 0))
     const found: Stored[] = []
     for await (const fetched of readToEnd(reader, from)) {
@@ -96,6 +102,30 @@ async function readTail(
     }
     if (found.length >= limit || whole) return (partitions === 1 ? found : inOrder(found)).slice(-limit)
   }
+}
+
+/** Where the last `window` offsets of each partition begin. */
+const lastOf = (window: number, earliest: ReadonlyMap<number, number>, end: ReadonlyMap<number, number>) =>
+  new Map([...end].map(([one, offset]) => [one, Math.max(earliest.get(one) ?? 0, offset - window)]))
+
+async function readRecentIds(reader: Reader, { namespace, name }: SourceRef): Promise<Set<string>> {
+  const [partitions, earliest, end] = [
+    await reader.partitions(),
+    await reader.offsets('earliest'),
+    await reader.offsets('stored'),
+  ]
+  const ids = new Set<string>()
+  for await (const fetched of readToEnd(reader, lastOf(ID_WINDOW, earliest, end))) {
+    for (const { partition, records } of fetched) {
+      for (const record of records) {
+        const stored = asStored(record, partition, partitions)
+        if (stored?.namespace === namespace && stored.subject.startsWith(`default.${name}.`)) {
+          ids.add(idOf(stored.subject, stored.id))
+        }
+      }
+    }
+  }
+  return ids
 }
 
 /** Kafka counts nothing by key: this reads the topic once, and from then on what is new. */

@@ -90,7 +90,8 @@ export async function createProducer(
         }
         if (code === null) lost = true
         const waits = code === null || code === CONCURRENT_TRANSACTIONS || mayWait.has(code)
-        if (!waits || clock.monotonic() > deadline) throw fail('OUTCOME_UNKNOWN', innermost(error), {}, { cause: error })
+        if (!waits || clock.monotonic() > deadline)
+          throw fail('OUTCOME_UNKNOWN', innermost(error), {}, { cause: error })
         if (code !== CONCURRENT_TRANSACTIONS) {
           forget()
           await refresh().catch(() => {})
@@ -181,7 +182,10 @@ export async function createProducer(
 }
 
 const sizeOf = ({ key, value, headers }: Message): number =>
-  key.length + (value?.length ?? 0) + RECORD_OVERHEAD + [...headers].reduce((sum, [k, v]) => sum + k.length + v.length, 0)
+  key.length +
+  (value?.length ?? 0) +
+  RECORD_OVERHEAD +
+  [...headers].reduce((sum, [k, v]) => sum + k.length + v.length, 0)
 
 /** Parts of at most {@link BATCH_BYTES}; what is larger stands alone. */
 function* parted(indexes: number[], size: (index: number) => number): Generator<number[]> {

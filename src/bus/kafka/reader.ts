@@ -54,11 +54,18 @@ export function createReader(client: KafkaClient, name: string, clock: Clock, si
     async next(from, maxWaitMs) {
       const fetched = await patiently(async () => {
         const { topic, fetch } = await found()
-        const limits = { minBytes: 1, maxWaitMs, maxBytes: MAX_BYTES, partitionMaxBytes: MAX_BYTES, readCommitted: true }
+        const limits = {
+          minBytes: 1,
+          maxWaitMs,
+          maxBytes: MAX_BYTES,
+          partitionMaxBytes: MAX_BYTES,
+          readCommitted: true,
+        }
         const byLeader = Map.groupBy(from, ([partition]) => topic.leaders[partition]!)
         const all = await Promise.all([...byLeader].map(([node, of]) => fetch(node, new Map(of), limits)))
         const failed = all.flat().find(({ error }) => error !== 0 && error !== OFFSET_OUT_OF_RANGE)
-        if (failed !== undefined) throw new Error(`partition ${failed.partition}: the broker says error ${failed.error}`)
+        if (failed !== undefined)
+          throw new Error(`partition ${failed.partition}: the broker says error ${failed.error}`)
         return all.flat()
       })
       for (const one of fetched) if (one.error === 0) from.set(one.partition, one.next)

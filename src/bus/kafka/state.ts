@@ -1,8 +1,9 @@
 /** The compacted topic beside the events: term records, positions, snapshots and small values, each the last of its key. */
+
+import type { KafkaClient } from '../../clients/kafka.ts'
 import type { Clock } from '../../core/clock.ts'
 import { bytesOf, headerOf, headersOf, type Message } from './message.ts'
 import { createReader, type Reader, readToEnd } from './reader.ts'
-import type { KafkaClient } from '../../clients/kafka.ts'
 
 export interface Kept {
   value: Buffer

@@ -13,7 +13,8 @@ export async function ensureTopic(client: KafkaClient, name: string, compacted: 
   try {
     topic = await client.topic(name)
   } catch (error) {
-    if (isRefusedLogin(error)) throw fail('BUS_UNAVAILABLE', 'authentication: the broker refuses the user or the password')
+    if (isRefusedLogin(error))
+      throw fail('BUS_UNAVAILABLE', 'authentication: the broker refuses the user or the password')
     if (!isUnknownTopic(error)) throw fail('BUS_UNAVAILABLE', innermost(error), {}, { cause: error })
     await makeTopic(client, name, compacted)
     topic = await client.topic(name)

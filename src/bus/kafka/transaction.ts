@@ -1,5 +1,5 @@
 /** A holder of a transactional id: what it writes is one transaction at a time, until somebody takes the next epoch. */
-import { type VedetteError, fail, isVedetteError } from '../../core/errors.ts'
+import { fail, isVedetteError, type VedetteError } from '../../core/errors.ts'
 import type { Message } from './message.ts'
 import type { Producer } from './producer.ts'
 

@@ -21,7 +21,7 @@ export function valueMessages(topic: string, key: string, bytes: Buffer): Messag
 }
 
 /** Null when there is none, or not all of it. */
-export function valueOf(kept: ReadonlyMap<string, Kept>, key: string): Buffer | null {
+export function storedValue(kept: ReadonlyMap<string, Kept>, key: string): Buffer | null {
   const value = kept.get(key)?.value
   if (value === undefined) return null
   if (value[0] === WHOLE) return value.subarray(1)

@@ -6,7 +6,6 @@ import type { Applier } from '../apply.ts'
 import type { BusConfig } from '../busConfig.ts'
 import { type Cluster, isOwnedBy } from '../cluster.ts'
 import { type Condition, condition } from '../conditions.ts'
-import { whyUnusable } from '../eventBus.ts'
 import { eventSourceObjects } from '../eventSource.ts'
 import { selectorOf } from '../objects.ts'
 import { missingTypes } from '../render.ts'
@@ -67,11 +66,7 @@ async function usableBus(
 ): Promise<{ bus: BusConfig; trouble?: never } | { bus?: never; trouble: Condition }> {
   const { planned, trouble } = await findBus(cluster, namespace, eventBusName)
   if (trouble !== undefined) return { trouble }
-  const bus = planned.ours!
-  const unusable = whyUnusable(bus)
-  if (unusable === null) return { bus }
-  const message = `${unusable}. What is deployed is left alone.`
-  return { trouble: condition('Deployed', 'False', 'EventBusNotSupported', message) }
+  return { bus: planned.ours! }
 }
 
 /** Upstream's words, then ours. */

@@ -1,0 +1,69 @@
+/** On a Kafka EventBus: replicas and the broker at fault, judged on the topic as a reader of what is committed sees it. */
+import { setTimeout as pause } from 'node:timers/promises'
+import { without } from '../servers/cache.ts'
+import { kafkaJars } from '../servers/kafka.ts'
+import { goesOn, judge, startKafkaWorld } from './kafka-world.ts'
+import { everyoneBack, killIfThere, nextLeader } from './rig.ts'
+import { faultTable } from './table.ts'
+
+faultTable(
+  'Kafka',
+  [
+    {
+      fault: 'kill -9 of the serving replica',
+      replicas: [3, 2],
+      async run(t, replicas, full) {
+        const world = await startKafkaWorld(t, replicas)
+        for (let i = 0; i < (full ? 6 : 2); i++) {
+          await everyoneBack(world.rig)
+          await pause(500 + Math.random() * 500)
+          const leader = await world.leader()
+          killIfThere(leader.pid)
+          await nextLeader(world.rig, 'clock', leader)
+        }
+        return await judge(world)
+      },
+    },
+    {
+      fault: 'SIGSTOP of the serving replica beyond the transaction time-out',
+      replicas: [2, 3],
+      async run(t, replicas, full) {
+        const world = await startKafkaWorld(t, replicas)
+        const old = await world.leader()
+        process.kill(old.pid, 'SIGSTOP')
+        const frozenMs = performance.now()
+        await nextLeader(world.rig, 'clock', old)
+        await goesOn(world)
+        // The time-out of a transaction is 10 s.
+        await pause((full ? 30_000 : 12_000) - (performance.now() - frozenMs))
+        killIfThere(old.pid, 'SIGCONT')
+        return await judge(world)
+      },
+    },
+    {
+      fault: 'kill -9 of the broker, which starts again',
+      replicas: [2, 3],
+      async run(t, replicas, full) {
+        const world = await startKafkaWorld(t, replicas)
+        for (let i = 0; i < (full ? 4 : 1); i++) {
+          await world.kafka.crash()
+          await goesOn(world)
+        }
+        return await judge(world)
+      },
+    },
+    {
+      fault: 'a broker that is told to end and starts again',
+      replicas: [2, 3],
+      async run(t, replicas, full) {
+        const world = await startKafkaWorld(t, replicas)
+        for (let i = 0; i < (full ? 4 : 1); i++) {
+          await world.kafka.restart()
+          await goesOn(world)
+        }
+        return await judge(world)
+      },
+    },
+  ],
+  without('Kafka', kafkaJars()),
+)
