@@ -1,0 +1,140 @@
+/** What the bus on Kafka promises besides the contract: readers, logins, topics. */
+import assert from 'node:assert/strict'
+import { randomBytes } from 'node:crypto'
+import { after, suite, test } from 'node:test'
+import type { Bus } from '../../src/bus/bus.ts'
+import { eventMessage } from '../../src/bus/kafka/message.ts'
+import { createProducer } from '../../src/bus/kafka/producer.ts'
+import { stateTopicOf } from '../../src/bus/kafka/state.ts'
+import { connectKafka, type KafkaClient } from '../../src/clients/kafka.ts'
+import { type FetchLimits, fetcher } from '../../src/clients/kafka-fetch.ts'
+import { systemClock } from '../../src/core/clock.ts'
+import { silentLogger } from '../../src/core/log.ts'
+import { type KafkaSpec, openKafkaBus } from '../../src/runtime/openKafka.ts'
+import { without } from '../servers/cache.ts'
+import { KAFKA_PASSWORD, KAFKA_USER, type KafkaServer, kafkaJars, startKafka } from '../servers/kafka.ts'
+import { event, kinds, numbered, readAll, rejectsWith, until } from './bus.ts'
+
+suite('the bus on Kafka', { skip: without('Kafka', kafkaJars()), timeout: 120_000 }, () => {
+  const ends: (() => Promise<unknown>)[] = []
+  let started: Promise<KafkaServer> | null = null
+  const kafka = () => {
+    started ??= startKafka()
+    return started
+  }
+  after(async () => {
+    await Promise.all(ends.map((end) => end()))
+    await (await started)?.close()
+  })
+  const newTopic = () => `t-${randomBytes(4).toString('hex')}`
+  const values: Record<string, string> = { user: KAFKA_USER, password: KAFKA_PASSWORD, wrong: 'wrong' }
+  const secrets = {
+    secret: async (_: string, { key }: { key: string }) => (key === 'ca' ? (await kafka()).ca : values[key]!),
+    configMap: async () => '',
+  }
+  const open = async (spec: Partial<KafkaSpec> & { topic: string }): Promise<Bus> => {
+    const bus = await openKafkaBus({
+      ...{ namespace: 'test', name: 'default', session: 'test', secrets, clock: systemClock, log: silentLogger },
+      spec: { url: (await kafka()).broker, ...spec },
+    })
+    ends.push(() => bus.close())
+    return bus
+  }
+  const ready = async (spec: Partial<KafkaSpec> & { topic: string }): Promise<Bus> => {
+    const bus = await open(spec)
+    await until('the topics are there', () => bus.status().connected, 60_000)
+    return bus
+  }
+  const client = async (): Promise<KafkaClient> => {
+    const made = await connectKafka({ brokers: [(await kafka()).broker], clientId: 'test' })
+    ends.push(() => made.close())
+    return made
+  }
+  const source = { namespace: 'test', name: 'orders' }
+  const claim = (holder: string) => ({ holder, nonce: randomBytes(8).toString('hex'), floor: 0 })
+
+  test('what a dead leader had open: a reader of everything sees it, one of what is committed never does', async () => {
+    const topic = newTopic()
+    const bus = await ready({ topic })
+    const fence = await bus.claim(source, claim('r-0'))
+    await bus.appendFenced(fence, [event('stored', { position: 1 })])
+    // The same as a leader does, up to where it dies.
+    const dead = await client()
+    const { leaders } = await dead.topic(topic)
+    const refresh = async () => {}
+    const producer = await createProducer(dead, (_, partition) => leaders[partition]!, refresh, systemClock)
+    const transactionalId = `${stateTopicOf(topic)}/test/orders`
+    const identity = { ...(await producer.init(transactionalId)), transactionalId }
+    const lost = eventMessage(source, event('open'), { topic, partition: 0 }, 2)
+    await producer.add(identity, [lost])
+    await producer.produce(identity, [lost], new Map())
+    const seenBy = async (readCommitted: boolean): Promise<string[]> => {
+      const fetch = await fetcher(dead, topic, await dead.topic(topic))
+      const limits: FetchLimits = {
+        ...{ minBytes: 1, maxWaitMs: 100, maxBytes: 1 << 20, partitionMaxBytes: 1 << 20 },
+        readCommitted,
+      }
+      const [found] = await fetch(leaders[0]!, new Map([[0, 0]]), limits)
+      return found!.records.map(({ value }) => JSON.parse(Buffer.from(value!).toString()).id)
+    }
+    assert.deepEqual(await seenBy(false), ['stored', 'open'])
+    assert.deepEqual(await seenBy(true), ['stored'])
+    const next = await bus.claim(source, claim('r-1'))
+    assert.equal(next.positions.get('e'), 1)
+    await rejectsWith(producer.commit(identity), 'FENCED')
+    await bus.appendFenced(next, [event('again', { position: 2 })])
+    assert.deepEqual(
+      (await readAll(bus, {})).map(({ id }) => id),
+      ['stored', 'again'],
+    )
+    assert.deepEqual(await seenBy(true), ['stored', 'again'])
+    assert.deepEqual(await seenBy(false), ['stored', 'open', 'again'])
+  })
+
+  test('an id that an origin repeats is known to the leader, also after a change of leader', async () => {
+    const bus = await ready({ topic: newTopic() })
+    const first = await bus.claim(source, claim('r-0'))
+    assert.deepEqual(kinds(await bus.appendFenced(first, [event('a'), event('a'), event('b')])), [
+      'stored',
+      'duplicate',
+      'stored',
+    ])
+    const other = event('a', { entry: 'other' })
+    const next = await bus.claim(source, claim('r-1'))
+    assert.deepEqual(kinds(await bus.appendFenced(next, [event('b', { position: 7 }), other])), ['duplicate', 'stored'])
+    assert.equal((await bus.claim(source, claim('r-2'))).positions.get('e'), 7)
+  })
+
+  test('several partitions: an entry stays on one by hash, all are read, and there is no order to go on in', async () => {
+    const topic = newTopic()
+    await (await client()).admin.createTopics({ topics: [topic], partitions: 3, replicas: 1 })
+    const bus = await ready({ topic, partitioner: 'hash' })
+    const outcomes = await bus.append(
+      source,
+      numbered('p', 30, (i) => ({ entry: `e${i % 10}` })),
+    )
+    const seqs = outcomes.map((one) => (one as { seq: number }).seq)
+    assert.equal(new Set(seqs).size, 30)
+    for (let i = 0; i < 10; i++) assert.equal(new Set([seqs[i]! % 3, seqs[i + 10]! % 3, seqs[i + 20]! % 3]).size, 1)
+    assert.ok(new Set(seqs.map((seq) => seq % 3)).size > 1)
+    assert.equal((await readAll(bus, {})).length, 30)
+    await rejectsWith(readAll(bus, { from: 5 }), 'SPEC_INVALID')
+  })
+
+  test('TLS and SCRAM; a wrong password is said, a login that cannot be made is refused', async () => {
+    const { secure: url } = await kafka()
+    const key = (name: string) => ({ name: 'kafka', key: name })
+    const sasl = { mechanism: 'SCRAM-SHA-512', userSecret: key('user'), passwordSecret: key('password') }
+    const tls = { caCertSecret: key('ca') }
+    const bus = await ready({ topic: newTopic(), url, tls, sasl })
+    assert.equal(bus.transport, 'verified')
+    assert.deepEqual(kinds(await bus.append(source, [event('a')])), ['stored'])
+    const refused = await open({ topic: newTopic(), url, tls, sasl: { ...sasl, passwordSecret: key('wrong') } })
+    await until('the password is refused', () => {
+      const status = refused.status()
+      return !status.connected && status.error.includes('authentication')
+    })
+    await rejectsWith(open({ topic: newTopic(), sasl: { ...sasl, mechanism: 'GSSAPI' } }), 'SPEC_INVALID')
+    await rejectsWith(open({ topic: newTopic(), sasl: { mechanism: 'PLAIN' } }), 'SPEC_INVALID')
+  })
+})
