@@ -19,7 +19,7 @@ export interface RunBus {
   kill(): void
 }
 
-/** @throws what the embedded bus says of its store: STORE_CORRUPT, STORE_TOO_NEW, DATA_DIR_IN_USE… */
+/** @throws SPEC_INVALID for a Kafka bus that cannot be used; what the embedded bus says of its store: STORE_CORRUPT, STORE_TOO_NEW, DATA_DIR_IN_USE… */
 export async function startRunBus({
   object,
   dir,
@@ -49,7 +49,10 @@ export async function startRunBus({
   const store = { socket: busProcess.socket, incarnation: busProcess.incarnation }
   const embedded: BusAddress = { kind: 'embedded', ...store }
   const address: BusAddress = object === null ? embedded : { kind: 'kafka', object, ...store }
-  const { bus } = await openBus(address, options)
+  const { bus } = await openBus(address, options).catch(async (error: unknown) => {
+    await busProcess.stop()
+    throw error
+  })
   const { bus: watched } = object === null ? { bus } : await openBus(embedded, options)
   busProcess.watch(() => watched.kv.get('ping'))
   if (object !== null) announceTransport(bus, log)

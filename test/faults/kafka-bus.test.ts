@@ -2,9 +2,10 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { without } from '../servers/cache.ts'
 import { kafkaJars } from '../servers/kafka.ts'
-import { goesOn, judge, startKafkaWorld } from './kafka-world.ts'
+import { goesOn, judge, type KafkaWorld, startKafkaWorld } from './kafka-world.ts'
 import { everyoneBack, killIfThere, nextLeader } from './rig.ts'
 import { faultTable } from './table.ts'
+import type { Verdict } from './world.ts'
 
 faultTable(
   'Kafka',
@@ -46,19 +47,7 @@ faultTable(
       async run(t, replicas, full) {
         const world = await startKafkaWorld(t, replicas)
         for (let i = 0; i < (full ? 4 : 1); i++) {
-          await world.kafka.crash()
-          await goesOn(world)
-        }
-        return await judge(world)
-      },
-    },
-    {
-      fault: 'a broker that is told to end and starts again',
-      replicas: [2, 3],
-      async run(t, replicas, full) {
-        const world = await startKafkaWorld(t, replicas)
-        for (let i = 0; i < (full ? 4 : 1); i++) {
-          await world.kafka.restart()
+          await world.nodes[0]!.crash()
           await goesOn(world)
         }
         return await judge(world)
@@ -67,3 +56,41 @@ faultTable(
   ],
   without('Kafka', kafkaJars()),
 )
+
+// Three brokers take their time to start.
+if (process.env.VEDETTE_FULL === '1') {
+  faultTable(
+    'Kafka, three brokers',
+    [
+      {
+        fault: 'kill -9 of the broker that leads the topic, which starts again',
+        replicas: [2],
+        run: async (t, replicas) => await killed(await startKafkaWorld(t, replicas, 3), 'topic'),
+      },
+      {
+        fault: 'kill -9 of the broker that coordinates the transactions, which starts again',
+        replicas: [2],
+        run: async (t, replicas) => await killed(await startKafkaWorld(t, replicas, 3), 'coordinator'),
+      },
+      {
+        fault: 'all brokers are told to end and start again',
+        replicas: [2],
+        async run(t, replicas) {
+          const world = await startKafkaWorld(t, replicas, 3)
+          await Promise.all(world.nodes.map((node) => node.restart()))
+          return await judge(world)
+        },
+      },
+    ],
+    without('Kafka', kafkaJars()),
+  )
+}
+
+async function killed(world: KafkaWorld, what: 'topic' | 'coordinator'): Promise<Verdict> {
+  for (let i = 0; i < 2; i++) {
+    const node = world.nodes[(await world.nodeOf(what)) - 1]!
+    await Promise.all([node.crash(), goesOn(world)])
+    await goesOn(world)
+  }
+  return await judge(world)
+}

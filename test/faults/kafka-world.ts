@@ -3,11 +3,12 @@ import assert from 'node:assert/strict'
 import type { TestContext } from 'node:test'
 import { openKafka } from '../../src/bus/kafka/bus.ts'
 import { partitionerOf } from '../../src/bus/kafka/partitioner.ts'
+import { stateTopicOf } from '../../src/bus/kafka/state.ts'
 import { connectKafka } from '../../src/clients/kafka.ts'
 import { systemClock } from '../../src/core/clock.ts'
 import { silentLogger } from '../../src/core/log.ts'
 import { readAll } from '../contract/bus.ts'
-import { type KafkaServer, startKafka } from '../servers/kafka.ts'
+import { type KafkaServer, startKafkaCluster } from '../servers/kafka.ts'
 import { orders, ordersUrl } from './orders.ts'
 import { dataOf, everyoneBack, type Leader, nextLeader, type Rig, startRig, waitFor } from './rig.ts'
 import { type Crowd, startCrowd } from './senders.ts'
@@ -23,7 +24,10 @@ const beats: Ticking[] = Array.from({ length: 8 }, (_, i) => ({
 const TOPIC = 'default-default'
 
 export interface KafkaWorld {
-  readonly kafka: KafkaServer
+  /** Node `i` has the id `i + 1`. */
+  readonly nodes: KafkaServer[]
+  /** The id of the node that leads the topic, or coordinates the transactions of the calendar. */
+  nodeOf(what: 'topic' | 'coordinator'): Promise<number>
   readonly rig: Rig
   readonly crowd: Crowd
   leader(): Promise<Leader>
@@ -31,20 +35,23 @@ export interface KafkaWorld {
   beganMs: number
 }
 
-export async function startKafkaWorld(t: TestContext, replicas: number): Promise<KafkaWorld> {
+export async function startKafkaWorld(t: TestContext, replicas: number, brokers = 1): Promise<KafkaWorld> {
   const ends: (() => unknown)[] = []
   t.after(async () => {
     for (const end of ends.reverse()) await end()
   })
-  const kafka = await startKafka()
-  ends.push(() => kafka.close())
+  const nodes = await startKafkaCluster(brokers)
+  ends.push(() => Promise.all(nodes.map((node) => node.close())))
+  const url = nodes.map(({ broker }) => broker).join(',')
+  const client = await connectKafka({ brokers: url.split(','), clientId: 'test' })
+  ends.push(() => client.close())
   const bus = `apiVersion: argoproj.io/v1alpha1
 kind: EventBus
 metadata:
   name: default
 spec:
   kafka:
-    url: ${kafka.broker}
+    url: ${url}
 `
   const rig = await startRig((ports) => [bus, clockOf(replicas, beats), orders(replicas)(ports)].join('---\n'))
   ends.push(() => rig.close())
@@ -54,7 +61,18 @@ spec:
   await nextLeader(rig, 'clock', null)
   await everyoneBack(rig)
   const crowd = startCrowd(t, ordersUrl(rig), { senders: 5, pauseMs: 50, attemptTimeoutMs: 30_000 })
-  const world: KafkaWorld = { kafka, rig, crowd, beganMs: 0, leader: () => nextLeader(rig, 'clock', null, 30_000) }
+  const world: KafkaWorld = {
+    nodes,
+    rig,
+    crowd,
+    beganMs: 0,
+    leader: () => nextLeader(rig, 'clock', null, 30_000),
+    async nodeOf(what) {
+      if (what === 'topic') return (await client.topic(TOPIC)).leaders[0]!
+      const keys = [`${stateTopicOf(TOPIC)}/default/clock`]
+      return (await client.admin.findCoordinator({ keyType: 1, keys }))[0]!.nodeId
+    },
+  }
   // The first term has written before anything happens to it.
   await goesOn(world)
   world.beganMs = Date.now()
@@ -82,11 +100,11 @@ export async function goesOn({ rig, crowd }: KafkaWorld): Promise<void> {
  * webhook repeated may be there twice: this bus knows no ids.
  */
 export async function judge(world: KafkaWorld): Promise<Verdict> {
-  const { kafka, rig, crowd } = world
+  const { nodes, rig, crowd } = world
   await goesOn(world)
   await crowd.stop()
   assert.equal(await rig.stop(), 0, 'the run ends with 0')
-  const events = await readTopic(kafka.broker)
+  const events = await readTopic(nodes.map(({ broker }) => broker))
   const of = (name: string) => events.filter(({ subject }) => subject.startsWith(`default.${name}.`))
   const clock = of('clock')
   let ticks = 0
@@ -109,9 +127,9 @@ export async function judge(world: KafkaWorld): Promise<Verdict> {
   return { ticks, acknowledged: crowd.acknowledged.length, terms, longestPauseMs: longestPauseMs(clock) }
 }
 
-async function readTopic(broker: string): Promise<Logged[]> {
+async function readTopic(brokers: string[]): Promise<Logged[]> {
   const bus = openKafka({
-    connect: () => connectKafka({ brokers: [broker], clientId: 'judge' }),
+    connect: () => connectKafka({ brokers, clientId: 'judge' }),
     topic: TOPIC,
     partitioner: partitionerOf('random'),
     transport: 'plain',

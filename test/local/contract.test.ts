@@ -196,7 +196,7 @@ test('what cannot run says why, and ends with the right code', async (t) => {
     [at('empty.yaml', ''), 1, /./],
     [join(dir, 'missing.yaml'), 1, /missing\.yaml/],
     [at('two.yaml', good + bus('default', native) + bus('other', native)), 1, /EventBus other/],
-    [at('kafka.yaml', good + bus('default', '{ kafka: { url: "127.0.0.1:9092" } }')), 1, /not yet in this version/],
+    [at('kafka.yaml', good + bus('default', '{ kafka: { url: "127.0.0.1:9092", sasl: {} } }')), 1, /needs userSecret/],
   ] as const) {
     const ended = await cli('run', file, '--listen', '127.0.0.1:0', '--data', join(dir, 'data'))
     assert.equal(ended.code, code, ended.stderr)

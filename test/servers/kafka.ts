@@ -1,4 +1,4 @@
-/** Apache Kafka, one node (KRaft: broker and controller) on loopback. Its properties: https://kafka.apache.org/documentation/#brokerconfigs. */
+/** Apache Kafka, one node or several (KRaft: broker and controller each) on loopback. Its properties: https://kafka.apache.org/documentation/#brokerconfigs. */
 import { execFile, execFileSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -56,14 +56,38 @@ export const KAFKA_PASSWORD = 'alice-secret'
 
 /** Topics are not made by themselves: tests make their own. */
 export async function startKafka(): Promise<KafkaServer> {
+  return (await startKafkaCluster(1))[0]!
+}
+
+/** A cluster: topics have as many copies as it has nodes, of which most must be in sync. Node `i` has the id `i + 1`. */
+export async function startKafkaCluster(nodes: number): Promise<KafkaServer[]> {
   if (kafkaJars() === null) throw new Error('Kafka is not installed: npm run servers')
+  const ports = await freePorts(3 * nodes)
+  const places = Array.from({ length: nodes }, (_, i) => ({
+    id: i + 1,
+    ...{ port: ports[3 * i]!, securePort: ports[3 * i + 1]!, controller: ports[3 * i + 2]! },
+  }))
+  const voters = places.map(({ id, controller }) => `${id}@127.0.0.1:${controller}`).join(',')
+  return await Promise.all(places.map((place) => startNode({ ...place, voters, copies: nodes })))
+}
+
+interface Node {
+  id: number
+  port: number
+  securePort: number
+  controller: number
+  voters: string
+  copies: number
+}
+
+async function startNode(node: Node): Promise<KafkaServer> {
+  const { port, securePort } = node
   const dir = mkdtempSync(join(tmpdir(), 'vedette-kafka-'))
-  const [port, securePort, controller] = (await freePorts(3)) as [number, number, number]
   const { cert, key } = makeCertificate()
   writeFileSync(join(dir, 'server.pem'), `${key}${cert}`, { mode: 0o600 })
   writeFileSync(join(dir, 'log4j2.yaml'), LOGGING)
   const properties = join(dir, 'server.properties')
-  writeFileSync(properties, settings(dir, port, securePort, controller), { mode: 0o600 })
+  writeFileSync(properties, settings(dir, node), { mode: 0o600 })
   const java = (main: string, ...args: string[]) => [
     ...['-Xmx512m', '-Xms128m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1', '-Djava.awt.headless=true'],
     ...[`-Dlog4j2.configurationFile=${join(dir, 'log4j2.yaml')}`, '-cp', `${jars()}/*`, main, ...args],
@@ -102,20 +126,21 @@ export async function startKafka(): Promise<KafkaServer> {
   }
 }
 
-function settings(dir: string, port: number, securePort: number, controller: number): string {
+function settings(dir: string, { id, port, securePort, controller, voters, copies }: Node): string {
   const listeners = `PLAINTEXT://127.0.0.1:${port},SASL_SSL://localhost:${securePort}`
-  const one = [
+  const replicated = [
+    'default.replication.factor',
     'offsets.topic.replication.factor',
     'transaction.state.log.replication.factor',
-    'transaction.state.log.min.isr',
     'share.coordinator.state.topic.replication.factor',
-    'share.coordinator.state.topic.min.isr',
   ]
+  const inSync = ['min.insync.replicas', 'transaction.state.log.min.isr', 'share.coordinator.state.topic.min.isr']
+  const most = Math.floor(copies / 2) + 1
   const security = 'org.apache.kafka.common.security'
   const plain = `${security}.plain.PlainLoginModule required user_${KAFKA_USER}="${KAFKA_PASSWORD}";`
   return `process.roles=broker,controller
-node.id=1
-controller.quorum.voters=1@127.0.0.1:${controller}
+node.id=${id}
+controller.quorum.voters=${voters}
 listeners=${listeners},CONTROLLER://127.0.0.1:${controller}
 advertised.listeners=${listeners}
 listener.security.protocol.map=PLAINTEXT:PLAINTEXT,SASL_SSL:SASL_SSL,CONTROLLER:PLAINTEXT
@@ -124,7 +149,8 @@ controller.listener.names=CONTROLLER
 log.dirs=${join(dir, 'logs')}
 offsets.topic.num.partitions=2
 transaction.state.log.num.partitions=2
-${one.map((name) => `${name}=1`).join('\n')}
+${replicated.map((name) => `${name}=${copies}`).join('\n')}
+${inSync.map((name) => `${name}=${most}`).join('\n')}
 auto.create.topics.enable=false
 sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-256,SCRAM-SHA-512
 listener.name.sasl_ssl.plain.sasl.jaas.config=${plain}
