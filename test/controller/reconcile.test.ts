@@ -241,7 +241,7 @@ suite('the controller', { skip, timeout: 300_000 }, () => {
     await rig.apply(bus(ns, 'nats: { native: {} }'))
     await says(eventsources, ns, 'orders', 'Deployed', 'False', 'EventBusNotReady')
     await says(eventbus, ns, 'default', 'Deployed', 'False', 'NatsStreamingNotSupported')
-    await exists(deployments, ns, 'orders-eventsource')
+    assert.equal(await rig.get(deployments, ns, 'orders-eventsource'), null)
     await rig.admin.delete(eventbus, { namespace: ns, name: 'default' })
     const inUse = await says(eventbus, ns, 'default', 'Deployed', 'False', 'InUse')
     assert.match(inUse.message, /1 EventSources connected: orders/)
@@ -437,7 +437,7 @@ metadata: { name: s, namespace: ${ns} }
 spec: { dependencies: [], triggers: [] }
 `)
     await exists(deployments, ns, 's-sensor')
-    assert.equal(await rig.get(deployments, ns, 'orders-eventsource'), null)
+    await exists(deployments, ns, 'orders-eventsource')
     assert.equal((await rig.get(eventbus, ns, 'default'))!.status.config.kafka.topic, 'kafka-default')
   })
 
