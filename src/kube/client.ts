@@ -27,6 +27,10 @@ export interface Selection {
 export interface ListOptions extends Selection {
   /** Objects per page. */
   pageSize?: number
+  /** As they were at this resourceVersion, not as they are now. @throws KUBERNETES_GONE when that is no longer known */
+  at?: string
+  /** Only so many, from the first page. */
+  most?: number
   signal?: AbortSignal | undefined
 }
 
@@ -140,27 +144,37 @@ export function createKubeClient(configuration: KubeConfiguration, clock: Clock 
 async function listAll<T extends KubeObject>(
   transport: Transport,
   resource: Resource,
-  { namespace, labelSelector, fieldSelector, pageSize = PAGE, signal }: ListOptions,
+  {
+    namespace,
+    labelSelector,
+    fieldSelector,
+    pageSize = PAGE,
+    at,
+    most = Number.POSITIVE_INFINITY,
+    signal,
+  }: ListOptions,
 ): Promise<ListResult<T>> {
   const call = { verb: 'list', resource, ...(resource.namespaced ? { namespace } : {}) } as const
   const page = (limit: number | undefined, next: string): Promise<any> => {
-    const query: CallOptions['query'] = { labelSelector, fieldSelector, limit, continue: next }
+    const moment = at !== undefined && next === '' ? { resourceVersion: at, resourceVersionMatch: 'Exact' } : {}
+    const query: CallOptions['query'] = { labelSelector, fieldSelector, limit, continue: next, ...moment }
     return transport.call(call, { signal, timeoutMs: LIST_MS, query })
   }
   const all = async (limit: number | undefined): Promise<ListResult<T>> => {
     const items: T[] = []
     for (let next = ''; ; ) {
-      const { items: some, metadata } = await page(limit, next)
-      for (const item of some ?? []) items.push({ apiVersion: apiVersionOf(resource), kind: resource.kind, ...item })
+      const { items: some, metadata, kind: list } = await page(limit, next)
+      const kind = resource.kind || String(list ?? '').replace(/List$/, '')
+      for (const item of some ?? []) items.push({ apiVersion: apiVersionOf(resource), kind, ...item })
       next = metadata?.continue ?? ''
-      if (next === '') return { items, resourceVersion: metadata?.resourceVersion ?? '' }
+      if (next === '' || items.length >= most) return { items, resourceVersion: metadata?.resourceVersion ?? '' }
     }
   }
   try {
     return await all(pageSize)
   } catch (error) {
     // So many, or so slow, that the moment they are read from is no longer kept: then all in one answer.
-    if (isVedetteError(error, 'KUBERNETES_GONE')) return await all(undefined)
+    if (isVedetteError(error, 'KUBERNETES_GONE') && at === undefined) return await all(undefined)
     throw error
   }
 }

@@ -40,6 +40,7 @@ export interface Resource {
   group: string
   version: string
   plural: string
+  /** Empty where it is not known: lists say it. */
   kind: string
   namespaced: boolean
 }

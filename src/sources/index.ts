@@ -21,6 +21,7 @@ const registry: Record<string, () => Promise<{ default: SourceDefinition<any, an
   nsq: () => import('./nsq.ts'),
   pubSub: () => import('./pubSub.ts'),
   redis: () => import('./redis.ts'),
+  resource: () => import('./resource.ts'),
   slack: () => import('./slack.ts'),
   sns: () => import('./sns.ts'),
   sqs: () => import('./sqs.ts'),

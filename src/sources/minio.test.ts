@@ -7,9 +7,9 @@ import { without } from '../../test/servers/cache.ts'
 import { MINIO_PASSWORD, MINIO_USER, type MinioServer, minioBinary, startMinio } from '../../test/servers/minio.ts'
 import { freePorts } from '../../test/servers/process.ts'
 import { s3 } from '../../test/servers/s3.ts'
-import type { MinioPosition } from './minio/objects.ts'
 import { notificationPayload } from './minio/payload.ts'
 import { listing } from './minio/s3.ts'
+import type { MinioPosition } from './minio/serve.ts'
 import minio from './minio.ts'
 
 const skip = without('MinIO', minioBinary())

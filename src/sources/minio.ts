@@ -2,9 +2,9 @@
 import { z } from 'zod'
 import { defineSource } from '../source.ts'
 import { docs, examples } from './minio/docs.ts'
-import { type MinioPosition, MOST_CHANGES } from './minio/objects.ts'
-import { IN_FLIGHT, serveBucket, standBy } from './minio/serve.ts'
+import { IN_FLIGHT, type MinioPosition, serveBucket, standBy } from './minio/serve.ts'
 import { bucketOf, type MinioSpec, specSchema, validateSpec } from './minio/spec.ts'
+import { MOST_CHANGES } from './shared/remembered.ts'
 import { stoppable } from './shared/stopping.ts'
 
 export default defineSource<MinioSpec, MinioPosition>({

@@ -1,8 +1,8 @@
 /** The prose and the examples of the MinIO page. */
 import type { Example } from '../../source.ts'
-import { MOST_OBJECTS } from './objects.ts'
+import { MOST_REMEMBERED } from '../shared/remembered.ts'
 
-const objects = MOST_OBJECTS.toLocaleString('en')
+const objects = MOST_REMEMBERED.toLocaleString('en')
 
 export const docs = `
 The serving replica listens to the bucket (MinIO's \`ListenBucketNotification\`); the bucket's own notification settings are left alone. Only MinIO has this; S3 and others refuse it.

@@ -3,12 +3,15 @@ import { fail, isVedetteError } from '../../core/errors.ts'
 import { whenAborted } from '../../core/signals.ts'
 import type { Emit, PrepareContext, SourceContext } from '../../source.ts'
 import { ackWindow } from '../shared/ack-window.ts'
+import { MOST_REMEMBERED, type Remembered, type RememberedPosition, remember } from '../shared/remembered.ts'
 import { payloadOrSkip } from '../shared/skip.ts'
-import { type MinioPosition, MOST_OBJECTS, type Objects, type Remembered, remember } from './objects.ts'
 import { madeUpRecord, notificationPayload } from './payload.ts'
 import { type Bucket, type Listed, openBucket } from './s3.ts'
 import { bucketOf, type MinioSpec, wants } from './spec.ts'
 
+/** Milliseconds since the epoch: of each object its time of writing, and the latest of all that was told. */
+export type MinioPosition = RememberedPosition<number, number>
+type Known = Remembered<number, number>
 type Context = SourceContext<MinioSpec, MinioPosition>
 
 /** Events that are published side by side. */
@@ -49,11 +52,11 @@ export async function serveBucket(ctx: Context): Promise<void> {
     const heard = hear(await bucket.listen(signal), signal)
     ctx.condition(null)
     const work = async () => {
-      const known = await remember(ctx, ctx.clock)
+      const known: Known = await remember(ctx, ctx.clock)
       const latest = await catchUp(ctx, bucket, known, publish, signal)
       // What a snapshot holds counts as told.
       await window.settled()
-      await known.begin(latest.objects, latest.modifiedMs)
+      await known.begin(latest.objects, Math.max(latest.modifiedMs, known.mark ?? 0))
       for (;;) {
         const line = await heard.next()
         await tell(ctx, line, known, publish)
@@ -101,27 +104,27 @@ function hear(lines: AsyncIterable<string>, signal: AbortSignal) {
 async function catchUp(
   ctx: Context,
   bucket: Bucket,
-  known: Remembered,
+  known: Known,
   publish: (event: Emit<MinioPosition>) => Promise<void>,
   signal: AbortSignal,
-): Promise<{ objects: Objects | null; modifiedMs: number }> {
+): Promise<{ objects: Map<string, number> | null; modifiedMs: number }> {
   const { spec } = ctx
-  const before = known.objects
+  const { things: before, mark: sinceMs } = known
   const news: Listed[] = []
-  let listed: Objects | null = new Map()
+  let listed: Map<string, number> | null = new Map()
   let latestMs = 0
   await bucket.list(signal, (page) => {
     for (const one of page) {
       latestMs = Math.max(latestMs, one.modifiedMs)
       listed?.set(one.key, one.modifiedMs)
       const isNew =
-        before === null ? one.modifiedMs >= known.sinceMs - OVERLAP_MS : before.get(one.key) !== one.modifiedMs
-      if (isNew && !known.first) news.push(one)
+        before === null ? one.modifiedMs >= (sinceMs ?? 0) - OVERLAP_MS : before.get(one.key) !== one.modifiedMs
+      if (isNew && sinceMs !== null) news.push(one)
     }
-    if (listed !== null && listed.size > MOST_OBJECTS) listed = null
+    if (listed !== null && listed.size > MOST_REMEMBERED) listed = null
     return true
   })
-  if (!known.first && before === null && listed !== null) {
+  if (sinceMs !== null && before === null && listed !== null) {
     ctx.log.warn('the bucket as last seen is not known any more; what was removed since then is not reported')
   }
   const make = async (
@@ -137,11 +140,12 @@ async function catchUp(
     await publish({ data, id: idOf(name, key, modifiedMs), position })
   }
   const gone = before === null || listed === null ? [] : [...before].filter(([key]) => !listed!.has(key))
-  for (const [key, modifiedMs] of gone) await make(`${REMOVED}Delete`, key, modifiedMs, {}, known.change(key, null))
+  for (const [key, modifiedMs] of gone)
+    await make(`${REMOVED}Delete`, key, modifiedMs, {}, known.change(key, null, known.mark!))
   for (const one of news.sort((a, b) => a.modifiedMs - b.modifiedMs)) {
     // The tag of an object that came in parts says how many there were.
     const name = `${CREATED}${/-\d+$/.test(one.eTag) ? 'CompleteMultipartUpload' : 'Put'}`
-    await make(name, one.key, one.modifiedMs, one, known.change(one.key, one.modifiedMs))
+    await make(name, one.key, one.modifiedMs, one, changed(known, one.key, one.modifiedMs))
   }
   return { objects: listed, modifiedMs: latestMs }
 }
@@ -155,7 +159,7 @@ interface Heard {
 async function tell(
   ctx: Context,
   line: string,
-  known: Remembered,
+  known: Known,
   publish: (event: Emit<MinioPosition>) => Promise<void>,
 ): Promise<void> {
   const records = recordsOf(line)
@@ -169,17 +173,20 @@ async function tell(
   const kind =
     records.length > 1 || key === '' ? null : eventName.startsWith(REMOVED) ? 'gone' : CREATES.test(eventName)
   if (kind === 'gone') {
-    const modifiedMs = known.objects?.get(key)
+    const modifiedMs = known.things?.get(key)
     const id = modifiedMs === undefined ? `${REMOVED}${sequencer}:${key}` : idOf(eventName, key, modifiedMs)
-    await publish({ data, id, position: known.change(key, null) })
+    await publish({ data, id, position: known.change(key, null, known.mark!) })
   } else if (kind === true && /^[0-9a-f]{1,16}$/i.test(sequencer)) {
     const modifiedMs = Number(BigInt(`0x${sequencer}`) / 1_000_000n)
-    await publish({ data, id: idOf(eventName, key, modifiedMs), position: known.change(key, modifiedMs) })
+    await publish({ data, id: idOf(eventName, key, modifiedMs), position: changed(known, key, modifiedMs) })
   } else {
     // Of what was read, tagged or replicated there is no state to compare: it is told when it is heard.
     await publish({ data })
   }
 }
+
+const changed = (known: Known, key: string, modifiedMs: number): MinioPosition =>
+  known.change(key, modifiedMs, Math.max(known.mark ?? 0, modifiedMs))
 
 /** Kinds that write an object. */
 const CREATES = /^s3:ObjectCreated:(Put|Post|Copy|CompleteMultipartUpload)$/
