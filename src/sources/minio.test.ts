@@ -27,6 +27,7 @@ test('what Argo Events refuses, and what cannot work, with a remedy', () => {
     [{ events: ['s3:ObjectCreated:*', ''] }, ['events', 1], 'error', undefined],
     [{ events: [] }, ['events'], 'warning', true],
     [{ endpoint: 'http://h' }, ['endpoint'], 'warning', true],
+    [{ events: ['s3:ObjectCreated:Copy'] }, ['events'], 'advice', undefined],
   ] as const) {
     const findings = minio.validate!(minio.spec.parse({ ...valid, ...more }))
     assert.deepEqual(
@@ -143,6 +144,43 @@ test('the id of a notification is that of the listing', { skip }, async (t) => {
     other.emitted.map(({ id }) => id),
     leader.emitted.map(({ id }) => id),
   )
+})
+
+test('only removals are asked for: what was created meanwhile is known all the same', { skip }, async (t) => {
+  const { endpoint } = await started(t)
+  await s3(endpoint, 'PUT', '/input')
+  const events = ['s3:ObjectRemoved:*']
+  const first = serve(t, { endpoint, events })
+  await fine(first)
+  await s3(endpoint, 'PUT', '/input/later', '1')
+  await first.until(({ advanced }) => advanced.some(({ delta }) => delta?.some(([key]) => key === 'later')))
+  await first.stop()
+  await s3(endpoint, 'DELETE', '/input/later')
+  const next = serve(t, { endpoint, events }, left(first))
+  await next.until(({ emitted }) => emitted.length === 1, 10_000)
+  assert.deepEqual(told(next), ['ObjectRemoved:Delete later'])
+})
+
+test('versions: removing an old one is an event of its own, and the object stays known', { skip }, async (t) => {
+  const { endpoint } = await started(t)
+  await s3(endpoint, 'PUT', '/input')
+  const versioning = '<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>'
+  await s3(endpoint, 'PUT', '/input?versioning=', versioning)
+  const first = serve(t, { endpoint })
+  await fine(first)
+  await s3(endpoint, 'PUT', '/input/a', '1')
+  await s3(endpoint, 'PUT', '/input/a', '2')
+  await first.until(({ emitted }) => emitted.length === 2)
+  const [version] = first.emitted.map(({ text }) => JSON.parse(text).notification[0].s3.object.versionId as string)
+  await s3(endpoint, 'DELETE', `/input/a?versionId=${version}`)
+  await first.until(({ emitted }) => emitted.length === 3)
+  await first.stop()
+  const second = serve(t, { endpoint }, left(first))
+  await fine(second)
+  assert.deepEqual(told(second), [], 'nothing has happened since')
+  await s3(endpoint, 'DELETE', '/input/a')
+  await second.until(({ emitted }) => emitted.length === 1)
+  assert.equal(new Set([...first.emitted, ...second.emitted].map(({ id }) => id)).size, 4)
 })
 
 test('kinds that leave no state: told each time; and only what is asked for', { skip }, async (t) => {

@@ -13,6 +13,10 @@ if \`events\` asks for that kind. Such a record says neither who did it nor from
 
 Up to ${objects} objects are remembered, by key and time of writing. In a larger bucket what was removed meanwhile is not found; what was written is, by its time.
 
+How an object was written a listing does not show: so ask for \`s3:ObjectCreated:*\`. With \`Put\` alone, copies and posts of such a time are told as \`Put\`; with \`Copy\` or \`Post\` alone, nothing of it is told.
+
+In a bucket with versions a listing shows the newest ones. Versions that are removed for good while nobody listens are not told when another one is still there.
+
 Other kinds (\`ObjectAccessed\`, tags, retention, replication…) leave nothing that a listing shows: they are told when they are heard.
 
 The keys need the permissions \`s3:ListenBucketNotification\` and \`s3:ListBucket\`.

@@ -9,7 +9,7 @@ import type { Dispatcher } from 'undici'
 import { fail, isVedetteError, messageOf } from '../../core/errors.ts'
 import type { Closable, PrepareContext } from '../../source.ts'
 import { networkError } from '../shared/network-error.ts'
-import { bucketOf, type MinioSpec } from './spec.ts'
+import { bucketOf, heardKinds, type MinioSpec } from './spec.ts'
 
 /** An object as a listing shows it. */
 export interface Listed {
@@ -26,6 +26,8 @@ export interface Bucket extends Closable {
   readonly where: string
   /** Is told of each page; stops when it returns false. @throws ORIGIN_UNAVAILABLE */
   list(signal: AbortSignal, page: (objects: Listed[]) => boolean, pageSize?: number): Promise<void>
+  /** An object as it is now, or null. @throws ORIGIN_UNAVAILABLE */
+  look(key: string, signal: AbortSignal): Promise<Listed | null>
   /** Lines of JSON from now on, keep-alives as empty ones. Ends by an error only. @throws ORIGIN_UNAVAILABLE */
   listen(signal: AbortSignal): Promise<AsyncIterable<string>>
 }
@@ -98,33 +100,41 @@ export async function openBucket(ctx: PrepareContext<MinioSpec>): Promise<Bucket
       throw isVedetteError(error) ? error : networkError(error, where)
     }
   }
+  const pageOf = async (prefix: string, size: number, signal: AbortSignal, token?: string) => {
+    const query: Record<string, string> = {
+      'list-type': '2',
+      'encoding-type': 'url',
+      'max-keys': String(size),
+      prefix,
+      ...(token === undefined ? {} : { 'continuation-token': token }),
+    }
+    const answer = await get(query, signal)
+    const text = await answer.body.text().catch((error: unknown) => {
+      signal.throwIfAborted()
+      throw networkError(error, where)
+    })
+    return listing(text)
+  }
   return {
     where,
     close: () => dispatcher.destroy(),
     async list(signal, page, pageSize = 1_000) {
+      const { prefix = '', suffix = '' } = spec.filter ?? {}
       let token: string | undefined
       do {
-        const query: Record<string, string> = {
-          'list-type': '2',
-          'encoding-type': 'url',
-          'max-keys': String(pageSize),
-          prefix: spec.filter?.prefix ?? '',
-          ...(token === undefined ? {} : { 'continuation-token': token }),
-        }
-        const answer = await get(query, signal)
-        const text = await answer.body.text().catch((error: unknown) => {
-          signal.throwIfAborted()
-          throw networkError(error, where)
-        })
-        const { objects, next } = listing(text)
-        const { suffix = '' } = spec.filter ?? {}
+        const { objects, next } = await pageOf(prefix, pageSize, signal, token)
         if (!page(objects.filter(({ key }) => key.endsWith(suffix)))) return
         token = next
       } while (token !== undefined)
     },
+    async look(key, signal) {
+      // Of all keys that begin with it, it is the first.
+      const [first] = (await pageOf(key, 1, signal)).objects
+      return first?.key === key ? first : null
+    },
     async listen(signal) {
       const { prefix = '', suffix = '' } = spec.filter ?? {}
-      const answer = await get({ ping: String(PING_S), prefix, suffix, events: spec.events }, signal)
+      const answer = await get({ ping: String(PING_S), prefix, suffix, events: heardKinds(spec) }, signal)
       return lines(answer.body, where, signal)
     },
   }

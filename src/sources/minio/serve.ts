@@ -1,9 +1,9 @@
 /** Listens to a bucket; compares it with what was last told first, for what happened while nobody listened. */
 import { fail, isVedetteError } from '../../core/errors.ts'
 import { whenAborted } from '../../core/signals.ts'
-import type { Emit, PrepareContext, SourceContext } from '../../source.ts'
-import { ackWindow } from '../shared/ack-window.ts'
+import type { PrepareContext, SourceContext } from '../../source.ts'
 import { MOST_REMEMBERED, type Remembered, type RememberedPosition, remember } from '../shared/remembered.ts'
+import { type Hand, sideBySide } from '../shared/side-by-side.ts'
 import { payloadOrSkip } from '../shared/skip.ts'
 import { madeUpRecord, notificationPayload } from './payload.ts'
 import { type Bucket, type Listed, openBucket } from './s3.ts'
@@ -40,33 +40,26 @@ export async function serveBucket(ctx: Context): Promise<void> {
   const bucket = await openBucket(ctx)
   const ended = new AbortController()
   const signal = AbortSignal.any([ctx.signal, ended.signal])
-  const window = ackWindow<null>(() => {})
-  const publish = async (event: Emit<MinioPosition>): Promise<void> => {
-    window.add(null, async () => {
-      await ctx.emit(event)
-      return 'published'
-    })
-    await window.room(IN_FLIGHT)
-  }
+  const { hand, failed, settled } = sideBySide(IN_FLIGHT)
   try {
     const heard = hear(await bucket.listen(signal), signal)
     ctx.condition(null)
     const work = async () => {
       const known: Known = await remember(ctx, ctx.clock)
-      const latest = await catchUp(ctx, bucket, known, publish, signal)
+      const latest = await catchUp(ctx, bucket, known, hand, signal)
       // What a snapshot holds counts as told.
-      await window.settled()
+      await settled()
       await known.begin(latest.objects, Math.max(latest.modifiedMs, known.mark ?? 0))
       for (;;) {
         const line = await heard.next()
-        await tell(ctx, line, known, publish)
-        await known.save(window.settled)
+        await tell(ctx, bucket, line, known, hand)
+        await known.save(settled)
       }
     }
-    await Promise.race([work(), heard.failed, window.failed, whenAborted(ctx.signal)])
+    await Promise.race([work(), heard.failed, failed, whenAborted(ctx.signal)])
   } finally {
     ended.abort(fail('SHUTTING_DOWN', 'the entry stops serving'))
-    await window.settled()
+    await settled()
     await bucket.close()
   }
 }
@@ -105,7 +98,7 @@ async function catchUp(
   ctx: Context,
   bucket: Bucket,
   known: Known,
-  publish: (event: Emit<MinioPosition>) => Promise<void>,
+  hand: Hand,
   signal: AbortSignal,
 ): Promise<{ objects: Map<string, number> | null; modifiedMs: number }> {
   const { spec } = ctx
@@ -134,10 +127,10 @@ async function catchUp(
     object: Partial<Listed>,
     position: MinioPosition,
   ) => {
-    if (!wants(spec, name)) return await ctx.advance(position)
+    if (!wants(spec, name)) return await hand(() => ctx.advance(position))
     const record = madeUpRecord(bucketOf(spec), name, { ...object, key, modifiedMs })
     const data = notificationPayload([record], spec.metadata)
-    await publish({ data, id: idOf(name, key, modifiedMs), position })
+    await hand(() => ctx.emit({ data, id: idOf(name, key, modifiedMs), position }))
   }
   const gone = before === null || listed === null ? [] : [...before].filter(([key]) => !listed!.has(key))
   for (const [key, modifiedMs] of gone)
@@ -152,37 +145,49 @@ async function catchUp(
 
 interface Heard {
   eventName?: string
-  s3?: { object?: { key?: string; sequencer?: string } }
+  s3?: { object?: { key?: string; sequencer?: string; versionId?: string } }
 }
 
 /** One line: mostly one record, never none of ours. */
-async function tell(
-  ctx: Context,
-  line: string,
-  known: Known,
-  publish: (event: Emit<MinioPosition>) => Promise<void>,
-): Promise<void> {
+async function tell(ctx: Context, bucket: Bucket, line: string, known: Known, hand: Hand): Promise<void> {
   const records = recordsOf(line)
   if (records === null) return ctx.skip('a notification', new Error('it is no JSON of MinIO'))
   if (records.length === 0) return
   const texts = records.map((record) => JSON.stringify(record))
   const data = payloadOrSkip(ctx, 'a notification', () => notificationPayload(texts, ctx.spec.metadata))
   if (data === null) return
-  const [{ eventName = '', s3 }] = records as [Heard]
-  const { key = '', sequencer = '' } = s3?.object ?? {}
-  const kind =
-    records.length > 1 || key === '' ? null : eventName.startsWith(REMOVED) ? 'gone' : CREATES.test(eventName)
-  if (kind === 'gone') {
-    const modifiedMs = known.things?.get(key)
-    const id = modifiedMs === undefined ? `${REMOVED}${sequencer}:${key}` : idOf(eventName, key, modifiedMs)
-    await publish({ data, id, position: known.change(key, null, known.mark!) })
-  } else if (kind === true && /^[0-9a-f]{1,16}$/i.test(sequencer)) {
+  const [first] = records as [Heard]
+  const change = records.length > 1 ? null : await changeOf(ctx, bucket, first, known)
+  // Of what was read, tagged or replicated there is no state to compare: it is told when it is heard.
+  if (change === null) return await hand(() => ctx.emit({ data }))
+  const { id, position } = change
+  const meant = wants(ctx.spec, first.eventName ?? '')
+  await hand(() => (meant ? ctx.emit({ data, id, position }) : ctx.advance(position)))
+}
+
+/** What a notification means for what a listing will show; null: nothing. */
+async function changeOf(
+  ctx: Context,
+  bucket: Bucket,
+  { eventName = '', s3 }: Heard,
+  known: Known,
+): Promise<{ id: string; position: MinioPosition } | null> {
+  const { key = '', sequencer = '', versionId = '' } = s3?.object ?? {}
+  if (key === '') return null
+  if (CREATES.test(eventName) && /^[0-9a-f]{1,16}$/i.test(sequencer)) {
     const modifiedMs = Number(BigInt(`0x${sequencer}`) / 1_000_000n)
-    await publish({ data, id: idOf(eventName, key, modifiedMs), position: changed(known, key, modifiedMs) })
-  } else {
-    // Of what was read, tagged or replicated there is no state to compare: it is told when it is heard.
-    await publish({ data })
+    return { id: idOf(eventName, key, modifiedMs), position: changed(known, key, modifiedMs) }
   }
+  if (!eventName.startsWith(REMOVED)) return null
+  if (versionId !== '' && eventName === `${REMOVED}Delete`) {
+    // One version of it: another may be what a listing shows now.
+    const there = await bucket.look(key, ctx.signal)
+    const position = known.change(key, there?.modifiedMs ?? null, known.mark!)
+    return { id: `${REMOVED}version:${versionId}:${key}`, position }
+  }
+  const modifiedMs = known.things?.get(key)
+  const id = modifiedMs === undefined ? `${REMOVED}${sequencer}:${key}` : idOf(eventName, key, modifiedMs)
+  return { id, position: known.change(key, null, known.mark!) }
 }
 
 const changed = (known: Known, key: string, modifiedMs: number): MinioPosition =>

@@ -57,6 +57,19 @@ function cannotWork({ endpoint, bucket, events }: MinioSpec): Finding[] {
   if (/[/@\s]/.test(endpoint) || !URL.canParse(`http://${endpoint}`))
     fatal('endpoint', 'the endpoint is no host:port', 'write host:port; insecure: true means HTTP')
   if (bucket === undefined) fatal('bucket', 'no bucket is named', 'write bucket: { name: … }')
+  if (
+    events.length > 0 &&
+    events.some((one) => one.startsWith('s3:ObjectCreated:')) &&
+    !wants({ events }, 's3:ObjectCreated:Put')
+  ) {
+    findings.push({
+      severity: 'advice',
+      path: ['events'],
+      message:
+        'what is written while nobody listens is found by listing and told as s3:ObjectCreated:Put, which is not asked for',
+      remedy: 'ask for s3:ObjectCreated:*',
+    })
+  }
   if (events.length === 0) fatal('events', 'no kind of event is asked for, so none comes', 'write s3:ObjectCreated:*')
   return findings
 }
@@ -67,4 +80,15 @@ export const bucketOf = ({ bucket }: Pick<MinioSpec, 'bucket'>): string => bucke
 /** Whether events of this kind are asked for. */
 export function wants({ events }: Pick<MinioSpec, 'events'>, kind: string): boolean {
   return events.some((one) => one === kind || (one.endsWith('*') && kind.startsWith(one.slice(0, -1))))
+}
+
+/**
+ * The kinds to listen to, beside those that are asked for: whoever is to find out what was removed while nobody listened has to know what
+ * was there.
+ */
+export function heardKinds({ events }: Pick<MinioSpec, 'events'>): string[] {
+  const removals = events.some(
+    (one) => one.startsWith('s3:ObjectRemoved:') || 's3:ObjectRemoved:'.startsWith(one.replace(/\*$/, '')),
+  )
+  return removals ? [...new Set([...events, 's3:ObjectCreated:*'])] : events
 }

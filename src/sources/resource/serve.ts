@@ -8,8 +8,8 @@ import { createKubeClient, type KubeClient, type ListOptions } from '../../kube/
 import { kubeConfiguration } from '../../kube/configuration.ts'
 import type { KubeObject } from '../../kube/resources.ts'
 import type { PrepareContext, SourceContext } from '../../source.ts'
-import { ackWindow } from '../shared/ack-window.ts'
 import { type Remembered, type RememberedPosition, remember } from '../shared/remembered.ts'
+import { type Hand, sideBySide } from '../shared/side-by-side.ts'
 import { objectFilter } from './filter.ts'
 import { eventPayload, objectJson } from './payload.ts'
 import { type EventType, labelSelector, type ResourceSpec, resourceOf } from './spec.ts'
@@ -45,27 +45,20 @@ export async function standBy(ctx: PrepareContext<ResourceSpec>): Promise<void> 
 
 export async function serveResource(ctx: Context): Promise<void> {
   const client = await connect(ctx)
-  const window = ackWindow<null>(() => {})
+  const { hand, failed, settled } = sideBySide(IN_FLIGHT)
   const ended = new AbortController()
   const signal = AbortSignal.any([ctx.signal, ended.signal])
-  const hand: Hand = async (work) => {
-    window.add(null, async () => {
-      await work()
-      return 'published'
-    })
-    await window.room(IN_FLIGHT)
-  }
   const work = async (): Promise<never> => {
     const known: Known = await remember(ctx, ctx.clock)
-    const story = await begin(ctx, client, known, { hand, settled: window.settled, signal })
+    const story = await begin(ctx, client, known, { hand, settled, signal })
     ctx.condition(null)
-    for (;;) await follow(ctx, client, story, known, window.settled, signal)
+    for (;;) await follow(ctx, client, story, known, settled, signal)
   }
   try {
-    await Promise.race([work(), window.failed, whenAborted(ctx.signal)])
+    await Promise.race([work(), failed, whenAborted(ctx.signal)])
   } finally {
     ended.abort(fail('SHUTTING_DOWN', 'the entry stops serving'))
-    await window.settled()
+    await settled()
     await client.close()
   }
 }
@@ -93,9 +86,6 @@ interface Story {
   /** @param object as it is now, or was when it was deleted */
   tell(type: EventType, object: KubeObject, resourceVersion: string): Promise<void>
 }
-
-/** Begins work on an event, in order, beside that on others; waits while there is too much. */
-type Hand = (work: () => Promise<unknown>) => Promise<void>
 
 interface Means {
   hand: Hand
