@@ -52,7 +52,15 @@ export async function serveResource(ctx: Context): Promise<void> {
     const known: Known = await remember(ctx, ctx.clock)
     const story = await begin(ctx, client, known, { hand, settled, signal })
     ctx.condition(null)
-    for (;;) await follow(ctx, client, story, known, settled, signal)
+    for (;;) {
+      try {
+        await follow(ctx, client, story, known, settled, signal)
+      } catch (error) {
+        // Its cache of changes may be younger (it was restarted) than what it can list.
+        if (!isVedetteError(error, 'KUBERNETES_GONE')) throw error
+        await compare(ctx, client, story, known, { hand, settled, signal })
+      }
+    }
   }
   try {
     await Promise.race([work(), failed, whenAborted(ctx.signal)])
@@ -79,8 +87,12 @@ function selection({ spec, signal }: PrepareContext<ResourceSpec>): ListOptions 
 
 /** What is told of each object. */
 interface Story {
+  /** When the entry began to serve for the first time. */
+  readonly startMs: number
   /** It is there, and nothing is told of it. */
   see(object: KubeObject): void
+  /** An object as last seen by this process, where updates are told. */
+  seen(uid: string): KubeObject | undefined
   /** Of a listing, for {@link Known}. */
   toldOf(objects: KubeObject[]): Map<string, Told>
   /** @param object as it is now, or was when it was deleted */
@@ -93,41 +105,47 @@ interface Means {
   signal: AbortSignal
 }
 
-/** Catches up with what happened since the last leader; at the very first start tells what is there. */
+/** Begins where the last leader stopped; at the very first start tells what is there. */
 async function begin(ctx: Context, client: KubeClient, known: Known, means: Means): Promise<Story> {
-  const { spec } = ctx
-  const resource = resourceOf(spec)
-  const options = { ...selection(ctx), signal: means.signal }
-  const { mark, things: before } = known
+  const { mark } = known
+  const story = createStory(ctx, known, mark?.startMs ?? ctx.clock.now(), means.hand)
   if (mark !== null) {
-    const then = await atThatMoment(() => client.list(resource, { ...options, at: mark.resourceVersion }))
+    const options = { ...selection(ctx), signal: means.signal, at: mark.resourceVersion }
+    const then = await atThatMoment(() => client.list(resourceOf(ctx.spec), options))
     if (then !== null) {
-      const story = createStory(ctx, known, mark.startMs, means.hand)
       for (const object of then.items) story.see(object)
       await known.begin(story.toldOf(then.items), mark)
       return story
     }
     ctx.log.info('the API server no longer knows what there was when this was last told: what is there now is compared')
   }
-  const startMs = mark?.startMs ?? ctx.clock.now()
-  const story = createStory(ctx, known, startMs, means.hand)
-  const now = await client.list(resource, options)
+  await compare(ctx, client, story, known, means)
+  return story
+}
+
+/** Tells how what is there now differs from what was last told: each object's final state. */
+async function compare(ctx: Context, client: KubeClient, story: Story, known: Known, means: Means): Promise<void> {
+  const { spec } = ctx
+  const { mark, things: before } = known
+  const now = await client.list(resourceOf(spec), { ...selection(ctx), signal: means.signal })
   const { resourceVersion } = now
   const there = new Set(now.items.map(uidOf))
   for (const [uid, [version, name, meant]] of [...(before ?? [])]) {
-    if (there.has(uid)) continue
-    if (meant === 1) await story.tell('DELETE', ghost(spec, mark!.kind, uid, version, name), resourceVersion)
+    if (there.has(uid) || meant === 0) continue
+    await story.tell('DELETE', story.seen(uid) ?? ghost(spec, mark!.kind, uid, version, name), resourceVersion)
   }
   // At the first start of an entry that tells only what happens after it, what is there is just looked at.
-  const silent = mark === null && spec.filter?.afterStart === true
+  const silent = mark === null ? spec.filter?.afterStart === true : before === null
+  if (mark !== null && before === null)
+    ctx.log.warn('what was last told is not known any more: what happened since then is not reported')
   for (const object of now.items) {
     const last = before?.get(uidOf(object))?.[0]
     if (silent || last === object.metadata.resourceVersion) story.see(object)
     else await story.tell(last === undefined ? 'ADD' : 'UPDATE', object, resourceVersion)
   }
   await means.settled()
-  await known.begin(story.toldOf(now.items), { resourceVersion, startMs, kind: now.items[0]?.kind ?? mark?.kind ?? '' })
-  return story
+  const kind = now.items[0]?.kind ?? mark?.kind ?? ''
+  await known.begin(story.toldOf(now.items), { resourceVersion, startMs: story.startMs, kind })
 }
 
 /** Null when the API server has forgotten that moment, or never knew it (a restored etcd). */
@@ -157,7 +175,12 @@ function createStory(ctx: Context, known: Known, startMs: number, hand: Hand): S
     filter('DELETE', object) ? 1 : 0,
   ]
   return {
+    startMs,
     see: (object) => void keep(uidOf(object), objectJson(object)),
+    seen(uid) {
+      const body = bodies.get(uid)
+      return body === undefined ? undefined : (JSON.parse(body) as KubeObject)
+    },
     toldOf: (objects) => new Map(objects.map((object) => [uidOf(object), told(object)])),
     async tell(type, object, resourceVersion) {
       const uid = uidOf(object)
