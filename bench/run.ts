@@ -14,6 +14,7 @@ import { failoverGaps, jetstreamFailoverGaps } from './failover.ts'
 import { steadyMemory } from './jetstream/memory.ts'
 import { jetstreamRates } from './jetstream.ts'
 import { pageWith, type Section, sections, sectionText } from './page.ts'
+import { queueRates } from './queues.ts'
 import { sqsRates } from './sqs.ts'
 import { hostMemory, webhookRates } from './webhook.ts'
 
@@ -24,6 +25,7 @@ const measure: Record<Section, () => Promise<string>> = {
   append: () => appendRates({ seconds: quick ? 1 : 5, say }),
   webhook: () => webhookRates({ seconds: quick ? 2 : 10, say }),
   sqs: async () => (await sqsRates({ messages: quick ? 3_000 : 10_000, say })).text,
+  queues: () => queueRates({ messages: quick ? 5_000 : 50_000, say }),
   memory: () => hostMemory({ say }),
   failover: () => failoverGaps({ kills: quick ? 5 : 50, say }),
   jetstream: () => jetstreamRates({ seconds: 0.6, rounds: quick ? 2 : 15, say }),

@@ -80,14 +80,15 @@ faultTable('NATS servers', [
     async run(t, replicas, full) {
       const world = await startWorld(t, { replicas })
       const { nats, rig } = world
-      const [lead, hosts] = [await leadOf(world), await rig.hostPids()]
+      const hosts = await rig.hostPids()
       const frozen = nats.servers.slice(0, 2)
       for (const server of frozen) server.freeze()
       await pause(full ? 10_000 : 6_000)
       for (const server of frozen) server.thaw()
       await goesOn(world, 60_000)
       await assertSameHosts(world, hosts)
-      await assertSameLead(world, lead)
+      // Its own NATS server may be one of the frozen ones: then another may be faster when there is a quorum again. Once.
+      await assertSteadyLead(world)
       return await judge(world)
     },
   },
