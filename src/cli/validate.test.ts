@@ -39,7 +39,7 @@ function write(name: string, text: string): string {
 
 const head = 'apiVersion: argoproj.io/v1alpha1\nkind: EventSource\nmetadata: {name: a}\nspec:\n'
 const good = write('good.yaml', `${head}  calendar: {tick: {interval: 10s}}\n`)
-const doubtful = write('doubtful.yaml', `${head.replace('name: a', 'name: b')}  pulsar: {k: {}}\n`)
+const doubtful = write('doubtful.yaml', `${head.replace('name: a', 'name: b')}  gerrit: {k: {}}\n`)
 const bad = write(
   'bad.yaml',
   `${head.replace('name: a', 'name: c')}  calendar: {tick: {interval: 10}}\n---\nkind: EventBus\n`,
@@ -52,7 +52,7 @@ test('nothing wrong: nothing on stdout, exit 0', () => {
 
 test('warnings: exit 0, and 1 with --strict', () => {
   const { stdout, status } = vedette(['validate', doubtful])
-  const line = `${doubtful}:5:12: warning: spec.pulsar.k: the type pulsar is not yet in this version (it has ${types.join(', ')})\n`
+  const line = `${doubtful}:5:12: warning: spec.gerrit.k: the type gerrit is not yet in this version (it has ${types.join(', ')})\n`
   assert.deepEqual([stdout, status], [line, 0])
   assert.equal(vedette(['validate', '--strict', doubtful]).status, 1)
 })
@@ -68,7 +68,7 @@ test('errors of all files in one run: exit 1', () => {
     [
       'bad.yaml:5:31: error: spec.calendar.tick.interval: must be a string, is a number',
       'bad.yaml:7:1: error: apiVersion: is missing',
-      'doubtful.yaml:5:12: warning: spec.pulsar.k: the type pulsar is not yet in this version',
+      'doubtful.yaml:5:12: warning: spec.gerrit.k: the type gerrit is not yet in this version',
     ],
   )
   assert.match(stderr, /^3 files: 2 errors, 1 warning$/m)
@@ -111,7 +111,7 @@ test('explain: a type, a field, unknown ones', () => {
   assert.equal(json.strategy, 'active-active')
   assert.equal(json.fields.authSecret.fields.key.fieldType, 'string')
   for (const [wanted, message] of [
-    ['pulsar', `the type pulsar is not yet in this version; this version has ${types.join(', ')}`],
+    ['gerrit', `the type gerrit is not yet in this version; this version has ${types.join(', ')}`],
     ['webhok', 'there is no type "webhok", did you mean "webhook"?'],
     ['webhook.prt', 'webhook has no field "prt", did you mean "port"?'],
     ['webhook.authSecret.nam', 'webhook.authSecret has no field "nam", did you mean "name"?'],

@@ -105,8 +105,8 @@ const places: { name: string; text: string; want: string[] }[] = [
   },
   {
     name: 'a type of a later version',
-    text: `${head}  pulsar:\n    k: {url: a, topic: b, partition: "0"}\n`,
-    want: ['7:5 warning spec.pulsar.k: the type pulsar is not yet in this version'],
+    text: `${head}  gerrit:\n    k: {url: a, topic: b, partition: "0"}\n`,
+    want: ['7:5 warning spec.gerrit.k: the type gerrit is not yet in this version'],
   },
   {
     name: 'labels that are no text',

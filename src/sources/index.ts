@@ -20,6 +20,7 @@ const registry: Record<string, () => Promise<{ default: SourceDefinition<any, an
   nats: () => import('./nats.ts'),
   nsq: () => import('./nsq.ts'),
   pubSub: () => import('./pubSub.ts'),
+  pulsar: () => import('./pulsar.ts'),
   redis: () => import('./redis.ts'),
   resource: () => import('./resource.ts'),
   slack: () => import('./slack.ts'),

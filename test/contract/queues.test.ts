@@ -9,11 +9,13 @@ import amqp from '../../src/sources/amqp.ts'
 import mqtt from '../../src/sources/mqtt.ts'
 import nats from '../../src/sources/nats.ts'
 import nsq from '../../src/sources/nsq.ts'
+import pulsar from '../../src/sources/pulsar.ts'
 import redis from '../../src/sources/redis.ts'
 import { without } from '../servers/cache.ts'
 import { mosquittoBinary, startMosquitto } from '../servers/mosquitto.ts'
 import { natsBinary, startNats } from '../servers/nats.ts'
 import { nsqdBinary, startNsq } from '../servers/nsq.ts'
+import { pulsarJars, startPulsar } from '../servers/pulsar.ts'
 import { rabbitmqBinary, startRabbitmq } from '../servers/rabbitmq.ts'
 import { redisBinary, startRedis } from '../servers/redis.ts'
 import { type Origin, sourceContract } from './source.ts'
@@ -88,6 +90,15 @@ contract(nsq, without('NSQ', nsqdBinary()), async (_, name) => {
     spec: { hostAddress: lookupd, topic: name, channel: 'c' },
     provoke: () => post(`pub?topic=${name}`, `message ${n++}`),
   }
+})
+
+const pulsarServer = shared(startPulsar)
+contract(pulsar, without('Pulsar', pulsarJars()), async (t, name) => {
+  const { url, producer } = await pulsarServer()
+  const open = await producer(name)
+  t.after(() => open.close())
+  let n = 0
+  return { spec: { url, topics: [name], type: 'exclusive' }, provoke: () => open.send([`message ${n++}`]) }
 })
 
 const natsServer = shared(startNats)

@@ -11,6 +11,7 @@ import { without } from '../servers/cache.ts'
 import { mosquittoBinary, startMosquitto } from '../servers/mosquitto.ts'
 import { natsBinary, startNats } from '../servers/nats.ts'
 import { nsqdBinary, startNsq } from '../servers/nsq.ts'
+import { pulsarJars, startPulsar } from '../servers/pulsar.ts'
 import { rabbitmqBinary, startRabbitmq } from '../servers/rabbitmq.ts'
 import { redisBinary, startRedis } from '../servers/redis.ts'
 
@@ -68,6 +69,14 @@ example('nsq', without('NSQ', nsqdBinary()), async (t) => {
   const post = (path: string, body = '') => fetch(`${server.http}/${path}`, { method: 'POST', body })
   await post('topic/create?topic=orders')
   return { address: ['localhost:4161', server.lookupd], send: (text) => post('pub?topic=orders', text) }
+})
+
+example('pulsar', without('Pulsar', pulsarJars()), async (t) => {
+  const server = await startPulsar()
+  t.after(() => server.close())
+  const producer = await server.producer('orders')
+  t.after(() => producer.close())
+  return { address: ['pulsar://localhost:6650', server.url], send: (text) => producer.send([text]) }
 })
 
 example('nats', without('nats-server', natsBinary('newest')), async (t) => {

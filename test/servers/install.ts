@@ -20,6 +20,7 @@ import { installMosquitto, mosquittoBinary } from './mosquitto.ts'
 import { installDebianNats, installNats, NATS_VERSION, natsBinary } from './nats.ts'
 import { installNsq, NSQ_VERSION, nsqdBinary } from './nsq.ts'
 import { installPstest, PSTEST_VERSION, pstestBinary } from './pubsub.ts'
+import { installPulsar, PULSAR_VERSION, pulsarJars } from './pulsar.ts'
 import { installRabbitmq, rabbitmqBinary } from './rabbitmq.ts'
 import { installRedis, redisBinary } from './redis.ts'
 
@@ -68,6 +69,12 @@ const catalogue: Installable[] = [
     needs: 'Java 17 and Maven',
     present: () => kafkaJars() !== null,
     install: installKafka,
+  },
+  {
+    name: `Pulsar ${PULSAR_VERSION}`,
+    needs: 'Java 17 and Maven',
+    present: () => pulsarJars() !== null,
+    install: installPulsar,
   },
   {
     name: 'Mosquitto (Debian)',

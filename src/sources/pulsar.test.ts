@@ -1,0 +1,306 @@
+/** Pulsar against a real broker: payloads, the wire, every error, lost connections; and what needs no broker. */
+import assert from 'node:assert/strict'
+import { createServer } from 'node:net'
+import { after, type TestContext, test } from 'node:test'
+import { setTimeout as pause } from 'node:timers/promises'
+import { deflateSync, zstdCompressSync } from 'node:zlib'
+import { type Harness, serveInHarness } from '../../test/harness.ts'
+import { without } from '../../test/servers/cache.ts'
+import { freePorts } from '../../test/servers/process.ts'
+import { type PulsarServer, pulsarJars, startPulsar, tokenOf } from '../../test/servers/pulsar.ts'
+import { loadCodec } from './pulsar/commands.ts'
+import { decompress } from './pulsar/decompress.ts'
+import { frameReader, readEntry } from './pulsar/entry.ts'
+import { fullTopic, serviceOf } from './pulsar/spec.ts'
+import pulsar from './pulsar.ts'
+
+const skip = without('Pulsar', pulsarJars())
+const valid = { url: 'pulsar://h:6650', topics: ['t'], type: 'exclusive' }
+const secret = { name: 's', key: 'k' }
+
+test('what cannot work is found before anything connects, with a remedy', () => {
+  for (const [more, path] of [
+    [{ topics: [] }, ['topics']],
+    [{ topics: ['a', 'a/b'] }, ['topics', 1]],
+    [{ url: 'h:6650' }, ['url']],
+    [{ url: 'http://h:8080' }, ['url']],
+    [{ url: 'pulsar+ssl://h', tls: { clientCertSecret: secret } }, ['tls']],
+    [{ tls: { clientCertSecret: secret, clientKeySecret: secret } }, ['tls']],
+    [{ authAthenzParams: { a: 'b' } }, ['authAthenzParams']],
+    [{ authAthenzSecret: secret }, ['authAthenzSecret']],
+  ] as const) {
+    const findings = pulsar.validate!(pulsar.spec.parse({ ...valid, ...more }))
+    assert.deepEqual(
+      findings.map((one) => [one.path, one.fatal, one.remedy !== undefined]),
+      [[path, true, true]],
+    )
+  }
+  assert.deepEqual(pulsar.validate!(pulsar.spec.parse(valid)), [])
+})
+
+test('names of topics, and URLs', () => {
+  assert.equal(fullTopic('t'), 'persistent://public/default/t')
+  assert.equal(fullTopic('a/b/c'), 'persistent://a/b/c')
+  assert.equal(fullTopic('non-persistent://a/b/c'), 'non-persistent://a/b/c')
+  for (const name of ['', 'a/b', 'http://a/b/c', 'persistent://c', 'a b']) assert.equal(fullTopic(name), null)
+  assert.deepEqual(serviceOf('pulsar+ssl://a,[::1]:7000'), {
+    encrypted: true,
+    hosts: [
+      { host: 'a', port: 6651 },
+      { host: '::1', port: 7000 },
+    ],
+  })
+  for (const url of ['', 'pulsar://', 'pulsar://a:99999', 'pulsar://a:b', 'pulsar://u@a'])
+    assert.equal(serviceOf(url), null)
+})
+
+test('compressions: what comes out, and what is broken', () => {
+  const text = Buffer.from('abcabcabcabcabcabcX')
+  // Literals abc, a copy of 15 bytes from 3 back, the literal X.
+  const lz4 = Buffer.from([0x3b, ...Buffer.from('abc'), 3, 0, 0x10, 0x58])
+  const snappy = Buffer.from([19, 2 << 2, ...Buffer.from('abc'), (14 << 2) | 2, 3, 0, 0, 0x58])
+  for (const [kind, block] of [
+    [0, text],
+    [1, lz4],
+    [2, deflateSync(text)],
+    [3, zstdCompressSync(text)],
+    [4, snappy],
+  ] as const) {
+    assert.equal(Buffer.from(decompress(kind, block, text.length)).toString(), text.toString())
+    if (kind === 0) continue
+    assert.throws(() => decompress(kind, block, text.length - 1))
+    assert.throws(() => decompress(kind, block, text.length + 1))
+    assert.throws(() => decompress(kind, block.subarray(0, 3), text.length))
+  }
+  assert.throws(() => decompress(9, text, text.length), /compression 9 is not known/)
+})
+
+test('frames: in any pieces; what is not the protocol is refused', async () => {
+  const codec = await loadCodec()
+  const framed = (command: Uint8Array, rest = Buffer.alloc(0)) => {
+    const head = Buffer.alloc(8)
+    head.writeUInt32BE(4 + command.length + rest.length, 0)
+    head.writeUInt32BE(command.length, 4)
+    return Buffer.concat([head, command, rest])
+  }
+  const id = { ledgerId: '9007199254740995', entryId: 7 }
+  const stream = Buffer.concat([
+    framed(codec.encode('ping', {})),
+    framed(codec.encode('message', { consumerId: 3, messageId: id }), Buffer.from('rest')),
+  ])
+  for (const size of [1, 2, 3, 7, 1_000]) {
+    const seen: string[] = []
+    const feed = frameReader(codec, ({ command, rest }) => {
+      const { messageId } = command.body as { messageId?: typeof id }
+      seen.push(`${command.name} ${messageId?.ledgerId ?? ''} ${rest}`)
+    })
+    for (let at = 0; at < stream.length; at += size) feed(stream.subarray(at, at + size))
+    assert.deepEqual(seen, ['ping  ', 'message 9007199254740995 rest'])
+  }
+  const cut = Buffer.from([0, 0, 0, 4, 0, 0, 0, 9])
+  for (const hostile of [Buffer.from('HTTP/1.1 400 Bad Request'), Buffer.alloc(8), cut, framed(Buffer.from([0xff]))])
+    assert.throws(() => frameReader(codec, () => {})(hostile))
+  for (const rest of ['', 'x', '\x00\x00\x00\xff', '\x0e\x01', '\x00\x00\x00\x02\xff\xff']) {
+    const entry = readEntry(codec, { messageId: id }, Buffer.from(rest, 'latin1'))
+    assert.equal(entry.messages, null)
+    assert.equal(entry.id, '9007199254740995:7')
+  }
+})
+
+let plain: Promise<PulsarServer> | null = null
+/** One for all tests that do not stop it. */
+const started = (): Promise<PulsarServer> => {
+  plain ??= startPulsar()
+  return plain
+}
+after(async () => (await plain)?.close())
+
+function serve(
+  t: TestContext,
+  spec: object,
+  options: Parameters<typeof serveInHarness>[2] = {},
+): Harness<Record<string, number>> {
+  const harness = serveInHarness(pulsar, { ...valid, ...spec }, options as object) as Harness<Record<string, number>>
+  t.after(() => harness.stop())
+  return harness
+}
+const fine = (harness: Harness<any>) => harness.until(({ conditions }) => conditions.at(-1) === null, 30_000)
+
+/** Resolves when the broker holds nothing more for the subscription. */
+async function allAcknowledged(server: PulsarServer, topic: string): Promise<void> {
+  for (let i = 0; i < 200; i++) {
+    const { subscriptions } = (await server.admin('GET', `persistent/public/default/${topic}/stats`)) as any
+    if (subscriptions.e.msgBacklog === 0) return
+    await pause(100)
+  }
+  assert.fail('not everything is acknowledged')
+}
+
+test('payload as Argo Events; no JSON is skipped; what is published is acknowledged', { skip }, async (t) => {
+  const server = await started()
+  const harness = serve(t, { url: server.url, topics: ['payload'], jsonBody: true, metadata: { k: 'v' } })
+  await fine(harness)
+  const producer = await server.producer('payload', 'batchingEnabled=false')
+  t.after(() => producer.close())
+  await producer.send(['{"a": 1}', 'no json'], 'one')
+  await producer.send(['2'])
+  await harness.until(({ emitted, skipped }) => emitted.length === 2 && skipped.length === 1, 20_000)
+  const time = '\\d{4}-\\d\\d-\\d\\d \\d\\d:\\d\\d:\\d\\d(\\.\\d{1,3})? \\+0000 UTC'
+  const [first, second] = harness.emitted
+  assert.match(
+    first!.text,
+    new RegExp(`^\\{"key":"one","publishTime":"${time}","body":\\{"a":1\\},"metadata":\\{"k":"v"\\}\\}$`),
+  )
+  assert.match(second!.text, new RegExp(`^\\{"key":"","publishTime":"${time}","body":2,"metadata":\\{"k":"v"\\}\\}$`))
+  for (const { id } of harness.emitted) assert.match(id!, /^persistent:\/\/public\/default\/payload:\d+:\d+:0:\d{13}$/)
+  await allAcknowledged(server, 'payload')
+})
+
+test('batches and every compression: each message once, in order', { skip }, async (t) => {
+  const server = await started()
+  const harness = serve(t, { url: server.url, topics: ['packed'] })
+  await fine(harness)
+  const texts = Array.from({ length: 50 }, (_, i) => `message ${i} ${'again and '.repeat(20)}`)
+  const kinds = ['NONE', 'LZ4', 'ZLIB', 'ZSTD', 'SNAPPY']
+  for (const kind of kinds) {
+    const query = `batchingEnabled=true&batchingMaxMessages=20&batchingMaxPublishDelay=50&compressionType=${kind}`
+    const producer = await server.producer('packed', query)
+    await producer.send(texts)
+    producer.close()
+  }
+  await harness.until(
+    ({ emitted, skipped }) => emitted.length === texts.length * kinds.length || skipped.length > 0,
+    20_000,
+  )
+  assert.deepEqual(harness.skipped, [])
+  const bodies = harness.emitted.map(({ text }) => Buffer.from(JSON.parse(text).body, 'base64').toString())
+  assert.deepEqual(
+    bodies,
+    kinds.flatMap(() => texts),
+  )
+  assert.equal(new Set(harness.emitted.map(({ id }) => id)).size, bodies.length)
+  assert.ok(
+    harness.emitted.some(({ id }) => /:[1-9]\d*:\d{13}$/.test(id!)),
+    'nothing was in a batch',
+  )
+  await allAcknowledged(server, 'packed')
+})
+
+test('acknowledged only when the bus has it; the next one gets it under the same id', { skip }, async (t) => {
+  const server = await started()
+  const first = serve(t, { url: server.url, topics: ['durable'] })
+  await fine(first)
+  first.failWith = new Error('the bus is away')
+  const producer = await server.producer('durable')
+  t.after(() => producer.close())
+  await producer.send(['one'])
+  const ended = await new Promise<unknown>((resolve) => first.onEnd(resolve))
+  assert.match(String(ended), /the bus is away/)
+  const { subscriptions } = (await server.admin('GET', 'persistent/public/default/durable/stats')) as any
+  assert.equal(subscriptions.e.msgBacklog, 1)
+  const ids: string[] = []
+  for (const keep of [true, false]) {
+    const next = serve(t, { url: server.url, topics: ['durable'] })
+    if (keep) {
+      const { emit } = next.context
+      next.context.emit = async (event) => {
+        await emit(event)
+        throw new Error('killed before the acknowledgement')
+      }
+    }
+    await next.until(({ emitted }) => emitted.length === 1, 20_000)
+    ids.push(next.emitted[0]!.id!)
+    await next.stop()
+  }
+  assert.equal(ids[0], ids[1])
+})
+
+test('partitions: all are read; one that comes later is read from its beginning', { skip }, async (t) => {
+  const server = await started()
+  await server.admin('PUT', 'persistent/public/default/parts/partitions', 2)
+  const first = serve(t, { url: server.url, topics: ['parts'] })
+  await fine(first)
+  assert.deepEqual(first.advanced, [{ 'persistent://public/default/parts': 2 }])
+  await first.stop()
+  await server.admin('POST', 'persistent/public/default/parts/partitions', 3)
+  for (const i of [0, 1, 2]) {
+    const producer = await server.producer(`parts-partition-${i}`)
+    await producer.send([`in ${i}`])
+    producer.close()
+  }
+  const next = serve(t, { url: server.url, topics: ['parts'] }, { resume: first.advanced[0] })
+  await next.until(({ emitted }) => emitted.length === 3, 20_000)
+  const bodies = next.emitted.map(({ text }) => Buffer.from(JSON.parse(text).body, 'base64').toString())
+  assert.deepEqual(bodies.sort(), ['in 0', 'in 1', 'in 2'])
+})
+
+test('a standby is connected and consumes nothing; who serves holds the subscription alone', { skip }, async (t) => {
+  const server = await started()
+  const standby = serve(t, { url: server.url, topics: ['held'] }, { prepareOnly: true })
+  await fine(standby)
+  const { subscriptions } = (await server.admin('GET', 'persistent/public/default/held/stats').catch(() => ({
+    subscriptions: {},
+  }))) as any
+  assert.deepEqual(Object.keys(subscriptions), [])
+  const first = serve(t, { url: server.url, topics: ['held'] })
+  await fine(first)
+  const second = serve(t, { url: server.url, topics: ['held'] })
+  const ended = await new Promise<unknown>((resolve) => second.onEnd(resolve))
+  assert.match(String(ended), /another consumer has the subscription/)
+})
+
+test('what is wrong is said: nobody there, no such host, no broker, a silent one', async (t) => {
+  const [free] = (await freePorts(1)) as [number]
+  const speaks = createServer((socket) => {
+    socket.on('error', () => {})
+    socket.end('HTTP/1.1 400 Bad Request\r\n\r\n')
+  })
+  await new Promise<void>((resolve) => speaks.listen(0, '127.0.0.1', resolve))
+  t.after(() => speaks.close())
+  const { port } = speaks.address() as { port: number }
+  for (const [url, words] of [
+    [`pulsar://127.0.0.1:${free}`, /TCP: 127\.0\.0\.1:\d+: nothing listens there/],
+    ['pulsar://no-such-host.invalid:6650', /DNS: the host of no-such-host/],
+    [`pulsar://127.0.0.1:${port}`, /not the protocol of Pulsar/],
+  ] as const) {
+    const ended = await new Promise<unknown>((resolve) => serve(t, { url }).onEnd(resolve))
+    assert.match(String(ended), words)
+  }
+})
+
+test('TLS and a token: right, wrong, missing; a topic that does not exist', { skip }, async (t) => {
+  const server = await startPulsar({ secured: true })
+  t.after(() => server.close())
+  const secrets = {
+    's/ca': server.ca,
+    's/key': server.key,
+    's/token': server.token,
+    's/other': tokenOf(Buffer.alloc(32), 'admin'),
+  }
+  const tlsTrustCertsSecret = { name: 's', key: 'ca' }
+  const authTokenSecret = { name: 's', key: 'token' }
+  const url = server.secureUrl
+  const right = serve(t, { url, tlsTrustCertsSecret, tlsValidateHostname: true, authTokenSecret }, { secrets })
+  await fine(right)
+  const producer = await server.producer('t')
+  t.after(() => producer.close())
+  await producer.send(['one'])
+  await right.until(({ emitted }) => emitted.length === 1, 20_000)
+  const unchecked = serve(t, { url, tlsAllowInsecureConnection: true, authTokenSecret, topics: ['u'] }, { secrets })
+  await fine(unchecked)
+  const tls = { clientCertSecret: { name: 's', key: 'ca' }, clientKeySecret: { name: 's', key: 'key' } }
+  const certified = serve(t, { url, tlsTrustCertsSecret, tls, topics: ['v'] }, { secrets })
+  await fine(certified)
+  for (const [more, words] of [
+    [{ tlsTrustCertsSecret, authTokenSecret: { name: 's', key: 'other' } }, /authentication: localhost:\d+: /],
+    [{ tlsTrustCertsSecret }, /authentication: localhost:\d+: /],
+    [{ authTokenSecret }, /TLS: localhost:\d+: .*self.signed/],
+  ] as const) {
+    const ended = await new Promise<unknown>((resolve) => serve(t, { url, ...more }, { secrets }).onEnd(resolve))
+    assert.match(String(ended), words)
+    assert.doesNotMatch(String(ended), new RegExp(secrets['s/other'].slice(-20)))
+  }
+  await server.admin('POST', 'namespaces/public/default/autoTopicCreation', { allowAutoTopicCreation: false })
+  const missing = serve(t, { url, tlsTrustCertsSecret, authTokenSecret, topics: ['missing'] }, { secrets })
+  assert.match(String(await new Promise((resolve) => missing.onEnd(resolve))), /the topic does not exist|not found/i)
+})

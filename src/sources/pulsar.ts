@@ -1,0 +1,34 @@
+/** The type `pulsar`: messages of topics of Apache Pulsar. */
+import { z } from 'zod'
+import { defineSource } from '../source.ts'
+import { docs, examples } from './pulsar/docs.ts'
+import { IN_FLIGHT, type PulsarPosition, servePulsar, standBy } from './pulsar/serve.ts'
+import { type PulsarSpec, specSchema, validateSpec } from './pulsar/spec.ts'
+import { backoffOptions } from './shared/connection-backoff.ts'
+import { stoppable } from './shared/stopping.ts'
+
+export default defineSource<PulsarSpec, PulsarPosition>({
+  type: 'pulsar',
+  title: 'Pulsar',
+  summary: 'Takes the messages of topics of Apache Pulsar by a durable subscription.',
+  docs,
+  strategy: 'active-passive',
+  guarantee: 'exactly-once',
+  because:
+    "A message is acknowledged only when the bus has it, and the broker gives what was not acknowledged to the next replica. The event's id is made from the topic, the message's id and its publish time, so what comes again is stored once.",
+  spec: specSchema,
+  event: z.object({
+    key: z.string().describe("The message's key; empty without one."),
+    publishTime: z.string().describe('As Go prints it, `2023-11-14 22:13:20.123 +0000 UTC`.'),
+    body: z.unknown().describe('The message: base64 text, or with `jsonBody` the JSON as sent.'),
+    metadata: z.record(z.string(), z.string()).optional().describe('`metadata` of the entry; absent when it has none.'),
+  }),
+  filterable: true,
+  examples,
+  validate: validateSpec,
+  identity: ({ topics }) => ({ topics }),
+  reconnect: (spec) => backoffOptions(spec.connectionBackoff),
+  recall: 4 * IN_FLIGHT,
+  prepare: stoppable(standBy),
+  serve: stoppable(servePulsar),
+})

@@ -1,0 +1,120 @@
+/** The fields of a Pulsar entry, and upstream's rules for them. */
+import { z } from 'zod'
+import type { Finding } from '../../source.ts'
+import { connectionBackoffSchema, validateConnectionBackoff } from '../shared/connection-backoff.ts'
+import { jsonBodySchema } from '../shared/json-body.ts'
+import { filterSchema, metadataSchema, secretKeySelector } from '../shared/schemas.ts'
+import { tlsSchema } from '../shared/tls.ts'
+
+const text = (what: string) => z.string().default('').describe(what)
+const off = (what: string) => z.boolean().default(false).describe(what)
+
+export const specSchema = z.object({
+  topics: z
+    .array(z.string())
+    .nullish()
+    .describe('The topics: `orders`, `tenant/namespace/orders` or `persistent://tenant/namespace/orders`.'),
+  url: text(
+    'The brokers or a proxy: `pulsar://host:6650`, or `pulsar+ssl://host:6651` with TLS; several hosts with commas.',
+  ),
+  type: text('`exclusive`, or `shared` with other consumers of the same subscription.'),
+  tlsTrustCertsSecret: secretKeySelector
+    .optional()
+    .describe(
+      'PEM certificates of the authorities to trust, with `pulsar+ssl`. Without it, those that the system trusts.',
+    ),
+  tlsAllowInsecureConnection: off("Do not verify the server's certificate."),
+  tlsValidateHostname: off("The server's certificate must be for the host of its address."),
+  tls: tlsSchema
+    .optional()
+    .describe('Log in by `clientCertSecret` and `clientKeySecret`. The other members are not used, as in Argo Events.'),
+  authTokenSecret: secretKeySelector.optional().describe('The token to log in with.'),
+  authAthenzParams: z.record(z.string(), z.string()).optional().describe('Login by Athenz: not in this version.'),
+  authAthenzSecret: secretKeySelector.optional().describe('Login by Athenz: not in this version.'),
+  connectionBackoff: connectionBackoffSchema.optional(),
+  jsonBody: jsonBodySchema,
+  metadata: metadataSchema.optional(),
+  filter: filterSchema.optional(),
+})
+export type PulsarSpec = z.output<typeof specSchema>
+
+export function validateSpec(spec: PulsarSpec): Finding[] {
+  const findings = upstreamRules(spec)
+  if (findings.length > 0) return findings
+  return [...cannotWork(spec), ...validateConnectionBackoff(spec.connectionBackoff)]
+}
+
+function upstreamRules({ topics, url, type }: PulsarSpec): Finding[] {
+  const error = (field: string, message: string, remedy: string): Finding[] => [
+    { severity: 'error', path: [field], message, remedy },
+  ]
+  if (topics == null) return error('topics', "topics can't be empty list", 'write topics: [orders]')
+  if (type !== 'exclusive' && type !== 'shared')
+    return error('type', 'subscription type must be either exclusive or shared', 'write type: exclusive')
+  if (url === '') return error('url', 'url must be provided', 'write url: pulsar://host:6650')
+  return []
+}
+
+function cannotWork(spec: PulsarSpec): Finding[] {
+  const findings: Finding[] = []
+  const fatal = (path: (string | number)[], message: string, remedy: string) =>
+    findings.push({ severity: 'warning', fatal: true, path, message, remedy })
+  const topics = spec.topics ?? []
+  if (topics.length === 0) fatal(['topics'], 'without a topic no event ever comes', 'write topics: [orders]')
+  for (const [i, topic] of topics.entries()) {
+    if (fullTopic(topic) === null)
+      fatal(['topics', i], 'Pulsar has no topic of that name', 'write orders, or persistent://tenant/namespace/orders')
+  }
+  if (/^https?:\/\//.test(spec.url))
+    fatal(
+      ['url'],
+      'finding brokers by HTTP is not in this version',
+      'write pulsar://host:6650 or pulsar+ssl://host:6651',
+    )
+  else if (serviceOf(spec.url) === null) fatal(['url'], 'the URL cannot be read', 'write pulsar://host:6650')
+  const { tls } = spec
+  if (tls !== undefined) {
+    if (tls.clientCertSecret === undefined || tls.clientKeySecret === undefined)
+      fatal(['tls'], 'invalid TLS config', 'name clientCertSecret and clientKeySecret; for the CA tlsTrustCertsSecret')
+    if (!spec.url.startsWith('pulsar+ssl:'))
+      fatal(['tls'], 'a client certificate needs TLS', 'write url: pulsar+ssl://host:6651')
+  } else if (spec.authAthenzParams !== undefined || spec.authAthenzSecret !== undefined) {
+    const field = spec.authAthenzParams === undefined ? 'authAthenzSecret' : 'authAthenzParams'
+    fatal([field], 'login by Athenz is not in this version', 'use authTokenSecret or tls')
+  }
+  return findings
+}
+
+/** `persistent://tenant/namespace/name`, or null when it is no topic's name. */
+export function fullTopic(topic: string): string | null {
+  const [domain, rest] = topic.includes('://') ? (topic.split('://', 2) as [string, string]) : ['persistent', topic]
+  if (domain !== 'persistent' && domain !== 'non-persistent') return null
+  const parts = rest.split('/')
+  if (parts.some((part) => part === '' || /\s/.test(part))) return null
+  if (parts.length === 1 && rest === topic) return `persistent://public/default/${rest}`
+  return parts.length === 3 ? `${domain}://${rest}` : null
+}
+
+export interface Service {
+  encrypted: boolean
+  hosts: Host[]
+}
+
+export interface Host {
+  host: string
+  port: number
+}
+
+/** The hosts of `pulsar://a:6650,b:6650`, or null when it cannot be read. */
+export function serviceOf(url: string): Service | null {
+  const match = /^pulsar(\+ssl)?:\/\/([^/\s]+)\/?$/.exec(url)
+  if (match === null) return null
+  const encrypted = match[1] !== undefined
+  const hosts: Host[] = []
+  for (const one of match[2]!.split(',')) {
+    const parts = /^(?:\[([0-9a-fA-F:]+)\]|([^:@[\]]+))(?::(\d{1,5}))?$/.exec(one)
+    if (parts === null || Number(parts[3]) > 65_535) return null
+    hosts.push({ host: (parts[1] ?? parts[2])!, port: Number(parts[3] ?? (encrypted ? 6651 : 6650)) })
+  }
+  return { encrypted, hosts }
+}
