@@ -1,5 +1,5 @@
 /** The compressions that Pulsar's producers use: one block, whose size is known. */
-import { inflateSync, zstdDecompressSync } from 'node:zlib'
+import { constants, inflateSync, zstdDecompressSync } from 'node:zlib'
 
 /** @param size bytes that come out. @throws Error when the block is broken, or larger than it says */
 export function decompress(kind: number, block: Uint8Array, size: number): Uint8Array {
@@ -9,7 +9,11 @@ export function decompress(kind: number, block: Uint8Array, size: number): Uint8
     case 1:
       return exactly(lz4(block, size), size)
     case 2:
-      return exactly(inflateSync(block, { maxOutputLength: Math.max(1, size) }), size)
+      // Java's producers flush their stream and leave it open.
+      return exactly(
+        inflateSync(block, { maxOutputLength: Math.max(1, size), finishFlush: constants.Z_SYNC_FLUSH }),
+        size,
+      )
     case 3:
       return exactly(zstdDecompressSync(block, { maxOutputLength: Math.max(1, size) }), size)
     case 4:
