@@ -44,15 +44,16 @@ function toldIn(lines: Line[]): Record<Entry, Map<string, number>> {
 
 /** What is done now is told by each of the entries, so what was done before has been, too. */
 async function everythingTold(rig: Rig, directory: string, name: string): Promise<void> {
-  const isTold = async (entry: Entry, name: string) => {
+  const isTold = async (entry: Entry, ...names: string[]) => {
     await waitFor(async () => {
       const { stdout } = await rig.cli('tail', '--entry', entry, '-n', '5', '--json')
-      return toldIn(
+      const told = toldIn(
         stdout
           .split('\n')
           .filter(Boolean)
           .map((line) => JSON.parse(line) as Line),
-      )[entry].has(name)
+      )[entry]
+      return names.some((one) => told.has(one))
     }, 20_000)
   }
   const path = join(directory, name)
@@ -63,7 +64,8 @@ async function everythingTold(rig: Rig, directory: string, name: string): Promis
   renameSync(path, `${path}-moved`)
   await isTold('renamed', name)
   unlinkSync(`${path}-moved`)
-  await isTold('removed', `${name}-moved`)
+  // This entry may not have looked since before the renaming: then to it the file is gone under its first name.
+  await isTold('removed', `${name}-moved`, name)
 }
 
 test('files come, change and go while the watching process is killed and frozen: each fate is told once, terms never go back', async (t) => {
@@ -130,7 +132,7 @@ test('files come, change and go while the watching process is killed and frozen:
   for (const [name, times] of created) assert.equal(times, 1, `${name} was created once`)
   for (const [name, times] of removed) {
     assert.equal(times, 1, `${name} was removed once`)
-    assert.ok(worker.removed.has(name) || name.endsWith('t-moved'), `${name} was not removed`)
+    assert.ok(worker.removed.has(name) || /^(first|last)(-moved)?$/.test(name), `${name} was not removed`)
   }
   for (const [name, times] of renamed) {
     assert.equal(times, 1, `${name} was renamed once`)
