@@ -1,4 +1,5 @@
 /** Takes the entries of all partitions, publishes their messages, and acknowledges an entry when the bus has all of it. */
+import { isVedetteError } from '../../core/errors.ts'
 import { whenAborted } from '../../core/signals.ts'
 import type { PrepareContext, SourceContext } from '../../source.ts'
 import { goTime } from '../shared/go-time.ts'
@@ -16,6 +17,10 @@ export const IN_FLIGHT = 1_000
 const IN_FLIGHT_BYTES = 64 << 20
 /** Topics get partitions while we serve; they are looked for this often. */
 const LOOK_MS = 60_000
+
+/** `ServerError` of PulsarApi.proto: somebody else is subscribed, and the subscription is exclusive. */
+const CONSUMER_BUSY = 5
+const BUSY_MS = 150
 
 /** Partitions that were subscribed to, by topic; 0: it has none. A partition beyond them is read from its beginning. */
 export type PulsarPosition = Record<string, number>
@@ -110,13 +115,24 @@ function openIntake(ctx: SourceContext<PulsarSpec, PulsarPosition>, cluster: Clu
         consumerName: '',
         initialPosition: oldest ? 1 : 0,
       }
-      await broker.subscribe(wanted, (entry) => {
+      const receive = (entry: Entry) => {
         if (signal.aborted) return
         const mine: Promise<void> = take(topic, entry)
           .then(() => acks.add(entry), failure.reject)
           .then(() => void work.delete(mine))
         work.add(mine)
-      })
+      }
+      for (;;) {
+        try {
+          await broker.subscribe(wanted, receive)
+          break
+        } catch (error) {
+          if (!isVedetteError(error) || error.details.refused !== CONSUMER_BUSY) throw error
+          // The dead leader's connection is one to the broker until it has looked: then this one is good for the next attempt.
+          ctx.condition(error.message)
+          await ctx.clock.sleep(BUSY_MS, signal)
+        }
+      }
       broker.send('flow', { consumerId, permits: share })
     },
     /** Resolves when nothing is being published, and what is published has been acknowledged. Never rejects. */

@@ -246,5 +246,6 @@ const LAYERS: Readonly<Record<number, string>> = {
 function refusal(error = 0, message = '', address: string): VedetteError {
   // A broker may add its stack.
   const [said] = message.split('\n')
-  return fail('ORIGIN_UNAVAILABLE', `${LAYERS[error] ?? ''}${address}: the broker refuses: ${said || `error ${error}`}`)
+  const text = `${LAYERS[error] ?? ''}${address}: the broker refuses: ${said || `error ${error}`}`
+  return fail('ORIGIN_UNAVAILABLE', text, { refused: error })
 }
