@@ -1,9 +1,7 @@
-/** ElasticMQ: an SQS in memory, by Maven. */
-import { execFileSync } from 'node:child_process'
-import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { installed, serversDir } from './cache.ts'
+import { installed } from './cache.ts'
 import type { AwsServer } from './localstack.ts'
+import { installJars } from './maven.ts'
 import { freePorts, startProcess } from './process.ts'
 
 export const ELASTICMQ_VERSION = '1.7.1'
@@ -16,20 +14,8 @@ export function elasticmqJars(): string | null {
 }
 
 /** @throws when Maven is missing or a jar cannot be had */
-export function installElasticmq(): void {
-  const dir = join(serversDir(), folder)
-  mkdirSync(dir, { recursive: true })
-  writeFileSync(
-    join(dir, 'pom.xml'),
-    `<project xmlns="http://maven.apache.org/POM/4.0.0"><modelVersion>4.0.0</modelVersion>
-<groupId>vedette</groupId><artifactId>elasticmq</artifactId><version>1</version>
-<dependencies><dependency><groupId>org.elasticmq</groupId><artifactId>elasticmq-server_2.13</artifactId><version>${ELASTICMQ_VERSION}</version></dependency></dependencies>
-</project>
-`,
-  )
-  const goal = ['-q', '-B', 'dependency:copy-dependencies', '-DoutputDirectory=libs', '-DincludeScope=runtime']
-  execFileSync('mvn', goal, { cwd: dir, stdio: ['ignore', 'inherit', 'inherit'] })
-}
+export const installElasticmq = () =>
+  installJars(folder, [['org.elasticmq', 'elasticmq-server_2.13', ELASTICMQ_VERSION]])
 
 /** In memory: a restart has lost everything. @param port the port to take; any free one by default */
 export async function startElasticmq(port?: number): Promise<AwsServer> {

@@ -1,11 +1,12 @@
 /** Apache Kafka, one node or several (KRaft: broker and controller each) on loopback. Its properties: https://kafka.apache.org/documentation/#brokerconfigs. */
-import { execFile, execFileSync } from 'node:child_process'
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { execFile } from 'node:child_process'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { makeCertificate } from '../certificate.ts'
 import { installed, serversDir } from './cache.ts'
+import { installJars } from './maven.ts'
 import { accepts, freePorts, type ServerProcess, startProcess } from './process.ts'
 
 export const KAFKA_VERSION = '4.4.0'
@@ -17,22 +18,10 @@ const jars = () => join(serversDir(), DIR, 'libs')
 
 /** Maven fetches the broker and all that it needs. @throws when Maven or Java is missing */
 export function installKafka(): void {
-  const dir = join(serversDir(), DIR)
-  mkdirSync(dir, { recursive: true })
-  const dependency = (group: string, artifact: string, version: string) =>
-    `<dependency><groupId>${group}</groupId><artifactId>${artifact}</artifactId><version>${version}</version></dependency>`
-  writeFileSync(
-    join(dir, 'pom.xml'),
-    `<project xmlns="http://maven.apache.org/POM/4.0.0"><modelVersion>4.0.0</modelVersion>
-<groupId>vedette</groupId><artifactId>kafka-server</artifactId><version>1</version>
-<dependencies>
-${dependency('org.apache.kafka', 'kafka_2.13', KAFKA_VERSION)}
-${dependency('org.apache.logging.log4j', 'log4j-slf4j-impl', '2.25.5')}
-</dependencies></project>
-`,
-  )
-  const goal = ['dependency:copy-dependencies', '-DoutputDirectory=libs', '-DincludeScope=runtime']
-  execFileSync('mvn', ['-q', '-B', ...goal], { cwd: dir, stdio: ['ignore', 'inherit', 'inherit'] })
+  installJars(DIR, [
+    ['org.apache.kafka', 'kafka_2.13', KAFKA_VERSION],
+    ['org.apache.logging.log4j', 'log4j-slf4j-impl', '2.25.5'],
+  ])
 }
 
 export interface KafkaServer {

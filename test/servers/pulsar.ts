@@ -1,11 +1,10 @@
-/** Apache Pulsar standalone on loopback: broker, bookie, metadata and WebSocket in one process. Its settings: https://pulsar.apache.org/reference/. */
-import { execFileSync } from 'node:child_process'
 import { createHmac, randomBytes } from 'node:crypto'
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { makeCertificate } from '../certificate.ts'
 import { installed, serversDir } from './cache.ts'
+import { installJars } from './maven.ts'
 import { accepts, freePorts, type ServerProcess, startProcess } from './process.ts'
 
 /** The last that runs on Java 17. */
@@ -18,32 +17,17 @@ export const pulsarJars = () =>
 
 /** Maven fetches the broker and all that it needs. @throws when Maven or Java is missing */
 export function installPulsar(): void {
-  const dir = join(serversDir(), DIR)
-  mkdirSync(dir, { recursive: true })
-  const dependency = (group: string, artifact: string, version: string, more = '') =>
-    `<dependency><groupId>${group}</groupId><artifactId>${artifact}</artifactId><version>${version}</version>${more}</dependency>`
-  const aligned = [
-    ['org.apache.logging.log4j', 'log4j-bom', '2.25.4'],
-    ['io.netty', 'netty-bom', '4.1.136.Final'],
-    ['com.fasterxml.jackson', 'jackson-bom', '2.18.9'],
-    ['io.opentelemetry', 'opentelemetry-bom', '1.62.0'],
-    ['io.grpc', 'grpc-bom', '1.75.0'],
-  ] as const
-  const bom = '<type>pom</type><scope>import</scope>'
   // Left to itself Maven mixes versions that do not run together.
-  writeFileSync(
-    join(dir, 'pom.xml'),
-    `<project xmlns="http://maven.apache.org/POM/4.0.0"><modelVersion>4.0.0</modelVersion>
-<groupId>vedette</groupId><artifactId>pulsar-server</artifactId><version>1</version>
-<dependencyManagement><dependencies>
-${aligned.map(([group, artifact, version]) => dependency(group, artifact, version, bom)).join('\n')}
-${dependency('org.apache.zookeeper', 'zookeeper', '3.9.5')}
-</dependencies></dependencyManagement>
-<dependencies>${dependency('org.apache.pulsar', 'pulsar-broker', PULSAR_VERSION)}</dependencies></project>
-`,
-  )
-  const goal = ['dependency:copy-dependencies', '-DoutputDirectory=libs', '-DincludeScope=runtime']
-  execFileSync('mvn', ['-q', '-B', ...goal], { cwd: dir, stdio: ['ignore', 'inherit', 'inherit'] })
+  installJars(DIR, [['org.apache.pulsar', 'pulsar-broker', PULSAR_VERSION]], {
+    managed: [['org.apache.zookeeper', 'zookeeper', '3.9.5']],
+    boms: [
+      ['org.apache.logging.log4j', 'log4j-bom', '2.25.4'],
+      ['io.netty', 'netty-bom', '4.1.136.Final'],
+      ['com.fasterxml.jackson', 'jackson-bom', '2.18.9'],
+      ['io.opentelemetry', 'opentelemetry-bom', '1.62.0'],
+      ['io.grpc', 'grpc-bom', '1.75.0'],
+    ],
+  })
 }
 
 export interface PulsarServer {
