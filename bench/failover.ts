@@ -2,9 +2,11 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { connect } from '@nats-io/transport-node'
 import { everyoneBack, nextLeader, startRig, waitFor } from '../test/faults/rig.ts'
 import { clockOf } from '../test/faults/ticks.ts'
+import { kafkaJars, startKafka } from '../test/servers/kafka.ts'
 import { startNats } from '../test/servers/nats.ts'
 import { eventBus } from './jetstream/contestants.ts'
 import { prepareStream } from './jetstream/stream.ts'
+import { kafkaBus } from './kafka.ts'
 import { ms, percentile, schedulerDelay, table } from './measure.ts'
 
 export interface FailoverOptions {
@@ -43,6 +45,18 @@ export async function jetstreamFailoverGaps(options: FailoverOptions): Promise<s
     }
   } finally {
     await nats.close()
+  }
+}
+
+/** The same on one Kafka broker, with two replicas and with three. @returns tables for docs/performance.md */
+export async function kafkaFailoverGaps(options: FailoverOptions): Promise<string> {
+  if (kafkaJars() === null) return 'Kafka is not installed.'
+  const server = await startKafka()
+  try {
+    const of = (replicas: number) => gaps(replicas, kafkaBus(server.broker), options)
+    return `Two replicas:\n\n${await of(2)}\n\nThree replicas:\n\n${await of(3)}`
+  } finally {
+    await server.close()
   }
 }
 

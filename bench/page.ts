@@ -60,6 +60,17 @@ must have at least as many new messages as were answered 200; the sender (\`benc
     about: `As on the embedded bus, with three NATS servers and three replicas of stream and lease bucket. *To the next event*: from the kill to
 the next leader's first event at a stock NATS subscriber. \`status\` is told a little later.`,
   },
+  kafka: {
+    title: 'Webhooks on a Kafka bus',
+    about: `\`vedette run\` with one replica and an EventBus \`kafka\` (one broker on the same cores), \`POST\` of 212 bytes, answered 200 when all
+in-sync replicas have the event. *Awaited*: the same body sent by the same client library, each when the one before is acknowledged (acks=all), with
+no HTTP before it. Both take turns; figures are medians of the rounds.`,
+  },
+  'kafka-failover': {
+    title: 'Failover on a Kafka bus',
+    about:
+      'As on the embedded bus, whose store also elects here; the next term begins with the next epoch of the producer.',
+  },
 } as const
 
 export type Section = keyof typeof sections

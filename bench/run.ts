@@ -10,9 +10,10 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { appendRates } from './append.ts'
-import { failoverGaps, jetstreamFailoverGaps } from './failover.ts'
+import { failoverGaps, jetstreamFailoverGaps, kafkaFailoverGaps } from './failover.ts'
 import { steadyMemory } from './jetstream/memory.ts'
 import { jetstreamRates } from './jetstream.ts'
+import { kafkaRates } from './kafka.ts'
 import { pageWith, type Section, sections, sectionText } from './page.ts'
 import { queueRates } from './queues.ts'
 import { sqsRates } from './sqs.ts'
@@ -31,6 +32,8 @@ const measure: Record<Section, () => Promise<string>> = {
   jetstream: () => jetstreamRates({ seconds: 0.6, rounds: quick ? 2 : 15, say }),
   'jetstream-memory': () => steadyMemory({ minutes: quick ? 0.5 : 10, say }),
   'jetstream-failover': () => jetstreamFailoverGaps({ kills: quick ? 3 : 30, say }),
+  kafka: () => kafkaRates({ seconds: quick ? 1 : 2, rounds: quick ? 2 : 7, say }),
+  'kafka-failover': () => kafkaFailoverGaps({ kills: quick ? 3 : 15, say }),
 }
 
 const wanted = positionals.length === 0 ? Object.keys(sections) : positionals
