@@ -39,7 +39,7 @@ async function started(t: TestContext, options: Partial<FakeEmitterOptions> = {}
 }
 async function sender(t: TestContext, url: string) {
   const client = await connectAsync(url)
-  t.after(() => client.endAsync(true))
+  t.after(() => void client.end(true))
   return client
 }
 function serve(t: TestContext, spec: object, secrets: Record<string, string> = {}): Harness<unknown> {

@@ -133,7 +133,7 @@ for (const qos of [0, 1] as const) {
   contract(mqtt, without('mosquitto', mosquittoBinary()), async (t, name) => {
     const { url } = await mosquitto()
     const client = await connectMqtt(url)
-    t.after(() => client.endAsync(true))
+    t.after(() => void client.end(true))
     const topic = `${name}/${qos}`
     return {
       spec: { url, topic, clientId: `vedette-${name}-${qos}`, qos },

@@ -20,7 +20,7 @@ deliveryContract({
       },
       restart: () => server.restart(),
       async close() {
-        await client.endAsync(true)
+        client.end(true)
         await server.close()
       },
     }

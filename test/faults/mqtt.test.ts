@@ -28,7 +28,7 @@ async function broker(qos: 0 | 1): Promise<Broker & { subscriptions: () => numbe
     },
     restart: () => server.restart(),
     async close() {
-      await client.endAsync(true)
+      client.end(true)
       await server.close()
     },
   }

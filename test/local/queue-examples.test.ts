@@ -114,7 +114,7 @@ for (const [name, qos] of [
     const server = await startMosquitto()
     t.after(() => server.close())
     const client = await connectMqtt(server.url)
-    t.after(() => client.endAsync(true))
+    t.after(() => void client.end(true))
     return {
       address: ['tcp://localhost:1883', server.url],
       send: (text) => client.publishAsync('sensors/1/temperature', text, { qos }),

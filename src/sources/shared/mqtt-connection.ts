@@ -96,7 +96,8 @@ export async function connectMqtt(
   })
   client.on('close', () => loss.reject(described(last ?? new Error('the broker has closed the connection'), where)))
   const close = async () => {
-    await client.endAsync(!client.connected).catch(() => {})
+    // The library never calls back when the connection breaks while it is being ended.
+    await Promise.race([client.endAsync(!client.connected), loss.promise]).catch(() => {})
   }
   try {
     client.connect()
