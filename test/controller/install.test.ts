@@ -108,8 +108,6 @@ suite('the install', { skip, timeout: 300_000 }, () => {
       { apiVersion: 'v1', kind: 'Namespace', metadata: { name: namespace, labels } },
       manager,
     )
-    await rig.kubernetes.account(namespace, 'default', [])
-    await rig.kubernetes.account(namespace, 'argo-events-sa', [])
     const texts = [
       `
 apiVersion: argoproj.io/v1alpha1
@@ -144,6 +142,8 @@ spec: { replicas: 2, webhook: { e: { port: "80", endpoint: /e, method: POST, aut
         metadata: { ...metadata, name: `pod-${i}`, namespace },
         spec: { ...spec, volumes: [...spec.volumes, ...claims] },
       }
+      // As its user would have made it.
+      await rig.kubernetes.account(namespace, spec.serviceAccountName ?? 'default', [])
       await rig.admin.create(resources.pods, pod)
       pods++
     }
