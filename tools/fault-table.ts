@@ -8,7 +8,16 @@ import { existsSync, globSync, mkdtempSync, readFileSync, rmSync, writeFileSync 
 import { cpus, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Row } from '../test/faults/table.ts'
+import { KUBERNETES_VERSION } from '../test/servers/kubernetes/build.ts'
 import { NATS_VERSION } from '../test/servers/nats.ts'
+
+/** What is to be known of the rows of a heading, beyond the head of the page. */
+const about: Record<string, string> = {
+  Kubernetes: `Kubernetes ${KUBERNETES_VERSION} with two nodes whose kubelets and containerd run real Pods; the controller, its rights and its admission webhook as
+installed by \`vedette manifests\`; one nats-server beside it. The EventSource is elected by a Lease with the default times (5 s, 2 s, 1 s) and holds calendar and webhook
+in one object; senders go through its Service. Beside what every row is judged by, no container may end other than with exit code 0 but those that were killed.
+A Pod that is deleted goes on serving for 5 s, until nobody sends to it any more, and then hands over.`,
+}
 
 /** The rows of one heading, measured in one run. */
 interface Group {
@@ -24,12 +33,13 @@ const data = 'docs/fault-table.json'
 process.chdir(new URL('..', import.meta.url).pathname)
 
 const commit = execFileSync('git', ['rev-parse', '--short', 'HEAD'], { encoding: 'utf8' }).trim()
-const files = process.argv.length > 2 ? process.argv.slice(2) : globSync('test/faults/jetstream-*.test.ts').sort()
+const files =
+  process.argv.length > 2 ? process.argv.slice(2) : globSync('test/faults/{jetstream-*,kubernetes}.test.ts').sort()
 const dir = mkdtempSync(join(tmpdir(), 'vedette-fault-table-'))
 try {
   const reported = join(dir, 'rows.jsonl')
   await run(files, { VEDETTE_FULL: '1', VEDETTE_FAULT_ROWS: reported })
-  if (!existsSync(reported)) throw new Error('no row was reported: is nats-server installed? npm run servers')
+  if (!existsSync(reported)) throw new Error('no row was reported: are the servers installed? npm run servers')
   const measured = groupsOf(readFileSync(reported, 'utf8'))
   const kept = existsSync(data) ? (JSON.parse(readFileSync(data, 'utf8')) as Group[]) : []
   const groups = [...kept.filter(({ name }) => !measured.some((group) => group.name === name)), ...measured]
@@ -78,8 +88,8 @@ function pageOf(groups: Group[]): string {
 <!-- Written by \`npm run fault-table\`: run it again instead of changing this page. -->
 
 ${all} rows, ${failed === 0 ? 'all passed' : `**${failed} failed**`}. Three nats-server ${NATS_VERSION}, a stream of three replicas on file storage, and
-\`vedette run\` with the replicas in the table: real processes, real signals, a TCP proxy where the network is at fault. The tests are
-\`test/faults/jetstream-*.test.ts\`. The machines were not quiet: times say what is possible, not what is usual.
+\`vedette run\` with the replicas in the table: real processes, real signals, a TCP proxy where the network is at fault; on Kubernetes real
+Pods. The tests are \`test/faults/jetstream-*.test.ts\` and \`test/faults/kubernetes.test.ts\`. The machines were not quiet: times say what is possible, not what is usual.
 
 Eight calendar entries tick ten times a second (active-passive; their events travel in one atomic batch), and senders post to a webhook
 (active-active) with an \`Idempotency-Key\` and repeat until they are answered 200. Afterwards the stream is read with a stock NATS
@@ -110,7 +120,7 @@ function groupPage({ name, date, commit, cores, rows }: Group): string {
   const head = ['fault', 'replicas', 'verdict', 'ticks', 'answered 200', 'terms', 'longest pause, ms', '']
   const line = (columns: unknown[]) => `| ${columns.join(' | ')} |`
   return `## ${name}
-
+${name in about ? `\n${about[name]}\n` : ''}
 Measured ${date} at commit ${commit}, on ${cores} cores.
 
 ${[head, head.map(() => '---'), ...cells].map(line).join('\n')}

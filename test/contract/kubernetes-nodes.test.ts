@@ -24,7 +24,10 @@ register(
     const dir = mkdtempSync(join(tmpdir(), 'vedette-images-'))
     t.after(() => rmSync(dir, { recursive: true, force: true }))
     const nats = await programImage(dir, 'localhost/nats:test', natsBinary('newest')!)
-    const cluster = await startKubernetes({ nodes: 1, images: [nats, await vedetteImage(dir)] })
+    const cluster = await startKubernetes({
+      nodes: 1,
+      images: [nats, await vedetteImage(dir, 'localhost/vedette:test')],
+    })
     t.after(() => cluster.stop())
     const pod = (name: string, container: object) => ({
       ...{ apiVersion: 'v1', kind: 'Pod', metadata: { name, namespace: 'default', labels: { app: name } } },

@@ -27,7 +27,8 @@ export interface Row extends Partial<Verdict> {
 }
 
 const withoutNats = without('nats-server', natsBinary('newest'))
-const full = process.env.VEDETTE_FULL === '1'
+/** Whether all rows are to run. */
+export const full = process.env.VEDETTE_FULL === '1'
 const TIMEOUT_MS = 240_000
 
 /** Registers a test for each row. @param group the heading that the rows stand under. @param skip why not, when its servers are missing */

@@ -228,9 +228,15 @@ export async function judge(world: World, entries = beats): Promise<Verdict> {
   return judgeLog(await readStream(world.nc), world.crowd.acknowledged, entries)
 }
 
-export function judgeLog(log: StreamLog, acknowledged: readonly string[], entries: Ticking[]): Verdict {
-  const of = (name: string) => log.events.filter(({ subject }) => subject.startsWith(`default.${name}.`))
-  const clock = of('clock')
+/** @param requests the beginning of the subjects that the senders' events have */
+export function judgeLog(
+  log: StreamLog,
+  acknowledged: readonly string[],
+  entries: Ticking[],
+  requests = 'default.orders.',
+): Verdict {
+  const of = (prefix: string) => log.events.filter(({ subject }) => subject.startsWith(prefix))
+  const clock = of('default.clock.beat')
   let ticks = 0
   for (const entry of entries) {
     const own = clock.filter(
@@ -238,7 +244,7 @@ export function judgeLog(log: StreamLog, acknowledged: readonly string[], entrie
     )
     ticks += assertEveryTickOnce(own, entry)
   }
-  assertAcknowledgedOnce(of('orders'), acknowledged)
+  assertAcknowledgedOnce(of(requests), acknowledged)
   return {
     ticks,
     acknowledged: acknowledged.length,

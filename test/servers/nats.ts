@@ -57,6 +57,8 @@ export interface NatsOptions {
   files?: Record<string, string>
   /** A free port for the first node; any by default. */
   port?: number
+  /** The address that clients use; loopback by default. */
+  host?: string
   /** Whether clients learn the addresses of the other servers; not when they are to come through proxies. */
   advertise?: boolean
 }
@@ -68,6 +70,7 @@ export async function startNats({
   config = '',
   files = {},
   port,
+  host = '127.0.0.1',
   advertise = true,
 }: NatsOptions = {}): Promise<NatsServers> {
   const binary = natsBinary(line)
@@ -78,6 +81,7 @@ export async function startNats({
   const clients = ports.slice(0, nodes)
   if (port !== undefined) clients[0] = port
   const routes = ports.slice(nodes).map((port) => `nats://127.0.0.1:${port}`)
+  const urls = clients.map((port) => `nats://${host}:${port}`)
   const further = clients.map(() => config)
 
   const fileOf = (index: number) => join(dir, `n${index}.conf`)
@@ -85,19 +89,19 @@ export async function startNats({
     const cluster = `cluster { name: C, listen: "127.0.0.1:${ports[nodes + index]}", no_advertise: ${!advertise}, routes: [${routes.map((route) => `"${route}"`).join(', ')}] }`
     writeFileSync(
       fileOf(index),
-      `server_name: n${index}\nlisten: "127.0.0.1:${clients[index]}"\njetstream { store_dir: "${join(dir, `n${index}`)}" }\n${nodes > 1 ? cluster : ''}\n${further[index]!.replaceAll('$DIR', dir)}\n`,
+      `server_name: n${index}\nlisten: "${host}:${clients[index]}"\njetstream { store_dir: "${join(dir, `n${index}`)}" }\n${nodes > 1 ? cluster : ''}\n${further[index]!.replaceAll('$DIR', dir)}\n`,
     )
   }
   const start = async (index: number): Promise<NatsServer> => {
     writeConfig(index)
     const server = await startProcess(binary, ['-c', fileOf(index)], {
-      ready: () => answers(clients[index]!, '', () => true),
+      ready: () => answers(clients[index]!, '', () => true, host),
     })
     return {
       ...server,
       index,
       port: clients[index]!,
-      url: `nats://127.0.0.1:${clients[index]}`,
+      url: urls[index]!,
       async restart(changed) {
         if (changed !== undefined) further[index] = changed
         servers[index] = await start(index)
@@ -111,7 +115,7 @@ export async function startNats({
   const servers = await Promise.all(clients.map((_, index) => start(index)))
   return {
     servers,
-    urls: clients.map((port) => `nats://127.0.0.1:${port}`),
+    urls,
     async configure(changed) {
       further.fill(changed)
       for (const { index, signal } of servers) {

@@ -96,10 +96,15 @@ export function accepts(port: number): Promise<boolean> {
   })
 }
 
-/** True when a server on a loopback port answers a question rightly within a second. An empty question: it speaks first. */
-export function answers(port: number, question: string, right: (answer: Buffer) => boolean): Promise<boolean> {
+/** True when a server answers a question rightly within a second. An empty question: it speaks first. @param host loopback by default */
+export function answers(
+  port: number,
+  question: string,
+  right: (answer: Buffer) => boolean,
+  host = '127.0.0.1',
+): Promise<boolean> {
   return new Promise((resolve) => {
-    const socket = connect({ port, host: '127.0.0.1' }, () => socket.write(question, 'latin1'))
+    const socket = connect({ port, host }, () => socket.write(question, 'latin1'))
     const done = (answer: boolean) => {
       socket.destroy()
       resolve(answer)

@@ -19,8 +19,8 @@ import { pipeline } from 'node:stream/promises'
 import { serversDir } from '../cache.ts'
 
 export interface Image {
-  /** `localhost/vedette:test` */
-  name: string
+  /** `localhost/vedette:test`, and whatever else it is to be known as. */
+  names: string[]
   /** Tar files, the lowest first. */
   layers: string[]
   entrypoint: string[]
@@ -32,7 +32,7 @@ const root = new URL('../../..', import.meta.url).pathname
 const tar = (...args: string[]) => execFileSync('tar', ['--owner=0', '--group=0', '--numeric-owner', ...args])
 
 /** Writes `file` as an archive that `ctr images import` takes (github.com/moby/docker-image-spec, v1.2). */
-export async function writeImage(file: string, { name, layers, entrypoint, user = '' }: Image): Promise<void> {
+export async function writeImage(file: string, { names, layers, entrypoint, user = '' }: Image): Promise<void> {
   const dir = mkdtempSync(join(tmpdir(), 'vedette-image-'))
   const ids = await Promise.all(layers.map(digestOf))
   for (const [i, layer] of layers.entries()) symlinkSync(layer, join(dir, `${i}.tar`))
@@ -42,7 +42,7 @@ export async function writeImage(file: string, { name, layers, entrypoint, user 
     rootfs: { type: 'layers', diff_ids: ids.map((id) => `sha256:${id}`) },
   })
   writeFileSync(join(dir, 'config.json'), config)
-  const manifest = [{ Config: 'config.json', RepoTags: [name], Layers: layers.map((_, i) => `${i}.tar`) }]
+  const manifest = [{ Config: 'config.json', RepoTags: names, Layers: layers.map((_, i) => `${i}.tar`) }]
   writeFileSync(join(dir, 'manifest.json'), JSON.stringify(manifest))
   tar('--dereference', '-C', dir, '-cf', file, '.')
   rmSync(dir, { recursive: true })
@@ -59,7 +59,7 @@ export async function pauseImage(binary: string, dir: string): Promise<string> {
   const layer = join(dir, 'pause.layer')
   tar('-C', dirname(binary), '-cf', layer, 'pause')
   const file = join(dir, 'pause.tar')
-  await writeImage(file, { name: 'localhost/pause:local', layers: [layer], entrypoint: ['/pause'] })
+  await writeImage(file, { names: ['localhost/pause:local'], layers: [layer], entrypoint: ['/pause'] })
   return file
 }
 
@@ -68,12 +68,12 @@ export async function programImage(dir: string, name: string, program: string): 
   const [layer, file] = [join(dir, 'program.layer'), join(dir, 'program.tar')]
   layerOfPrograms(layer, { [`/usr/local/bin/${program.slice(program.lastIndexOf('/') + 1)}`]: program })
   const entrypoint = [`/usr/local/bin/${program.slice(program.lastIndexOf('/') + 1)}`]
-  await writeImage(file, { name, layers: [layer], entrypoint, user: '1000:1000' })
+  await writeImage(file, { names: [name], layers: [layer], entrypoint, user: '1000:1000' })
   return file
 }
 
 /** Vedette as it stands here, on its own Node, as user 1000. Everything but its source is kept in the cache of servers. */
-export async function vedetteImage(dir: string, name = 'localhost/vedette:test'): Promise<string> {
+export async function vedetteImage(dir: string, ...names: string[]): Promise<string> {
   const lock = createHash('sha256')
     .update(readFileSync(join(root, 'package-lock.json')))
     .digest('hex')
@@ -88,7 +88,7 @@ export async function vedetteImage(dir: string, name = 'localhost/vedette:test')
   const [layer, file] = [join(dir, 'vedette.layer'), join(dir, 'vedette.tar')]
   tar('-C', root, '-cf', layer, '--transform=s,^,app/,S', '--exclude=*.test.ts', 'src', 'package.json')
   await writeImage(file, {
-    name,
+    names,
     layers: [packages, layer],
     entrypoint: ['/app/node', '/app/src/cli/main.ts'],
     user: '1000:1000',
