@@ -25,20 +25,24 @@ import {
 import { faultTable, full, type Scenario } from './table.ts'
 
 const skip = withoutNodes() || without('nats-server', natsBinary('newest'))
-const dir = mkdtempSync(join(tmpdir(), 'vedette-images-'))
 let cluster: Cluster
 let rows = 0
 
-before(
-  async () => {
-    if (skip === false) cluster = await startCluster(dir)
-  },
-  { timeout: 240_000 },
-)
-after(async () => {
-  await cluster?.stop()
-  rmSync(dir, { recursive: true, force: true })
-})
+// A cluster with nodes takes minutes: all of this only in full runs.
+if (full && skip === false) {
+  const dir = mkdtempSync(join(tmpdir(), 'vedette-images-'))
+  before(
+    async () => {
+      cluster = await startCluster(dir)
+    },
+    { timeout: 240_000 },
+  )
+  after(async () => {
+    await cluster?.stop()
+    rmSync(dir, { recursive: true, force: true })
+  })
+}
+const register = full ? test : () => {}
 
 type Start = (replicas: number) => Promise<PodsWorld>
 
@@ -95,7 +99,7 @@ async function leaseIsRenewed(world: PodsWorld): Promise<void> {
 /** What comes from now on is stored at once. */
 const servesNow = (world: PodsWorld) => world.goesOn(5_000)
 
-const inEveryRun: Scenario[] = [
+const ofProcesses: Scenario[] = [
   row('kill -9 of the process in the serving Pod', [3, 2], async (start, replicas) => {
     const world = await start(replicas)
     return { world, note: await changeLeader(world, replicas, (leader) => world.signal(leader, 'SIGKILL')) }
@@ -130,7 +134,7 @@ async function replacedBy(
   await world.settled(replicas)
 }
 
-const inFullRuns: Scenario[] = [
+const ofPods: Scenario[] = [
   row('the serving Pod deleted, with grace', [3, 2], async (start, replicas) => {
     const world = await start(replicas)
     let note = ''
@@ -267,39 +271,43 @@ const inFullRuns: Scenario[] = [
   }),
 ]
 
-faultTable('Kubernetes', full ? [...inEveryRun, ...inFullRuns] : inEveryRun, skip)
+if (full) faultTable('Kubernetes', [...ofProcesses, ...ofPods], skip)
 
-test('an EventSource that is invalid is refused by the admission webhook, which the API server reaches by its Service', {
-  skip,
-  timeout: 120_000,
-}, async (t) => {
-  const namespace = await cluster.namespace('admission')
-  t.after(() => cluster.kubectl('delete', 'namespace', namespace, '--wait=false'))
-  const object = {
-    ...{ apiVersion: 'argoproj.io/v1alpha1', kind: 'EventSource', metadata: { name: 'wrong', namespace } },
-    spec: { calendar: { tick: {} } },
-  }
-  // Where the webhook cannot be asked, objects get in unchecked.
-  const refused = async () => {
-    try {
-      await cluster.client.create(resources.eventsources, object)
-    } catch (error) {
-      return messageOf(error)
+register(
+  'an EventSource that is invalid is refused by the admission webhook, which the API server reaches by its Service',
+  {
+    skip,
+    timeout: 120_000,
+  },
+  async (t) => {
+    const namespace = await cluster.namespace('admission')
+    t.after(() => cluster.kubectl('delete', 'namespace', namespace, '--wait=false'))
+    const object = {
+      ...{ apiVersion: 'argoproj.io/v1alpha1', kind: 'EventSource', metadata: { name: 'wrong', namespace } },
+      spec: { calendar: { tick: {} } },
     }
-    await cluster.client.delete(resources.eventsources, object.metadata)
-    return ''
-  }
-  let why = ''
-  await until(
-    'it is refused',
-    async () => {
-      why = await refused()
-      return why !== ''
-    },
-    60_000,
-  )
-  assert.match(
-    why,
-    /denied the request: invalid EventSource: spec\.calendar\.tick: must have either schedule or interval/,
-  )
-})
+    // Where the webhook cannot be asked, objects get in unchecked.
+    const refused = async () => {
+      try {
+        await cluster.client.create(resources.eventsources, object)
+      } catch (error) {
+        return messageOf(error)
+      }
+      await cluster.client.delete(resources.eventsources, object.metadata)
+      return ''
+    }
+    let why = ''
+    await until(
+      'it is refused',
+      async () => {
+        why = await refused()
+        return why !== ''
+      },
+      60_000,
+    )
+    assert.match(
+      why,
+      /denied the request: invalid EventSource: spec\.calendar\.tick: must have either schedule or interval/,
+    )
+  },
+)
