@@ -55,6 +55,20 @@ must have at least as many new messages as were answered 200; the sender (\`benc
     title: 'Memory on NATS JetStream',
     about: 'The serving process under the load of 32 connections, every other second.',
   },
+  'pods-failover': {
+    title: 'Failover on Kubernetes',
+    about: `Real Pods on two nodes with an API server, one nats-server, an EventSource whose eight calendar entries tick ten times a second, elected by a
+Lease with the default times (5 s, 2 s, 1 s). The process in the serving Pod is killed with kill -9, again and again; standbys see it by the peer link. From the
+kill to the next leader's first event at a stock NATS subscriber. After each kill the Pod is replaced, so that the kubelet's back-off plays no part; at the end
+the stream is judged: nothing lost, nothing doubled.`,
+  },
+  controller: {
+    title: 'Many EventSources on one controller',
+    about: `A real kube-apiserver and etcd, and \`vedette controller\` as a process with the shipped rights, started when 5,000 EventSources in 50 namespaces are
+there and nothing of them is deployed. Half are webhooks with a Service, half calendars; each has two replicas and so a budget. No Pods run: that
+Deployments are available is said by the bench, and a calendar's Pods cannot be asked who leads, which is tried every 30 s. API server, etcd, the proxy that
+counts calls (watches apart) and the controller share the two cores. *Highest*: since the row before, looked at five times a second.`,
+  },
   'jetstream-failover': {
     title: 'Failover on NATS JetStream',
     about: `As on the embedded bus, with three NATS servers and three replicas of stream and lease bucket. *To the next event*: from the kill to

@@ -10,11 +10,13 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { appendRates } from './append.ts'
+import { manyEventSources } from './controller.ts'
 import { failoverGaps, jetstreamFailoverGaps, kafkaFailoverGaps } from './failover.ts'
 import { steadyMemory } from './jetstream/memory.ts'
 import { jetstreamRates } from './jetstream.ts'
 import { kafkaRates } from './kafka.ts'
 import { pageWith, type Section, sections, sectionText } from './page.ts'
+import { podsFailoverGaps } from './pods.ts'
 import { queueRates } from './queues.ts'
 import { sqsRates } from './sqs.ts'
 import { hostMemory, webhookRates } from './webhook.ts'
@@ -31,6 +33,8 @@ const measure: Record<Section, () => Promise<string>> = {
   failover: () => failoverGaps({ kills: quick ? 5 : 50, say }),
   jetstream: () => jetstreamRates({ seconds: 0.6, rounds: quick ? 2 : 15, say }),
   'jetstream-memory': () => steadyMemory({ minutes: quick ? 0.5 : 10, say }),
+  'pods-failover': () => podsFailoverGaps({ kills: quick ? 2 : 20, say }),
+  controller: () => manyEventSources({ count: quick ? 200 : 5_000, minutes: quick ? 0 : 5, say }),
   'jetstream-failover': () => jetstreamFailoverGaps({ kills: quick ? 3 : 30, say }),
   kafka: () => kafkaRates({ seconds: quick ? 1 : 2, rounds: quick ? 2 : 7, say }),
   'kafka-failover': () => kafkaFailoverGaps({ kills: quick ? 3 : 15, say }),

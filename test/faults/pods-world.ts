@@ -98,7 +98,7 @@ const WEBHOOK_PORT = 12_000
 const ENTRIES = 8
 
 export async function startPodsWorld(
-  t: TestContext,
+  t: Pick<TestContext, 'after' | 'passed'>,
   cluster: Cluster,
   namespace: string,
   { replicas, senders = 10 }: { replicas: number; senders?: number },

@@ -31,7 +31,7 @@ const plainMessage = (key: string): Message => ({
  * it is answered 200. Gives up when the test ends, however it ends.
  */
 export function startCrowd(
-  t: TestContext,
+  t: Pick<TestContext, 'after'>,
   url: string,
   {
     senders,
