@@ -1,6 +1,7 @@
 /** Webhooks onto a Kafka bus, against sends that are awaited one at a time. */
 import { Producer } from '@platformatic/kafka'
 import { connectKafka } from '../src/clients/kafka.ts'
+import { orders, ordersUrl } from '../test/faults/orders.ts'
 import { startRig } from '../test/faults/rig.ts'
 import { kafkaJars, startKafka } from '../test/servers/kafka.ts'
 import { body, fire } from './fire.ts'
@@ -8,17 +9,6 @@ import { median, ms, percentile, perSecond, table } from './measure.ts'
 
 export const kafkaBus = (broker: string): string =>
   `apiVersion: argoproj.io/v1alpha1\nkind: EventBus\nmetadata: { name: default }\nspec: { kafka: { url: "${broker}" } }\n---\n`
-
-const orders =
-  (head: string) =>
-  ([port]: number[]) =>
-    `${head}apiVersion: argoproj.io/v1alpha1
-kind: EventSource
-metadata: { name: orders }
-spec:
-  webhook:
-    order: { port: "${port}", endpoint: /orders, method: POST }
-`
 
 /** Both take turns on the same broker. @returns a table for docs/performance.md */
 export async function kafkaRates({
@@ -35,10 +25,9 @@ export async function kafkaRates({
   const client = await connectKafka({ brokers: [server.broker], clientId: 'bench' })
   await client.admin.createTopics({ topics: ['single'], partitions: 1, replicas: 1 })
   const producer = new Producer({ clientId: 'bench', bootstrapBrokers: [server.broker] })
-  const rig = await startRig(orders(kafkaBus(server.broker)))
+  const rig = await startRig((ports) => `${kafkaBus(server.broker)}${orders(1)(ports)}`)
   try {
-    const load = (connections: number) =>
-      fire(`http://127.0.0.1:${rig.ports[0]}/orders`, { body, connections, seconds })
+    const load = (connections: number) => fire(ordersUrl(rig), { body, connections, seconds })
     await load(32)
     const rows: string[][] = []
     for (const connections of [32, 256]) {

@@ -1,22 +1,11 @@
+import { orders, ordersUrl } from '../test/faults/orders.ts'
 import { type Rig, startRig } from '../test/faults/rig.ts'
 import { body, type Fired, fire } from './fire.ts'
 import { ms, percentile, perSecond, schedulerDelay, table } from './measure.ts'
 import { residentMb } from './process.ts'
 
-const orders =
-  (replicas: number) =>
-  ([port]: number[]) =>
-    `apiVersion: argoproj.io/v1alpha1
-kind: EventSource
-metadata: { name: orders }
-spec:
-  replicas: ${replicas}
-  webhook:
-    order: { port: "${port}", endpoint: /orders, method: POST }
-`
-
 const load = (rig: Rig, connections: number, seconds: number): Promise<Fired> =>
-  fire(`http://127.0.0.1:${rig.ports[0]}/orders`, { body, connections, seconds })
+  fire(ordersUrl(rig), { body, connections, seconds })
 
 /** Fires as many requests as are acknowledged. @returns a table for docs/performance.md */
 export async function webhookRates({

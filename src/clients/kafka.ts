@@ -4,6 +4,10 @@
  */
 import type { Admin, Connection, ConnectionPool, SASLOptions } from '@platformatic/kafka'
 
+/** Logins that this client can make. */
+export const SASL_MECHANISMS = ['PLAIN', 'SCRAM-SHA-256', 'SCRAM-SHA-512'] as const
+export type SaslMechanism = (typeof SASL_MECHANISMS)[number]
+
 export interface KafkaOptions {
   /** `host:port` of some brokers; the others are learnt from the first that answers. */
   brokers: string[]
@@ -11,7 +15,7 @@ export interface KafkaOptions {
   clientId: string
   /** As `node:tls` takes it; left out: no encryption. */
   tls?: { rejectUnauthorized: boolean; ca?: string; cert?: string; key?: string } | undefined
-  sasl?: { mechanism: 'PLAIN' | 'SCRAM-SHA-256' | 'SCRAM-SHA-512'; username: string; password: string } | undefined
+  sasl?: { mechanism: SaslMechanism; username: string; password: string } | undefined
 }
 
 export interface KafkaTopic {

@@ -1,5 +1,6 @@
 /** The EventBus object: shape and rules of upstream's validator (first match of its installer decides the kind). */
 import { z } from 'zod'
+import { SASL_MECHANISMS } from '../clients/kafka.ts'
 import { decode } from './decode.ts'
 import type { EventBus } from './manifest.ts'
 import type { Notes } from './notes.ts'
@@ -88,8 +89,6 @@ export const eventBusFields = z.object({
 })
 type Spec = z.infer<typeof eventBusFields>
 
-const KAFKA_MECHANISMS = ['PLAIN', 'SCRAM-SHA-256', 'SCRAM-SHA-512']
-
 /** Null when it cannot be told what kind of bus it is; that has been noted. */
 export function readEventBus(root: MapNode, notes: Notes): EventBus | null {
   const { name, namespace, labels } = readHead(root, 'EventBus', ['spec', 'status'], notes)
@@ -131,9 +130,9 @@ function checkSpec(spec: Spec, notes: Notes): void {
       warn(['kafka', 'partitioner'], `${quote(kafka.partitioner)} acts as random`, 'write hash, roundrobin or manual')
     }
     const { mechanism, userSecret, passwordSecret } = kafka.sasl ?? {}
-    if (mechanism && !KAFKA_MECHANISMS.includes(mechanism)) {
+    if (mechanism && !SASL_MECHANISMS.some((one) => one === mechanism)) {
       const message = `${quote(mechanism)} is not served, so no event reaches this bus`
-      warn(['kafka', 'sasl', 'mechanism'], message, `write ${KAFKA_MECHANISMS.join(', ')}`)
+      warn(['kafka', 'sasl', 'mechanism'], message, `write ${SASL_MECHANISMS.join(', ')}`)
     }
     if (kafka.sasl !== undefined && (userSecret === undefined || passwordSecret === undefined)) {
       warn(['kafka', 'sasl'], 'it needs userSecret and passwordSecret', 'name the Secrets and their keys')

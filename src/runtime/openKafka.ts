@@ -1,5 +1,6 @@
 /** A Kafka bus as an EventBus object or a Pod's environment describes it. It has no lock of its own: who opens it brings one. */
 import type { Bus } from '../bus/bus.ts'
+import { connectKafka, SASL_MECHANISMS } from '../clients/kafka.ts'
 import type { Clock } from '../core/clock.ts'
 import { fail } from '../core/errors.ts'
 import type { Logger } from '../core/log.ts'
@@ -29,8 +30,6 @@ export interface OpenKafkaOptions {
   log: Logger
 }
 
-const MECHANISMS = ['PLAIN', 'SCRAM-SHA-256', 'SCRAM-SHA-512'] as const
-
 /** Connects in the background, for ever. @throws SPEC_INVALID for a login that it cannot make */
 export async function openKafkaBus({
   namespace,
@@ -41,17 +40,16 @@ export async function openKafkaBus({
   clock,
   log,
 }: OpenKafkaOptions): Promise<Bus> {
-  const [{ connectKafka }, { openKafka }, { partitionerOf }] = await Promise.all([
-    import('../clients/kafka.ts'),
+  const [{ openKafka }, { partitionerOf }] = await Promise.all([
     import('../bus/kafka/bus.ts'),
     import('../bus/kafka/partitioner.ts'),
   ])
   if (sasl !== undefined && (sasl.userSecret === undefined || sasl.passwordSecret === undefined)) {
     throw fail('SPEC_INVALID', `EventBus ${name}: spec.kafka.sasl needs userSecret and passwordSecret`)
   }
-  const mechanism = MECHANISMS.find((one) => one === (sasl?.mechanism || 'PLAIN'))
+  const mechanism = SASL_MECHANISMS.find((one) => one === (sasl?.mechanism || 'PLAIN'))
   if (mechanism === undefined) {
-    const remedy = `write ${MECHANISMS.join(', ')}`
+    const remedy = `write ${SASL_MECHANISMS.join(', ')}`
     throw fail(
       'SPEC_INVALID',
       `EventBus ${name}: spec.kafka.sasl.mechanism ${sasl?.mechanism} is not served: ${remedy}`,

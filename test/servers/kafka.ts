@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { makeCertificate } from '../certificate.ts'
 import { installed, serversDir } from './cache.ts'
-import { installJars } from './maven.ts'
+import { installJars, log4j } from './maven.ts'
 import { accepts, freePorts, type ServerProcess, startProcess } from './process.ts'
 
 export const KAFKA_VERSION = '4.4.0'
@@ -74,7 +74,7 @@ async function startNode(node: Node): Promise<KafkaServer> {
   const dir = mkdtempSync(join(tmpdir(), 'vedette-kafka-'))
   const { cert, key } = makeCertificate()
   writeFileSync(join(dir, 'server.pem'), `${key}${cert}`, { mode: 0o600 })
-  writeFileSync(join(dir, 'log4j2.yaml'), LOGGING)
+  writeFileSync(join(dir, 'log4j2.yaml'), log4j('INFO'))
   const properties = join(dir, 'server.properties')
   writeFileSync(properties, settings(dir, node), { mode: 0o600 })
   const java = (main: string, ...args: string[]) => [
@@ -150,18 +150,3 @@ ssl.keystore.location=${join(dir, 'server.pem')}
 ssl.client.auth=none
 `
 }
-
-const LOGGING = `Configuration:
-  status: ERROR
-  Appenders:
-    Console:
-      name: STDOUT
-      target: SYSTEM_OUT
-      PatternLayout:
-        pattern: "[%d] %p %m (%c)%n"
-  Loggers:
-    Root:
-      level: INFO
-      AppenderRef:
-        - ref: STDOUT
-`

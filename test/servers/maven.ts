@@ -39,3 +39,19 @@ ${dependencies(artifacts).join('')}</dependencies></project>
   const goal = ['dependency:copy-dependencies', '-DoutputDirectory=libs', '-DincludeScope=runtime']
   execFileSync('mvn', ['-q', '-B', ...goal], { cwd: dir, stdio: ['ignore', 'inherit', 'inherit'] })
 }
+
+/** Log4j's configuration for a server that is to write to its standard output from this level on. */
+export const log4j = (level: 'INFO' | 'WARN'): string => `Configuration:
+  status: ERROR
+  Appenders:
+    Console:
+      name: STDOUT
+      target: SYSTEM_OUT
+      PatternLayout:
+        pattern: "[%d] %p %m (%c)%n"
+  Loggers:
+    Root:
+      level: ${level}
+      AppenderRef:
+        - ref: STDOUT
+`

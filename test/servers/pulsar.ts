@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { makeCertificate } from '../certificate.ts'
 import { installed, serversDir } from './cache.ts'
-import { installJars } from './maven.ts'
+import { installJars, log4j } from './maven.ts'
 import { accepts, freePorts, type ServerProcess, startProcess } from './process.ts'
 
 /** The last that runs on Java 17. */
@@ -70,7 +70,7 @@ export async function startPulsar({ secured = false }: { secured?: boolean } = {
   writeFileSync(join(dir, 'cert.pem'), cert)
   writeFileSync(join(dir, 'key.pem'), key, { mode: 0o600 })
   writeFileSync(join(dir, 'secret.key'), secret, { mode: 0o600 })
-  writeFileSync(join(dir, 'log4j2.yaml'), LOGGING)
+  writeFileSync(join(dir, 'log4j2.yaml'), log4j('WARN'))
   const conf = join(dir, 'standalone.conf')
   writeFileSync(conf, `${settings(broker, web)}${secured ? security(dir, tls, token) : ''}`, { mode: 0o600 })
   const headers: Record<string, string> = secured ? { authorization: `Bearer ${token}` } : {}
@@ -220,19 +220,4 @@ authenticationProviders=org.apache.pulsar.broker.authentication.AuthenticationPr
 tokenSecretKey=file://${join(dir, 'secret.key')}
 brokerClientAuthenticationPlugin=org.apache.pulsar.client.impl.auth.AuthenticationToken
 brokerClientAuthenticationParameters=token:${token}
-`
-
-const LOGGING = `Configuration:
-  status: ERROR
-  Appenders:
-    Console:
-      name: STDOUT
-      target: SYSTEM_OUT
-      PatternLayout:
-        pattern: "[%d] %p %m (%c)%n"
-  Loggers:
-    Root:
-      level: WARN
-      AppenderRef:
-        - ref: STDOUT
 `

@@ -4,7 +4,7 @@ import { backoffMs } from '../../core/backoff.ts'
 import type { Clock } from '../../core/clock.ts'
 import { fail, messageOf, type VedetteError } from '../../core/errors.ts'
 import type { Logger } from '../../core/log.ts'
-import { type Append, type Bus, type BusStatus, type Fenced, sourceKey, type Transport } from '../bus.ts'
+import { type Append, type Bus, type BusStatus, type Fenced, type Outcome, sourceKey, type Transport } from '../bus.ts'
 import { claimTerm, type FenceParts, type KafkaFence, snapshotKey } from './fence.ts'
 import { createFreeAppender, type FreeAppender } from './free.ts'
 import { kafkaKv } from './kv.ts'
@@ -110,6 +110,8 @@ export function openKafka({ connect, topic, partitioner, transport, clock, log }
   void run()
 
   const unavailable = (): VedetteError => fail('BUS_UNAVAILABLE', shown.connected ? 'not yet connected' : shown.error)
+  const unreachable = (batch: unknown[]): Outcome[] =>
+    batch.map(() => ({ outcome: 'unavailable', error: unavailable() }))
   /** @throws BUS_UNAVAILABLE */
   const live = (): Link => {
     if (link === null || !shown.connected) throw unavailable()
@@ -134,13 +136,13 @@ export function openKafka({ connect, topic, partitioner, transport, clock, log }
       return fence
     },
     async appendFenced(fence, batch) {
-      if (link === null || !shown.connected) return batch.map(() => ({ outcome: 'unavailable', error: unavailable() }))
+      if (link === null || !shown.connected) return unreachable(batch)
       const outcomes = await ours(fence).append(batch)
       if (outcomes.some(({ outcome }) => outcome === 'unknown')) wake()
       return outcomes
     },
     async append(source, batch) {
-      if (link === null || !shown.connected) return batch.map(() => ({ outcome: 'unavailable', error: unavailable() }))
+      if (link === null || !shown.connected) return unreachable(batch)
       const { free, place, seq } = link
       const refusals = batch.map(unstorable)
       const messages = batch

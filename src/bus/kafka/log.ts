@@ -4,8 +4,8 @@ import type { KafkaRecord } from '../../clients/kafka-fetch.ts'
 import type { Clock } from '../../core/clock.ts'
 import { fail } from '../../core/errors.ts'
 import { type LogState, type ReadOptions, type SourceRef, type Stored, subjectOf } from '../bus.ts'
-import { asStored, bytesOf, namesOf, seqOf } from './message.ts'
-import { createReader, type Reader, readToEnd } from './reader.ts'
+import { asStored, namesOf, seqOf } from './message.ts'
+import { createReader, type Reader, readToEnd, recordsToEnd } from './reader.ts'
 
 export interface KafkaLog {
   /** @throws BUS_UNAVAILABLE; SPEC_INVALID for `from` on a topic of several partitions, which has no one order */
@@ -82,23 +82,16 @@ async function* readLog(
 
 async function readTail(reader: Reader, source: SourceRef, entry: string, limit: number): Promise<Stored[]> {
   if (limit <= 0) return []
-  const [partitions, earliest, end] = [
-    await reader.partitions(),
-    await reader.offsets('earliest'),
-    await reader.offsets('stored'),
-  ]
+  const partitions = await reader.partitions()
+  const [earliest, end] = [await reader.offsets('earliest'), await reader.offsets('stored')]
   const subject = subjectOf(source, entry)
   for (let window = TAIL_WINDOW; ; window *= 2) {
     const from = lastOf(window, earliest, end)
     const whole = [...from].every(([one, offset]) => offset === (earliest.get(one) ?? 0))
     const found: Stored[] = []
-    for await (const fetched of readToEnd(reader, from)) {
-      for (const { partition, records } of fetched) {
-        for (const record of records) {
-          const stored = asStored(record, partition, partitions)
-          if (stored?.subject === subject && stored.namespace === source.namespace) found.push(stored)
-        }
-      }
+    for await (const { partition, record } of recordsToEnd(reader, from)) {
+      const stored = asStored(record, partition, partitions)
+      if (stored?.subject === subject && stored.namespace === source.namespace) found.push(stored)
     }
     if (found.length >= limit || whole) return (partitions === 1 ? found : inOrder(found)).slice(-limit)
   }
@@ -109,20 +102,13 @@ const lastOf = (window: number, earliest: ReadonlyMap<number, number>, end: Read
   new Map([...end].map(([one, offset]) => [one, Math.max(earliest.get(one) ?? 0, offset - window)]))
 
 async function readRecentIds(reader: Reader, { namespace, name }: SourceRef): Promise<Set<string>> {
-  const [partitions, earliest, end] = [
-    await reader.partitions(),
-    await reader.offsets('earliest'),
-    await reader.offsets('stored'),
-  ]
+  const partitions = await reader.partitions()
+  const from = lastOf(ID_WINDOW, await reader.offsets('earliest'), await reader.offsets('stored'))
   const ids = new Set<string>()
-  for await (const fetched of readToEnd(reader, lastOf(ID_WINDOW, earliest, end))) {
-    for (const { partition, records } of fetched) {
-      for (const record of records) {
-        const stored = asStored(record, partition, partitions)
-        if (stored?.namespace === namespace && stored.subject.startsWith(`default.${name}.`)) {
-          ids.add(idOf(stored.subject, stored.id))
-        }
-      }
+  for await (const { partition, record } of recordsToEnd(reader, from)) {
+    const stored = asStored(record, partition, partitions)
+    if (stored?.namespace === namespace && stored.subject.startsWith(`default.${name}.`)) {
+      ids.add(idOf(stored.subject, stored.id))
     }
   }
   return ids
@@ -137,21 +123,17 @@ function logState(reader: Reader): () => Promise<LogState> {
   const count = async (): Promise<LogState> => {
     const partitions = await reader.partitions()
     if (next.size === 0) for (const [partition, offset] of await reader.offsets('earliest')) next.set(partition, offset)
-    for await (const fetched of readToEnd(reader, next)) {
-      for (const { partition, records } of fetched) {
-        for (const record of records) {
-          const names = namesOf(record)
-          if (names === null || record.value === null) continue
-          const seq = seqOf(partition, record.offset, partitions)
-          firstSeq = firstSeq === 0 ? seq : Math.min(firstSeq, seq)
-          lastSeq = Math.max(lastSeq, seq)
-          messages++
-          bytes += bytesOf(record.value).length
-          const key = `${names.namespace}/${names.eventSource}/${names.entry}`
-          const published = (entries.get(key)?.published ?? 0) + 1
-          entries.set(key, { ...names, published, lastMs: record.timestamp })
-        }
-      }
+    for await (const { partition, record } of recordsToEnd(reader, next)) {
+      const names = namesOf(record)
+      if (names === null || record.value === null) continue
+      const seq = seqOf(partition, record.offset, partitions)
+      firstSeq = firstSeq === 0 ? seq : Math.min(firstSeq, seq)
+      lastSeq = Math.max(lastSeq, seq)
+      messages++
+      bytes += record.value.byteLength
+      const key = `${names.namespace}/${names.eventSource}/${names.entry}`
+      const published = (entries.get(key)?.published ?? 0) + 1
+      entries.set(key, { ...names, published, lastMs: record.timestamp })
     }
     return { firstSeq, lastSeq, messages, bytes, entries: [...entries.values()] }
   }

@@ -82,17 +82,15 @@ export const seqOf = (partition: number, offset: number, partitions: number): nu
 
 /** @returns null for a record that is no event */
 export function asStored(record: KafkaRecord, partition: number, partitions: number): Stored | null {
-  if (record.key === null || record.value === null) return null
-  const key = bytesOf(record.key).toString()
-  // A record of upstream's has no headers.
-  const name = headerOf(record, header.eventSource) ?? key.split('.', 1)[0]!
+  const names = namesOf(record)
+  if (names === null || record.value === null) return null
   const sourceId = headerOf(record, header.sourceId)
   const term = headerOf(record, header.term)
   return {
     seq: seqOf(partition, record.offset, partitions),
     timeMs: record.timestamp,
-    subject: subjectOf({ name }, key.slice(name.length + 1)),
-    namespace: headerOf(record, header.namespace) ?? '',
+    subject: subjectOf({ name: names.eventSource }, names.entry),
+    namespace: names.namespace,
     id: headerOf(record, header.id) ?? '',
     ...(sourceId === undefined ? {} : { sourceId }),
     ...(term === undefined ? {} : { term: Number(term) }),
@@ -100,10 +98,11 @@ export function asStored(record: KafkaRecord, partition: number, partitions: num
   }
 }
 
-/** The EventSource and the entry of a record, for counting. */
+/** Whose event a record is; null: nobody's. */
 export function namesOf(record: KafkaRecord): { namespace: string; eventSource: string; entry: string } | null {
   if (record.key === null) return null
   const key = bytesOf(record.key).toString()
+  // A record of upstream's has no headers.
   const eventSource = headerOf(record, header.eventSource) ?? key.split('.', 1)[0]!
   return { namespace: headerOf(record, header.namespace) ?? '', eventSource, entry: key.slice(eventSource.length + 1) }
 }

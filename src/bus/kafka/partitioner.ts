@@ -1,3 +1,5 @@
+import { fnv32a } from '../../core/fnv.ts'
+
 /** Which partition an event goes to: upstream's four names (sarama's partitioners). */
 export type Partitioner = (key: string, partitions: number) => number
 
@@ -12,9 +14,5 @@ export function partitionerOf(name: string | undefined): Partitioner {
   return (_, partitions) => Math.floor(Math.random() * partitions)
 }
 
-/** FNV-1a of 32 bits, its sign dropped as sarama drops it: a signed number whose absolute value counts. */
-function hashOf(key: string): number {
-  let hash = 0x811c9dc5
-  for (const byte of Buffer.from(key)) hash = Math.imul(hash ^ byte, 0x01000193)
-  return Math.abs(hash | 0)
-}
+/** A signed number whose absolute value counts: sarama drops the sign so. */
+const hashOf = (key: string): number => Math.abs(fnv32a(Buffer.from(key)) | 0)

@@ -1,7 +1,7 @@
 /** Reads one topic from wherever its leaders are. */
 import type { KafkaClient, KafkaTopic } from '../../clients/kafka.ts'
 import { innermost } from '../../clients/kafka-errors.ts'
-import { type Fetch, type Fetched, fetcher, OFFSET_OUT_OF_RANGE } from '../../clients/kafka-fetch.ts'
+import { type Fetch, type Fetched, fetcher, type KafkaRecord, OFFSET_OUT_OF_RANGE } from '../../clients/kafka-fetch.ts'
 import { backoffMs } from '../../core/backoff.ts'
 import type { Clock } from '../../core/clock.ts'
 import { fail } from '../../core/errors.ts'
@@ -77,6 +77,15 @@ export function createReader(client: KafkaClient, name: string, clock: Clock, si
       return fetched
     },
   }
+}
+
+/** {@link readToEnd}, record by record. */
+export async function* recordsToEnd(
+  reader: Reader,
+  from: Map<number, number>,
+): AsyncGenerator<{ partition: number; record: KafkaRecord }> {
+  for await (const fetched of readToEnd(reader, from))
+    for (const { partition, records } of fetched) for (const record of records) yield { partition, record }
 }
 
 /** Everything up to what is stored now, as soon as what is open now has ended. @throws BUS_UNAVAILABLE */

@@ -3,7 +3,7 @@
 import type { KafkaClient } from '../../clients/kafka.ts'
 import type { Clock } from '../../core/clock.ts'
 import { bytesOf, headerOf, headersOf, type Message } from './message.ts'
-import { createReader, type Reader, readToEnd } from './reader.ts'
+import { createReader, type Reader, recordsToEnd } from './reader.ts'
 
 export interface Kept {
   value: Buffer
@@ -42,16 +42,14 @@ export function createState(client: KafkaClient, topic: string, clock: Clock, si
   let last: Promise<unknown> = Promise.resolve()
   const catchUp = async () => {
     if (from.size === 0) from.set(0, (await reader.offsets('earliest')).get(0) ?? 0)
-    for await (const fetched of readToEnd(reader, from)) {
-      for (const record of fetched.flatMap(({ records }) => records)) {
-        if (record.key === null) continue
-        const key = bytesOf(record.key).toString()
-        if (record.value === null) kept.delete(key)
-        else {
-          // A copy: the bytes are a view of the whole answer.
-          const value = Buffer.from(record.value)
-          kept.set(key, { value, revision: record.offset + 1, nonce: headerOf(record, NONCE) })
-        }
+    for await (const { record } of recordsToEnd(reader, from)) {
+      if (record.key === null) continue
+      const key = bytesOf(record.key).toString()
+      if (record.value === null) kept.delete(key)
+      else {
+        // A copy: the bytes are a view of the whole answer.
+        const value = Buffer.from(record.value)
+        kept.set(key, { value, revision: record.offset + 1, nonce: headerOf(record, NONCE) })
       }
     }
     return kept

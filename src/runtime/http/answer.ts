@@ -28,7 +28,7 @@ export function answerOf(error: unknown, log: Logger): Final {
   if (isVedetteError(error, 'EVENT_TOO_LARGE')) return { status: 413, body: error.message }
   if (isVedetteError(error, 'EVENT_INVALID')) return { status: 400, body: error.message }
   const temporary = isVedetteError(error) ? error.class === 'transient' || error.class === 'fenced' : isAbort(error)
-  const close = isVedetteError(error, 'BUS_UNAVAILABLE') || isVedetteError(error, 'OUTCOME_UNKNOWN')
+  const close = isVedetteError(error, 'BUS_UNAVAILABLE', 'OUTCOME_UNKNOWN')
   if (temporary) return { ...tryAgain('failed to record event'), close }
   log.error(`a request failed: ${messageOf(error)}`, error instanceof Error ? { stack: error.stack } : {})
   return { status: 500, body: 'internal error' }

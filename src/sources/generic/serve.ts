@@ -2,8 +2,8 @@
 import { fail, isVedetteError } from '../../core/errors.ts'
 import { whenAborted } from '../../core/signals.ts'
 import type { Emit, PrepareContext, SourceContext } from '../../source.ts'
-import { ackWindow } from '../shared/ack-window.ts'
 import { bodyOf, payloadOf } from '../shared/json-body.ts'
+import { sideBySide } from '../shared/side-by-side.ts'
 import { payloadOrSkip } from '../shared/skip.ts'
 import { type Channel, described, openChannel, openStream, staysConnected } from './connect.ts'
 import type { StreamedEvent } from './contract.ts'
@@ -27,19 +27,18 @@ export async function standBy(ctx: PrepareContext<GenericSpec>): Promise<void> {
 export async function serveStream(ctx: SourceContext<GenericSpec, GenericPosition>): Promise<void> {
   const { spec, signal } = ctx
   const channel = (ctx.kept() as Channel | null) ?? (await openChannel(ctx))
-  const window = ackWindow<StreamedEvent>(() => {})
+  const { hand, failed, settled } = sideBySide(IN_FLIGHT)
   try {
     const stream = await openStream(channel, ctx, spec.uniqueNames ? (ctx.resume()?.name ?? null) : null)
     stream.once('metadata', () => ctx.condition(null))
     const received = async (): Promise<never> => {
       for await (const event of stream as AsyncIterable<StreamedEvent>) {
-        window.add(event, () => publish(ctx, event))
-        await window.room(IN_FLIGHT)
+        await hand(() => publish(ctx, event))
       }
       throw fail('ORIGIN_UNAVAILABLE', `${spec.url}: the server has ended the stream`)
     }
     try {
-      await Promise.race([received(), whenAborted(signal), window.failed])
+      await Promise.race([received(), whenAborted(signal), failed])
     } finally {
       stream.cancel()
     }
@@ -47,12 +46,12 @@ export async function serveStream(ctx: SourceContext<GenericSpec, GenericPositio
     throw isVedetteError(error) || signal.aborted ? error : described(error, spec.url)
   } finally {
     // The next stream goes on after what is stored then.
-    await window.settled()
+    await settled()
     await channel.close()
   }
 }
 
-async function publish(ctx: SourceContext<GenericSpec, GenericPosition>, event: StreamedEvent): Promise<'published'> {
+async function publish(ctx: SourceContext<GenericSpec, GenericPosition>, event: StreamedEvent): Promise<void> {
   const { jsonBody, metadata, uniqueNames } = ctx.spec
   const { name, payload } = event
   const named = uniqueNames && name !== ''
@@ -63,5 +62,4 @@ async function publish(ctx: SourceContext<GenericSpec, GenericPosition>, event: 
   const where: Pick<Emit<GenericPosition>, 'id' | 'position'> = named ? { id: name, position: { name } } : {}
   if (data !== null) await ctx.emit({ data, ...where })
   else if (named) await ctx.advance({ name })
-  return 'published'
 }

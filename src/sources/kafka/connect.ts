@@ -1,5 +1,5 @@
 /** A client with the entry's brokers, TLS and login; and what is wrong with it, in words. */
-import { connectKafka, type KafkaClient } from '../../clients/kafka.ts'
+import { connectKafka, type KafkaClient, type SaslMechanism } from '../../clients/kafka.ts'
 import { brokerCode, chain, innermost, isRefusedLogin, isUnknownTopic } from '../../clients/kafka-errors.ts'
 import { fail, isVedetteError, messageOf, type VedetteError } from '../../core/errors.ts'
 import type { PrepareContext } from '../../source.ts'
@@ -14,7 +14,7 @@ export async function connect(ctx: PrepareContext<KafkaSpec>): Promise<KafkaClie
     sasl?.userSecret === undefined || sasl.passwordSecret === undefined
       ? undefined
       : {
-          mechanism: (sasl.mechanism || 'PLAIN') as 'PLAIN' | 'SCRAM-SHA-256' | 'SCRAM-SHA-512',
+          mechanism: (sasl.mechanism || 'PLAIN') as SaslMechanism,
           username: await ctx.secret(sasl.userSecret),
           password: await ctx.secret(sasl.passwordSecret),
         }

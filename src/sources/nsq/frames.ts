@@ -1,4 +1,5 @@
 /** The frames that an nsqd sends: size, type, data (https://nsq.io/clients/tcp_protocol_spec.html#data-format). */
+import { sizedFrames } from '../shared/frames.ts'
 import type { NsqMessage } from './wire.ts'
 
 export interface FrameHandlers {
@@ -14,27 +15,9 @@ const MESSAGE_HEAD = 26
 
 /** @returns takes what comes, in any pieces. @throws Error when it is not the protocol */
 export function frameReader(handlers: FrameHandlers): (chunk: Buffer) => void {
-  let chunks: Buffer[] = []
-  let held = 0
-  /** Bytes that the frame in progress needs, its size field included. */
-  let wanted = 4
-  return (chunk) => {
-    chunks.push(chunk)
-    held += chunk.length
-    while (held >= wanted) {
-      const data = chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)
-      chunks = [data]
-      const size = data.readUInt32BE(0)
-      if (size < 4 || size > LARGEST_FRAME) throw new Error(`a frame of ${size} bytes: this is not the protocol of NSQ`)
-      wanted = 4 + size
-      if (held < wanted) return
-      const rest = data.subarray(wanted)
-      chunks = [rest]
-      held = rest.length
-      wanted = 4
-      handle(data.readInt32BE(4), data.subarray(8, 4 + size), handlers)
-    }
-  }
+  return sizedFrames({ protocol: 'NSQ', largest: LARGEST_FRAME }, (frame) =>
+    handle(frame.readInt32BE(0), frame.subarray(4), handlers),
+  )
 }
 
 function handle(type: number, data: Buffer, { response, error, message }: FrameHandlers): void {

@@ -123,8 +123,7 @@ async function pull(ctx: SourceContext<PubSubSpec>, clients: PubSubClients): Pro
       if (held.size > 0) await extend(ACK_DEADLINE_S).catch(() => {})
     }
   }
-  const holding = extending()
-  holding.catch(() => {})
+  extending().catch(() => {})
   try {
     await Promise.race([received(), whenAborted(signal), window.failed])
     await window.settled()

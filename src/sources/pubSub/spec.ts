@@ -1,5 +1,6 @@
 /** The fields of a Pub/Sub entry, upstream's rules for them, and the name of a subscription that has none. */
 import { z } from 'zod'
+import { fnv32a } from '../../core/fnv.ts'
 import { goJson, sortedMap } from '../../core/json.ts'
 import type { Finding } from '../../source.ts'
 import { jsonBodySchema } from '../shared/json-body.ts'
@@ -86,11 +87,4 @@ function hashOf(entry: string, spec: PubSubSpec): number {
     filter: filter && { expression: absent(filter.expression, filter.expression === '') },
   })
   return fnv32a(Buffer.from(entry + json))
-}
-
-/** http://www.isthe.com/chongo/tech/comp/fnv, 32 bits, variant 1a. */
-function fnv32a(bytes: Uint8Array): number {
-  let hash = 0x811c9dc5
-  for (const byte of bytes) hash = Math.imul(hash ^ byte, 0x01000193) >>> 0
-  return hash
 }

@@ -1,4 +1,5 @@
 /** What a broker sends: frames, and the messages of an entry (https://pulsar.apache.org/docs/develop-binary-protocol/). */
+import { sizedFrames } from '../shared/frames.ts'
 import type { Codec, Command, MessageId } from './commands.ts'
 import { decompress } from './decompress.ts'
 
@@ -17,33 +18,13 @@ export interface Frame {
 
 /** @returns takes what comes, in any pieces. @throws Error when it is not the protocol */
 export function frameReader(codec: Codec, handle: (frame: Frame) => void): (chunk: Buffer) => void {
-  let chunks: Buffer[] = []
-  let held = 0
-  /** Bytes that the frame in progress needs, its size field included. */
-  let wanted = 4
-  return (chunk) => {
-    chunks.push(chunk)
-    held += chunk.length
-    while (held >= wanted) {
-      const data = chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)
-      chunks = [data]
-      const size = data.readUInt32BE(0)
-      if (size < 4 || size > LARGEST_FRAME)
-        throw new Error(`a frame of ${size} bytes: this is not the protocol of Pulsar`)
-      wanted = 4 + size
-      if (held < wanted) return
-      const rest = data.subarray(wanted)
-      chunks = [rest]
-      held = rest.length
-      const frame = data.subarray(4, wanted)
-      wanted = 4
-      const commandSize = frame.readUInt32BE(0)
-      if (commandSize > frame.length - 4)
-        throw new Error(`a command of ${commandSize} bytes: this is not the protocol of Pulsar`)
-      const command = codec.decode(frame.subarray(4, 4 + commandSize))
-      if (command !== null) handle({ command, rest: frame.subarray(4 + commandSize) })
-    }
-  }
+  return sizedFrames({ protocol: 'Pulsar', largest: LARGEST_FRAME }, (frame) => {
+    const commandSize = frame.readUInt32BE(0)
+    if (commandSize > frame.length - 4)
+      throw new Error(`a command of ${commandSize} bytes: this is not the protocol of Pulsar`)
+    const command = codec.decode(frame.subarray(4, 4 + commandSize))
+    if (command !== null) handle({ command, rest: frame.subarray(4 + commandSize) })
+  })
 }
 
 export interface PulsarMessage {

@@ -4,6 +4,7 @@ import { whenAborted } from '../../core/signals.ts'
 import type { PrepareContext, SourceContext } from '../../source.ts'
 import { goTime } from '../shared/go-time.ts'
 import { bodyOf, payloadOf } from '../shared/json-body.ts'
+import { sideBySide } from '../shared/side-by-side.ts'
 import { payloadOrSkip } from '../shared/skip.ts'
 import { type Cluster, connectCluster } from './cluster.ts'
 import type { MessageId } from './commands.ts'
@@ -74,9 +75,8 @@ export async function servePulsar(ctx: SourceContext<PulsarSpec, PulsarPosition>
 
 function openIntake(ctx: SourceContext<PulsarSpec, PulsarPosition>, cluster: Cluster, signal: AbortSignal) {
   const { spec, entry: subscription } = ctx
-  const failure = Promise.withResolvers<never>()
-  failure.promise.catch(() => {})
-  const work = new Set<Promise<void>>()
+  // The permits of the protocol are the limit.
+  const { hand, failed, settled } = sideBySide(Number.POSITIVE_INFINITY)
   const subscribed = new Set<string>()
   let bytes = 0
 
@@ -99,7 +99,7 @@ function openIntake(ctx: SourceContext<PulsarSpec, PulsarPosition>, cluster: Clu
   }
 
   return {
-    failed: failure.promise,
+    failed,
     /** Once for each topic; the second time it does nothing. @param oldest begins with the oldest message, if nobody ever subscribed */
     async subscribe(topic: string, share: number, oldest: boolean): Promise<void> {
       if (subscribed.has(topic)) return
@@ -117,10 +117,10 @@ function openIntake(ctx: SourceContext<PulsarSpec, PulsarPosition>, cluster: Clu
       }
       const receive = (entry: Entry) => {
         if (signal.aborted) return
-        const mine: Promise<void> = take(topic, entry)
-          .then(() => acks.add(entry), failure.reject)
-          .then(() => void work.delete(mine))
-        work.add(mine)
+        void hand(async () => {
+          await take(topic, entry)
+          acks.add(entry)
+        })
       }
       for (;;) {
         try {
@@ -137,7 +137,7 @@ function openIntake(ctx: SourceContext<PulsarSpec, PulsarPosition>, cluster: Clu
     },
     /** Resolves when nothing is being published, and what is published has been acknowledged. Never rejects. */
     async settled(): Promise<void> {
-      while (work.size > 0) await Promise.race(work)
+      await settled()
       await Promise.resolve()
     },
   }
