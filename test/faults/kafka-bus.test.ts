@@ -2,10 +2,10 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { without } from '../servers/cache.ts'
 import { kafkaJars } from '../servers/kafka.ts'
-import { goesOn, judge, type KafkaWorld, startKafkaWorld } from './kafka-world.ts'
+import { judge, type KafkaWorld, PATIENCE_MS, startKafkaWorld } from './kafka-world.ts'
 import { everyoneBack, killIfThere, nextLeader } from './rig.ts'
 import { faultTable } from './table.ts'
-import type { Verdict } from './world.ts'
+import { goesOn, type Verdict } from './world.ts'
 
 faultTable(
   'Kafka',
@@ -34,7 +34,7 @@ faultTable(
         process.kill(old.pid, 'SIGSTOP')
         const frozenMs = performance.now()
         await nextLeader(world.rig, 'clock', old)
-        await goesOn(world)
+        await goesOn(world, PATIENCE_MS)
         // The time-out of a transaction is 10 s.
         await pause((full ? 30_000 : 12_000) - (performance.now() - frozenMs))
         killIfThere(old.pid, 'SIGCONT')
@@ -48,7 +48,7 @@ faultTable(
         const world = await startKafkaWorld(t, replicas)
         for (let i = 0; i < (full ? 4 : 1); i++) {
           await world.nodes[0]!.crash()
-          await goesOn(world)
+          await goesOn(world, PATIENCE_MS)
         }
         return await judge(world)
       },
@@ -89,8 +89,8 @@ if (process.env.VEDETTE_FULL === '1') {
 async function killed(world: KafkaWorld, what: 'topic' | 'coordinator'): Promise<Verdict> {
   for (let i = 0; i < 2; i++) {
     const node = world.nodes[(await world.nodeOf(what)) - 1]!
-    await Promise.all([node.crash(), goesOn(world)])
-    await goesOn(world)
+    await Promise.all([node.crash(), goesOn(world, PATIENCE_MS)])
+    await goesOn(world, PATIENCE_MS)
   }
   return await judge(world)
 }

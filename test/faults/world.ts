@@ -179,7 +179,7 @@ ${Object.entries({ replicas: 3, ...stream })
   .join('')}`
 
 /** Waits until events of the calendar and of the senders come again; what came before the call does not count. */
-export async function goesOn({ rig, crowd }: World, timeoutMs = 30_000): Promise<void> {
+export async function goesOn({ rig, crowd }: Pick<World, 'rig' | 'crowd'>, timeoutMs = 30_000): Promise<void> {
   const published = async () => {
     const clock = (await rig.status()).eventSources.find(({ name }) => name === 'clock')
     return clock?.entries.reduce((sum, entry) => sum + entry.published, 0) ?? 0
