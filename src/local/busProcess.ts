@@ -69,6 +69,7 @@ export async function startBusProcess(options: BusProcessOptions): Promise<BusPr
   /** @param suspicious it died in a way that makes one doubt the store: it is looked through first */
   const restart = async (suspicious: boolean) => {
     let before = ''
+    let failures = 0
     for (let attempt = 0; !stopping; attempt++) {
       restarts++
       try {
@@ -82,7 +83,8 @@ export async function startBusProcess(options: BusProcessOptions): Promise<BusPr
         if (messageOf(error) !== before) log.error('the bus process does not start; it is tried again', { error })
         before = messageOf(error)
         // a full disk is somebody's to clear, and then all is well
-        if (attempt + 1 >= TRIES && !isVedetteError(error, 'BUS_FULL')) return giveUp(error)
+        failures = isVedetteError(error, 'BUS_FULL') ? 0 : failures + 1
+        if (failures >= TRIES) return giveUp(error)
         await clock.sleep(backoffMs(attempt, { firstMs: 100, maxMs: 2000 }))
       }
     }
@@ -184,7 +186,8 @@ function launch(
     child.once('error', (error) =>
       reject(fail('BUS_UNAVAILABLE', `the bus process cannot be started: ${messageOf(error)}`)),
     )
-    child.once('exit', (code, signal) =>
+    // 'close', not 'exit': what it said last may be read after its end
+    child.once('close', (code, signal) =>
       reject(fail('BUS_UNAVAILABLE', `the bus process ended while starting (${signal ?? `exit ${code}`})`)),
     )
     const lines = createInterface({ input: child.stdout! })

@@ -114,7 +114,7 @@ for (const withId of [true, false]) {
     }
     await made.close()
     const rig = await startRig(() => manifest('amqp', made.spec, 3))
-    t.after(() => rig.close())
+    t.after(() => rig.close(t))
     const leader = await nextLeader(rig, 'queue', null)
     const published = async () => (await rig.status()).eventSources[0]!.entries[0]!.published
     await waitFor(async () => (await published()) > waiting / 5, 30_000)

@@ -23,7 +23,7 @@ async function killTheLeader(rig: Rig, times: number): Promise<number[]> {
 
 async function killing(t: TestContext, replicas: number, times: number): Promise<void> {
   const rig = await startRig(ticking(replicas))
-  t.after(() => rig.close())
+  t.after(() => rig.close(t))
   const gaps = await killTheLeader(rig, times)
   await pause(2500)
   const { failovers } = await rig.status()
@@ -46,7 +46,7 @@ test('2 replicas, 10 times kill -9 of the serving process: no tick missing, none
 
 test('1 replica: resumes after a kill, and ticks of a short outage are made up once', async (t) => {
   const rig = await startRig(ticking(1))
-  t.after(() => rig.close())
+  t.after(() => rig.close(t))
   const leader = await nextLeader(rig, 'clock', null)
   await waitFor(async () => (await rig.lines()).length >= 2, 10_000, 200)
   process.kill(leader.pid, 'SIGKILL')
@@ -69,7 +69,7 @@ test('1 replica: resumes after a kill, and ticks of a short outage are made up o
 
 test('the serving process frozen for 20 s: another serves within 2 s; awake again, nothing of the old term is accepted', async (t) => {
   const rig = await startRig(ticking(3))
-  t.after(() => rig.close())
+  t.after(() => rig.close(t))
   const old = await nextLeader(rig, 'clock', null)
   await waitFor(async () => (await rig.lines()).length >= 1, 10_000, 100)
   process.kill(old.pid, 'SIGSTOP')
@@ -110,7 +110,7 @@ async function assertHandedOver(t: TestContext, rig: Rig): Promise<void> {
 
 test('handed over by command, 10 times: nothing lost, nothing doubled', async (t) => {
   const rig = await startRig(ticking(3))
-  t.after(() => rig.close())
+  t.after(() => rig.close(t))
   let leader = await nextLeader(rig, 'clock', null)
   for (let i = 0; i < 10; i++) {
     await pause(300 + Math.random() * 500)
@@ -125,7 +125,7 @@ test('handed over by command, 10 times: nothing lost, nothing doubled', async (t
 
 test('SIGTERM of the serving process, 10 times: it drains and resigns, nothing lost, nothing doubled', async (t) => {
   const rig = await startRig(ticking(3))
-  t.after(() => rig.close())
+  t.after(() => rig.close(t))
   let leader = await nextLeader(rig, 'clock', null)
   for (let i = 0; i < 10; i++) {
     await everyoneBack(rig)

@@ -22,7 +22,7 @@ async function startClockRig(t: TestContext): Promise<ClockRig> {
   const rig = await startRig(ticking(3), {
     env: { VEDETTE_TEST_CLOCKS: clocks, NODE_OPTIONS: `${process.env.NODE_OPTIONS ?? ''} --import=${preload}` },
   })
-  t.after(() => rig.close())
+  t.after(() => rig.close(t))
   return Object.defineProperties(rig, {
     setClock: {
       async value(pid: number, ms: number) {

@@ -44,7 +44,7 @@ const allTaken = (receiver: Receiver, count: () => number) =>
 test('the receiver refuses, resets, hangs and is gone for a while; the run is killed: every event arrives, in order', async (t) => {
   const receiver = await startReceiver(t)
   const rig = await startRig(orders(2), { args: ['--deliver', receiver.url] })
-  t.after(() => rig.close())
+  t.after(() => rig.close(t))
   const crowd = startCrowd(t, ordersUrl(rig), { senders: 5, pauseMs: 50 })
   const goesOn = async (count = 20) => {
     const before = receiver.received.filter(({ taken }) => taken).length
@@ -113,7 +113,7 @@ for (const mode of ['structured', 'binary'] as const) {
   test(`${mode} mode is read by the CloudEvents SDK`, async (t) => {
     const receiver = await startReceiver(t)
     const rig = await startRig(orders(2), { args: ['--deliver', receiver.url, '--deliver-mode', mode] })
-    t.after(() => rig.close())
+    t.after(() => rig.close(t))
     const body = { key: 'ä "quoted" 100 %', list: [1, 2.5, null] }
     const answer = await fetch(ordersUrl(rig), {
       method: 'POST',

@@ -82,7 +82,7 @@ async function deliver(t: TestContext, adapter: DeliveryAdapter, bus: 'embedded'
   const head = bus === 'jetstream' ? await jetstreamBus(t) : ''
   const documents = (broker.documents ?? []).map((text) => `${text.trim()}\n---\n`).join('')
   const rig = await startRig(() => `${head}${documents}${manifest(adapter.type, broker.spec, 3)}`)
-  t.after(() => rig.close())
+  t.after(() => rig.close(t))
   await allListen(rig, broker)
 
   const sender = startSender(broker)

@@ -47,7 +47,7 @@ test('the disk is full under load, twice: 503 with Retry-After, every process li
   if ('cannot' in disk) return t.skip(disk.cannot)
   const ballast = join(disk.path, 'ballast')
   const rig = await startRig(both, { data: join(disk.path, 'data') })
-  t.after(() => rig.close())
+  t.after(() => rig.close(t))
   const crowd = startCrowd(t, ordersUrl(rig), { senders: 50 })
   const pids = async () => [await rig.busPid(), ...(await rig.hostPids()).sort()]
   const before = await pids()
@@ -98,7 +98,7 @@ test('the bus and a host are killed while the disk is full: the run waits for sp
   if ('cannot' in disk) return t.skip(disk.cannot)
   const ballast = join(disk.path, 'ballast')
   const rig = await startRig(both, { data: join(disk.path, 'data') })
-  t.after(() => rig.close())
+  t.after(() => rig.close(t))
   const crowd = startCrowd(t, ordersUrl(rig), { senders: 50 })
   await pause(500)
   fill(ballast)
@@ -193,7 +193,7 @@ function overwrite(file: string, page: number): void {
 for (const [what, { damage, loses, starts }] of Object.entries(damages)) {
   test(`a store, ${what}: it is said, with what to do; doctor --repair saves what is readable, run works again`, async (t) => {
     const rig = await startRig(both)
-    t.after(() => rig.close())
+    t.after(() => rig.close(t))
     const crowd = startCrowd(t, ordersUrl(rig), { senders: 20, name: 'before' })
     await waitFor(async () => crowd.acknowledged.length > 500, 20_000)
     await crowd.stop()

@@ -21,7 +21,7 @@ test('slack, sns, storageGrid and stripe: what is proven gets in, nothing else d
       .map((definition, i) => yamlOf(definition).replace(/port: "\d+"/, `port: "${ports[i]}"`))
       .join('---\n'),
   )
-  t.after(() => rig.close())
+  t.after(() => rig.close(t))
   const post = async (type: keyof typeof types, path: string, body: string, headers: Record<string, string> = {}) => {
     const url = `http://127.0.0.1:${rig.ports[Object.keys(types).indexOf(type)]}${path}`
     return (await fetch(url, { method: 'POST', body, headers })).status
@@ -65,7 +65,7 @@ test('sqs: a queue that is not there yet is waited for; then messages get onto t
   const server = await startElasticmq()
   t.after(() => server.close())
   const rig = await startRig(() => yamlOf(sqs).replace('# endpoint: http://localhost:4566', `endpoint: ${server.url}`))
-  t.after(() => rig.close())
+  t.after(() => rig.close(t))
   const error = async () => (await rig.status()).eventSources[0]!.entries[0]!.error
   await waitFor(async () => /failed to get the queue url for orders/.test((await error()) ?? ''), 20_000, 50)
   const queue = await makeQueue(server.url, 'orders')

@@ -73,7 +73,7 @@ test('files come, change and go while the watching process is killed and frozen:
   t.after(() => rmSync(directory, { recursive: true, force: true }))
   const known = makeKnown(directory, 300)
   const rig = await startRig(watching(directory))
-  t.after(() => rig.close())
+  t.after(() => rig.close(t))
   let leader = await nextLeader(rig, 'disk', null)
   // The first look of each entry is behind it when it tells of something.
   await everythingTold(rig, directory, 'first')

@@ -202,7 +202,7 @@ const linesOf = (lines: Line[], type: string): Line[] =>
 test('all hook types: replicas killed, the bus away and killed: nothing acknowledged is lost or doubled, no 4xx', async (t) => {
   const full = process.env.VEDETTE_FULL === '1'
   const rig = await startRig(allTypes)
-  t.after(() => rig.close())
+  t.after(() => rig.close(t))
   const crowds = Object.entries(TYPES).map(([type, { message }]) => ({
     type,
     crowd: startCrowd(t, `http://127.0.0.1:${rig.ports[0]}/${type}`, { senders: 20, message }),
@@ -269,7 +269,7 @@ test('five replicas: one hook per repository; rotated, adopted after a restart, 
     ports = given
     return manifest()
   })
-  t.after(() => rig.close())
+  t.after(() => rig.close(t))
   const shop = () => fake.hooks.get('repos/acme/shop') ?? []
   const docs = () => fake.hooks.get('repos/acme/docs') ?? []
   await waitFor(async () => shop().length > 0 && docs().length > 0, 20_000)
@@ -339,7 +339,7 @@ test('a provider that fails: events are served, status says what is wrong, and i
     ports = given
     return manifest('wrong')
   })
-  t.after(() => rig.close())
+  t.after(() => rig.close(t))
   await waitFor(async () => (await errorsOf(rig))[0]?.includes('answered 401') === true, 20_000)
   assert.ok(!JSON.stringify(await rig.status()).includes('wrong'))
   const { headers, body } = TYPES.gitlab!.message('k')
@@ -364,7 +364,7 @@ test('a secret that is missing: 503 and a word in status, never 4xx; it comes, a
     port = given!
     return manifest()
   })
-  t.after(() => rig.close())
+  t.after(() => rig.close(t))
   const deliver = async () => {
     const { headers, body } = message('k')
     return await fetch(`http://127.0.0.1:${port}/github`, {
@@ -391,7 +391,7 @@ test('the examples of the hook types run as they stand, but for their ports', as
   const rig = await startRig((ports) =>
     documents(...examples.map(({ yaml }, i) => yaml.replace(/port: "\d+"/, `port: "${ports[i % ports.length]}"`))),
   )
-  t.after(() => rig.close())
+  t.after(() => rig.close(t))
   for (const [i, { type }] of examples.entries()) {
     const send = (secret: string) => {
       const body = JSON.stringify({ key: type, changes: [{}] })

@@ -62,7 +62,7 @@ const scaledTo = (rig: Rig, count: number) =>
 
 test('edits under load: entries come and go, metadata and replicas change, an invalid file changes nothing; nobody is refused', async (t) => {
   const rig = await startRig(([port]) => manifest(port!))
-  t.after(() => rig.close())
+  t.after(() => rig.close(t))
   const [port, otherPort] = rig.ports as [number, number]
   const crowd = startCrowd(t, `http://127.0.0.1:${port}/orders`, { senders: 50, pauseMs: 5 })
   const between = () => pause(500)
@@ -135,7 +135,7 @@ test('edits under load: entries come and go, metadata and replicas change, an in
 
 test('the only replica is edited under load: its connections are kept', async (t) => {
   const rig = await startRig(([port]) => manifest(port!, { orders: 1, clock: 1 }))
-  t.after(() => rig.close())
+  t.after(() => rig.close(t))
   const [port] = rig.ports as [number]
   const crowd = startCrowd(t, `http://127.0.0.1:${port}/orders`, { senders: 50, pauseMs: 5 })
   for (let i = 0; i < 5; i++) {

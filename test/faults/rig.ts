@@ -6,6 +6,7 @@ import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import type { TestContext } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { freePorts } from '../servers/process.ts'
@@ -86,8 +87,8 @@ export interface Rig {
   killAll(): Promise<void>
   /** Graceful; resolves with the exit code. */
   stop(): Promise<number | null>
-  /** Kills what is left and removes the directory. */
-  close(): Promise<void>
+  /** Kills what is left and removes the directory. @param t one that has failed shows the end of the run's log */
+  close(t?: Pick<TestContext, 'passed' | 'diagnostic'>): Promise<void>
 }
 
 export interface RigOptions {
@@ -205,7 +206,8 @@ export async function startRig(
       supervisor.kill('SIGTERM')
       return await exited
     },
-    async close() {
+    async close(t) {
+      if (t?.passed === false) t.diagnostic(`the run's log ends:\n${rig.log().slice(-8000)}`)
       killIfThere(-supervisor.pid!)
       if (supervisor.exitCode === null && supervisor.signalCode === null) await exited
       rmSync(dir, { recursive: true, force: true, maxRetries: 10 })

@@ -20,7 +20,7 @@ async function underFaults(t: TestContext, fault: (rig: Rig, round: number) => P
   const queue = await makeQueue(server.url, 'orders')
   t.after(() => queue.close())
   const rig = await startRig(queueManifest({ url: server.url, queue: queue.name, replicas: 3 }))
-  t.after(() => rig.close())
+  t.after(() => rig.close(t))
   const keys = Array.from({ length: MESSAGES }, (_, i) => `m${i}`)
   const startedMs = performance.now()
   const sent = queue.send(keys)

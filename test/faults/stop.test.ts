@@ -9,7 +9,7 @@ import { startCrowd } from './senders.ts'
 
 test('each host told to end, one after the other, twice: no sender is refused, no connection breaks', async (t) => {
   const rig = await startRig(orders(3))
-  t.after(() => rig.close())
+  t.after(() => rig.close(t))
   // Some never pause, some are often idle on a connection that they keep.
   const busy = startCrowd(t, ordersUrl(rig), { senders: 40, name: 'busy' })
   const calm = startCrowd(t, ordersUrl(rig), { senders: 40, pauseMs: 40, name: 'calm' })
@@ -43,7 +43,7 @@ test('each host told to end, one after the other, twice: no sender is refused, n
 
 test('the whole run told to end under load, 3 times: exit 0 in time, every 200 is on the log', async (t) => {
   const rig = await startRig(orders(3))
-  t.after(() => rig.close())
+  t.after(() => rig.close(t))
   const crowd = startCrowd(t, ordersUrl(rig), { senders: 100 })
   const tookMs: number[] = []
   for (let round = 0; round < 3; round++) {

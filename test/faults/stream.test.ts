@@ -57,7 +57,7 @@ function listenFrom(t: TestContext, url: string): Listener {
 
 test('a stream resumed across kill -9 and a graceful restart of the run, and of its bus, has every event once, in order', async (t) => {
   const rig = await startRig(orders(2))
-  t.after(() => rig.close())
+  t.after(() => rig.close(t))
   const listener = listenFrom(t, `${rig.api}/v1/events?from=start`)
   const crowd = startCrowd(t, ordersUrl(rig), { senders: 20, pauseMs: 5 })
   const goesOn = async () => {

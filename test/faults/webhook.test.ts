@@ -13,7 +13,7 @@ const shownStatuses = (crowd: Crowd) => [...crowd.statuses].map(([status, times]
 
 test('replicas killed one after another for 30 s: everything answered 200 is there once', async (t) => {
   const rig = await startRig(orders(3))
-  t.after(() => rig.close())
+  t.after(() => rig.close(t))
   const crowd = startCrowd(t, ordersUrl(rig), { senders: 200 })
   const endMs = performance.now() + 30_000
   let kills = 0
@@ -43,7 +43,7 @@ test('replicas killed one after another for 30 s: everything answered 200 is the
 
 test('the supervisor killed under load: nothing acknowledged is lost, and the next start takes over', async (t) => {
   const rig = await startRig(orders(3))
-  t.after(() => rig.close())
+  t.after(() => rig.close(t))
   const crowd = startCrowd(t, ordersUrl(rig), { senders: 200 })
   for (let round = 0; round < 3; round++) {
     await pause(1500)
@@ -62,7 +62,7 @@ test('the supervisor killed under load: nothing acknowledged is lost, and the ne
 
 test('the bus process killed under load: 503 at most, nothing acknowledged lost, recovery at once', async (t) => {
   const rig = await startRig(orders(3))
-  t.after(() => rig.close())
+  t.after(() => rig.close(t))
   const crowd = startCrowd(t, ordersUrl(rig), { senders: 200 })
   let longestMs = 0
   for (let round = 0; round < 5; round++) {
@@ -91,7 +91,7 @@ test('the bus process frozen for 10 s, then killed, under load: nothing lost, do
     (ports) => `${orders(3)(ports)}---
 ${ticking(3)()}`,
   )
-  t.after(() => rig.close())
+  t.after(() => rig.close(t))
   const crowd = startCrowd(t, ordersUrl(rig), { senders: 100 })
   await pause(2500)
   const bus = await rig.busPid()
@@ -120,7 +120,7 @@ ${ticking(3)()}`,
 
 test('everything killed at once under load, 10 times: all that was acknowledged is there, the store opens', async (t) => {
   const rig = await startRig(orders(3))
-  t.after(() => rig.close())
+  t.after(() => rig.close(t))
   const crowd = startCrowd(t, ordersUrl(rig), { senders: 200 })
   const starts: number[] = []
   for (let round = 0; round < 10; round++) {

@@ -27,7 +27,7 @@ function example(name: string, skip: string | false, start: (t: TestContext) => 
     const yaml = readFileSync(new URL(`../../examples/${name}.yaml`, import.meta.url), 'utf8')
     assert.ok(yaml.includes(address[0]))
     const rig = await startRig(() => yaml.replace(address[0], address[1]))
-    t.after(() => rig.close())
+    t.after(() => rig.close(t))
     await nextLeader(rig, name, null)
     await waitFor(async () => (await rig.status()).eventSources[0]!.entries[0]!.error === null, 20_000)
     // Whoever forgets may not have been asked yet: again until it has.

@@ -4,7 +4,7 @@ import { once } from 'node:events'
 import { readFileSync, rmSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { join } from 'node:path'
-import test from 'node:test'
+import test, { type TestContext } from 'node:test'
 import { identify } from '../../src/local/identity.ts'
 import { assertAcknowledgedOnce } from '../faults/checks.ts'
 import { dataOf, type Rig, type Status, startRig, waitFor } from '../faults/rig.ts'
@@ -12,13 +12,9 @@ import { manifest } from './program.ts'
 
 const alive = (pid: number) => identify(pid) !== null
 
-async function rigOf(
-  t: { after(fn: () => unknown): void },
-  yaml: (port: number) => string,
-  args: string[] = [],
-): Promise<Rig> {
+async function rigOf(t: TestContext, yaml: (port: number) => string, args: string[] = []): Promise<Rig> {
   const rig = await startRig(([port]) => yaml(port!), { args })
-  t.after(() => rig.close())
+  t.after(() => rig.close(t))
   return rig
 }
 
