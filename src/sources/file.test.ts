@@ -16,8 +16,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, suite, test } from 'node:test'
 import { type Harness, serveInHarness } from '../../test/harness.ts'
-import type { FilePosition } from './file/journal.ts'
-import { serveDirectory } from './file/serve.ts'
+import { type FilePosition, serveDirectory } from './file/serve.ts'
 import file from './file.ts'
 
 type Running = Harness<FilePosition>

@@ -5,10 +5,9 @@ import { goJson, sortedMap } from '../core/json.ts'
 import { defineSource, type Finding } from '../source.ts'
 import { type Op, ops } from './file/diff.ts'
 import { docs, example, pollingExample } from './file/docs.ts'
-import type { FilePosition } from './file/journal.ts'
-import { checkDirectory, type FilePlan, serveDirectory } from './file/serve.ts'
-import { cleanDirectory, matcherOf, validateWatchPath, watchPathSchema } from './file/watch-path.ts'
+import { checkDirectory, type FilePlan, type FilePosition, serveDirectory } from './file/serve.ts'
 import { filterSchema, metadataSchema } from './shared/schemas.ts'
+import { cleanDirectory, matcherOf, validateWatchPath, watchPathSchema } from './shared/watch-path.ts'
 
 const spec = z.object({
   eventType: z

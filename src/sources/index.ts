@@ -14,6 +14,7 @@ const registry: Record<string, () => Promise<{ default: SourceDefinition<any, an
   generic: () => import('./generic.ts'),
   github: () => import('./github.ts'),
   gitlab: () => import('./gitlab.ts'),
+  hdfs: () => import('./hdfs.ts'),
   kafka: () => import('./kafka.ts'),
   minio: () => import('./minio.ts'),
   mqtt: () => import('./mqtt.ts'),

@@ -4,6 +4,7 @@
  */
 import { serversDir } from './cache.ts'
 import { ELASTICMQ_VERSION, elasticmqJars, installElasticmq } from './elasticmq.ts'
+import { HADOOP_VERSION, hadoopJars, installHadoop } from './hdfs.ts'
 import { installKafka, KAFKA_VERSION, kafkaJars } from './kafka.ts'
 import {
   controlPlane,
@@ -75,6 +76,12 @@ const catalogue: Installable[] = [
     needs: 'Java 17 and Maven',
     present: () => pulsarJars() !== null,
     install: installPulsar,
+  },
+  {
+    name: `Hadoop ${HADOOP_VERSION} (HDFS)`,
+    needs: 'Java 17 and Maven',
+    present: () => hadoopJars() !== null,
+    install: installHadoop,
   },
   {
     name: 'Mosquitto (Debian)',

@@ -4,8 +4,9 @@ import { parseDurationNs } from '../../core/duration.ts'
 import { messageOf } from '../../core/errors.ts'
 import type { Finding } from '../../source.ts'
 import { deleteHookOnFinish } from '../shared/hook-fields.ts'
-import { filterSchema, metadataSchema, secretKeySelector, tlsSchema } from '../shared/schemas.ts'
+import { filterSchema, metadataSchema, secretKeySelector } from '../shared/schemas.ts'
 import { hookFindings, unsignedAdvice } from '../shared/serve-hooks.ts'
+import { tlsSchema } from '../shared/tls.ts'
 import { webhookContextSchema } from '../shared/webhook-context.ts'
 
 const repository = {

@@ -7,8 +7,7 @@ import { test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
 import { serveInHarness } from '../../../test/harness.ts'
 import file from '../file.ts'
-import type { FilePosition } from './journal.ts'
-import { type FilePlan, serveDirectory } from './serve.ts'
+import { type FilePlan, type FilePosition, serveDirectory } from './serve.ts'
 
 /** What survives the death of a leader: the log, the last position and the last snapshot. */
 interface Durable {

@@ -1,13 +1,25 @@
 /** The loop of a file entry: wake, look, tell what changed, write down how far it got. */
 import { isAbort, messageOf } from '../../core/errors.ts'
 import type { PrepareContext, SourceContext } from '../../source.ts'
+import { type Journal, type JournalPosition, type Owed, openJournal } from '../shared/journal.ts'
 import { type Change, differences, diffPolled, diffWatched, type Hints, type Op } from './diff.ts'
 import { createHandles, type Handles } from './handles.ts'
-import { type FilePosition, type Journal, type Owed, openJournal } from './journal.ts'
 import { networkFileSystem } from './mounts.ts'
 import { type DirectoryFacts, directoryFacts, type Look, lookAtAll, lookAtSome, sameDirectory } from './scan.ts'
-import { displayName, escapedName, isRegular, SELF, type Table } from './table.ts'
+import {
+  displayName,
+  escapedName,
+  type FileState,
+  isRegular,
+  type PackedState,
+  pack,
+  SELF,
+  type Table,
+  unpack,
+} from './table.ts'
 import { hearAll, type Wake, watchDirectory } from './watch.ts'
+
+export type FilePosition = JournalPosition<Op, PackedState>
 
 /** What an entry asks for, ready to use. */
 export interface FilePlan {
@@ -49,9 +61,11 @@ export async function serveDirectory(
 ): Promise<void> {
   const { signal } = ctx
   try {
-    const journal = await openJournal(ctx, {
+    const journal = await openJournal<Op, FileState, PackedState>(ctx, {
       identity: plan.identity,
       payload: (op, key) => plan.payload(op, displayName(key)),
+      pack,
+      unpack,
     })
     await follow(ctx, plan, wakers, journal)
   } catch (error) {
@@ -72,7 +86,12 @@ export async function checkDirectory(ctx: PrepareContext, directory: string): Pr
   }
 }
 
-async function follow(ctx: SourceContext<unknown, FilePosition>, plan: FilePlan, wakers: Wakers, journal: Journal) {
+async function follow(
+  ctx: SourceContext<unknown, FilePosition>,
+  plan: FilePlan,
+  wakers: Wakers,
+  journal: Journal<Op, FileState>,
+) {
   const { clock, signal } = ctx
   const ear = createEar(ctx, plan, wakers)
   const handles = createHandles(plan.directory, (key) => tellsDepartures(plan, displayName(key)))
@@ -170,7 +189,7 @@ async function look(
 /** Tells the difference to the last look. @returns the names that differ, and those whose content may be on its way (see diff.ts) */
 async function report(
   plan: FilePlan,
-  journal: Journal,
+  journal: Journal<Op, FileState>,
   handles: Handles,
   { table, hints, keys }: Seen,
   unwritten: ReadonlySet<string>,
@@ -212,7 +231,7 @@ function tellsDepartures(plan: FilePlan, name: string): boolean {
  * The source id: the event's kind, the name and the state that shows it. The change time, which nobody can set, keeps
  * a file that goes and comes back as it was from being taken for the first one.
  */
-function owedFor({ op, key, state }: Change): Owed {
+function owedFor({ op, key, state }: Change): Owed<Op> {
   const name = key === SELF ? '.' : escapedName(key)
   return [op, key, `${op}:${name}:${state.ino}:${state.size}:${state.mtimeNs}:${state.ctimeNs}`]
 }

@@ -2,7 +2,7 @@
 import { z } from 'zod'
 import type { SecretKeySelector } from '../../source.ts'
 import type { createRest, Rest } from './rest.ts'
-import type { tlsSchema } from './schemas.ts'
+import type { tlsSchema } from './tls.ts'
 
 export const deleteHookOnFinish = z
   .boolean()

@@ -36,13 +36,11 @@ export const secretKeySelector = z
   })
   .describe('A key of a Secret.')
 
-/** Upstream's `TLSConfig`. */
-export const tlsSchema = z
+/** A Kubernetes ConfigMapKeySelector. */
+export const configMapKeySelector = z
   .object({
-    caCertSecret: secretKeySelector.optional().describe('PEM certificates that are trusted instead of the system’s.'),
-    clientCertSecret: secretKeySelector.optional().describe('PEM client certificate.'),
-    clientKeySecret: secretKeySelector.optional().describe('PEM key of the client certificate.'),
-    insecureSkipVerify: z.boolean().default(false).describe('Do not verify the server; no client certificate is sent.'),
-    enabled: z.boolean().default(false).describe('Use TLS with the system’s certificates and none of these.'),
+    name: z.string().default('').describe('Name of the ConfigMap, in the namespace of the EventSource.'),
+    key: z.string().default('').describe("The ConfigMap's key whose value is used."),
+    optional: z.boolean().optional().describe('Accepted for compatibility; ignored, as in Argo Events.'),
   })
-  .describe('TLS towards the server.')
+  .describe('A key of a ConfigMap.')

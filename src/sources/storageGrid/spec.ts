@@ -2,8 +2,9 @@
 import { z } from 'zod'
 import type { Finding } from '../../source.ts'
 import { isHttpUrl, providerFindings } from '../shared/provider-findings.ts'
-import { metadataSchema, secretKeySelector, tlsSchema } from '../shared/schemas.ts'
+import { metadataSchema, secretKeySelector } from '../shared/schemas.ts'
 import { unsignedAdvice } from '../shared/serve-hooks.ts'
+import { tlsSchema } from '../shared/tls.ts'
 import { validateWebhookContext, webhookContextSchema } from '../shared/webhook-context.ts'
 
 export const spec = z.object({

@@ -1,5 +1,5 @@
 /**
- * What a new leader needs to go on exactly where the last one stopped: the table of the directory as last told, and
+ * What a new leader of a directory needs to go on exactly where the last one stopped: the table of the directory as last told, and
  * the events that were decided on but not yet stored.
  *
  * Small changes travel in the positions, that is in the same write as the events they belong to; so the table can
@@ -10,33 +10,30 @@
 import { isAbort, isVedetteError, messageOf } from '../../core/errors.ts'
 import { goJson } from '../../core/json.ts'
 import type { SourceContext } from '../../source.ts'
-import { packed, unpacked } from '../shared/packed.ts'
-import type { Op } from './diff.ts'
-import { type FileState, type PackedState, pack, type Table, unpack } from './table.ts'
+import { packed, unpacked } from './packed.ts'
 
 /** An event to be told: its kind, the entry's name and the source id. */
-export type Owed = [op: Op, key: string, id: string]
-/** Pairs rather than an object: a file may be called `__proto__`. */
-type Delta = [key: string, state: PackedState | null][]
+export type Owed<Op extends string> = [op: Op, key: string, id: string]
 
-export interface FilePosition {
+/** @typeParam Packed a state, JSON */
+export interface JournalPosition<Op extends string, Packed> {
   /** The snapshot that this builds on. */
   base: number
   /** How many of that snapshot's events are stored. */
   done: number
-  /** What has changed in the table since that snapshot. */
-  delta: Delta
+  /** What has changed in the table since that snapshot. Pairs rather than an object: a file may be called `__proto__`. */
+  delta: [key: string, state: Packed | null][]
   /** Events of the last change that come after the one this position belongs to. */
-  owed: Owed[]
+  owed: Owed<Op>[]
 }
 
-interface SnapshotBody {
+interface SnapshotBody<Op extends string, Packed> {
   version: 1
   /** What the table was made for; another one is not ours to go on from. */
   identity: string
   number: number
-  table: [string, PackedState][]
-  owed: Owed[]
+  table: [string, Packed][]
+  owed: Owed<Op>[]
 }
 
 /** Positions stay small: beyond these a snapshot is written. */
@@ -45,37 +42,46 @@ const MOST_OWED = 16
 /** Events handed over before the first of them must be stored. */
 const IN_FLIGHT = 256
 
-export interface Journal {
+export interface Journal<Op extends string, State> {
   /** The table as last told, or null on the very first start. */
-  readonly table: Table | null
+  readonly table: ReadonlyMap<string, State> | null
   /** Writes the first table, which nothing is told about. */
-  begin(table: Table): Promise<void>
+  begin(table: ReadonlyMap<string, State>): Promise<void>
   /** Tells `events` and makes `table` the one that counts. Resolves when all are stored. */
-  commit(table: Table, changed: ReadonlyMap<string, FileState | null>, events: Owed[]): Promise<void>
+  commit(
+    table: ReadonlyMap<string, State>,
+    changed: ReadonlyMap<string, State | null>,
+    events: Owed<Op>[],
+  ): Promise<void>
 }
 
-export interface JournalOptions {
+export interface JournalOptions<Op extends string, State, Packed> {
   identity: unknown
   /** An event's payload. */
   payload: (op: Op, key: string) => string
+  pack: (state: State) => Packed
+  unpack: (packed: Packed) => State
 }
 
 /**
  * Reads what the last leader left, and first tells what it still owed.
  * @throws what `emit` throws
  */
-export async function openJournal(
-  ctx: Pick<SourceContext<unknown, FilePosition>, 'emit' | 'advance' | 'resume' | 'snapshot' | 'log'>,
-  options: JournalOptions,
-): Promise<Journal> {
+export async function openJournal<Op extends string, State, Packed>(
+  ctx: Pick<SourceContext<unknown, JournalPosition<Op, Packed>>, 'emit' | 'advance' | 'resume' | 'snapshot' | 'log'>,
+  options: JournalOptions<Op, State, Packed>,
+): Promise<Journal<Op, State>> {
+  type Position = JournalPosition<Op, Packed>
+  type Table = ReadonlyMap<string, State>
+  const { pack, unpack } = options
   const identity = goJson(options.identity)
   const resumed = ctx.resume()
-  let position: FilePosition = { base: resumed?.base ?? 0, done: 0, delta: [], owed: [] }
+  let position: Position = { base: resumed?.base ?? 0, done: 0, delta: [], owed: [] }
   let table: Table | null = null
   /** An advance that is under way: nobody waits for it, but its failure must come out. */
   let advancing: Promise<unknown> = Promise.resolve(null)
 
-  async function tell(events: Owed[], positionAfter: (index: number) => FilePosition): Promise<void> {
+  async function tell(events: Owed<Op>[], positionAfter: (index: number) => Position): Promise<void> {
     const pending: Promise<unknown>[] = []
     try {
       for (const [index, [op, key, id]] of events.entries()) {
@@ -97,25 +103,25 @@ export async function openJournal(
     }
   }
 
-  async function save(number: number, next: Table, owed: Owed[]): Promise<void> {
-    const rows = Array.from(next, ([key, state]): [string, PackedState] => [key, pack(state)])
+  async function save(number: number, next: Table, owed: Owed<Op>[]): Promise<void> {
+    const rows = Array.from(next, ([key, state]): [string, Packed] => [key, pack(state)])
     await ctx.snapshot.save(await packed({ version: 1, identity, number, table: rows, owed }))
     position = { base: number, done: 0, delta: [], owed: [] }
   }
 
-  async function tellSnapshot(owed: Owed[], from: number): Promise<void> {
+  async function tellSnapshot(owed: Owed<Op>[], from: number): Promise<void> {
     const { base, delta } = position
     await tell(owed.slice(from), (index) => ({ base, done: from + index + 1, delta, owed: [] }))
     position = { ...position, done: Math.max(from, owed.length) }
   }
 
-  async function tellPosition(owed: Owed[]): Promise<void> {
+  async function tellPosition(owed: Owed<Op>[]): Promise<void> {
     const { base, done, delta } = position
     await tell(owed, (index) => ({ base, done, delta, owed: owed.slice(index + 1) }))
     position = { ...position, owed: [] }
   }
 
-  const saved = await decode(await ctx.snapshot.load(), identity)
+  const saved = await decode<Op, Packed>(await ctx.snapshot.load(), identity)
   if (saved !== null) {
     const restored = new Map(saved.table.map(([key, packed]) => [key, unpack(packed)]))
     // an older base means that the snapshot was written after that position and knows more
@@ -167,7 +173,10 @@ export async function openJournal(
 }
 
 /** Null when there is none, or none of this identity, or one that cannot be read (then the tree as it is counts). */
-async function decode(bytes: Uint8Array | null, identity: string): Promise<SnapshotBody | null> {
-  const body = (await unpacked(bytes)) as SnapshotBody | null
+async function decode<Op extends string, Packed>(
+  bytes: Uint8Array | null,
+  identity: string,
+): Promise<SnapshotBody<Op, Packed> | null> {
+  const body = (await unpacked(bytes)) as SnapshotBody<Op, Packed> | null
   return body?.version === 1 && body.identity === identity ? body : null
 }

@@ -1,4 +1,4 @@
-/** `watchPathConfig`: which entries of which directory are meant. */
+/** Which entries of which directory are meant: `watchPathConfig` of `file`, fields of their own in `hdfs`. */
 import { posix } from 'node:path'
 import { RE2JS } from 're2js'
 import { z } from 'zod'
@@ -28,8 +28,14 @@ export const watchPathSchema = z
 
 export type WatchPath = z.infer<typeof watchPathSchema>
 
-/** Upstream's rules, order and words; then what can never match. Paths are relative to the config itself. */
-export function validateWatchPath({ directory, path = '', pathRegexp = '' }: WatchPath): Finding[] {
+/**
+ * Upstream's rules, order and words; then what can never match. Paths are relative to the config itself.
+ * @param recursive entries of sub-directories are meant, too
+ */
+export function validateWatchPath(
+  { directory, path = '', pathRegexp = '' }: WatchPath,
+  { recursive = false }: { recursive?: boolean } = {},
+): Finding[] {
   const findings: Finding[] = []
   const error = (field: keyof WatchPath | undefined, message: string, remedy: string) =>
     findings.push({ severity: 'error', path: field === undefined ? [] : [field], message, remedy })
@@ -57,12 +63,15 @@ export function validateWatchPath({ directory, path = '', pathRegexp = '' }: Wat
       'path must be a relative file path',
       `write it relative to the directory, e.g. ${JSON.stringify(posix.basename(path))}`,
     )
-  } else if (path.includes('/') || path === '.' || path === '..') {
+  } else if (recursive ? path !== '' && cleanDirectory(`/${path}`) !== `/${path}` : /^\.{1,2}$|\//.test(path)) {
+    const why = recursive ? 'it is no plain path within the directory' : "only the directory's own entries are watched"
     findings.push({
       severity: 'warning',
       path: ['path'],
-      message: `path ${JSON.stringify(path)} never matches: only the directory's own entries are watched`,
-      remedy: 'write the name of an entry, and its folder as directory',
+      message: `path ${JSON.stringify(path)} never matches: ${why}`,
+      remedy: recursive
+        ? 'write it without "..", "//" or "/" at its end'
+        : 'write the name of an entry, and its folder as directory',
       fatal: true,
     })
   }

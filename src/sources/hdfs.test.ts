@@ -1,0 +1,234 @@
+/** HDFS against Hadoop itself: every kind of event, what happened while nobody served, every error, name nodes that stand by. */
+import assert from 'node:assert/strict'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { suite, type TestContext, test } from 'node:test'
+import { type Harness, serveInHarness } from '../../test/harness.ts'
+import { without } from '../../test/servers/cache.ts'
+import { type HdfsServer, hadoopJars, startHdfs } from '../../test/servers/hdfs.ts'
+import { freePorts } from '../../test/servers/process.ts'
+import type { HdfsPosition } from './hdfs/serve.ts'
+import { httpAddresses } from './hdfs/webhdfs.ts'
+import hdfs from './hdfs.ts'
+
+const valid = { directory: '/in', pathRegexp: '.', type: 'CREATE', addresses: ['h:8020'], hdfsUser: 'root' }
+const krb = { name: 's', key: 'k' }
+
+test('what Argo Events refuses, and what cannot work, with a remedy', () => {
+  const service = { krbServicePrincipalName: 'hdfs/_HOST', krbConfigConfigMap: krb }
+  for (const [more, path, severity, fatal] of [
+    [{ type: '' }, ['type'], 'error', undefined],
+    [{ type: 'X|create' }, ['type'], 'error', undefined],
+    [{ checkInterval: '10' }, ['checkInterval'], 'error', undefined],
+    [{ checkInterval: '99ms' }, ['checkInterval'], 'warning', true],
+    [{ directory: '' }, ['directory'], 'error', undefined],
+    [{ directory: 'in' }, ['directory'], 'error', undefined],
+    [{ pathRegexp: undefined }, [], 'error', undefined],
+    [{ path: 'x' }, [], 'error', undefined],
+    [{ pathRegexp: '(' }, ['pathRegexp'], 'error', undefined],
+    [{ pathRegexp: undefined, path: 'a/../b' }, ['path'], 'warning', true],
+    [{ pathRegexp: undefined, path: 'a/' }, ['path'], 'warning', true],
+    [{ addresses: [] }, ['addresses'], 'error', undefined],
+    [{ addresses: ['a b'] }, ['addresses'], 'warning', true],
+    [{ webhdfsAddresses: ['h:9870'] }, ['webhdfsAddresses'], 'warning', true],
+    [{ webhdfsAddresses: ['http://u:p@h'] }, ['webhdfsAddresses'], 'warning', true],
+    [{ hdfsUser: '' }, ['hdfsUser'], 'error', undefined],
+    [{ hdfsUser: '', krbKeytabSecret: krb, ...service }, ['krbKeytabSecret'], 'error', undefined],
+    [{ krbKeytabSecret: krb, ...service, krbUsername: 'u', krbRealm: 'R' }, ['krbKeytabSecret'], 'warning', true],
+    [{ hdfsUser: '', krbCCacheSecret: krb }, ['krbCCacheSecret'], 'error', undefined],
+    [{ hdfsUser: '', krbCCacheSecret: krb, ...service }, ['krbCCacheSecret'], 'warning', true],
+    [{ tls: { clientCertSecret: krb } }, ['tls'], 'error', undefined],
+  ] as const) {
+    const findings = hdfs.validate!(hdfs.spec.parse({ ...valid, ...more }))
+    assert.deepEqual(
+      findings.map((one) => [one.path, one.severity, one.fatal, one.remedy !== undefined]),
+      [[path, severity, fatal, true]],
+    )
+  }
+  assert.deepEqual(hdfs.validate!(hdfs.spec.parse(valid)), [])
+  assert.deepEqual(hdfs.validate!(hdfs.spec.parse({ ...valid, pathRegexp: undefined, path: 'a/b.txt' })), [])
+})
+
+test('name nodes are asked at their port of WebHDFS, or where it is said', () => {
+  const at = (more: object) => httpAddresses(hdfs.spec.parse({ ...valid, ...more }))
+  assert.deepEqual(at({ addresses: ['nn-0:8020', ' nn-1 ', '[::1]:8020'] }), [
+    'http://nn-0:9870',
+    'http://nn-1:9870',
+    'http://[::1]:9870',
+  ])
+  assert.deepEqual(at({ webhdfsAddresses: ['https://nn:9871/', 'http://httpfs:14000'] }), [
+    'https://nn:9871',
+    'http://httpfs:14000',
+  ])
+})
+
+suite('with HDFS', { skip: without('Hadoop', hadoopJars()) }, () => {
+  type Running = Harness<HdfsPosition>
+  const serve = (
+    t: TestContext,
+    url: string | string[],
+    more: object = {},
+    from: { snapshot?: Uint8Array | null; resume?: HdfsPosition | null } = {},
+  ): Running => {
+    const spec = { ...valid, webhdfsAddresses: [url].flat(), checkInterval: '100ms', type: ALL, ...more }
+    const harness = serveInHarness(hdfs, spec, from)
+    t.after(() => harness.stop())
+    return harness
+  }
+  const ALL = 'CREATE|WRITE|REMOVE|RENAME|CHMOD'
+  const told = ({ emitted }: Running) =>
+    emitted.map(({ text }) => JSON.parse(text)).map(({ op, name }) => `${op} ${name}`)
+  const tells = (harness: Running, lines: string[]) =>
+    harness.until((h) => lines.every((line) => told(h).includes(line)), 20_000)
+  const goneOn = ({ snapshot, emitted, advanced }: Running) => ({
+    snapshot,
+    resume: emitted.at(-1)?.position ?? advanced.at(-1) ?? null,
+  })
+  const make = (server: HdfsServer, path: string) => server.call('PUT', path, 'op=MKDIRS')
+  const move = (server: HdfsServer, path: string, to: string) =>
+    server.call('PUT', path, `op=RENAME&destination=${encodeURIComponent(to)}`)
+
+  test('every kind; two looks at a tree; names that are hard; then what happened while nobody served', async (t) => {
+    const server = await startHdfs()
+    t.after(() => server.close())
+    await make(server, '/in/sub')
+    await server.put('/in/there', 'x')
+    const first = serve(t, server.url, { metadata: { b: '2', a: '1' } })
+    await tells(first, ['1 /in/there', '1 /in/sub'])
+    assert.equal(first.emitted[0]!.text.endsWith(',"metadata":{"a":"1","b":"2"}}'), true)
+    await server.put(`/in/sub/${encodeURIComponent('ä %?#&+;.txt')}`, 'text')
+    await tells(first, ['1 /in/sub/ä %?#&+;.txt', '2 /in/sub'])
+    await server.put('/in/there', 'more')
+    await tells(first, ['2 /in/there'])
+    await server.call('PUT', '/in/there', 'op=SETPERMISSION&permission=600')
+    await tells(first, ['16 /in/there'])
+    await move(server, '/in/there', '/in/sub/there')
+    await tells(first, ['8 /in/sub/there'])
+    await move(server, '/in/sub/there', '/in/sub/other')
+    await tells(first, ['4 /in/sub/there', '1 /in/sub/other'])
+    await server.call('DELETE', '/in/sub/other', 'op=DELETE')
+    await tells(first, ['4 /in/sub/other'])
+    assert.equal(await first.stop(), undefined)
+
+    await make(server, '/in/new')
+    await server.call('DELETE', '/in/sub', 'op=DELETE&recursive=true')
+    const second = serve(t, server.url, {}, goneOn(first))
+    await tells(second, ['1 /in/new', '4 /in/sub', '4 /in/sub/ä %?#&+;.txt'])
+    assert.equal(second.emitted.length, 3)
+    assert.equal(await second.stop(), undefined)
+    const ids = [...first.emitted, ...second.emitted].map(({ id }) => id)
+    assert.equal(new Set(ids).size, ids.length)
+  })
+
+  test('only what path, pathRegexp and type mean; a directory with more entries than a page', async (t) => {
+    const server = await startHdfs()
+    t.after(() => server.close())
+    for (let i = 0; i < 1100; i += 20)
+      await Promise.all(Array.from({ length: 20 }, (_, j) => make(server, `/many/d${i + j}`)))
+    await make(server, '/many/d1099/x.txt')
+    const all = serve(t, server.url, { directory: '/many/', type: 'CREATE' })
+    const one = serve(t, server.url, {
+      directory: '/many',
+      pathRegexp: undefined,
+      path: 'd1099/x.txt',
+      type: 'CREATE|REMOVE',
+    })
+    const some = serve(t, server.url, { directory: '/', pathRegexp: '^many/d10..$|/x', type: 'WRITE|CREATE' })
+    await all.until(({ emitted }) => emitted.length === 1101, 20_000)
+    await some.until(({ emitted }) => emitted.length === 101, 20_000)
+    await tells(one, ['1 /many/d1099/x.txt'])
+    await server.call('DELETE', '/many/d1099/x.txt', 'op=DELETE')
+    await tells(one, ['4 /many/d1099/x.txt'])
+    await tells(some, ['2 /many/d1099'])
+    assert.equal(one.emitted.length, 2)
+    // A leader that dies in the middle of many events: the next one goes on there.
+    const position = all.emitted[500]!.position!
+    const next = serve(
+      t,
+      server.url,
+      { directory: '/many/', type: 'CREATE' },
+      { snapshot: all.snapshot, resume: position },
+    )
+    await next.until(({ emitted }) => emitted.length === 600, 20_000)
+    assert.deepEqual(
+      next.emitted.map(({ id }) => id),
+      all.emitted.slice(501).map(({ id }) => id),
+    )
+  })
+
+  test('errors are said, tell nothing, and go by themselves', async (t) => {
+    const server = await startHdfs({ permissions: true })
+    t.after(() => server.close())
+    const said = async (harness: Running): Promise<string> =>
+      String(await new Promise((resolve) => harness.onEnd((error) => resolve((error as Error)?.message))))
+    assert.match(await said(serve(t, server.url)), /^directory \/in does not exist/)
+    await make(server, '/in/open')
+    const first = serve(t, server.url, { hdfsUser: 'alice' })
+    await tells(first, ['1 /in/open'])
+    await first.stop()
+    await make(server, '/in/closed/deep')
+    await server.call('PUT', '/in/closed', 'op=SETPERMISSION&permission=700')
+    const refused = serve(t, server.url, { hdfsUser: 'alice' }, goneOn(first))
+    assert.match(await said(refused), /^user alice may not list \/in\/closed$/)
+    assert.deepEqual(told(refused), [])
+    await server.call('PUT', '/in/closed', 'op=SETPERMISSION&permission=755')
+    const again = serve(t, server.url, { hdfsUser: 'alice' }, goneOn(first))
+    await tells(again, ['1 /in/closed', '1 /in/closed/deep'])
+    assert.equal(again.emitted.length, 2)
+    await again.stop()
+    await server.put('/in/file', 'x')
+    assert.match(await said(serve(t, server.url, { directory: '/in/file' })), /^\/in\/file is not a directory$/)
+    const [port] = await freePorts(1)
+    assert.match(await said(serve(t, `http://127.0.0.1:${port}`)), /^TCP: 127\.0\.0\.1:\d+: nothing listens there/)
+  })
+
+  test('a name node that stands by, one that hangs up, one that is none: the other is asked; restarted, all goes on', async (t) => {
+    const server = await startHdfs()
+    t.after(() => server.close())
+    await make(server, '/in/a')
+    const answers = new Map<string, (path: string) => [status: number, body: string]>([
+      [
+        'standby',
+        () => [
+          403,
+          '{"RemoteException":{"exception":"StandbyException","javaClassName":"org.apache.hadoop.ipc.StandbyException","message":"Operation category READ is not supported in state standby."}}',
+        ],
+      ],
+      ['page', () => [502, '<html>']],
+      ['kerberos', () => [401, '<html>Authentication required']],
+      ['lies', () => [200, '{"DirectoryListing":null}']],
+    ])
+    let asked = 0
+    const doubles = await Promise.all(
+      [...answers.values()].map(async (answer) => {
+        const double = createServer((request, response) => {
+          asked++
+          const [status, body] = answer(request.url!)
+          response.writeHead(status).end(body)
+        })
+        await new Promise<void>((resolve) => double.listen(0, '127.0.0.1', resolve))
+        t.after(() => double.close())
+        return `http://127.0.0.1:${(double.address() as AddressInfo).port}`
+      }),
+    )
+    const [standby, page, kerberos, lies] = doubles as [string, string, string, string]
+    const first = serve(t, [standby, page, server.url])
+    await tells(first, ['1 /in/a'])
+    const askedOnce = asked
+    await make(server, '/in/b')
+    await tells(first, ['1 /in/b'])
+    assert.equal(asked, askedOnce, 'the one that answered is asked first')
+    await first.stop()
+    const said = async (urls: string[]): Promise<string> =>
+      String(await new Promise((resolve) => serve(t, urls).onEnd((error) => resolve((error as Error).message))))
+    assert.match(await said([standby]), /is a standby, and no other name node serves$/)
+    assert.match(await said([standby, page]), /answered 502$/)
+    assert.match(await said([kerberos]), /asks for Kerberos, which is not in this version$/)
+    assert.match(await said([lies]), /gave no listing/)
+    await server.restart()
+    const after = serve(t, server.url, {}, goneOn(first))
+    await make(server, '/in/c')
+    await tells(after, ['1 /in/c'])
+    assert.equal(after.emitted.length, 1)
+  })
+})

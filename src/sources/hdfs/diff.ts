@@ -1,0 +1,78 @@
+/** What happened between two looks at a tree, as Argo Events would have told it. Pure. */
+import { posix } from 'node:path'
+
+/** The kinds and their bits in the payload's `op`. */
+export const ops = { CREATE: 1, WRITE: 2, REMOVE: 4, RENAME: 8, CHMOD: 16 } as const
+
+/** `CREATE|WRITE` as bits; unknown parts count nothing. */
+export function maskOf(type: string): number {
+  return type
+    .split('|')
+    .reduce((mask, part) => mask | (Object.hasOwn(ops, part) ? ops[part as keyof typeof ops] : 0), 0)
+}
+
+/**
+ * An entry of the tree, JSON: HDFS's number of it (never used again; 0 when the server does not say), its length in bytes, the
+ * time of its last write in milliseconds since the epoch, and its permissions, `d` before those of a directory.
+ */
+export type EntryState = [fileId: number, length: number, mtimeMs: number, mode: string]
+
+/** By path within the watched directory, which is not in it itself. */
+export type Tree = ReadonlyMap<string, EntryState>
+
+export interface Change {
+  /** Bits of {@link ops}. */
+  op: number
+  /** For a removal the last one. */
+  path: string
+  state: EntryState
+}
+
+/**
+ * Removals first, then the rest by time. What has the same path is the same entry, whatever lies there now (files are replaced by
+ * renaming); what has moved to another directory under its name is renamed; another name is a removal and a creation.
+ */
+export function changesBetween(before: Tree, after: Tree): Change[] {
+  const gone = new Map<number, [path: string, state: EntryState]>()
+  const removed: Change[] = []
+  for (const [path, state] of before) {
+    if (after.has(path)) continue
+    removed.push({ op: ops.REMOVE, path, state })
+    if (state[0] !== 0) gone.set(state[0], [path, state])
+  }
+  const rest: Change[] = []
+  const moved = new Set<string>()
+  for (const [path, state] of after) {
+    const was = before.get(path)
+    if (was !== undefined) {
+      const op = differing(was, state)
+      if (op !== 0) rest.push({ op, path, state })
+      continue
+    }
+    const from = gone.get(state[0])
+    if (from !== undefined && posix.basename(from[0]) === posix.basename(path)) {
+      moved.add(from[0])
+      // What moves while the tree is looked at may be seen twice.
+      gone.delete(state[0])
+      rest.push({ op: ops.RENAME | differing(from[1], state), path, state })
+    } else rest.push({ op: ops.CREATE, path, state })
+  }
+  rest.sort((a, b) => a.state[2] - b.state[2] || (a.path < b.path ? -1 : 1))
+  return [...removed.filter(({ path }) => !moved.has(path)), ...rest]
+}
+
+function differing([fileId, length, mtimeMs, mode]: EntryState, now: EntryState): number {
+  const wrote = fileId !== now[0] || length !== now[1] || mtimeMs !== now[2]
+  return (wrote ? ops.WRITE : 0) | (mode === now[3] ? 0 : ops.CHMOD)
+}
+
+/** Where the two trees differ; null: no longer there. */
+export function differences(before: Tree, after: Tree): Map<string, EntryState | null> {
+  const found = new Map<string, EntryState | null>()
+  for (const [path, state] of after) {
+    const was = before.get(path)
+    if (was === undefined || differing(was, state) !== 0) found.set(path, state)
+  }
+  for (const path of before.keys()) if (!after.has(path)) found.set(path, null)
+  return found
+}

@@ -1,0 +1,94 @@
+/** The loop of an HDFS entry: look at the tree, tell what changed, write down how far it got. */
+import { fail } from '../../core/errors.ts'
+import { goJson, sortedMap } from '../../core/json.ts'
+import { whenAborted } from '../../core/signals.ts'
+import type { PrepareContext, SourceContext } from '../../source.ts'
+import { type JournalPosition, openJournal } from '../shared/journal.ts'
+import { cleanDirectory, matcherOf } from '../shared/watch-path.ts'
+import { changesBetween, differences, type EntryState, maskOf, type Tree } from './diff.ts'
+import { type HdfsSpec, intervalMs } from './spec.ts'
+import { type Listed, openWebHdfs, type WebHdfs } from './webhdfs.ts'
+
+/** The event's bits, as text. */
+type Op = `${number}`
+export type HdfsPosition = JournalPosition<Op, EntryState>
+
+/** Directories that are listed side by side. */
+const LISTINGS = 8
+
+/** The directory can be listed by this user. */
+export async function standBy(ctx: PrepareContext<HdfsSpec>): Promise<void> {
+  const hdfs = await openWebHdfs(ctx)
+  try {
+    await rootOf(hdfs, cleanDirectory(ctx.spec.directory), ctx.signal)
+    ctx.condition(null)
+    await whenAborted(ctx.signal)
+  } finally {
+    await hdfs.close()
+  }
+}
+
+export async function serveTree(ctx: SourceContext<HdfsSpec, HdfsPosition>): Promise<void> {
+  const { spec, signal, clock } = ctx
+  const directory = cleanDirectory(spec.directory)
+  const [mask, matches] = [maskOf(spec.type), matcherOf(spec)]
+  // An empty map is dropped on its way to upstream's source, too.
+  const metadata = Object.keys(spec.metadata ?? {}).length === 0 ? null : sortedMap(spec.metadata ?? {})
+  const hdfs = await openWebHdfs(ctx)
+  try {
+    const journal = await openJournal<Op, EntryState, EntryState>(ctx, {
+      identity: { directory },
+      payload: (op, path) => goJson({ name: below(directory, path), op: Number(op), metadata }),
+      pack: (state) => state,
+      unpack: (state) => state,
+    })
+    // At the very first look everything is new, as in Argo Events.
+    if (journal.table === null) await journal.begin(new Map())
+    for (;;) {
+      const startedMs = clock.monotonic()
+      const tree = await look(hdfs, directory, signal)
+      ctx.condition(null)
+      const before = journal.table!
+      const seenMs = clock.now()
+      const meant = changesBetween(before, tree).filter(({ op, path }) => (op & mask) !== 0 && matches(path))
+      await journal.commit(
+        tree,
+        differences(before, tree),
+        meant.map(({ op, path, state }) => [`${op}`, path, `${op}:${path}:${state.join(':')}:${seenMs}`]),
+      )
+      await clock.sleep(Math.max(0, intervalMs(spec) - (clock.monotonic() - startedMs)), signal)
+    }
+  } finally {
+    await hdfs.close()
+  }
+}
+
+const below = (directory: string, path: string) => `${directory === '/' ? '' : directory}/${path}`
+
+async function rootOf(hdfs: WebHdfs, directory: string, signal: AbortSignal): Promise<Listed[]> {
+  const entries = await hdfs.list(directory, signal)
+  if (entries !== null) return entries
+  throw fail('ORIGIN_UNAVAILABLE', `directory ${directory} does not exist: it is watched once it is there`)
+}
+
+/** All that is below. What goes while it is looked at is not in it. @throws ORIGIN_UNAVAILABLE when a part cannot be read */
+async function look(hdfs: WebHdfs, directory: string, signal: AbortSignal): Promise<Tree> {
+  const tree = new Map<string, EntryState>()
+  const ahead: string[] = []
+  const take = (within: string, entries: Listed[]) => {
+    for (const { name, state, inside } of entries) {
+      const path = within === '' ? name : `${within}/${name}`
+      tree.set(path, state)
+      if (inside) ahead.push(path)
+    }
+  }
+  take('', await rootOf(hdfs, directory, signal))
+  while (ahead.length > 0) {
+    await Promise.all(
+      ahead.splice(0, LISTINGS).map(async (path) => {
+        take(path, (await hdfs.list(below(directory, path), signal)) ?? [])
+      }),
+    )
+  }
+  return tree
+}
