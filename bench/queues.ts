@@ -9,6 +9,7 @@ import { randomId } from '../src/core/event.ts'
 import { nextLeader, startRig, waitFor } from '../test/faults/rig.ts'
 import { kafkaJars, startKafka } from '../test/servers/kafka.ts'
 import { nsqdBinary, startNsq } from '../test/servers/nsq.ts'
+import { pulsarJars, startPulsar } from '../test/servers/pulsar.ts'
 import { rabbitmqBinary, startRabbitmq } from '../test/servers/rabbitmq.ts'
 import { withBus } from './bus.ts'
 import { perSecond, table } from './measure.ts'
@@ -30,6 +31,7 @@ const queues: Queue[] = [
   { type: 'kafka', present: kafkaJars() !== null, fill: fillKafka },
   { type: 'amqp', present: rabbitmqBinary() !== null, fill: fillAmqp },
   { type: 'nsq', present: nsqdBinary() !== null, fill: fillNsq },
+  { type: 'pulsar', present: pulsarJars() !== null, fill: fillPulsar },
 ]
 
 /** @returns a table for docs/performance.md */
@@ -168,4 +170,18 @@ async function fillNsq(bodies: string[]): Promise<Filled> {
   for (let i = 0; i < bodies.length; i += 1_000) await post('mpub?topic=numbers', bodies.slice(i, i + 1_000).join('\n'))
   const spec = `hostAddress: ${server.lookupd}\ntopic: numbers\nchannel: bench\njsonBody: true`
   return { spec, close: () => server.close() }
+}
+
+async function fillPulsar(bodies: string[]): Promise<Filled> {
+  const server = await startPulsar()
+  // The subscription has the entry's name.
+  await server.admin('PUT', 'persistent/public/default/numbers')
+  await server.admin('PUT', 'persistent/public/default/numbers/subscription/numbers')
+  const producer = await server.producer('numbers', 'batchingEnabled=true&batchingMaxMessages=500')
+  for (let i = 0; i < bodies.length; i += 500) await producer.send(bodies.slice(i, i + 500))
+  producer.close()
+  return {
+    spec: `url: ${server.url}\ntopics: [numbers]\ntype: exclusive\njsonBody: true`,
+    close: () => server.close(),
+  }
 }
