@@ -61,7 +61,7 @@ function rows(field: Field, prefix = ''): Row[] {
   return Object.entries(members(field) ?? {}).flatMap(([name, child]) => {
     const path = prefix + name
     const row = { name: path, field: child }
-    if (child.type === 'SecretKeySelector') return [row]
+    if (child.type.endsWith('KeySelector')) return [row]
     return [row, ...rows(child, `${path}${child.kind === 'list' ? '[]' : child.kind === 'map' ? '.*' : ''}.`)]
   })
 }

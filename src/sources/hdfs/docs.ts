@@ -41,7 +41,7 @@ The tree as last told is kept on the bus: up to about 300,000 entries fit.
 export const examples: Example[] = [
   {
     name: 'hdfs',
-    title: 'Files that arrive below a directory of HDFS',
+    title: 'Files that arrive below a directory of HDFS, and one that is written',
     yaml: `apiVersion: argoproj.io/v1alpha1
 kind: EventSource
 metadata:
@@ -57,6 +57,15 @@ spec:
       addresses:
         - namenode-0.hdfs.svc:8020
         - namenode-1.hdfs.svc:8020
+      hdfsUser: events
+    report:
+      directory: /data/reports/
+      path: daily/report.csv
+      type: CREATE|WRITE
+      addresses:
+        - namenode-0.hdfs.svc:8020
+      webhdfsAddresses:
+        - https://namenode-0.hdfs.svc:9871
       hdfsUser: events
 `,
   },

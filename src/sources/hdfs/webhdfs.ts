@@ -2,9 +2,9 @@
  * HDFS over HTTP: WebHDFS of the name nodes, or HttpFS
  * (https://hadoop.apache.org/docs/stable/hadoop-project-dist/hadoop-hdfs/WebHDFS.html). Only listing.
  */
-import type { Dispatcher } from 'undici'
 import { fail, isVedetteError, messageOf, type VedetteError } from '../../core/errors.ts'
 import type { Closable, PrepareContext } from '../../source.ts'
+import { textOf } from '../shared/body-text.ts'
 import { networkError } from '../shared/network-error.ts'
 import { tlsMaterial } from '../shared/tls.ts'
 import type { EntryState } from './diff.ts'
@@ -67,7 +67,7 @@ export async function openWebHdfs(ctx: PrepareContext<HdfsSpec>): Promise<WebHdf
     const url = `${node}/webhdfs/v1${encoded}?${new URLSearchParams({ ...query, 'user.name': spec.hdfsUser })}`
     try {
       const answer = await request(url, { dispatcher, signal })
-      const text = await textOf(answer.body)
+      const text = await textOf(answer.body, LARGEST_ANSWER)
       if (answer.statusCode === 200) return JSON.parse(text)
       throw refusal(answer.statusCode, text, { node, path, user: spec.hdfsUser })
     } catch (error) {
@@ -163,17 +163,6 @@ function entryOf(status: Status): Listed {
     state: [Number(fileId), Number(length), Number(modificationTime), `${isDirectory ? 'd' : ''}${permission}`],
     inside: isDirectory && childrenNum !== 0,
   }
-}
-
-async function textOf(body: Dispatcher.ResponseData['body']): Promise<string> {
-  const chunks: Buffer[] = []
-  let bytes = 0
-  for await (const chunk of body) {
-    bytes += chunk.length
-    if (bytes > LARGEST_ANSWER) throw new Error(`its answer is larger than ${LARGEST_ANSWER} bytes`)
-    chunks.push(chunk)
-  }
-  return Buffer.concat(chunks).toString()
 }
 
 const STANDBY = 'StandbyException'

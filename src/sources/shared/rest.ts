@@ -2,6 +2,7 @@
 import { retryAfterMs } from '../../core/backoff.ts'
 import type { Clock } from '../../core/clock.ts'
 import { fail, isAbort, messageOf, type VedetteError } from '../../core/errors.ts'
+import { textOf } from './body-text.ts'
 
 export interface RestOptions {
   /** Paths are put behind it as they are: `https://gitlab.example.com/api/v4`. */
@@ -67,7 +68,7 @@ export async function createRest({ base, headers, clock, tls }: RestOptions): Pr
           const value = answer.headers[name]
           return Array.isArray(value) ? value[0] : value
         }
-        const text = await textOf(answer.body)
+        const text = await textOf(answer.body, MOST_BYTES)
         const { statusCode: status } = answer
         const parsed = parse(text)
         if (status >= 200 && status < 300) return { status, header, body: parsed }
@@ -84,17 +85,6 @@ export async function createRest({ base, headers, clock, tls }: RestOptions): Pr
 function urlOf(text: string): URL {
   if (!URL.canParse(text)) throw fail('SPEC_INVALID', `${JSON.stringify(text)} is no URL: write https://host/path`)
   return new URL(text)
-}
-
-async function textOf(body: AsyncIterable<Buffer>): Promise<string> {
-  const chunks: Buffer[] = []
-  let bytes = 0
-  for await (const chunk of body) {
-    bytes += chunk.length
-    if (bytes > MOST_BYTES) throw new Error(`its answer is larger than ${MOST_BYTES} bytes`)
-    chunks.push(chunk)
-  }
-  return Buffer.concat(chunks).toString()
 }
 
 function parse(text: string): unknown {

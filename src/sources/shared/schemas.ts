@@ -44,3 +44,4 @@ export const configMapKeySelector = z
     optional: z.boolean().optional().describe('Accepted for compatibility; ignored, as in Argo Events.'),
   })
   .describe('A key of a ConfigMap.')
+  .meta({ title: 'ConfigMapKeySelector' })
