@@ -68,6 +68,22 @@ async function everythingTold(rig: Rig, directory: string, name: string): Promis
   await isTold('removed', `${name}-moved`, name)
 }
 
+/** What an entry finds at its very first look is not told: so files come, change and go until each entry has told of one. */
+async function firstLooks(rig: Rig, directory: string): Promise<void> {
+  let n = 0
+  await waitFor(async () => {
+    const path = join(directory, `first${n++}`)
+    writeFileSync(path, '')
+    await pause(100)
+    appendFileSync(path, 'something')
+    await pause(100)
+    renameSync(path, `${path}-moved`)
+    await pause(100)
+    unlinkSync(`${path}-moved`)
+    return Object.values(toldIn(await rig.lines())).every((names) => names.size > 0)
+  }, 20_000)
+}
+
 test('files come, change and go while the watching process is killed and frozen: each fate is told once, terms never go back', async (t) => {
   const directory = mkdtempSync(join(tmpdir(), 'vedette-watched-'))
   t.after(() => rmSync(directory, { recursive: true, force: true }))
@@ -75,8 +91,7 @@ test('files come, change and go while the watching process is killed and frozen:
   const rig = await startRig(watching(directory))
   t.after(() => rig.close(t))
   let leader = await nextLeader(rig, 'disk', null)
-  // The first look of each entry is behind it when it tells of something.
-  await everythingTold(rig, directory, 'first')
+  await firstLooks(rig, directory)
 
   const worker = startWork(t, directory, known, 400)
   for (let i = 0; i < 3; i++) {
@@ -132,11 +147,11 @@ test('files come, change and go while the watching process is killed and frozen:
   for (const [name, times] of created) assert.equal(times, 1, `${name} was created once`)
   for (const [name, times] of removed) {
     assert.equal(times, 1, `${name} was removed once`)
-    assert.ok(worker.removed.has(name) || /^(first|last)(-moved)?$/.test(name), `${name} was not removed`)
+    assert.ok(worker.removed.has(name) || /^(first\d+|last)(-moved)?$/.test(name), `${name} was not removed`)
   }
   for (const [name, times] of renamed) {
     assert.equal(times, 1, `${name} was renamed once`)
-    assert.ok(worker.renamed.has(name) || name.endsWith('st'), `${name} was not renamed`)
+    assert.ok(worker.renamed.has(name) || /^(first\d+|last)$/.test(name), `${name} was not renamed`)
   }
   const terms = await assertTermsRise(rig.data, 'disk')
   t.diagnostic(
