@@ -39,8 +39,11 @@ export interface HdfsServer {
   close(): Promise<void>
 }
 
-/** @param permissions whether they are checked; `root` is the superuser */
-export async function startHdfs({ permissions = false } = {}): Promise<HdfsServer> {
+/**
+ * @param permissions whether they are checked; `root` is the superuser
+ * @param files without, there are directories only, and it starts faster
+ */
+export async function startHdfs({ permissions = false, files = true } = {}): Promise<HdfsServer> {
   const jars = hadoopJars()
   if (jars === null) throw new Error('Hadoop is not installed: npm run servers')
   const dir = mkdtempSync(join(tmpdir(), 'vedette-hdfs-'))
@@ -57,7 +60,7 @@ export async function startHdfs({ permissions = false } = {}): Promise<HdfsServe
     ...['-Xms64m', '-Xmx512m', '-XX:+UseSerialGC', `-Dtest.build.data=${dir}`, `-Dhadoop.log.dir=${dir}`],
     ...['-cp', join(jars, '*'), 'org.apache.hadoop.test.MiniDFSClusterManager'],
     ...(format ? ['-format'] : []),
-    ...['-nnport', String(rpc), '-httpport', String(http), '-datanodes', '1'],
+    ...['-nnport', String(rpc), '-httpport', String(http), '-datanodes', files ? '1' : '0'],
     ...Object.entries(settings).flatMap(([name, value]) => ['-D', `${name}=${value}`]),
   ]
   const call = (method: string, path: string, query: string) =>
@@ -65,7 +68,7 @@ export async function startHdfs({ permissions = false } = {}): Promise<HdfsServe
   // Out of its safe mode, and with its data node.
   const ready = async () => {
     await call('PUT', '/tmp', 'op=MKDIRS')
-    return (await call('PUT', '/tmp/ready', 'op=CREATE&noredirect=true')).Location !== undefined
+    return !files || (await call('PUT', '/tmp/ready', 'op=CREATE&noredirect=true')).Location !== undefined
   }
   const start = (format: boolean) => startProcess('java', arguments_(format), { ready, cwd: dir, timeoutMs: 120_000 })
   let server = await start(true)
