@@ -2,11 +2,8 @@
  * The elector of Argo Events' Pods on a Kubernetes Lease: client-go's own, in the version that they are built with, as a process that elects
  * and says when it leads.
  */
-import { execFileSync } from 'node:child_process'
-import { mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { installed, serversDir } from './cache.ts'
+import { installed } from './cache.ts'
+import { buildGo } from './go.ts'
 import { type ServerProcess, startProcess } from './process.ts'
 
 /** Of Argo Events v1.9 (its go.mod). */
@@ -81,19 +78,9 @@ func main() {
 
 /** @throws when Go is missing or the build fails */
 export function installElector(): void {
-  const target = join(serversDir(), DIR)
-  mkdirSync(target, { recursive: true })
-  const module = mkdtempSync(join(tmpdir(), 'vedette-client-go-build-'))
-  const go = (...args: string[]) => execFileSync('go', args, { cwd: module, stdio: ['ignore', 'inherit', 'inherit'] })
-  try {
-    writeFileSync(join(module, 'main.go'), MAIN)
-    go('mod', 'init', 'elector')
-    for (const part of ['client-go', 'apimachinery']) go('mod', 'edit', `-require=k8s.io/${part}@v${CLIENT_GO_VERSION}`)
-    go('build', '-mod=mod', '-trimpath', '-o', 'elector', '.')
-    renameSync(join(module, 'elector'), join(target, 'elector'))
-  } finally {
-    rmSync(module, { recursive: true, force: true })
-  }
+  const version = `v${CLIENT_GO_VERSION}`
+  const requires = { 'k8s.io/client-go': version, 'k8s.io/apimachinery': version }
+  buildGo({ dir: DIR, name: 'elector', main: MAIN, requires })
 }
 
 export interface Elector extends ServerProcess {
