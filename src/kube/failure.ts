@@ -106,7 +106,7 @@ function lost(call: Call, why: string, details: Record<string, unknown>, cause?:
 function remedyFor({ verb, resource, namespace, subresource, owner }: Call, said: string): string {
   const kind = resource.namespaced && namespace !== undefined ? 'Role' : 'ClusterRole'
   const add = (rules: string[]) => `Add to a ${kind} of this ServiceAccount: ${rules.join('; ')}`
-  // Nobody may grant what he has not (registry/rbac/escalation_check.go).
+  // Nobody may grant what he has not (Kubernetes: registry/rbac/validation/rule.go).
   const [, lacking] = said.split('attempting to grant RBAC permissions not currently held:')
   if (lacking !== undefined) {
     const rules = [...lacking.matchAll(/\{APIGroups:\[(.*?)\], Resources:\[(.*?)\],.*?Verbs:\[(.*?)\]\}/g)]
