@@ -6,7 +6,7 @@ import { installed } from './cache.ts'
 import { buildGo } from './go.ts'
 import { type ServerProcess, startProcess } from './process.ts'
 
-/** Of Argo Events v1.9 (its go.mod). */
+/** As Argo Events pins it (go.mod). */
 export const CLIENT_GO_VERSION = '0.32.2'
 const DIR = `client-go-${CLIENT_GO_VERSION}`
 
