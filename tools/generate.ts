@@ -7,7 +7,6 @@
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { installFiles } from '../src/controller/install/files.ts'
-import { version } from '../src/local/version.ts'
 import type { SourceDefinition } from '../src/source.ts'
 import { loadSource, types } from '../src/sources/index.ts'
 import { guaranteesPage } from './generate/guarantees.ts'
@@ -34,7 +33,7 @@ export async function generate(): Promise<Map<string, string>> {
   files.set('docs/sources/README.md', indexPage(definitions))
   const written = await readFile(path.join(root, 'docs/guarantees.md'), 'utf8')
   files.set('docs/guarantees.md', guaranteesPage(written, definitions))
-  for (const [file, text] of installFiles(definitions, version())) files.set(`deploy/${file}`, text)
+  for (const [file, text] of installFiles(definitions)) files.set(`deploy/${file}`, text)
   return files
 }
 

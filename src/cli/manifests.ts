@@ -17,7 +17,7 @@ export default function register(program: Command): void {
     .description('print what installs Vedette in Kubernetes: CRDs, roles, controller')
     .option('--namespaced', 'for one namespace only, with no right beyond it')
     .option('--namespace <name>', 'where the controller runs (default argo-events)')
-    .option('--image <image>', 'image of the controller and of EventSource Pods')
+    .option('--image <image>', 'image of the controller and of EventSource Pods (default vedette:<this version>)')
     .option('--image-pull-policy <policy>', 'Always, IfNotPresent or Never')
     .option('--sensor-image <image>', "Argo Events' image, for Sensor Pods")
     .option('--crds', 'the CRDs alone')
@@ -34,24 +34,28 @@ async function manifests({ dir, crds: onlyCrds = false, ...options }: Options): 
   const registry = await import('../sources/index.ts')
   const definitions = (await Promise.all(registry.types.map(registry.loadSource))).filter((one) => one !== null)
   if (dir !== undefined) {
-    const [{ installFiles }, { version }, { mkdir, writeFile }, path] = await Promise.all([
+    const [{ installFiles }, { mkdir, writeFile }, path] = await Promise.all([
       import('../controller/install/files.ts'),
-      import('../local/version.ts'),
       import('node:fs/promises'),
       import('node:path'),
     ])
-    for (const [file, text] of installFiles(definitions, version())) {
+    for (const [file, text] of installFiles(definitions)) {
       await mkdir(path.dirname(path.join(dir, file)), { recursive: true })
       await writeFile(path.join(dir, file), text)
     }
     return
   }
-  const [{ install }, { crds }, { yamlText }] = await Promise.all([
+  const [{ install }, { crds }, { yamlText }, { defaultImage }] = await Promise.all([
     import('../controller/install/install.ts'),
     import('../controller/install/crds.ts'),
     import('../controller/yamlText.ts'),
+    import('../controller/settings.ts'),
   ])
   const output = createOutput(process.stdout)
   await output.write(yamlText(onlyCrds ? crds(definitions) : install({ definitions, ...options })))
   await output.flush()
+  if (!onlyCrds && options.image === undefined)
+    process.stderr.write(
+      `# the image is ${defaultImage()}, which is in no registry: load it on the nodes, or name yours by --image\n`,
+    )
 }

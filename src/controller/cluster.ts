@@ -2,8 +2,8 @@
 import type { Clock } from '../core/clock.ts'
 import type { Logger } from '../core/log.ts'
 import type { KubeClient } from '../kube/client.ts'
-import { createInformer, type Informer } from '../kube/informer.ts'
-import { type KubeObject, type Resource, resources } from '../kube/resources.ts'
+import { createInformer, type Informer, type InformerOptions } from '../kube/informer.ts'
+import { type KubeObject, type OwnerReference, type Resource, resources } from '../kube/resources.ts'
 import type { SourceDefinition } from '../source.ts'
 import { loadSource } from '../sources/index.ts'
 import { type ReadPodMetrics, readPodMetrics } from './podMetrics.ts'
@@ -19,9 +19,11 @@ export interface Cluster {
   /** Where source modules come from. */
   load: LoadSource
   podMetrics: ReadPodMetrics
+  /** These three are indexed by namespace. */
   eventSources: Informer
   eventBuses: Informer
   sensors: Informer
+  /** Indexed by the uid of the owner that controls it. */
   deployments: Informer
   statefulSets: Informer
   services: Informer
@@ -46,15 +48,9 @@ export interface ClusterOptions {
 export function createCluster(options: ClusterOptions): Cluster {
   const { client, namespace, clock, log, settings, load = loadSource } = options
   const { podMetrics = readPodMetrics(clock) } = options
-  const informer = (resource: Resource, labelSelector?: string) =>
-    createInformer({
-      client,
-      resource,
-      namespace,
-      clock,
-      log,
-      ...(labelSelector === undefined ? {} : { labelSelector }),
-    })
+  const informer = (resource: Resource, options: { labelSelector?: string; index?: InformerOptions['index'] } = {}) =>
+    createInformer({ client, resource, namespace, clock, log, ...options })
+  const byNamespace = { index: ({ metadata }: KubeObject) => metadata.namespace }
   return {
     client,
     clock,
@@ -62,12 +58,17 @@ export function createCluster(options: ClusterOptions): Cluster {
     settings,
     load,
     podMetrics,
-    eventSources: informer(resources.eventsources),
-    eventBuses: informer(resources.eventbus),
-    sensors: informer(resources.sensors),
-    deployments: informer(resources.deployments, 'controller in (eventsource-controller,sensor-controller)'),
-    statefulSets: informer(resources.statefulsets, 'controller=eventbus-controller'),
-    services: informer(resources.services, 'controller in (eventsource-controller,eventbus-controller)'),
+    eventSources: informer(resources.eventsources, byNamespace),
+    eventBuses: informer(resources.eventbus, byNamespace),
+    sensors: informer(resources.sensors, byNamespace),
+    deployments: informer(resources.deployments, {
+      labelSelector: 'controller in (eventsource-controller,sensor-controller)',
+      index: (object) => controllerOf(object)?.uid,
+    }),
+    statefulSets: informer(resources.statefulsets, { labelSelector: 'controller=eventbus-controller' }),
+    services: informer(resources.services, {
+      labelSelector: 'controller in (eventsource-controller,eventbus-controller)',
+    }),
   }
 }
 
@@ -89,10 +90,12 @@ export function seen(
   return views[kind] === undefined ? undefined : (views[kind].get(`${namespace}/${name}`) ?? null)
 }
 
-/** Whether `object` was made for the owner with this uid, by us or by upstream. */
-export function isOwnedBy({ metadata }: KubeObject, uid: string | undefined): boolean {
-  return (
-    uid !== undefined &&
-    (metadata.ownerReferences ?? []).some((owner) => owner.controller === true && owner.uid === uid)
-  )
+/** The owner that it was made for, by us or by upstream. */
+export function controllerOf({ metadata }: KubeObject): OwnerReference | undefined {
+  return metadata.ownerReferences?.find(({ controller }) => controller === true)
+}
+
+/** Whether `object` was made for the owner with this uid. */
+export function isOwnedBy(object: KubeObject, uid: string | undefined): boolean {
+  return uid !== undefined && controllerOf(object)?.uid === uid
 }

@@ -46,10 +46,14 @@ export async function runController(options: ControllerOptions, signal: AbortSig
   const cluster = createCluster(options)
   const metrics = createControllerMetrics(clock)
   const informers = informersOf(cluster)
-  const notReady = () => {
-    const waiting = informers.filter(({ synced }) => !synced)
-    return waiting.map(({ trouble }) => trouble ?? 'the first look at the cluster is not over')
-  }
+  let lockError: string | null = null
+  const notReady = () => [
+    ...informers.flatMap(({ trouble, synced }) => {
+      if (trouble !== null) return [trouble]
+      return synced ? [] : ['the first look at the cluster is not over']
+    }),
+    ...(lockError === null ? [] : [`the Lease of the controller: ${lockError}`]),
+  ]
   const health = await serveHealth({ notReady, registry: metrics.registry }, { host, healthPort, metricsPort })
   const failed = new AbortController()
   const ending = AbortSignal.any([signal, failed.signal])
@@ -93,6 +97,9 @@ export async function runController(options: ControllerOptions, signal: AbortSig
       strict: () => false,
       claim: async ({ floor }) => ({ term: floor + 1 }),
       onView: () => {},
+      onLockError(error) {
+        lockError = error
+      },
       serve: (lead) => work(lead.signal),
     })
     await elector.run(signal)

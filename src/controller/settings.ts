@@ -4,6 +4,7 @@ import { z } from 'zod'
 import type { Clock } from '../core/clock.ts'
 import { fail, messageOf } from '../core/errors.ts'
 import type { Logger } from '../core/log.ts'
+import { version } from '../local/version.ts'
 import { plainValue } from '../manifest/tree.ts'
 import { parseYaml } from '../manifest/yaml.ts'
 import type { BusVersion } from './eventBus/versions.ts'
@@ -26,8 +27,12 @@ export interface Settings {
   }
 }
 
-/** Until a registry is chosen at release, an image of this name is expected on the nodes or given by environment. */
-export const DEFAULT_IMAGE = 'vedette:latest'
+/**
+ * The image of this version, as `docker build` with the Dockerfile makes it. In no registry: nodes have it loaded, or the install names the
+ * one that it was pushed to.
+ */
+export const defaultImage = (): string => `${IMAGE_NAME}:${version()}`
+export const IMAGE_NAME = 'vedette'
 /** The last upstream release that the Sensors of this version were checked against. */
 export const DEFAULT_SENSOR_IMAGE = 'quay.io/argoproj/argo-events:v1.9.11'
 
@@ -41,7 +46,7 @@ export const shippedJetstream = {
 /** @param env VEDETTE_IMAGE, IMAGE_PULL_POLICY, ARGO_EVENTS_IMAGE (of Sensors), SENSORS (`false`: leave Sensors alone), EVENTBUS_PRIORITY_CLASS */
 export function settingsFrom(env: Record<string, string | undefined>): Settings {
   return {
-    image: env.VEDETTE_IMAGE || DEFAULT_IMAGE,
+    image: env.VEDETTE_IMAGE || defaultImage(),
     imagePullPolicy: env.IMAGE_PULL_POLICY || 'Always',
     sensorImage: env.SENSORS === 'false' ? null : env.ARGO_EVENTS_IMAGE || DEFAULT_SENSOR_IMAGE,
     jetstream: { ...shippedJetstream, priorityClassName: env.EVENTBUS_PRIORITY_CLASS || undefined },

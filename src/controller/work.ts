@@ -4,7 +4,7 @@ import type { Informer } from '../kube/informer.ts'
 import { createWorkQueue, type WorkQueue } from '../kube/queue.ts'
 import { type KubeObject, keyOf } from '../kube/resources.ts'
 import { createApplier, RESYNC_MS } from './apply.ts'
-import type { Cluster } from './cluster.ts'
+import { type Cluster, controllerOf } from './cluster.ts'
 import type { ControllerMetrics } from './metrics.ts'
 import {
   deleteEventBus,
@@ -86,7 +86,7 @@ export async function runLoops(cluster: Cluster, metrics: ControllerMetrics, sig
 
   /** What is gone tells no owner any more: then all of the namespace are looked at. */
   function addOwner(object: KubeObject | undefined, key: string): void {
-    const owner = object?.metadata.ownerReferences?.find(({ controller }) => controller === true)
+    const owner = object === undefined ? undefined : controllerOf(object)
     const namespace = key.split('/')[0]
     if (owner !== undefined) {
       if (Object.hasOwn(loops, owner.kind)) loops[owner.kind as keyof typeof loops].add(`${namespace}/${owner.name}`)
@@ -119,9 +119,9 @@ function isDeleted({ metadata }: KubeObject): boolean {
   return metadata.deletionTimestamp !== undefined
 }
 
+/** Those of the namespace that the object of this key is in. */
 function inNamespace(informer: Informer, key: string): KubeObject[] {
-  const prefix = `${key.split('/')[0]}/`
-  return [...informer.values()].filter((object) => keyOf(object).startsWith(prefix))
+  return informer.indexed(key.split('/')[0]!)
 }
 
 /** The key of the EventBus that an EventSource or Sensor names. */

@@ -192,6 +192,28 @@ describe('three replicas', () => {
   })
 })
 
+test('a lock that can be read and not written is not told to answer again, until it is written, by whoever', async () => {
+  for (const who of ['itself', 'another']) {
+    const r = rig()
+    const lock = memoryLock(r.world.connect('a-lock'), 'default/orders')
+    let may = false
+    const told: (string | null)[] = []
+    const refused = () => Promise.reject(fail('LOCK_UNAVAILABLE', 'may not write'))
+    const a = await r.start('a', {
+      lock: { ...lock, write: (...write) => (may ? lock.write(...write) : refused()) },
+      onLockError: (error) => told.push(error),
+    })
+    await r.clock.advance(20_000)
+    assert.equal(a.lead, null)
+    assert.deepEqual(told, ['may not write'], 'once')
+    if (who === 'itself') may = true
+    else await r.start('b')
+    await r.clock.advance(5_000)
+    assert.deepEqual(told, ['may not write', null])
+    assert.equal(a.lead !== null, who === 'itself')
+  }
+})
+
 test('alone, it hands over to nobody and leads again', async () => {
   const r = rig()
   const a = await r.start('a')

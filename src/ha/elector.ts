@@ -89,6 +89,8 @@ export function createElector<F extends { term: number }>(options: ElectorOption
   let cancelWake = () => {}
   let nonce: string | null = null
   let lockTrouble: string | null = null
+  /** The revision that could not be replaced: reading it once more does not show that the lock can be used. */
+  let unwritten: { revision: string | null } | null = null
   let claimTrouble = false
   const ended = Promise.withResolvers<void>()
 
@@ -137,7 +139,7 @@ export function createElector<F extends { term: number }>(options: ElectorOption
         callLock('read', () => lock.read())
         return
       case 'write':
-        callLock('written', () => lock.write(effect.record, effect.expected))
+        callLock('written', () => lock.write(effect.record, effect.expected), effect.expected)
         return
       case 'claim':
         claim(effect.floor)
@@ -161,16 +163,19 @@ export function createElector<F extends { term: number }>(options: ElectorOption
   }
 
   /** A call that does not answer in time counts as one of unknown outcome; what it answers later is not looked at. */
-  function callLock(type: 'read' | 'written', call: () => Promise<Lease | null>): void {
+  function callLock(type: 'read' | 'written', call: () => Promise<Lease | null>, revision: string | null = null): void {
     limited(call, timing.renewDeadlineMs).then(
       (lease) => {
-        if (lockTrouble !== null) {
+        const stuck = type === 'read' && unwritten !== null && unwritten.revision === (lease?.revision ?? null)
+        if (!stuck) unwritten = null
+        if (lockTrouble !== null && !stuck) {
           log.info('the lock answers again', { replica: id })
           noteLock(null)
         }
         tell({ type, now: clock.monotonic(), lease })
       },
       (error) => {
+        if (type === 'written') unwritten = { revision }
         if (lockTrouble === null) log.warn('the lock cannot be used', { replica: id, error })
         noteLock(messageOf(error))
         tell({ type: 'lockFailed', now: clock.monotonic(), unknown: !isVedetteError(error, 'LOCK_UNAVAILABLE') })

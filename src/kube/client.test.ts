@@ -96,6 +96,30 @@ suite('calls to the API server', { timeout: 60_000 }, () => {
     assert.match(all.message, /in all namespaces: .* ClusterRole .*resources: \["pods"\], verbs: \["list"\]/)
   })
 
+  test('a refusal names what is really wanting: the verb that the server missed, the rights that would be granted, those of the owner', async () => {
+    const apply = (client: KubeClient) =>
+      client.apply(leases, { ...lease(), metadata: { name: 'l', ownerReferences: [owner] } }, { manager: 'me' })
+    const owner = { apiVersion: 'argoproj.io/v1alpha1', kind: 'EventSource', name: 'e', uid: 'u' }
+    const held = 'user "sa" (groups=["a"]) is attempting to grant RBAC permissions not currently held:\n'
+    for (const [said, rules] of [
+      [
+        'leases.coordination.k8s.io "l" is forbidden: User "sa" cannot create resource "leases" in API group "coordination.k8s.io"',
+        'apiGroups: ["coordination.k8s.io"], resources: ["leases"], verbs: ["create"]',
+      ],
+      [
+        `${held}{APIGroups:["a.io"], Resources:["as"], ResourceNames:["x"], Verbs:["get" "update"]}\n{APIGroups:[""], Resources:["pods"], Verbs:["list"]}`,
+        'apiGroups: ["a.io"], resources: ["as"], verbs: ["get" "update"]; apiGroups: [""], resources: ["pods"], verbs: ["list"]',
+      ],
+      [
+        "cannot set blockOwnerDeletion if an ownerReference refers to a resource you can't set finalizers on: , <nil>",
+        'apiGroups: ["argoproj.io"], resources: ["eventsources/finalizers"], verbs: ["update"]',
+      ],
+    ] as const) {
+      const { message } = await failing((_, response) => refuse(response, 403, 'Forbidden', said), apply)
+      assert.ok(message.endsWith(`Add to a Role of this ServiceAccount: ${rules}`), message)
+    }
+  })
+
   test('say what the server said', async () => {
     await code('KUBERNETES_CONFLICT', (_, response) => refuse(response, 409, 'Conflict'), update)
     await code('KUBERNETES_CONFLICT', (_, response) => refuse(response, 409, 'AlreadyExists'), create)

@@ -105,7 +105,7 @@ export function createKubeClient(configuration: KubeConfiguration, clock: Clock 
     subresource?: string,
   ) =>
     await transport.call(
-      { verb: 'patch', ...at(resource, object.metadata), subresource },
+      { verb: 'patch', ...at(resource, object.metadata), subresource, owner: object.metadata.ownerReferences?.[0] },
       {
         ...options,
         body: object,

@@ -1,6 +1,6 @@
 /** What the API server's refusals mean, as errors from the table. */
 import { fail, messageOf, type VedetteError } from '../core/errors.ts'
-import { nameOf, type Resource } from './resources.ts'
+import { nameOf, type Resource, resourceOf } from './resources.ts'
 
 /** One call, as RBAC sees it. */
 export interface Call {
@@ -9,6 +9,8 @@ export interface Call {
   namespace?: string | undefined
   name?: string | undefined
   subresource?: string | undefined
+  /** Whose the object is that is sent. */
+  owner?: { apiVersion: string; kind: string } | undefined
 }
 
 /** `metav1.Status`, as far as it is used (kubernetes.io/docs/reference/kubernetes-api/common-definitions/status). */
@@ -51,7 +53,7 @@ export function refusal(call: Call, code: number, status: Status | null, text = 
       details,
     )
   }
-  if (code === 403) return fail('KUBERNETES_FORBIDDEN', `${failed}: ${said}. ${roleFor(call)}`, details)
+  if (code === 403) return fail('KUBERNETES_FORBIDDEN', `${failed}: ${said}. ${remedyFor(call, said)}`, details)
   if (code === 404) {
     return fail(
       'KUBERNETES_INVALID',
@@ -100,9 +102,26 @@ function lost(call: Call, why: string, details: Record<string, unknown>, cause?:
     : fail('KUBERNETES_UNAVAILABLE', `could not ${describe(call)}: ${why}`, details, { cause })
 }
 
-/** What an administrator adds, in the words of a Role. */
-function roleFor({ verb, resource, namespace, subresource }: Call): string {
+/** What an administrator adds, in the words of a Role. The call's own verb is not always the one that is wanting. */
+function remedyFor({ verb, resource, namespace, subresource, owner }: Call, said: string): string {
   const kind = resource.namespaced && namespace !== undefined ? 'Role' : 'ClusterRole'
+  const add = (rules: string[]) => `Add to a ${kind} of this ServiceAccount: ${rules.join('; ')}`
+  // Nobody may grant what he has not (Kubernetes: registry/rbac/validation/rule.go).
+  const [, lacking] = said.split('attempting to grant RBAC permissions not currently held:')
+  if (lacking !== undefined) {
+    const rules = [...lacking.matchAll(/\{APIGroups:\[(.*?)\], Resources:\[(.*?)\],.*?Verbs:\[(.*?)\]\}/g)]
+    if (rules.length > 0) return add(rules.map(([, groups, kinds, verbs]) => ruleText(groups!, kinds!, verbs!)))
+  }
+  // The admission plugin OwnerReferencesPermissionEnforcement.
+  if (owner !== undefined && said.includes("refers to a resource you can't set finalizers on")) {
+    const owning = resourceOf(owner)
+    if (owning !== null) return add([ruleText(`"${owning.group}"`, `"${owning.plural}/finalizers"`, '"update"')])
+  }
+  // What is applied and is not there yet needs `create` as well: the server names the one that it missed.
+  const [, missing = verb] = said.match(/" cannot ([a-z]+) resource "/) ?? []
   const what = `${resource.plural}${subresource === undefined ? '' : `/${subresource}`}`
-  return `Add to a ${kind} of this ServiceAccount: apiGroups: ["${resource.group}"], resources: ["${what}"], verbs: ["${verb}"]`
+  return add([ruleText(`"${resource.group}"`, `"${what}"`, `"${missing}"`)])
 }
+
+const ruleText = (groups: string, kinds: string, verbs: string): string =>
+  `apiGroups: [${groups}], resources: [${kinds}], verbs: [${verbs}]`

@@ -14,6 +14,8 @@ export interface Informer<T extends KubeObject = KubeObject> {
   /** By `namespace/name`, or name for kinds without namespace. Treat as read-only. */
   get(key: string): T | undefined
   values(): Iterable<T>
+  /** Those that {@link InformerOptions.index} gives this value for, in no order. */
+  indexed(value: string): T[]
   /** Every object that was there at the start has been told. */
   readonly synced: boolean
   /** Resolves when {@link synced}. @throws the signal's reason */
@@ -31,6 +33,8 @@ export interface InformerOptions extends Selection {
   resource: Resource
   clock: Clock
   log: Logger
+  /** What {@link Informer.indexed} finds an object by: one value, or none. */
+  index?: ((object: KubeObject) => string | undefined) | undefined
   /** See {@link WatchOptions.silenceMs}. */
   silenceMs?: number | undefined
 }
@@ -46,10 +50,13 @@ export function createInformer<T extends KubeObject = KubeObject>({
   resource,
   clock,
   log,
+  index = () => undefined,
   silenceMs,
   ...selection
 }: InformerOptions): Informer<T> {
   const objects = new Map<string, T>()
+  /** Keys by the value of the index. */
+  const keysOf = new Map<string, Set<string>>()
   const listeners = new Set<(key: string) => void>()
   const synced = Promise.withResolvers<void>()
   let isSynced = false
@@ -64,12 +71,26 @@ export function createInformer<T extends KubeObject = KubeObject>({
     if (objects.get(key)?.metadata.resourceVersion === object.metadata.resourceVersion) return
     // Nobody here reads it, and it is often half of the object.
     delete object.metadata.managedFields
+    forget(key)
     objects.set(key, object)
+    const value = index(object)
+    if (value !== undefined) keysOf.set(value, (keysOf.get(value) ?? new Set()).add(key))
     changed(key)
   }
 
   const drop = (key: string) => {
-    if (objects.delete(key)) changed(key)
+    if (forget(key)) changed(key)
+  }
+
+  /** @returns whether it was there */
+  const forget = (key: string): boolean => {
+    const object = objects.get(key)
+    if (object === undefined) return false
+    const value = index(object)
+    const keys = value === undefined ? undefined : keysOf.get(value)
+    keys?.delete(key)
+    if (keys?.size === 0) keysOf.delete(value!)
+    return objects.delete(key)
   }
 
   const replaceAll = (items: T[]) => {
@@ -93,6 +114,7 @@ export function createInformer<T extends KubeObject = KubeObject>({
   return {
     get: (key) => objects.get(key),
     values: () => objects.values(),
+    indexed: (value) => [...(keysOf.get(value) ?? [])].map((key) => objects.get(key)!),
     get synced() {
       return isSynced
     },
@@ -114,7 +136,6 @@ export function createInformer<T extends KubeObject = KubeObject>({
             const list = await client.list<T>(resource, { ...selection, signal })
             replaceAll(list.items)
             resourceVersion = list.resourceVersion
-            wentWell()
           }
           const from: string = resourceVersion
           for await (const event of client.watch<T>(resource, {
@@ -122,8 +143,8 @@ export function createInformer<T extends KubeObject = KubeObject>({
             resourceVersion: from,
             signal,
             silenceMs,
+            onOpen: wentWell,
           })) {
-            wentWell()
             attempt = 0
             take(event)
             resourceVersion = event.object.metadata.resourceVersion ?? resourceVersion

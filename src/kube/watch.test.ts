@@ -5,9 +5,9 @@ import { until } from '../../test/contract/bus.ts'
 import { systemClock } from '../core/clock.ts'
 import { silentLogger } from '../core/log.ts'
 import { line, pod, refuse, startFakeApi } from './api.fixture.ts'
-import { createInformer } from './informer.ts'
+import { createInformer, type InformerOptions } from './informer.ts'
 import { lines } from './lines.ts'
-import { resources } from './resources.ts'
+import { type KubeObject, resources } from './resources.ts'
 import type { WatchEvent } from './watch.ts'
 
 const { pods } = resources
@@ -113,15 +113,19 @@ suite('a watch', { timeout: 30_000 }, () => {
 
 suite('an informer', { timeout: 30_000 }, () => {
   /** An API whose objects the test sets; each watch is handed to it. */
-  async function rig(t: { after(work: () => unknown): void }, { silenceMs = 5_000 } = {}) {
+  async function rig(
+    t: { after(work: () => unknown): void },
+    { silenceMs = 5_000, index }: Pick<InformerOptions, 'silenceMs' | 'index'> = {},
+  ) {
     let version = 10
     const objects = new Map<string, string>()
     const watches: { response: ServerResponse; from: string | null }[] = []
     let lists = 0
     let refusing: ((response: ServerResponse) => void) | null = null
+    let mayList = false
     const api = await startFakeApi((request, response) => {
-      if (refusing !== null) return refusing(response)
       const query = new URL(request.url!, 'http://x').searchParams
+      if (refusing !== null && (query.has('watch') || !mayList)) return refusing(response)
       if (query.has('watch')) {
         response.flushHeaders()
         watches.push({ response, from: query.get('resourceVersion') })
@@ -134,7 +138,7 @@ suite('an informer', { timeout: 30_000 }, () => {
       response.end(JSON.stringify({ items, metadata: { resourceVersion: String(version) } }))
     })
     const informer = createInformer({
-      ...{ client: api.client, resource: pods, clock: systemClock, log: silentLogger, silenceMs },
+      ...{ client: api.client, resource: pods, clock: systemClock, log: silentLogger, silenceMs, index },
     })
     const changes: string[] = []
     informer.onChange((key) => changes.push(`${key} ${informer.get(key)?.metadata.resourceVersion ?? 'gone'}`))
@@ -151,8 +155,9 @@ suite('an informer', { timeout: 30_000 }, () => {
       objects,
       watches,
       lists: () => lists,
-      refuseWith(how: typeof refusing) {
+      refuseWith(how: typeof refusing, options: { mayList?: boolean } = {}) {
         refusing = how
+        mayList = options.mayList ?? false
       },
       bump: () => String(++version),
       watching: (count: number) => until(`watch ${count}`, () => watches.length >= count),
@@ -222,6 +227,42 @@ suite('an informer', { timeout: 30_000 }, () => {
     await until('listed again', () => lists() >= 2)
   })
 
+  test('finds objects by its index, also when their value changes', async (t) => {
+    const index = ({ metadata }: KubeObject) => metadata.labels?.app
+    const { informer, watches, watching } = await rig(t, { index })
+    const labelled = (name: string, version: string, app?: string) => {
+      const { metadata, ...rest } = pod(name, version)
+      return { ...rest, metadata: { ...metadata, ...(app === undefined ? {} : { labels: { app } }) } }
+    }
+    const of = (app: string) =>
+      informer.indexed(app).map(({ metadata: { name, resourceVersion } }) => name + resourceVersion)
+    await watching(1)
+    const { response } = watches[0]!
+    response.write(line('ADDED', labelled('a', '11', 'x')))
+    response.write(line('ADDED', labelled('b', '12', 'x')))
+    response.write(line('ADDED', labelled('c', '13')))
+    await until('told', () => informer.get('ns/c') !== undefined)
+    assert.deepEqual(of('x'), ['a11', 'b12'])
+    response.write(line('MODIFIED', labelled('a', '14', 'y')))
+    response.write(line('MODIFIED', labelled('c', '15', 'y')))
+    response.write(line('DELETED', labelled('b', '16', 'x')))
+    await until('told', () => informer.get('ns/b') === undefined)
+    assert.deepEqual([of('x'), of('y')], [[], ['a14', 'c15']])
+  })
+
+  test('that may list and not watch says so all the time', async (t) => {
+    const { informer, lists, refuseWith } = await rig(t)
+    refuseWith((response) => refuse(response, 403, 'Forbidden', 'no'), { mayList: true })
+    await until('it has said so', () => /verbs: \["watch"\]/.test(informer.trouble ?? ''))
+    const before = lists()
+    await until('it has listed again', () => {
+      assert.match(informer.trouble ?? '', /verbs: \["watch"\]/)
+      return lists() > before + 1
+    })
+    refuseWith(null)
+    await until('nothing is wrong any more', () => informer.trouble === null)
+  })
+
   test('says what is wrong as long as it is', async (t) => {
     const { informer, refuseWith } = await rig(t)
     refuseWith((response) => refuse(response, 403, 'Forbidden', 'no'))
@@ -229,6 +270,6 @@ suite('an informer', { timeout: 30_000 }, () => {
     assert.equal(informer.synced, false)
     refuseWith(null)
     await informer.whenSynced()
-    assert.equal(informer.trouble, null)
+    await until('nothing is wrong any more', () => informer.trouble === null)
   })
 })

@@ -11,6 +11,8 @@ export interface WatchOptions extends Selection {
   /** Everything after it is told. */
   resourceVersion: string
   signal?: AbortSignal | undefined
+  /** Called when the server has begun to answer; what there is to tell may come much later. */
+  onOpen?: (() => void) | undefined
   /**
    * How long the stream may be silent before it is ended, milliseconds: the connection may be none any more. Mostly a bookmark comes each
    * minute, but not where nothing changes and etcd does not tell of its progress.
@@ -39,7 +41,7 @@ export async function* watch<T extends KubeObject>(
   transport: Transport,
   clock: Clock,
   resource: Resource,
-  { resourceVersion, namespace, labelSelector, fieldSelector, signal, silenceMs = SILENCE_MS }: WatchOptions,
+  { resourceVersion, namespace, labelSelector, fieldSelector, signal, onOpen, silenceMs = SILENCE_MS }: WatchOptions,
 ): AsyncGenerator<WatchEvent<T>> {
   const call = { verb: 'watch', resource, ...(resource.namespaced ? { namespace } : {}) } as const
   const end = new AbortController()
@@ -67,6 +69,7 @@ export async function* watch<T extends KubeObject>(
         timeoutSeconds: Math.round(LASTS_S * (1 + Math.random())),
       },
     })
+    onOpen?.()
     listen()
     for await (const line of lines(body, LONGEST_LINE)) {
       cancel()

@@ -7,7 +7,10 @@ const entry = (name: string, more: Partial<EntryReport>) =>
   ({ type: 'webhook', name, serving: true, error: null, ...more }) as EntryReport
 
 const state = (report: Partial<ReplicaReport> | null, more: Partial<PodState> = {}): PodState => ({
-  report: report === null ? null : ({ state: 'standby', entries: [], ...report } as ReplicaReport),
+  report:
+    report === null
+      ? null
+      : ({ state: 'standby', leader: null, lockError: null, entries: [], ...report } as ReplicaReport),
   bus: { connected: true },
   listening: new Set(['order']),
   stopping: false,
@@ -18,6 +21,15 @@ test('a standby is ready once it knows who leads', () => {
   assert.deepEqual(notReadyBecause(state({ state: 'standby' })), [])
   assert.match(notReadyBecause(state({ state: 'starting' })).join(), /lease/)
   assert.match(notReadyBecause(state(null)).join(), /starting/)
+})
+
+test('a standby that could not lead is not ready as long as nobody leads', () => {
+  const lockError = 'could not update leases: forbidden'
+  assert.deepEqual(notReadyBecause(state({ leader: null, lockError })), [
+    `nobody leads, and this replica cannot: ${lockError}`,
+  ])
+  assert.deepEqual(notReadyBecause(state({ leader: 'orders-1', lockError })), [], 'while the API server is away, say')
+  assert.deepEqual(notReadyBecause(state({ state: 'serving', leader: null, lockError })), [])
 })
 
 test('a bus that does not answer is named first', () => {

@@ -28,7 +28,7 @@ suite('the install', { skip, timeout: 300_000 }, () => {
   after(() => rig.stop())
 
   test('every object of both files is accepted, and its CRDs are structural', async () => {
-    const files = installFiles(await definitions(), '0.0.0')
+    const files = installFiles(await definitions())
     for (const file of ['install.yaml', 'namespace-install.yaml']) {
       for (const object of objectsOf(files.get(file)!)) {
         await rig.admin.apply(resourceFor(object), object, { manager: 'kubectl' })

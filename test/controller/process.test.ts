@@ -1,4 +1,4 @@
-/** `vedette controller` as a process: starts, leads, and ends when it is told to. */
+/** `vedette controller` as a process, as it is installed and with the rights that are shipped: starts, leads, and ends when it is told to. */
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import path from 'node:path'
@@ -13,43 +13,60 @@ import { startRig } from './rig.ts'
 const main = path.resolve(import.meta.dirname, '../../src/cli/main.ts')
 const skip = without('Kubernetes', kubernetesBinaries(['etcd', 'kube-apiserver']))
 
-test('vedette controller leads, makes objects, and ends with 0 on SIGTERM, its Lease given back', {
+test('vedette controller leads, makes objects, lacks no right, and ends with 0 on SIGTERM, its Lease given back', {
   skip,
   timeout: 120_000,
 }, async (t) => {
   const rig = await startRig()
   t.after(() => rig.stop())
-  const [health, metrics] = (await freePorts(2)) as [number, number]
+  const [health, metrics, webhook] = (await freePorts(3)) as [number, number, number]
   const ready = () =>
     fetch(`http://127.0.0.1:${health}/readyz`).then(
       ({ ok }) => ok,
       () => false,
     )
-  const ports = ['--health-port', `${health}`, '--metrics-port', `${metrics}`, '--bind', '127.0.0.1']
-  const env = { KUBECONFIG: rig.kubernetes.kubeconfig, NAMESPACE: 'argo-events', VEDETTE_IMAGE: 'img:1' }
+  const ports = [
+    ...['--health-port', `${health}`, '--metrics-port', `${metrics}`, '--bind', '127.0.0.1'],
+    ...['--webhook', '--webhook-port', `${webhook}`],
+  ]
+  const kubeconfig = rig.kubernetes.kubeconfigFor(
+    await rig.kubernetes.account('argo-events', 'argo-events-sa', []),
+    'argo-events',
+  )
+  const env = { KUBECONFIG: kubeconfig, NAMESPACE: 'argo-events', VEDETTE_IMAGE: 'img:1' }
   const process_ = await startProcess(process.execPath, [main, 'controller', ...ports], { ready, env })
   t.after(() => process_.kill())
   await rig.apply(`
 apiVersion: argoproj.io/v1alpha1
 kind: EventBus
 metadata: { name: default, namespace: default }
-spec: { jetstreamExotic: { url: nats://nats:4222 } }
+spec: { jetstream: { version: latest } }
 ---
 apiVersion: argoproj.io/v1alpha1
 kind: EventSource
-metadata: { name: tick, namespace: default }
-spec: { calendar: { minute: { interval: 1m } } }
+metadata: { name: tick, namespace: default, annotations: { events.argoproj.io/leader-election: k8s } }
+spec: { replicas: 2, service: { ports: [{ port: 80 }] }, calendar: { minute: { interval: 1m } } }
 `)
-  const { deployments, leases } = resources
+  const { deployments, eventsources, leases } = resources
   await until(
     'the Deployment is there',
     async () => (await rig.get(deployments, 'default', 'tick-eventsource')) !== null,
+    30_000,
+  )
+  const deployed = async () => (await rig.condition(eventsources, 'default', 'tick', 'Deployed'))?.status === 'True'
+  await until('all else is there', deployed, 30_000)
+  const { validatingwebhookconfigurations } = resources
+  const configuration = () => rig.get(validatingwebhookconfigurations, '', 'webhook.argo-events.argoproj.io')
+  await until(
+    'the webhook is told',
+    async () => (await configuration())?.webhooks[0].clientConfig.caBundle !== undefined,
     30_000,
   )
   process_.child.kill('SIGTERM')
   const [code] = await once(process_.child, 'exit')
   assert.equal(code, 0, process_.output())
   assert.equal((await rig.get(leases, 'argo-events', 'argo-events-controller'))!.spec.holderIdentity, '')
+  assert.doesNotMatch(process_.output(), /Add to a/)
   for (const line of process_.output().trim().split('\n')) {
     assert.equal(JSON.parse(line).logger, 'argo-events.eventbus-controller')
   }

@@ -6,13 +6,13 @@ import { install } from '../../src/controller/install/install.ts'
 import type { ReadPodMetrics } from '../../src/controller/podMetrics.ts'
 import { type Settings, settingsFrom } from '../../src/controller/settings.ts'
 import { systemClock } from '../../src/core/clock.ts'
-import { silentLogger } from '../../src/core/log.ts'
+import { type Logger, silentLogger } from '../../src/core/log.ts'
 import type { KubeClient } from '../../src/kube/client.ts'
 import { type KubeObject, type Resource, resourceOf, resources } from '../../src/kube/resources.ts'
 import { plainValue } from '../../src/manifest/tree.ts'
 import { parseYaml } from '../../src/manifest/yaml.ts'
 import { loadSource, types } from '../../src/sources/index.ts'
-import { type Kubernetes, type PolicyRule, startKubernetes } from '../servers/kubernetes.ts'
+import { type Kubernetes, type KubernetesOptions, type PolicyRule, startKubernetes } from '../servers/kubernetes.ts'
 import { freePorts } from '../servers/process.ts'
 
 export type Plain = Record<string, any>
@@ -56,12 +56,15 @@ export interface ControllerOptions {
   namespaced?: string
   settings?: Partial<Settings>
   identity?: string
+  /** Default true. */
+  election?: boolean
   webhook?: boolean
   /** Rights other than the shipped ones, in the namespace `namespaced`. */
   rules?: PolicyRule[]
   load?: LoadSource
   ports?: { webhookPort?: number }
   podMetrics?: ReadPodMetrics
+  log?: Logger
 }
 
 export interface Controller {
@@ -73,8 +76,8 @@ export interface Controller {
 
 const HOME = 'argo-events'
 
-export async function startRig(): Promise<Rig> {
-  const kubernetes = await startKubernetes({ controllers: false })
+export async function startRig(options: Pick<KubernetesOptions, 'apiServerFlags'> = {}): Promise<Rig> {
+  const kubernetes = await startKubernetes({ controllers: false, ...options })
   const { client: admin } = kubernetes
   const put = async (objects: readonly KubeObject[]) => {
     for (const object of objects) await admin.apply(resourceFor(object), object, { manager: 'installer' })
@@ -84,23 +87,29 @@ export async function startRig(): Promise<Rig> {
   const token = await kubernetes.account(HOME, 'argo-events-sa', [])
   const running: (() => Promise<void>)[] = []
 
+  /** A token with the rights that are shipped. */
+  const shipped = async (namespace: string | undefined): Promise<string> => {
+    if (namespace === undefined) return token
+    await put(install({ definitions: await definitions(), namespace, namespaced: true }))
+    return await kubernetes.account(namespace, 'argo-events-sa', [])
+  }
+
   const startController = async ({
     namespaced,
     settings,
     identity = 'one',
+    election = true,
     webhook = false,
     rules,
     load,
     ports = {},
     podMetrics,
+    log = silentLogger,
   }: ControllerOptions = {}) => {
     const [healthPort, metricsPort, freePort] = (await freePorts(3)) as [number, number, number]
     const { webhookPort = freePort } = ports
     const home = namespaced ?? HOME
-    if (namespaced !== undefined)
-      await put(install({ definitions: await definitions(), namespace: home, namespaced: true }))
-    const shipped = namespaced === undefined ? token : await kubernetes.account(home, 'argo-events-sa', [])
-    const ownToken = rules === undefined ? shipped : await kubernetes.account(home, 'limited', rules)
+    const ownToken = rules === undefined ? await shipped(namespaced) : await kubernetes.account(home, 'limited', rules)
     const stop = new AbortController()
     const run = runController(
       {
@@ -108,7 +117,7 @@ export async function startRig(): Promise<Rig> {
         home,
         namespace: namespaced,
         identity,
-        election: true,
+        election,
         host: '127.0.0.1',
         healthPort,
         metricsPort,
@@ -117,7 +126,7 @@ export async function startRig(): Promise<Rig> {
         load,
         podMetrics,
         clock: systemClock,
-        log: silentLogger,
+        log,
       },
       stop.signal,
     )

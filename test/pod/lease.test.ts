@@ -9,6 +9,7 @@ import { type NatsFixture, startJetStream } from '../contract/jetstream.fixture.
 import { median } from '../faults/rig.ts'
 import { assertEveryTickOnce } from '../faults/ticks.ts'
 import { without } from '../servers/cache.ts'
+import { type Elector, type ElectorOptions, electorBinary, startElector } from '../servers/client-go.ts'
 import { apiOnly, kubernetesBinaries } from '../servers/kubernetes/build.ts'
 import { type Kubernetes, type PolicyRule, startKubernetes } from '../servers/kubernetes.ts'
 import { natsBinary } from '../servers/nats.ts'
@@ -193,6 +194,76 @@ suite('election by a Kubernetes Lease', { skip, timeout: 600_000 }, () => {
     assert.ok(performance.now() - at > 3_500, `not before it has run out: ${performance.now() - at} ms`)
     assert.ok(all.some((pod) => says(pod, /"from":"argo-0"/)))
     await pause(1_500)
+    await check()
+  })
+
+  test('beside the elector of Argo Events: never two lead, and each takes over when the other resigns or dies', {
+    skip: without("client-go's elector", electorBinary()),
+  }, async (t) => {
+    // Longer than a busy machine keeps either from renewing.
+    const timing: ElectorOptions['timing'] = ['5s', '3s', '500ms']
+    const { all, leader, ticks, check } = await pods(t, 2, {
+      LEADER_ELECTION_LEASE_DURATION: timing[0],
+      LEADER_ELECTION_RENEW_DEADLINE: timing[1],
+      LEADER_ELECTION_RETRY_PERIOD: timing[2],
+    })
+    const argo: Elector[] = []
+    const startArgo = async () => {
+      const one = await startElector({ kubeconfig, lease: place, identity: `argo-${argo.length}`, timing })
+      t.after(() => one.kill())
+      argo.push(one)
+      return one
+    }
+    /** Ours go, and theirs leads; ours come back, and stand by. */
+    const takesOver = async (one: Elector, signal: NodeJS.Signals) => {
+      await pause(1_500)
+      assert.equal(one.leads(), false)
+      for (const pod of all) pod.child.kill(signal)
+      await Promise.all(all.map((pod) => pod.exited()))
+      await until('theirs leads', () => one.leads(), 20_000)
+      for (const pod of all) pod.restart()
+      await until(
+        'ours are back',
+        async () => (await Promise.all(all.map((pod) => pod.ready()))).every(Boolean),
+        20_000,
+      )
+      await pause(3_000)
+      assert.equal(one.leads(), true)
+      assert.equal(await leader(), undefined)
+    }
+    const oursLead = async () => {
+      const from = performance.now()
+      await until('ours leads', async () => (await leader()) !== undefined, 20_000)
+      return performance.now() - from
+    }
+    let one = await startArgo()
+    await takesOver(one, 'SIGKILL')
+    await one.stop()
+    const resignedMs = await oursLead()
+
+    one = await startArgo()
+    await takesOver(one, 'SIGTERM')
+    await one.kill()
+    const diedMs = await oursLead()
+    await pause(1_500)
+    t.diagnostic(`they resign to ours leading ${resignedMs.toFixed(0)} ms, they die ${diedMs.toFixed(0)} ms`)
+    assert.ok(diedMs > 1_000, 'not before their Lease has run out')
+
+    const theirs = argo.flatMap((each) => each.led())
+    assert.equal(theirs.length, 2)
+    const began = all.flatMap((pod) =>
+      pod
+        .log()
+        .filter(({ msg }) => msg === 'leads')
+        .map(({ ts }) => String(ts)),
+    )
+    assert.ok(began.length >= 3)
+    const ours = [...began, ...(await ticks()).map(({ time }) => time)].map((time) => Date.parse(time))
+    for (const { from, to } of theirs)
+      assert.equal(
+        ours.find((at) => at > from && at < to),
+        undefined,
+      )
     await check()
   })
 

@@ -3,6 +3,7 @@
  * package client. What is there is left alone. Ends with exit code 1 when one could not be installed.
  */
 import { serversDir } from './cache.ts'
+import { CLIENT_GO_VERSION, electorBinary, installElector } from './client-go.ts'
 import { ELASTICMQ_VERSION, elasticmqJars, installElasticmq } from './elasticmq.ts'
 import { HADOOP_VERSION, hadoopJars, installHadoop } from './hdfs.ts'
 import { installKafka, KAFKA_VERSION, kafkaJars } from './kafka.ts'
@@ -97,6 +98,12 @@ const catalogue: Installable[] = [
     install: installPstest,
   },
   { name: `MinIO ${MINIO_VERSION}`, needs: 'Go', present: () => minioBinary() !== null, install: installMinio },
+  {
+    name: `elector of client-go ${CLIENT_GO_VERSION}`,
+    needs: 'Go',
+    present: () => electorBinary() !== null,
+    install: installElector,
+  },
   {
     name: `Kubernetes ${KUBERNETES_VERSION} (takes long: ten minutes to half an hour)`,
     needs: 'Go',

@@ -1,9 +1,6 @@
 /** Google's own fake of Pub/Sub (pstest, Go), in memory. */
-import { execFileSync } from 'node:child_process'
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { installed, serversDir } from './cache.ts'
+import { installed } from './cache.ts'
+import { buildGo } from './go.ts'
 import { accepts, freePorts, type ServerProcess, startProcess } from './process.ts'
 
 export const PSTEST_VERSION = '2.8.1'
@@ -32,18 +29,8 @@ func main() {
 
 /** @throws when Go is missing or the build fails */
 export function installPstest(): void {
-  const target = join(serversDir(), DIR)
-  mkdirSync(target, { recursive: true })
-  const module = mkdtempSync(join(tmpdir(), 'vedette-pstest-build-'))
-  const go = (...args: string[]) => execFileSync('go', args, { cwd: module, stdio: ['ignore', 'inherit', 'inherit'] })
-  try {
-    writeFileSync(join(module, 'main.go'), MAIN)
-    go('mod', 'init', 'pstest')
-    go('mod', 'edit', `-require=cloud.google.com/go/pubsub/v2@v${PSTEST_VERSION}`)
-    go('build', '-mod=mod', '-o', join(target, 'pstest'), '.')
-  } finally {
-    rmSync(module, { recursive: true, force: true })
-  }
+  const requires = { 'cloud.google.com/go/pubsub/v2': `v${PSTEST_VERSION}` }
+  buildGo({ dir: DIR, name: 'pstest', main: MAIN, requires })
 }
 
 export interface PubSubServer {

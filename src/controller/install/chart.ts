@@ -1,7 +1,8 @@
 /** The Helm chart: the same objects, with values where users differ. */
 import { stringify } from 'yaml'
 import type { KubeObject } from '../../kube/resources.ts'
-import { DEFAULT_IMAGE, DEFAULT_SENSOR_IMAGE } from '../settings.ts'
+import { version } from '../../local/version.ts'
+import { DEFAULT_SENSOR_IMAGE, IMAGE_NAME } from '../settings.ts'
 import { yamlText } from '../yamlText.ts'
 import { crds } from './crds.ts'
 import { type InstallOptions, workload } from './install.ts'
@@ -9,14 +10,14 @@ import { type InstallOptions, workload } from './install.ts'
 /** A word that stands in the objects where the template gets an expression. */
 const values = {
   xNamespacex: '{{ .Release.Namespace }}',
-  xImagex: '{{ .Values.image }}',
-  xPullPolicyx: '{{ .Values.imagePullPolicy }}',
+  xImagex: '{{ printf "%s:%s" .Values.image.repository (.Values.image.tag | default .Chart.AppVersion) }}',
+  xPullPolicyx: '{{ .Values.image.pullPolicy }}',
   xSensorImagex: '{{ .Values.sensors.image }}',
   xReplicasx: '{{ .Values.replicas }}',
 }
 
-/** Path in the chart → content. @param version of the chart and of what it installs */
-export function chart({ definitions }: Pick<InstallOptions, 'definitions'>, version: string): Map<string, string> {
+/** Path in the chart → content. */
+export function chart({ definitions }: Pick<InstallOptions, 'definitions'>): Map<string, string> {
   const options = (namespaced: boolean): InstallOptions => ({
     definitions,
     namespaced,
@@ -31,7 +32,10 @@ export function chart({ definitions }: Pick<InstallOptions, 'definitions'>, vers
   return new Map([
     [
       'Chart.yaml',
-      stringify({ apiVersion: 'v2', name: 'vedette', description, type: 'application', version, appVersion: version }),
+      stringify({
+        ...{ apiVersion: 'v2', name: 'vedette', description, type: 'application' },
+        ...{ version: version(), appVersion: version() },
+      }),
     ],
     ['values.yaml', valuesFile],
     ['crds/crds.yaml', yamlText(crds(definitions))],
@@ -52,8 +56,12 @@ function template(objects: KubeObject[]): string {
 }
 
 const valuesFile = `# Image of the controller and of the EventSource Pods.
-image: ${DEFAULT_IMAGE}
-imagePullPolicy: IfNotPresent
+image:
+  # Where it was pushed to, for example registry.example/vedette.
+  repository: ${IMAGE_NAME}
+  # Default: the version of the chart.
+  tag: ""
+  pullPolicy: IfNotPresent
 # Replicas of the controller; one of them leads.
 replicas: 2
 # True: only the release's namespace is looked after, and nothing beyond it may be touched.

@@ -1,7 +1,7 @@
 /** Everything that an install applies, in the order in which it must be there. */
 import type { KubeObject } from '../../kube/resources.ts'
 import type { SourceDefinition } from '../../source.ts'
-import { DEFAULT_IMAGE, DEFAULT_SENSOR_IMAGE } from '../settings.ts'
+import { DEFAULT_SENSOR_IMAGE, defaultImage } from '../settings.ts'
 import { crds } from './crds.ts'
 import { type ManagerOptions, manager, PRIORITY_CLASS } from './manager.ts'
 import { rbac } from './rbac.ts'
@@ -12,6 +12,7 @@ export interface InstallOptions {
   namespace?: string
   /** It looks after its own namespace only, and needs no right beyond it (the CRDs and the namespace are still the cluster's). */
   namespaced?: boolean
+  /** Of the controller and of EventSource Pods. Default: the one of this version, in no registry. */
   image?: string
   imagePullPolicy?: string
   sensorImage?: string
@@ -39,7 +40,7 @@ export function workload(
       namespace,
       namespaced,
       serviceAccount: SERVICE_ACCOUNT,
-      image: image ?? DEFAULT_IMAGE,
+      image: image ?? defaultImage(),
       imagePullPolicy: imagePullPolicy ?? 'IfNotPresent',
       sensorImage: sensorImage ?? DEFAULT_SENSOR_IMAGE,
       replicas: 2,

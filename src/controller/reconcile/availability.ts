@@ -1,7 +1,7 @@
 /** Whether the Pods of an EventSource or Sensor are up, and if not, why: the Secret or right that is missing. */
 import { messageOf } from '../../core/errors.ts'
 import { type KubeObject, type Resource, resources } from '../../kube/resources.ts'
-import { type Cluster, isOwnedBy } from '../cluster.ts'
+import type { Cluster } from '../cluster.ts'
 import { type Condition, condition } from '../conditions.ts'
 import { type Reference, referencesIn } from '../references.ts'
 
@@ -12,8 +12,8 @@ interface DeploymentStatus {
 
 const TYPE = 'Available'
 
-export function deploymentOf(cluster: Cluster, { metadata: { uid } }: KubeObject): KubeObject | undefined {
-  return [...cluster.deployments.values()].find((one) => isOwnedBy(one, uid))
+export function deploymentOf({ deployments }: Cluster, { metadata: { uid } }: KubeObject): KubeObject | undefined {
+  return uid === undefined ? undefined : deployments.indexed(uid)[0]
 }
 
 export function readyText(deployment: KubeObject | undefined, wanted: number): string {

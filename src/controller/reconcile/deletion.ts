@@ -3,11 +3,12 @@
  * round.
  */
 import { isVedetteError, messageOf } from '../../core/errors.ts'
+import type { Informer } from '../../kube/informer.ts'
 import { type KubeObject, type Resource, resources } from '../../kube/resources.ts'
 import type { Cluster } from '../cluster.ts'
 import { condition } from '../conditions.ts'
 import { selectorOf } from '../objects.ts'
-import { writeStatus } from '../status.ts'
+import { type StatusOf, writeStatus } from '../status.ts'
 import { removeRemote } from './removal.ts'
 
 const FINALIZERS = {
@@ -40,17 +41,15 @@ export async function deleteEventSource(
 ): Promise<{ afterMs: number } | undefined> {
   if (!isHeld(object, 'EventSource')) return
   if (await hasRemote(cluster, object)) {
-    const outcome = await removeRemote(cluster, object)
+    const failed: Failing = { kind: 'EventSource', type: 'RemoteCleanup', reason: 'RemoteCleanupFailed' }
+    const outcome = await saying(cluster, object, failed, () => removeRemote(cluster, object))
     if (outcome === 'under way') return { afterMs: 2_000 }
     if (outcome !== 'done') {
       cluster.log.error('remote clean-up did not succeed: remove by hand what is left', {
         ...nameOf(object),
         error: outcome.left,
       })
-      const conditions = [condition('RemoteCleanup', 'False', 'RemoteCleanupFailed', outcome.left)]
-      await writeStatus(cluster, resources.eventsources, object, { conditions }).catch((error) =>
-        cluster.log.warn('the status cannot be written', { ...nameOf(object), error: messageOf(error) }),
-      )
+      await sayFailed(cluster, object, failed, outcome.left)
     }
   }
   await letGo(cluster, object, 'EventSource')
@@ -59,8 +58,8 @@ export async function deleteEventSource(
 export async function deleteEventBus(cluster: Cluster, object: KubeObject): Promise<{ afterMs: number } | undefined> {
   if (!isHeld(object, 'EventBus')) return
   const users = {
-    EventSources: usersOf(cluster.eventSources.values(), object),
-    Sensors: usersOf(cluster.sensors.values(), object),
+    EventSources: usersOf(cluster.eventSources, object),
+    Sensors: usersOf(cluster.sensors, object),
   }
   for (const [kind, names] of Object.entries(users)) {
     if (names.length === 0) continue
@@ -71,7 +70,8 @@ export async function deleteEventBus(cluster: Cluster, object: KubeObject): Prom
     })
     return { afterMs: 10_000 }
   }
-  await deleteClaims(cluster, object)
+  const failed: Failing = { kind: 'EventBus', type: 'Deployed', reason: 'ClaimsFailed' }
+  await saying(cluster, object, failed, () => deleteClaims(cluster, object))
   await letGo(cluster, object, 'EventBus')
 }
 
@@ -87,12 +87,10 @@ export async function deleteSensor(cluster: Cluster, object: KubeObject): Promis
   if (isHeld(object, 'Sensor')) await letGo(cluster, object, 'Sensor')
 }
 
-function usersOf(objects: Iterable<KubeObject>, { metadata }: KubeObject): string[] {
-  return [...objects]
-    .filter(({ metadata: { namespace }, spec }) => {
-      const { eventBusName } = (spec ?? {}) as { eventBusName?: string }
-      return namespace === metadata.namespace && (eventBusName || 'default') === metadata.name
-    })
+function usersOf(objects: Informer, { metadata }: KubeObject): string[] {
+  return objects
+    .indexed(metadata.namespace!)
+    .filter(({ spec }) => (((spec ?? {}) as { eventBusName?: string }).eventBusName || 'default') === metadata.name)
     .map(({ metadata: { name } }) => name)
 }
 
@@ -120,18 +118,50 @@ async function letGo(cluster: Cluster, object: KubeObject, kind: Kind): Promise<
 }
 
 /** As it is now, not as a view had it a moment ago: nothing else of the object may change. */
-async function setFinalizers({ client }: Cluster, object: KubeObject, kind: Kind, finalizers: string[]): Promise<void> {
+async function setFinalizers(cluster: Cluster, object: KubeObject, kind: Kind, finalizers: string[]): Promise<void> {
+  const changed = { ...object, metadata: { ...object.metadata, finalizers } }
+  await saying(cluster, object, { kind, type: 'Deployed', reason: 'FinalizerFailed' }, async () => {
+    try {
+      await cluster.client.update(resourceOfKind[kind], changed)
+    } catch (error) {
+      // The watch brings what came between, and with it the next try.
+      if (!isVedetteError(error, 'KUBERNETES_CONFLICT')) throw error
+    }
+  })
+}
+
+/** The condition of an object that cannot be held, or not be let go. */
+interface Failing {
+  kind: Kind
+  type: string
+  reason: string
+}
+
+/** @throws what `work` throws; the status says it already */
+async function saying<T>(cluster: Cluster, object: KubeObject, failing: Failing, work: () => Promise<T>): Promise<T> {
   try {
-    await client.update(resourceOfKind[kind], { ...object, metadata: { ...object.metadata, finalizers } })
+    return await work()
   } catch (error) {
-    // The watch brings what came between, and with it the next try.
-    if (!isVedetteError(error, 'KUBERNETES_CONFLICT')) throw error
+    await sayFailed(cluster, object, failing, messageOf(error))
+    throw error
   }
 }
 
-function nameOf({ metadata: { namespace, name } }: KubeObject): {
-  namespace: string | undefined
-  eventSourceName: string
-} {
-  return { namespace, eventSourceName: name }
+/** What else the status says stays as it is. */
+async function sayFailed(
+  cluster: Cluster,
+  object: KubeObject,
+  { kind, type, reason }: Failing,
+  message: string,
+): Promise<void> {
+  const status = (object.status ?? {}) as Partial<StatusOf>
+  const others = (status.conditions ?? []).filter((one) => one.type !== type)
+  const conditions = [...others, condition(type, 'False', reason, message)]
+  await writeStatus(cluster, resourceOfKind[kind], object, { ...status, conditions }).catch((error) =>
+    cluster.log.warn('the status cannot be written', { ...nameOf(object), error: messageOf(error) }),
+  )
+}
+
+function nameOf({ kind, metadata: { namespace, name } }: KubeObject) {
+  return kind === 'EventSource' ? { namespace, eventSourceName: name } : { namespace, kind, name }
 }

@@ -4,15 +4,15 @@ import { type KubeObject, resources } from '../../kube/resources.ts'
 import type { Diagnostic, EventSource } from '../../manifest/manifest.ts'
 import type { Applier } from '../apply.ts'
 import type { BusConfig } from '../busConfig.ts'
-import { type Cluster, isOwnedBy } from '../cluster.ts'
-import { type Condition, condition } from '../conditions.ts'
+import type { Cluster } from '../cluster.ts'
+import { type Condition, condition, warning } from '../conditions.ts'
 import { eventSourceObjects } from '../eventSource.ts'
 import { selectorOf } from '../objects.ts'
 import { missingTypes } from '../render.ts'
 import { type StatusOf, writeStatus } from '../status.ts'
 import { availability, deploymentOf, readyText } from './availability.ts'
 import { findBus } from './bus.ts'
-import { leadOf } from './lead.ts'
+import { type Lead, leadOf } from './lead.ts'
 import { readObject, sayError } from './read.ts'
 
 /**
@@ -37,13 +37,17 @@ export async function reconcileEventSource(cluster: Cluster, applier: Applier, o
   const failed = await applyAll(cluster, applier, object, source, bus)
   const deployment = deploymentOf(cluster, object)
   const available = await availability(cluster, deployment, [source.spec])
+  const { unknown, ...lead }: Lead = strategy === 'active-active' ? {} : await leadOf(cluster, source, bus)
   await write({
-    conditions: [provided, failed?.condition ?? condition('Deployed', 'True'), available],
+    conditions: [
+      ...[provided, failed?.condition ?? condition('Deployed', 'True'), available],
+      ...(unknown === undefined ? [] : [warning('LeaderUnknown', 'LeaderUnknown', unknown)]),
+    ],
     strategy,
     ready: readyText(deployment, source.replicas),
     replicas: (deployment?.status as { replicas?: number } | undefined)?.replicas ?? 0,
     selector: selectorOf({ kind: 'EventSource', ...source }),
-    ...(strategy === 'active-active' ? {} : await leadOf(cluster, source, bus)),
+    ...lead,
   })
   if (failed !== null) throw failed.error
   return strategy !== 'active-active' || available.status !== 'True'
@@ -112,11 +116,12 @@ const failures: Record<string, [reason: string, message: string]> = {
 async function applyAll(
   cluster: Cluster,
   applier: Applier,
-  { metadata: { uid } }: KubeObject,
+  object: KubeObject,
   source: EventSource,
   bus: BusConfig,
 ): Promise<Failed | null> {
-  const existing = [...cluster.deployments.values()].find((one) => isOwnedBy(one, uid))
+  const { uid } = object.metadata
+  const existing = deploymentOf(cluster, object)
   const objects = eventSourceObjects({
     source,
     uid,
@@ -136,7 +141,7 @@ async function applyAll(
       failed ??= { condition: condition('Deployed', 'False', reason, `${text}: ${messageOf(error)}`), error }
     }
   }
-  for (const object of objects) await attempt(object.kind, () => applier.apply(object))
+  for (const one of objects) await attempt(one.kind, () => applier.apply(one))
   const { namespace, name } = source
   const unwanted = [
     [resources.services, `${name}-eventsource-svc`],

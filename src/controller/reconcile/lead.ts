@@ -1,4 +1,5 @@
 /** Who serves the active-passive entries of an EventSource: the Lease says it, or, with election by the bus, the Pods. */
+import { messageOf } from '../../core/errors.ts'
 import { leaseName } from '../../ha/locks/kubernetes-lease.ts'
 import { resources } from '../../kube/resources.ts'
 import type { EventSource } from '../../manifest/manifest.ts'
@@ -12,14 +13,16 @@ export interface Lead {
   leader?: string | undefined
   /** How often the lead changed hands, as far as the Lease or the running Pods know. */
   failovers?: number | undefined
+  /** Why it cannot be found out. */
+  unknown?: string | undefined
 }
 
-/** Never throws: what cannot be found out is left out. */
+/** Never throws: what cannot be found out is left out, and said. */
 export async function leadOf(cluster: Cluster, source: EventSource, bus: BusConfig): Promise<Lead> {
   try {
     return usesLease(source, bus) ? await leadOfLease(cluster, source) : await leadOfPods(cluster, source)
-  } catch {
-    return {}
+  } catch (error) {
+    return { unknown: messageOf(error) }
   }
 }
 

@@ -14,6 +14,7 @@ const JOB_MS = 300_000
 
 export type Removal = 'done' | 'under way' | { left: string }
 
+/** @throws what is to be tried again, until the time is over */
 export async function removeRemote(cluster: Cluster, object: KubeObject): Promise<Removal> {
   const { client, clock } = cluster
   const sinceMs = clock.now() - Date.parse(object.metadata.deletionTimestamp!)
@@ -28,10 +29,9 @@ export async function removeRemote(cluster: Cluster, object: KubeObject): Promis
   try {
     await client.create(resources.jobs, removalJob(object, deployment))
   } catch (error) {
-    if (!isVedetteError(error, 'KUBERNETES_CONFLICT')) {
-      if (isVedetteError(error, 'KUBERNETES_UNAVAILABLE', 'OUTCOME_UNKNOWN')) throw error
-      return { left: `its Job cannot be made: ${messageOf(error)}` }
-    }
+    // What is forbidden, by a Role or a quota, may be permitted yet.
+    if (isVedetteError(error, 'KUBERNETES_UNAVAILABLE', 'OUTCOME_UNKNOWN', 'KUBERNETES_FORBIDDEN')) throw error
+    if (!isVedetteError(error, 'KUBERNETES_CONFLICT')) return { left: `its Job cannot be made: ${messageOf(error)}` }
   }
   return 'under way'
 }
