@@ -19,7 +19,7 @@ a term lies between that term's record and the next term's. A request that a sen
 itself that elects a new leader of the stream, which takes it seconds. The tests are \`test/faults/jetstream-*.test.ts\`.`,
   Kafka: `Apache Kafka ${KAFKA_VERSION} (KRaft), one broker or three; topics have as many copies as there are brokers, and most of them must be in sync. The topic is read as a reader of what is
 committed sees it (\`read_committed\`). Kafka knows no ids: what a sender of the webhook repeated may be there twice, what the calendar ticked may not. A broker that is killed
-takes seconds to start, and with three of them Kafka takes about ten to elect others. The tests are \`test/faults/kafka-bus.test.ts\`.`,
+takes seconds to start, and with three of them Kafka takes about ten to elect others. The tests are \`test/faults/kafka-bus*.test.ts\`.`,
   Kubernetes: `Kubernetes ${KUBERNETES_VERSION} with two nodes whose kubelets and containerd run real Pods; the controller, its rights and its admission webhook as
 installed by \`vedette manifests\`; one nats-server ${NATS_VERSION} beside it. The EventSource is elected by a Lease with the default times (5 s, 2 s, 1 s) and holds calendar and webhook
 in one object; senders go through its Service. The stream is judged as above. Beside that, no container may end other than with exit code 0 but those that were killed.
@@ -42,7 +42,7 @@ const commit = execFileSync('git', ['rev-parse', '--short', 'HEAD'], { encoding:
 const files =
   process.argv.length > 2
     ? process.argv.slice(2)
-    : globSync('test/faults/{jetstream-*,kafka-bus,kubernetes}.test.ts').sort()
+    : globSync('test/faults/{jetstream-*,kafka-bus*,kubernetes}.test.ts').sort()
 const dir = mkdtempSync(join(tmpdir(), 'vedette-fault-table-'))
 try {
   const reported = join(dir, 'rows.jsonl')

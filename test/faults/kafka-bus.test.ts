@@ -1,13 +1,12 @@
-/** On a Kafka EventBus: replicas and the broker at fault, judged on the topic as a reader of what is committed sees it. */
+/** On a Kafka EventBus of one broker: replicas, the broker and the network between them at fault, judged on the topic as a reader of what is committed sees it. */
 import { setTimeout as pause } from 'node:timers/promises'
 import { without } from '../servers/cache.ts'
 import { kafkaJars } from '../servers/kafka.ts'
-import { judge, type KafkaWorld, PATIENCE_MS, startKafkaWorld } from './kafka-world.ts'
+import { judge, PATIENCE_MS, startKafkaWorld } from './kafka-world.ts'
 import { assertSameHosts, goesOn } from './load.ts'
 import { leaderCutOff, partition } from './network.ts'
 import { everyoneBack, killIfThere, nextLeader } from './rig.ts'
-import { faultTable, type Scenario } from './table.ts'
-import type { Verdict } from './verdict.ts'
+import { faultTable } from './table.ts'
 
 faultTable(
   { section: 'Kafka', group: 'One broker' },
@@ -51,6 +50,7 @@ faultTable(
         for (let i = 0; i < (full ? 4 : 1); i++) {
           await world.nodes[0]!.crash()
           await goesOn(world, PATIENCE_MS)
+          await world.caughtUp()
         }
         return await judge(world)
       },
@@ -93,49 +93,3 @@ faultTable(
   ],
   without('Kafka', kafkaJars()),
 )
-
-// Three brokers take their time to start.
-const ofThree: Omit<Scenario, 'long'>[] = [
-  {
-    fault: 'kill -9 of the broker that leads the topic, which starts again',
-    replicas: [2],
-    run: async (t, replicas) => await killed(await startKafkaWorld(t, replicas, 3), 'topic'),
-  },
-  {
-    fault: 'kill -9 of the broker that coordinates the transactions, which starts again',
-    replicas: [2],
-    run: async (t, replicas) => await killed(await startKafkaWorld(t, replicas, 3), 'coordinator'),
-  },
-  {
-    fault: 'all brokers are told to end and start again',
-    replicas: [2],
-    async run(t, replicas) {
-      const world = await startKafkaWorld(t, replicas, 3)
-      await Promise.all(world.nodes.map((node) => node.restart()))
-      return await judge(world)
-    },
-  },
-  {
-    fault: 'the serving replica cut off from all brokers, a black hole for 30 s',
-    replicas: [3],
-    async run(t, replicas) {
-      const world = await startKafkaWorld(t, replicas, 3)
-      const note = await leaderCutOff(world, ['dropToServer', 'dropToClient'], 30_000, PATIENCE_MS)
-      return { ...(await judge(world)), note }
-    },
-  },
-]
-faultTable(
-  { section: 'Kafka', group: 'Three brokers' },
-  ofThree.map((scenario) => ({ ...scenario, long: true })),
-  without('Kafka', kafkaJars()),
-)
-
-async function killed(world: KafkaWorld, what: 'topic' | 'coordinator'): Promise<Verdict> {
-  for (let i = 0; i < 2; i++) {
-    const node = world.nodes[(await world.nodeOf(what)) - 1]!
-    await Promise.all([node.crash(), goesOn(world, PATIENCE_MS)])
-    await goesOn(world, PATIENCE_MS)
-  }
-  return await judge(world)
-}

@@ -1,6 +1,7 @@
 /** A `vedette run` whose EventBus is Kafka, under load, and the judgement of its topic as a reader of what is committed sees it. */
 import assert from 'node:assert/strict'
 import type { TestContext } from 'node:test'
+import type { Bus, Stored } from '../../src/bus/bus.ts'
 import { openKafka } from '../../src/bus/kafka/bus.ts'
 import { partitionerOf } from '../../src/bus/kafka/partitioner.ts'
 import { stateTopicOf } from '../../src/bus/kafka/state.ts'
@@ -14,9 +15,11 @@ import type { Proxied } from './network.ts'
 import { waitFor } from './rig.ts'
 import type { Logged } from './stream-log.ts'
 import { assertTermsRise } from './terms.ts'
+import { timeOfTick } from './ticks.ts'
 import { type Verdict, verdictOn } from './verdict.ts'
 
 const TOPIC = 'default-default'
+const CLOCK = { namespace: 'default', name: 'clock' }
 /** A broker alone takes long to come back. */
 export const PATIENCE_MS = 60_000
 
@@ -25,15 +28,18 @@ export interface KafkaWorld extends Proxied {
   readonly nodes: KafkaServer[]
   /** The id of the node that leads the topic, or coordinates the transactions of the calendar. */
   nodeOf(what: 'topic' | 'coordinator'): Promise<number>
+  /** Resolves when ticks that were missed have been made up: an outage of more than a minute, in parts, would be one too long. */
+  caughtUp(): Promise<void>
   /** Events of that time must be on the topic, too. */
   beganMs: number
 }
 
-export async function startKafkaWorld(t: TestContext, replicas: number, brokers = 1): Promise<KafkaWorld> {
+export async function startKafkaWorld(t: TestContext, replicas: number, size = 1): Promise<KafkaWorld> {
   const ends = endsOf(t)
-  const nodes = await startKafkaCluster(brokers)
+  const nodes = await startKafkaCluster(size)
   ends.push(() => Promise.all(nodes.map((node) => node.close())))
-  const client = await connectKafka({ brokers: nodes.map(({ broker }) => broker), clientId: 'test' })
+  const brokers = nodes.map(({ broker }) => broker)
+  const client = await connectKafka({ brokers, clientId: 'test' })
   ends.push(() => client.close())
   const proxies = nodes.map(({ proxy }) => proxy)
   const load = await startLoad(t, ends, {
@@ -45,6 +51,18 @@ export async function startKafkaWorld(t: TestContext, replicas: number, brokers 
     nodes,
     proxies,
     beganMs: 0,
+    async caughtUp() {
+      await withTopic(brokers, (bus) =>
+        waitFor(
+          async () => {
+            const [last] = await linesIn(bus.tail(CLOCK, beats[0]!.entry, 1))
+            return Date.now() - timeOfTick(last, beats[0]) < 5_000
+          },
+          PATIENCE_MS,
+          200,
+        ),
+      )
+    },
     // The replica `clock-0` is in host 0.
     markOf: ({ id }) => `vedette-host-${id.split('-').at(-1)}`,
     async nodeOf(what) {
@@ -81,7 +99,10 @@ export async function judge(world: KafkaWorld): Promise<Verdict> {
 }
 
 /** All that is committed, once nothing is open any more. */
-export async function readTopic(brokers: string[]): Promise<Logged[]> {
+export const readTopic = (brokers: string[]): Promise<Logged[]> =>
+  withTopic(brokers, (bus) => linesIn(readAll(bus, {})))
+
+async function withTopic<T>(brokers: string[], work: (bus: Bus) => Promise<T>): Promise<T> {
   const bus = openKafka({
     connect: () => connectKafka({ brokers, clientId: 'judge' }),
     topic: TOPIC,
@@ -92,12 +113,16 @@ export async function readTopic(brokers: string[]): Promise<Logged[]> {
   })
   try {
     await waitFor(async () => bus.status().connected, 30_000)
-    return (await readAll(bus, {})).map(({ seq, timeMs, subject, namespace, term, event }) => ({
-      ...{ seq, subject, namespace, term: term ?? null },
-      time: new Date(timeMs).toISOString(),
-      event: JSON.parse(Buffer.from(event).toString()),
-    }))
+    return await work(bus)
   } finally {
     await bus.close()
   }
+}
+
+async function linesIn(events: Promise<Stored[]>): Promise<Logged[]> {
+  return (await events).map(({ seq, timeMs, subject, namespace, term, event }) => ({
+    ...{ seq, subject, namespace, term: term ?? null },
+    time: new Date(timeMs).toISOString(),
+    event: JSON.parse(Buffer.from(event).toString()),
+  }))
 }
