@@ -46,6 +46,7 @@ export function serveInHarness<Spec, Position>(
     hookSecrets = {},
     http,
     prepareOnly = false,
+    commits = false,
   }: {
     clock?: Clock
     resume?: Position | null
@@ -56,6 +57,8 @@ export function serveInHarness<Spec, Position>(
     hookSecrets?: Record<string, string>
     http?: (route: HttpRoute, signal: AbortSignal) => Promise<void>
     prepareOnly?: boolean
+    /** What `ctx.commits` says. */
+    commits?: boolean
   } = {},
 ): Harness<Position> {
   const controller = new AbortController()
@@ -140,6 +143,7 @@ export function serveInHarness<Spec, Position>(
       const id = event.eventId ?? (event.id === undefined ? randomId() : eventId('default', 'es', 'e', event.id))
       return { id, outcome: 'stored' }
     },
+    commits: () => commits,
     async advance(position) {
       harness.advanced.push(position)
       changed()

@@ -1,5 +1,5 @@
 /**
- * `npm run fault-table [FILE…]`: runs the whole fault table on NATS JetStream, or those test files of it, keeps the rows that the tests
+ * `npm run fault-table [FILE…]`: runs the whole fault table, or those test files of it, keeps the rows that the tests
  * report in docs/fault-table.json, and writes docs/fault-table.md from them. Nobody types a figure there. Rows of files that did not
  * run stay as they were, with their own date and commit. Ends with exit code 1 when a row failed; the page then says so.
  */
@@ -7,25 +7,31 @@ import { execFileSync, spawn } from 'node:child_process'
 import { existsSync, globSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { cpus, tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { Row } from '../test/faults/table.ts'
+import type { Heading, Row } from '../test/faults/table.ts'
+import { KAFKA_VERSION } from '../test/servers/kafka.ts'
 import { KUBERNETES_VERSION } from '../test/servers/kubernetes/build.ts'
 import { NATS_VERSION } from '../test/servers/nats.ts'
 
-/** What is to be known of the rows of a heading, beyond the head of the page. */
-const about: Record<string, string> = {
+/** What is to be known of the rows of a section, beyond the head of the page; in the order of the page. */
+const about: Record<Row['section'], string> = {
+  'NATS JetStream': `Three nats-server ${NATS_VERSION}, a stream of three replicas on file storage. The stream is read with a stock NATS client. Fenced means here: every event of
+a term lies between that term's record and the next term's. A request that a sender repeated is on the log once, too. Where a NATS server dies or is frozen it is mostly NATS
+itself that elects a new leader of the stream, which takes it seconds. The tests are \`test/faults/jetstream-*.test.ts\`.`,
+  Kafka: `Apache Kafka ${KAFKA_VERSION} (KRaft), one broker or three; topics have as many copies as there are brokers, and most of them must be in sync. The topic is read as a reader of what is
+committed sees it (\`read_committed\`). Kafka knows no ids: what a sender of the webhook repeated may be there twice, what the calendar ticked may not. A broker that is killed
+takes seconds to start, and with three of them Kafka takes about ten to elect others. The tests are \`test/faults/kafka-bus*.test.ts\`.`,
   Kubernetes: `Kubernetes ${KUBERNETES_VERSION} with two nodes whose kubelets and containerd run real Pods; the controller, its rights and its admission webhook as
-installed by \`vedette manifests\`; one nats-server beside it. The EventSource is elected by a Lease with the default times (5 s, 2 s, 1 s) and holds calendar and webhook
-in one object; senders go through its Service. Beside what every row is judged by, no container may end other than with exit code 0 but those that were killed.
-A Pod that is deleted goes on serving for 5 s, until nobody sends to it any more, and then hands over.`,
+installed by \`vedette manifests\`; one nats-server ${NATS_VERSION} beside it. The EventSource is elected by a Lease with the default times (5 s, 2 s, 1 s) and holds calendar and webhook
+in one object; senders go through its Service. The stream is judged as above. Beside that, no container may end other than with exit code 0 but those that were killed.
+A Pod that is deleted goes on serving for 5 s, until nobody sends to it any more, and then hands over. The tests are \`test/faults/kubernetes.test.ts\`.`,
 }
 
 /** The rows of one heading, measured in one run. */
-interface Group {
-  name: string
+interface Group extends Heading {
   date: string
   commit: string
   cores: number
-  rows: Row[]
+  rows: Omit<Row, keyof Heading>[]
 }
 
 const page = 'docs/fault-table.md'
@@ -34,7 +40,9 @@ process.chdir(new URL('..', import.meta.url).pathname)
 
 const commit = execFileSync('git', ['rev-parse', '--short', 'HEAD'], { encoding: 'utf8' }).trim()
 const files =
-  process.argv.length > 2 ? process.argv.slice(2) : globSync('test/faults/{jetstream-*,kubernetes}.test.ts').sort()
+  process.argv.length > 2
+    ? process.argv.slice(2)
+    : globSync('test/faults/{jetstream-*,kafka-bus*,kubernetes}.test.ts').sort()
 const dir = mkdtempSync(join(tmpdir(), 'vedette-fault-table-'))
 try {
   const reported = join(dir, 'rows.jsonl')
@@ -42,14 +50,13 @@ try {
   if (!existsSync(reported)) throw new Error('no row was reported: are the servers installed? npm run servers')
   const measured = groupsOf(readFileSync(reported, 'utf8'))
   const kept = existsSync(data) ? (JSON.parse(readFileSync(data, 'utf8')) as Group[]) : []
-  const groups = [...kept.filter(({ name }) => !measured.some((group) => group.name === name)), ...measured]
-  groups.sort((a, b) => (a.name < b.name ? -1 : 1))
+  const groups = [...kept.filter((one) => !measured.some((other) => nameOf(other) === nameOf(one))), ...measured]
+  groups.sort((a, b) => (nameOf(a) < nameOf(b) ? -1 : 1))
   writeFileSync(data, `${JSON.stringify(groups, null, 1)}\n`)
   writeFileSync(page, pageOf(groups))
   const failed = failedOf(measured)
-  console.log(
-    `${page}: ${measured.map(({ name, rows }) => `${name} ${rows.length} rows`).join(', ')}; ${failed} failed`,
-  )
+  const counts = measured.map((group) => `${nameOf(group)} ${group.rows.length} rows`)
+  console.log(`${page}: ${counts.join(', ')}; ${failed} failed`)
   if (failed > 0) process.exitCode = 1
 } finally {
   rmSync(dir, { recursive: true, force: true })
@@ -69,44 +76,48 @@ function groupsOf(lines: string): Group[] {
     .split('\n')
     .filter((line) => line !== '')
     .map((line) => JSON.parse(line) as Row)
-  const date = new Date().toISOString().slice(0, 10)
-  return [...new Set(rows.map(({ group }) => group))].map((name) => ({
-    ...{ name, date, commit, cores: cpus().length },
-    rows: rows.filter(({ group }) => group === name),
+  const run = { date: new Date().toISOString().slice(0, 10), commit, cores: cpus().length }
+  return [...Map.groupBy(rows, nameOf).values()].map((of) => ({
+    ...{ section: of[0]!.section, group: of[0]!.group },
+    ...run,
+    rows: of.map(({ section: _, group: __, ...row }) => row),
   }))
 }
 
-function failedOf(groups: Group[]): number {
+function nameOf({ section, group }: Heading): string {
+  return `${section}: ${group}`
+}
+
+function failedOf(groups: Pick<Group, 'rows'>[]): number {
   return groups.flatMap(({ rows }) => rows).filter(({ passed }) => !passed).length
 }
 
 function pageOf(groups: Group[]): string {
   const all = groups.reduce((sum, { rows }) => sum + rows.length, 0)
   const failed = failedOf(groups)
-  return `# The fault table on NATS JetStream
+  const sections = (Object.keys(about) as Row['section'][])
+    .map((name) => ({ name, groups: groups.filter(({ section }) => section === name) }))
+    .filter((section) => section.groups.length > 0)
+  return `# The fault table
 
 <!-- Written by \`npm run fault-table\`: run it again instead of changing this page. -->
 
-${all} rows, ${failed === 0 ? 'all passed' : `**${failed} failed**`}. Three nats-server ${NATS_VERSION}, a stream of three replicas on file storage, and
-\`vedette run\` with the replicas in the table: real processes, real signals, a TCP proxy where the network is at fault; on Kubernetes real
-Pods. The tests are \`test/faults/jetstream-*.test.ts\` and \`test/faults/kubernetes.test.ts\`. The machines were not quiet: times say what is possible, not what is usual.
+${all} rows, ${failed === 0 ? 'all passed' : `**${failed} failed**`}. \`vedette run\` with the replicas in the table, or real Pods: real processes, real servers, real signals, a TCP proxy where the
+network is at fault. The machines were not quiet: times say what is possible, not what is usual.
 
 Eight calendar entries tick ten times a second (active-passive; their events travel in one atomic batch), and senders post to a webhook
-(active-active) with an \`Idempotency-Key\` and repeat until they are answered 200. Afterwards the stream is read with a stock NATS
-client. A row passes only if
+(active-active) with an \`Idempotency-Key\` and repeat until they are answered 200. Afterwards the log is read from the bus. A row passes only if
 
-- **lost: 0, doubled: 0**. The ticks of every entry are an unbroken row, each once and in order, and every request answered 200 is there once;
-- **fenced**. Every event of a term lies between that term's record and the next term's: none of an older term was stored after a
-  newer one had begun;
+- **lost: 0, doubled: 0**. The ticks of every entry are an unbroken row, each once and in order, and every request answered 200 is there;
+- **fenced**. No event of an older term was stored after a newer one had begun;
 - the run ends with exit code 0 when it is told to, and no process ended but those that were killed.
 
-*Terms* is how many of them wrote. *Longest pause* is the longest time in which no tick was stored. Where a NATS server dies or is frozen it is
-mostly NATS itself that elects a new leader of the stream, which takes it seconds; ticks of a pause are made up.
+*Terms* is how many of them wrote. *Longest pause* is the longest time in which no tick was stored; ticks of a pause are made up.
 
-${groups.map(groupPage).join('\n')}`
+${sections.map((section) => `## ${section.name}\n\n${about[section.name]}\n\n${section.groups.map(groupPage).join('\n')}`).join('\n')}`
 }
 
-function groupPage({ name, date, commit, cores, rows }: Group): string {
+function groupPage({ group, date, commit, cores, rows }: Group): string {
   const cells = rows.map(({ fault, replicas, passed, ticks, acknowledged, terms, longestPauseMs, note }) => [
     fault,
     replicas,
@@ -119,8 +130,8 @@ function groupPage({ name, date, commit, cores, rows }: Group): string {
   ])
   const head = ['fault', 'replicas', 'verdict', 'ticks', 'answered 200', 'terms', 'longest pause, ms', '']
   const line = (columns: unknown[]) => `| ${columns.join(' | ')} |`
-  return `## ${name}
-${name in about ? `\n${about[name]}\n` : ''}
+  return `### ${group}
+
 Measured ${date} at commit ${commit}, on ${cores} cores.
 
 ${[head, head.map(() => '---'), ...cells].map(line).join('\n')}

@@ -8,6 +8,7 @@
  * - positions move in the same write as the events they cover
  */
 import type { VedetteError } from '../core/errors.ts'
+import type { Consumed } from '../source.ts'
 
 /** Names an EventSource. */
 export interface SourceRef {
@@ -30,12 +31,15 @@ export interface Append {
   event: Uint8Array
   /** The entry's position once this is stored. Any JSON-like value. */
   position?: unknown
+  /** Committed in the same write, where {@link Bus.commits} says so. */
+  consumed?: Consumed | undefined
 }
 
 /** A position that moves on without an event. */
 export interface Advance {
   entry: string
   position: unknown
+  consumed?: Consumed | undefined
 }
 
 export type Outcome =
@@ -143,6 +147,8 @@ export interface Bus {
    * after the first `fenced` or `unknown` all later members are `fenced` or `unknown` too.
    */
   appendFenced(fence: Fenced, batch: (Append | Advance)[]): Promise<Outcome[]>
+  /** Whether `appendFenced` commits what this group of this cluster has consumed. Left out: never. */
+  commits?(cluster: string, group: string): boolean
   /** Appends for active-active entries; may be pipelined. Never throws. */
   append(source: SourceRef, batch: Append[]): Promise<Outcome[]>
   /** The last `limit` events of an entry, oldest first. */

@@ -31,7 +31,7 @@ export interface EntryOptions {
   entry: Entry
   definition: SourceDefinition<any, any>
   /** Its `kv` is where the registrar keeps its lease and records. */
-  bus: Pick<Bus, 'read' | 'state' | 'tail' | 'kv'>
+  bus: Pick<Bus, 'read' | 'state' | 'tail' | 'kv' | 'commits'>
   clock: Clock
   log: Logger
   secrets: SecretStore
@@ -178,6 +178,7 @@ export function createEntry(options: EntryOptions): EntryRunner {
       ...prepared,
       emit: pipeline.emit,
       advance: pipeline.advance,
+      commits: (cluster, group) => bus.commits?.(cluster, group) ?? false,
       resume: () => resumed,
       kept() {
         const taken = kept

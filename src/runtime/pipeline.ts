@@ -6,7 +6,7 @@ import { eventEncoder, eventId, randomId } from '../core/event.ts'
 import type { Logger } from '../core/log.ts'
 import { type CompiledFilter, compileFilter } from '../filter/filter.ts'
 import type { Filter } from '../manifest/manifest.ts'
-import type { Emit, Emitted, Snapshot } from '../source.ts'
+import type { Consumed, Emit, Emitted, Snapshot } from '../source.ts'
 import type { Account } from './account.ts'
 import type { StoredPosition } from './fingerprint.ts'
 
@@ -20,7 +20,7 @@ export interface Sink {
 
 export interface Pipeline {
   emit(event: Emit<unknown>): Promise<Emitted>
-  advance(position: unknown): Promise<void>
+  advance(position: unknown, consumed?: Consumed): Promise<void>
   /** The last position known durable, in stored form; null when there is none. */
   position(): unknown
   /** Writes what waits to be written and resolves when everything handed over has an outcome. */
@@ -70,7 +70,7 @@ export function createPipeline({
   let position = resumed
   /** Calls are numbered, so that what waits for room cannot be overtaken by the position of a later call. */
   let calls = 0
-  let behind: { call: number; position: StoredPosition } | null = null
+  let behind: { call: number; position: StoredPosition; consumed: Consumed | undefined } | null = null
   let cancelFlush: (() => void) | null = null
 
   const encode = eventEncoder({ source: eventSource, type: eventType, subject: entry })
@@ -97,8 +97,9 @@ export function createPipeline({
     return work
   }
 
-  const moveOnLater = (call: number, at: unknown) => {
-    if (behind === null || behind.call < call) behind = { call, position: stored(at) }
+  const moveOnLater = (call: number, { position: at, consumed }: Emit<unknown>) => {
+    if (at === undefined) return
+    if (behind === null || behind.call < call) behind = { call, position: stored(at), consumed }
     cancelFlush ??= clock.after(ADVANCE_EVERY_MS, () => track(flushBehind()))
   }
 
@@ -107,7 +108,7 @@ export function createPipeline({
     cancelFlush = null
     await turn()
     if (behind === null) return
-    const member: Advance = { entry, position: behind.position }
+    const member: Advance = { entry, position: behind.position, consumed: behind.consumed }
     behind = null
     await append(member)
   }
@@ -118,18 +119,18 @@ export function createPipeline({
     const sourceId = event.id === undefined || fingerprint === '' ? event.id : `${fingerprint}/${event.id}`
     const id = event.eventId ?? (sourceId === undefined ? randomId() : eventId(namespace, eventSource, entry, sourceId))
     if (!filter(event.data, id, account)) {
-      if (event.position !== undefined) moveOnLater(call, event.position)
+      moveOnLater(call, event)
       return { id, outcome: 'filtered' }
     }
     await turn()
     if (recalled.has(id)) {
       account.settled({ outcome: 'duplicate' }, startedMs, id)
-      if (event.position !== undefined) moveOnLater(call, event.position)
+      moveOnLater(call, event)
       return { id, outcome: 'duplicate' }
     }
     const data = typeof event.data === 'string' ? Buffer.from(event.data) : event.data
     const bytes = encode(id, clock.now(), data)
-    const member: Append = { entry, id, sourceId, event: bytes }
+    const member: Append = { entry, id, sourceId, event: bytes, consumed: event.consumed }
     if (event.position !== undefined) {
       member.position = stored(event.position)
       // The event carries a newer position than what waited to be written alone.
@@ -157,17 +158,17 @@ export function createPipeline({
     }
   }
 
-  const advance = async (at: unknown): Promise<void> => {
+  const advance = async (at: unknown, consumed: Consumed | undefined): Promise<void> => {
     const call = ++calls
     await turn()
     if (behind !== null && behind.call < call) behind = null
-    const outcome = await append({ entry, position: stored(at) })
+    const outcome = await append({ entry, position: stored(at), consumed })
     if (outcome.outcome !== 'stored' && outcome.outcome !== 'duplicate') throw outcome.error
   }
 
   return {
     emit: (event) => track(emit(event)),
-    advance: (at) => track(advance(at)),
+    advance: (at, consumed) => track(advance(at, consumed)),
     position: () => position,
     async settle() {
       await Promise.allSettled(inFlight)

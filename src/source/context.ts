@@ -61,7 +61,13 @@ export interface SourceContext<Spec = unknown, Position = unknown> extends Prepa
    */
   emit(event: Emit<Position>): Promise<Emitted>
   /** Moves the position on without an event (filtered or skipped upstream items). Resolves when durable; may be batched. */
-  advance(position: Position): Promise<void>
+  advance(position: Position, consumed?: Consumed): Promise<void>
+  /**
+   * Whether the bus commits what a consumer group has consumed, in the same write as the event or position that it is handed over with. Else
+   * the source commits it itself. May change while the entry serves.
+   * @param cluster the id of the cluster that the group is on
+   */
+  commits(cluster: string, group: string): boolean
   /** The last durable position of this entry, or null on a fresh start. Fixed for one call of `serve`. */
   resume(): Position | null
   /** What `prepare` kept on this replica, or null. Taken once; it may have died meanwhile. */
@@ -86,6 +92,16 @@ export interface Emit<Position = unknown> {
   eventId?: string
   /** Where the entry stands once this event is stored. */
   position?: Position
+  /** See {@link SourceContext.commits}. */
+  consumed?: Consumed | undefined
+}
+
+/** How far a consumer group has read a topic. */
+export interface Consumed {
+  group: string
+  topic: string
+  /** The next offset of each partition. */
+  offsets: Readonly<Record<string, number>>
 }
 
 export interface Emitted {

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { after, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { Producer } from '@platformatic/kafka'
+import { Consumer, Producer } from '@platformatic/kafka'
 import { serveInHarness } from '../../test/harness.ts'
 import { without } from '../../test/servers/cache.ts'
 import { KAFKA_PASSWORD, KAFKA_USER, type KafkaServer, kafkaJars, startKafka } from '../../test/servers/kafka.ts'
@@ -63,6 +63,34 @@ test('payload and id byte for byte; the group sees what the bus holds; a new lea
   await next.until(({ emitted }) => emitted.length === 1, 20_000)
   assert.deepEqual(bodies(next), [2])
   await next.stop()
+})
+
+test('offsets go to a bus that commits them, unless others are members of the group: the broker would not save those from it', {
+  skip,
+}, async (t) => {
+  const { client, send, spec, url } = await topicOf('handed', 1)
+  const committed = () => client.committed('handed', 'handed', [0])
+  const consumer = new Consumer({ clientId: 'other', groupId: 'handed', bootstrapBrokers: [url] })
+  t.after(() => consumer.close(true))
+  await consumer.joinGroup({})
+  const harness = serveInHarness(kafka, spec, { commits: true })
+  await harness.until(({ conditions }) => /cannot be committed to group handed/.test(`${conditions.at(-1)}`), 30_000)
+  await send('1')
+  await harness.until(({ emitted }) => emitted.length === 1, 20_000)
+  await consumer.leaveGroup(true)
+  await harness.until(({ conditions }) => conditions.at(-1) === null, 30_000)
+  assert.deepEqual(await committed(), { 0: 1 })
+  await send('2', '3')
+  await harness.until(({ emitted }) => emitted.length === 3, 20_000)
+  await harness.stop()
+  assert.deepEqual(
+    harness.emitted.map(({ consumed }) => consumed),
+    [
+      undefined,
+      { group: 'handed', topic: 'handed', offsets: { 0: 2 } },
+      { group: 'handed', topic: 'handed', offsets: { 0: 3 } },
+    ],
+  )
 })
 
 test('aborted transactions are no events, also two of one producer with a commit between', { skip }, async () => {

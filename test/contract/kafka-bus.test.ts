@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { after, suite, test } from 'node:test'
+import { isDeepStrictEqual } from 'node:util'
 import type { Bus } from '../../src/bus/bus.ts'
 import { eventMessage } from '../../src/bus/kafka/message.ts'
 import { createProducer } from '../../src/bus/kafka/producer.ts'
@@ -68,6 +69,8 @@ suite('the bus on Kafka', { skip: without('Kafka', kafkaJars()), timeout: 120_00
     const lost = eventMessage(source, event('open'), { topic, partition: 0 }, 2)
     await producer.add(identity, [lost])
     await producer.produce(identity, [lost], new Map())
+    const consumed = { group: topic, topic, offsets: { 0: 7 } }
+    assert.equal(await producer.addConsumed(identity, consumed), null)
     const seenBy = async (readCommitted: boolean): Promise<string[]> => {
       const fetch = await fetcher(dead, topic, await dead.topic(topic))
       const limits: FetchLimits = {
@@ -81,7 +84,9 @@ suite('the bus on Kafka', { skip: without('Kafka', kafkaJars()), timeout: 120_00
     assert.deepEqual(await seenBy(true), ['stored'])
     const next = await bus.claim(source, claim('r-1'))
     assert.equal(next.positions.get('e'), 1)
+    await rejectsWith(producer.addConsumed(identity, consumed), 'FENCED')
     await rejectsWith(producer.commit(identity), 'FENCED')
+    assert.deepEqual(await dead.committed(topic, topic, [0]), {}, 'offsets end with their transaction')
     await bus.appendFenced(next, [event('again', { position: 2 })])
     assert.deepEqual(
       (await readAll(bus, {})).map(({ id }) => id),
@@ -103,6 +108,57 @@ suite('the bus on Kafka', { skip: without('Kafka', kafkaJars()), timeout: 120_00
     const next = await bus.claim(source, claim('r-1'))
     assert.deepEqual(kinds(await bus.appendFenced(next, [event('b', { position: 7 }), other])), ['duplicate', 'stored'])
     assert.equal((await bus.claim(source, claim('r-2'))).positions.get('e'), 7)
+  })
+
+  test('what a group of this cluster has consumed is committed with the events, and by nobody of an older term', async () => {
+    const topic = newTopic()
+    const bus = await ready({ topic })
+    const origin = newTopic()
+    const looking = await client()
+    await looking.admin.createTopics({ topics: [origin], partitions: 2, replicas: 1 })
+    const known = () => looking.topic(origin).catch(() => null)
+    await until('the topic is there', async () => (await known()) !== null)
+    const { cluster } = (await known())!
+    assert.equal(bus.commits!(cluster, origin), true)
+    assert.equal(bus.commits!('another', origin), false)
+    const committed = () => looking.committed(origin, origin, [0, 1])
+    const consumed = (zero: number, one: number) => ({ group: origin, topic: origin, offsets: { 0: zero, 1: one } })
+    const old = await bus.claim(source, claim('r-0'))
+    const first = [
+      event('a', { position: 1, consumed: consumed(1, 0) }),
+      event('b', { position: 2, consumed: consumed(1, 1) }),
+    ]
+    assert.deepEqual(kinds(await bus.appendFenced(old, first)), ['stored', 'stored'])
+    await until('committed', async () => isDeepStrictEqual(await committed(), { 0: 1, 1: 1 }))
+    await bus.appendFenced(old, [{ entry: 'e', position: 3, consumed: consumed(2, 1) }])
+    await until('committed without an event', async () => isDeepStrictEqual(await committed(), { 0: 2, 1: 1 }))
+    // Another process takes the next epoch.
+    const other = await ready({ topic })
+    const next = await other.claim(source, claim('r-1'))
+    assert.equal(next.positions.get('e'), 3)
+    assert.deepEqual(kinds(await bus.appendFenced(old, [event('late', { consumed: consumed(9, 9) })])), ['fenced'])
+    await other.appendFenced(next, [event('c', { position: 4, consumed: consumed(2, 2) })])
+    await until('committed', async () => isDeepStrictEqual(await committed(), { 0: 2, 1: 2 }))
+    assert.deepEqual(
+      (await readAll(bus, {})).map(({ id }) => id),
+      ['a', 'b', 'c'],
+    )
+  })
+
+  test('offsets that the broker refuses hold up no event, and are left to the source from then on', async () => {
+    const topic = newTopic()
+    const bus = await ready({ topic })
+    const { cluster } = await (await client()).topic(topic)
+    const consumed = { group: 'g', topic: 'missing', offsets: { 0: 1 } }
+    const fence = await bus.claim(source, claim('r-0'))
+    assert.equal(bus.commits!(cluster, 'g'), true)
+    assert.deepEqual(kinds(await bus.appendFenced(fence, [event('a', { position: 1, consumed })])), ['stored'])
+    assert.equal(bus.commits!(cluster, 'g'), false)
+    assert.deepEqual(kinds(await bus.appendFenced(fence, [event('b', { position: 2, consumed })])), ['stored'])
+    assert.deepEqual(
+      (await readAll(bus, {})).map(({ id }) => id),
+      ['a', 'b'],
+    )
   })
 
   test('several partitions: an entry stays on one by hash, all are read, and there is no order to go on in', async () => {

@@ -4,14 +4,11 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { test } from 'node:test'
-import { render } from '../../src/controller/render.ts'
-import { settingsFrom } from '../../src/controller/settings.ts'
-import { loadManifest } from '../../src/manifest/load.ts'
 import { makeCertificate } from '../certificate.ts'
+import { renderedPod } from '../pod/rendered.ts'
 import { without } from '../servers/cache.ts'
 import { natsBinary, startNats } from '../servers/nats.ts'
 import { freePorts, startProcess } from '../servers/process.ts'
-import type { Plain } from './rig.ts'
 
 const main = path.resolve(import.meta.dirname, '../../src/cli/main.ts')
 
@@ -49,31 +46,16 @@ spec:
   webhook:
     order: { port: "${webhook}", endpoint: /orders, method: POST, authSecret: { name: my_token, key: t } }
 `
-  const { objects } = render(await loadManifest([{ file: 'shop.yaml', text }]), settingsFrom({}))
-  const deployment = objects.find(({ kind }) => kind === 'Deployment') as Plain
-  const { containers, volumes } = deployment.spec.template.spec as Plain
-  const [container] = containers
-  const secrets: Record<string, Record<string, string>> = {
+  const secrets = {
     login: { file: 'username: u\npassword: pw\n' },
     'my.ca': { 'ca.crt': cert },
     my_token: { t: 'sesame' },
   }
-  for (const { name, mountPath } of container.volumeMounts) {
-    const { secret } = volumes.find((volume: Plain) => volume.name === name)
-    if (secret === undefined) continue
-    const data = secrets[secret.secretName] ?? assert.fail(secret.secretName)
-    const items = secret.items ?? Object.keys(data).map((key) => ({ key, path: key }))
-    mkdirSync(path.join(root, mountPath), { recursive: true })
-    for (const { key, path: file } of items)
-      writeFileSync(path.join(root, mountPath, file), data[key] ?? assert.fail(key))
+  const { container, env, files } = await renderedPod(text, secrets, 'orders-0')
+  for (const [file, value] of Object.entries(files)) {
+    mkdirSync(path.dirname(path.join(root, file)), { recursive: true })
+    writeFileSync(path.join(root, file), value)
   }
-  const fields: Record<string, string> = { 'metadata.name': 'orders-0', 'status.podIP': '127.0.0.1' }
-  const env = Object.fromEntries(
-    container.env.map(({ name, value, valueFrom }: Plain) => [
-      name,
-      value ?? (valueFrom ? fields[valueFrom.fieldRef.fieldPath] : ''),
-    ]),
-  )
   const get = (at: string) =>
     fetch(`http://127.0.0.1:${metrics}${at}`).then(
       ({ status }) => status,

@@ -7,7 +7,7 @@ import { test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
 import { makeKnown, startWork } from './directory.ts'
 import { dataOf, type Line, nextLeader, type Rig, startRig, waitFor } from './rig.ts'
-import { assertTermsRise } from './terms.ts'
+import { assertTermsRise, storedIn } from './terms.ts'
 
 const entries = { created: 'CREATE', written: 'WRITE', removed: 'REMOVE', renamed: 'RENAME' } as const
 type Entry = keyof typeof entries
@@ -153,7 +153,7 @@ test('files come, change and go while the watching process is killed and frozen:
     assert.equal(times, 1, `${name} was renamed once`)
     assert.ok(worker.renamed.has(name) || /^(first\d+|last)$/.test(name), `${name} was not renamed`)
   }
-  const terms = await assertTermsRise(rig.data, 'disk')
+  const terms = assertTermsRise(await storedIn(rig.data, 'disk'))
   t.diagnostic(
     `${lines.length} events of ${worker.present.size + worker.removed.size} files; terms ${[...terms].map(([term, n]) => `${term}: ${n}`).join(', ')}; ` +
       `frozen: another led after ${takenMs.toFixed(0)} ms; terms refused by the bus: ${rig.log().split('refused the term').length - 1}`,

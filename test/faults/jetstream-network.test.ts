@@ -1,58 +1,13 @@
 /** Between the replicas and NATS: cut, black hole, slow, half-open, and no bus at all. */
 import assert from 'node:assert/strict'
 import { setTimeout as pause } from 'node:timers/promises'
-import { nextLeader, waitFor } from './rig.ts'
+import { assertSameHosts, assertSameLead, assertSteadyLead, goesOn, leadOf } from './load.ts'
+import { leaderCutOff, partition } from './network.ts'
+import { waitFor } from './rig.ts'
 import { faultTable, type Scenario } from './table.ts'
-import {
-  assertSameHosts,
-  assertSameLead,
-  assertSteadyLead,
-  goesOn,
-  judge,
-  leadOf,
-  markOf,
-  startWorld,
-  type World,
-} from './world.ts'
+import { judge, startWorld } from './world.ts'
 
-type Towards = 'dropToServer' | 'dropToClient' | 'refuse'
-
-/** Cuts these replicas off from NATS (a black hole, or resets), and joins them again. */
-function partition({ proxies }: World, replicas: { id: string }[], how: Towards[]) {
-  const marks = replicas.map(markOf)
-  const set = (on: boolean) => {
-    for (const proxy of proxies)
-      for (const mark of marks) Object.assign(proxy.faultsOf(mark), Object.fromEntries(how.map((one) => [one, on])))
-  }
-  set(true)
-  if (how.includes('refuse')) for (const proxy of proxies) for (const mark of marks) proxy.cut(mark)
-  return { heal: () => set(false) }
-}
-
-/** The serving replica alone is cut off: another takes over; joined again, it stands by in the same process. */
-async function leaderCutOff(world: World, how: Towards[], lastsMs: number): Promise<string> {
-  const { rig } = world
-  const hosts = await rig.hostPids()
-  const old = await world.leader()
-  const { heal } = partition(world, [old], how)
-  const cutMs = performance.now()
-  const next = await nextLeader(rig, 'clock', old)
-  const takenMs = performance.now() - cutMs
-  assert.notEqual(next.id, old.id)
-  await goesOn(world)
-  await pause(Math.max(0, lastsMs - takenMs))
-  heal()
-  await waitFor(async () => {
-    const clock = (await rig.status()).eventSources.find(({ name }) => name === 'clock')!
-    return clock.replicas.find(({ id }) => id === old.id)?.state === 'standby'
-  }, 20_000)
-  await pause(1_000)
-  await assertSameHosts(world, hosts)
-  assert.equal(await leadOf(world), next.id, 'the lead stays where it is when the old leader is back')
-  return `another served after ${takenMs.toFixed(0)} ms`
-}
-
-faultTable('Network', [
+faultTable({ section: 'NATS JetStream', group: 'Network' }, [
   {
     fault: 'the serving replica cut off from NATS, a black hole for 15 s',
     replicas: [3, 2, 5],

@@ -1,9 +1,10 @@
 /** On NATS JetStream with three servers: replicas of the run are killed, frozen, told to end and told to hand over. */
 import assert from 'node:assert/strict'
 import { setTimeout as pause } from 'node:timers/promises'
+import { assertSameHosts, assertSteadyLead, goesOn } from './load.ts'
 import { everyoneBack, killIfThere, type Leader, median, nextLeader, waitFor } from './rig.ts'
 import { faultTable } from './table.ts'
-import { assertSameHosts, assertSteadyLead, goesOn, judge, markOf, startWorld, type World } from './world.ts'
+import { judge, startWorld, type World } from './world.ts'
 
 const timesShown = (what: string, tookMs: number[]): string =>
   `${tookMs.length} times; ${what}: median ${median(tookMs).toFixed(0)} ms, max ${Math.max(...tookMs).toFixed(0)} ms`
@@ -41,7 +42,7 @@ async function changeLeader(
   return `${timesShown('gap', gaps)}; as seen from outside: median ${median(outside).toFixed(0)} ms${besides}`
 }
 
-faultTable('Replicas', [
+faultTable({ section: 'NATS JetStream', group: 'Replicas' }, [
   {
     fault: 'kill -9 of the serving replica',
     replicas: [2, 3, 5],
@@ -65,7 +66,7 @@ faultTable('Replicas', [
       const old = await world.leader()
       const hosts = await rig.hostPids()
       // What it sends from here on waits in the proxies.
-      for (const proxy of proxies) proxy.faultsOf(markOf(old)).holdToServer = true
+      for (const proxy of proxies) proxy.faultsOf(world.markOf(old)).holdToServer = true
       await pause(250)
       process.kill(old.pid, 'SIGSTOP')
       const frozenMs = performance.now()
@@ -73,7 +74,7 @@ faultTable('Replicas', [
       const takenMs = performance.now() - frozenMs
       await goesOn(world)
       await pause(2_000)
-      for (const proxy of proxies) proxy.faultsOf(markOf(old)).holdToServer = false
+      for (const proxy of proxies) proxy.faultsOf(world.markOf(old)).holdToServer = false
       await pause((full ? 18_000 : 4_000) - takenMs)
       process.kill(old.pid, 'SIGCONT')
       await waitFor(async () => {

@@ -1,20 +1,12 @@
 /** NATS servers are killed, frozen and told to go while replicas serve: the lead stays where it is, and the log is whole. */
 import assert from 'node:assert/strict'
 import { setTimeout as pause } from 'node:timers/promises'
+import { assertSameHosts, assertSameLead, assertSteadyLead, goesOn, leadOf } from './load.ts'
 import { waitFor } from './rig.ts'
 import { faultTable } from './table.ts'
-import {
-  assertSameHosts,
-  assertSameLead,
-  assertSteadyLead,
-  goesOn,
-  judge,
-  leadOf,
-  markOf,
-  startWorld,
-} from './world.ts'
+import { judge, startWorld } from './world.ts'
 
-faultTable('NATS servers', [
+faultTable({ section: 'NATS JetStream', group: 'NATS servers' }, [
   {
     fault: 'each server killed and started again in turn',
     replicas: [3],
@@ -132,7 +124,7 @@ faultTable('NATS servers', [
       const hosts = await rig.hostPids()
       const terms: number[] = []
       for (let i = 0; i < (full ? 4 : 1); i++) {
-        const mark = markOf(await world.leader())
+        const mark = world.markOf(await world.leader())
         const serving = proxies.findIndex((proxy) => proxy.connections(mark) > 0)
         assert.notEqual(serving, -1, 'the leader is connected to one of them')
         // The stream's leader is another one: it goes on, and meets the late batch. (A stream's leader that was frozen only

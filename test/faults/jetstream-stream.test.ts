@@ -5,25 +5,16 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { jetstream, jetstreamManager } from '@nats-io/jetstream'
+import { assertSameHosts, assertSameLead, assertSteadyLead, beats, goesOn, leadOf } from './load.ts'
 import { ordersUrl } from './orders.ts'
 import { killIfThere, nextLeader, waitFor } from './rig.ts'
 import { startCrowd } from './senders.ts'
 import { readStream } from './stream-log.ts'
 import { faultTable } from './table.ts'
 import { clockOf } from './ticks.ts'
-import {
-  assertSameHosts,
-  assertSameLead,
-  assertSteadyLead,
-  beats,
-  goesOn,
-  judge,
-  judgeLog,
-  leadOf,
-  startWorld,
-} from './world.ts'
+import { judge, judgeLog, startWorld } from './world.ts'
 
-faultTable('Stream', [
+faultTable({ section: 'NATS JetStream', group: 'Stream' }, [
   {
     fault:
       'the stream full for 10 s, `discard: new`: senders get 503, nothing is skipped, all goes on when there is room',

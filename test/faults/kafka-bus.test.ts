@@ -1,14 +1,15 @@
-/** On a Kafka EventBus: replicas and the broker at fault, judged on the topic as a reader of what is committed sees it. */
+/** On a Kafka EventBus of one broker: replicas, the broker and the network between them at fault, judged on the topic as a reader of what is committed sees it. */
 import { setTimeout as pause } from 'node:timers/promises'
 import { without } from '../servers/cache.ts'
 import { kafkaJars } from '../servers/kafka.ts'
-import { judge, type KafkaWorld, PATIENCE_MS, startKafkaWorld } from './kafka-world.ts'
+import { judge, PATIENCE_MS, startKafkaWorld } from './kafka-world.ts'
+import { assertSameHosts, goesOn } from './load.ts'
+import { leaderCutOff, partition } from './network.ts'
 import { everyoneBack, killIfThere, nextLeader } from './rig.ts'
 import { faultTable } from './table.ts'
-import { goesOn, type Verdict } from './world.ts'
 
 faultTable(
-  'Kafka',
+  { section: 'Kafka', group: 'One broker' },
   [
     {
       fault: 'kill -9 of the serving replica',
@@ -49,48 +50,46 @@ faultTable(
         for (let i = 0; i < (full ? 4 : 1); i++) {
           await world.nodes[0]!.crash()
           await goesOn(world, PATIENCE_MS)
+          await world.caughtUp()
         }
+        return await judge(world)
+      },
+    },
+    {
+      fault: 'the serving replica cut off from the broker beyond the transaction time-out, a black hole for 30 s',
+      replicas: [3, 2],
+      async run(t, replicas, full) {
+        const world = await startKafkaWorld(t, replicas)
+        const note = await leaderCutOff(world, ['dropToServer', 'dropToClient'], full ? 30_000 : 12_000, PATIENCE_MS)
+        return { ...(await judge(world)), note }
+      },
+    },
+    {
+      fault:
+        'the serving replica cut off from the broker beyond the transaction time-out, its connections reset for 20 s',
+      replicas: [2, 3],
+      long: true,
+      async run(t, replicas, full) {
+        const world = await startKafkaWorld(t, replicas)
+        const note = await leaderCutOff(world, ['refuse'], full ? 20_000 : 12_000, PATIENCE_MS)
+        return { ...(await judge(world)), note }
+      },
+    },
+    {
+      fault: 'the serving replica half-open for 20 s: what it sends arrives, no answer comes back',
+      replicas: [3],
+      long: true,
+      async run(t, replicas, full) {
+        const world = await startKafkaWorld(t, replicas)
+        const hosts = await world.rig.hostPids()
+        const { heal } = partition(world, [await world.leader()], ['dropToClient'])
+        await pause(full ? 20_000 : 12_000)
+        heal()
+        await goesOn(world, PATIENCE_MS)
+        await assertSameHosts(world, hosts)
         return await judge(world)
       },
     },
   ],
   without('Kafka', kafkaJars()),
 )
-
-// Three brokers take their time to start.
-if (process.env.VEDETTE_FULL === '1') {
-  faultTable(
-    'Kafka, three brokers',
-    [
-      {
-        fault: 'kill -9 of the broker that leads the topic, which starts again',
-        replicas: [2],
-        run: async (t, replicas) => await killed(await startKafkaWorld(t, replicas, 3), 'topic'),
-      },
-      {
-        fault: 'kill -9 of the broker that coordinates the transactions, which starts again',
-        replicas: [2],
-        run: async (t, replicas) => await killed(await startKafkaWorld(t, replicas, 3), 'coordinator'),
-      },
-      {
-        fault: 'all brokers are told to end and start again',
-        replicas: [2],
-        async run(t, replicas) {
-          const world = await startKafkaWorld(t, replicas, 3)
-          await Promise.all(world.nodes.map((node) => node.restart()))
-          return await judge(world)
-        },
-      },
-    ],
-    without('Kafka', kafkaJars()),
-  )
-}
-
-async function killed(world: KafkaWorld, what: 'topic' | 'coordinator'): Promise<Verdict> {
-  for (let i = 0; i < 2; i++) {
-    const node = world.nodes[(await world.nodeOf(what)) - 1]!
-    await Promise.all([node.crash(), goesOn(world, PATIENCE_MS)])
-    await goesOn(world, PATIENCE_MS)
-  }
-  return await judge(world)
-}

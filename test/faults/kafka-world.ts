@@ -1,6 +1,7 @@
 /** A `vedette run` whose EventBus is Kafka, under load, and the judgement of its topic as a reader of what is committed sees it. */
 import assert from 'node:assert/strict'
 import type { TestContext } from 'node:test'
+import type { Bus, Stored } from '../../src/bus/bus.ts'
 import { openKafka } from '../../src/bus/kafka/bus.ts'
 import { partitionerOf } from '../../src/bus/kafka/partitioner.ts'
 import { stateTopicOf } from '../../src/bus/kafka/state.ts'
@@ -9,61 +10,61 @@ import { systemClock } from '../../src/core/clock.ts'
 import { silentLogger } from '../../src/core/log.ts'
 import { readAll } from '../contract/bus.ts'
 import { type KafkaServer, startKafkaCluster } from '../servers/kafka.ts'
-import { orders, ordersUrl } from './orders.ts'
-import { dataOf, everyoneBack, type Leader, nextLeader, type Rig, startRig, waitFor } from './rig.ts'
-import { type Crowd, startCrowd } from './senders.ts'
-import { type Logged, longestPauseMs } from './stream-log.ts'
-import { assertEveryTickOnce, clockOf } from './ticks.ts'
-import { beats, goesOn, type Verdict } from './world.ts'
+import { beats, endLoad, endsOf, goesOn, startLoad } from './load.ts'
+import type { Proxied } from './network.ts'
+import { waitFor } from './rig.ts'
+import type { Logged } from './stream-log.ts'
+import { assertTermsRise } from './terms.ts'
+import { timeOfTick } from './ticks.ts'
+import { type Verdict, verdictOn } from './verdict.ts'
 
 const TOPIC = 'default-default'
+const CLOCK = { namespace: 'default', name: 'clock' }
 /** A broker alone takes long to come back. */
 export const PATIENCE_MS = 60_000
 
-export interface KafkaWorld {
+export interface KafkaWorld extends Proxied {
   /** Node `i` has the id `i + 1`. */
   readonly nodes: KafkaServer[]
   /** The id of the node that leads the topic, or coordinates the transactions of the calendar. */
   nodeOf(what: 'topic' | 'coordinator'): Promise<number>
-  readonly rig: Rig
-  readonly crowd: Crowd
-  leader(): Promise<Leader>
+  /** Resolves when ticks that were missed have been made up: an outage of more than a minute, in parts, would be one too long. */
+  caughtUp(): Promise<void>
   /** Events of that time must be on the topic, too. */
   beganMs: number
 }
 
-export async function startKafkaWorld(t: TestContext, replicas: number, brokers = 1): Promise<KafkaWorld> {
-  const ends: (() => unknown)[] = []
-  t.after(async () => {
-    for (const end of ends.reverse()) await end()
-  })
-  const nodes = await startKafkaCluster(brokers)
+export async function startKafkaWorld(t: TestContext, replicas: number, size = 1): Promise<KafkaWorld> {
+  const ends = endsOf(t)
+  const nodes = await startKafkaCluster(size)
   ends.push(() => Promise.all(nodes.map((node) => node.close())))
-  const url = nodes.map(({ broker }) => broker).join(',')
-  const client = await connectKafka({ brokers: url.split(','), clientId: 'test' })
+  const brokers = nodes.map(({ broker }) => broker)
+  const client = await connectKafka({ brokers, clientId: 'test' })
   ends.push(() => client.close())
-  const bus = `apiVersion: argoproj.io/v1alpha1
-kind: EventBus
-metadata:
-  name: default
-spec:
-  kafka:
-    url: ${url}
-`
-  const rig = await startRig((ports) => [bus, clockOf(replicas, beats), orders(replicas)(ports)].join('---\n'))
-  ends.push(() => rig.close())
-  ends.push(() => t.passed || process.stderr.write(`${rig.log().split('\n').slice(-60).join('\n')}\n`))
-  const { kind, fencing, connected } = (await rig.status()).bus
-  assert.deepEqual({ kind, fencing, connected }, { kind: 'kafka', fencing: 'strict', connected: true })
-  await nextLeader(rig, 'clock', null)
-  await everyoneBack(rig)
-  const crowd = startCrowd(t, ordersUrl(rig), { senders: 5, pauseMs: 50, attemptTimeoutMs: 30_000 })
+  const proxies = nodes.map(({ proxy }) => proxy)
+  const load = await startLoad(t, ends, {
+    ...{ replicas, kind: 'kafka', documents: [busAt(proxies.map(({ port }) => `127.0.0.1:${port}`))] },
+    ...{ senders: 5, attemptTimeoutMs: 30_000 },
+  })
   const world: KafkaWorld = {
+    ...load,
     nodes,
-    rig,
-    crowd,
+    proxies,
     beganMs: 0,
-    leader: () => nextLeader(rig, 'clock', null, 30_000),
+    async caughtUp() {
+      await withTopic(brokers, (bus) =>
+        waitFor(
+          async () => {
+            const [last] = await linesIn(bus.tail(CLOCK, beats[0]!.entry, 1))
+            return Date.now() - timeOfTick(last, beats[0]) < 5_000
+          },
+          PATIENCE_MS,
+          200,
+        ),
+      )
+    },
+    // The replica `clock-0` is in host 0.
+    markOf: ({ id }) => `vedette-host-${id.split('-').at(-1)}`,
     async nodeOf(what) {
       if (what === 'topic') return (await client.topic(TOPIC)).leaders[0]!
       const keys = [`${stateTopicOf(TOPIC)}/default/clock`]
@@ -76,39 +77,32 @@ spec:
   return world
 }
 
-/**
- * Ends the run and judges: each tick once, nothing of an older term after a newer one, nothing acknowledged lost. What a sender of a
- * webhook repeated may be there twice: this bus knows no ids.
- */
+export const busAt = (brokers: string[]): string => `apiVersion: argoproj.io/v1alpha1
+kind: EventBus
+metadata:
+  name: default
+spec:
+  kafka:
+    url: ${brokers.join(',')}
+`
+
+/** Ends the run and judges. What a sender of a webhook repeated may be there twice: this bus knows no ids. */
 export async function judge(world: KafkaWorld): Promise<Verdict> {
-  const { nodes, rig, crowd } = world
-  await goesOn(world, PATIENCE_MS)
-  await crowd.stop()
-  assert.equal(await rig.stop(), 0, 'the run ends with 0')
-  const events = await readTopic(nodes.map(({ broker }) => broker))
-  const of = (name: string) => events.filter(({ subject }) => subject.startsWith(`default.${name}.`))
-  const clock = of('clock')
-  let ticks = 0
-  for (const entry of beats) {
-    ticks += assertEveryTickOnce(
-      clock.filter(({ subject }) => subject === `default.clock.${entry.entry}`),
-      entry,
-    )
-  }
-  assert.ok(Date.parse(clock[0]!.time) <= world.beganMs, `the first tick on the topic is of ${clock[0]!.time}`)
-  let latest = 0
-  for (const { seq, term } of clock) {
-    assert.ok(term !== null && term >= latest, `event ${seq} of term ${term} was stored after one of term ${latest}`)
-    latest = term
-  }
-  const keys = new Set(of('orders').map((line) => (dataOf(line).body as { key: string }).key))
-  const lost = crowd.acknowledged.filter((key) => !keys.has(key))
-  assert.deepEqual(lost, [], `${lost.length} acknowledged events are not on the topic`)
-  const terms = new Set(clock.map(({ term }) => term)).size
-  return { ticks, acknowledged: crowd.acknowledged.length, terms, longestPauseMs: longestPauseMs(clock) }
+  await endLoad(world, PATIENCE_MS)
+  return verdictOn(await readTopic(world.nodes.map(({ broker }) => broker)), {
+    ...{ entries: beats, acknowledged: world.crowd.acknowledged, repeats: true },
+    fenced(clock) {
+      assert.ok(Date.parse(clock[0]!.time) <= world.beganMs, `the first tick on the topic is of ${clock[0]!.time}`)
+      return assertTermsRise(clock).size
+    },
+  })
 }
 
-async function readTopic(brokers: string[]): Promise<Logged[]> {
+/** All that is committed, once nothing is open any more. */
+export const readTopic = (brokers: string[]): Promise<Logged[]> =>
+  withTopic(brokers, (bus) => linesIn(readAll(bus, {})))
+
+async function withTopic<T>(brokers: string[], work: (bus: Bus) => Promise<T>): Promise<T> {
   const bus = openKafka({
     connect: () => connectKafka({ brokers, clientId: 'judge' }),
     topic: TOPIC,
@@ -119,12 +113,16 @@ async function readTopic(brokers: string[]): Promise<Logged[]> {
   })
   try {
     await waitFor(async () => bus.status().connected, 30_000)
-    return (await readAll(bus, {})).map(({ seq, timeMs, subject, namespace, term, event }) => ({
-      ...{ seq, subject, namespace, term: term ?? null },
-      time: new Date(timeMs).toISOString(),
-      event: JSON.parse(Buffer.from(event).toString()),
-    }))
+    return await work(bus)
   } finally {
     await bus.close()
   }
+}
+
+async function linesIn(events: Promise<Stored[]>): Promise<Logged[]> {
+  return (await events).map(({ seq, timeMs, subject, namespace, term, event }) => ({
+    ...{ seq, subject, namespace, term: term ?? null },
+    time: new Date(timeMs).toISOString(),
+    event: JSON.parse(Buffer.from(event).toString()),
+  }))
 }

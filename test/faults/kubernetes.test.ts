@@ -271,7 +271,7 @@ const ofPods: Scenario[] = [
   }),
 ]
 
-if (full) faultTable('Kubernetes', [...ofProcesses, ...ofPods], skip)
+if (full) faultTable({ section: 'Kubernetes', group: 'Pods' }, [...ofProcesses, ...ofPods], skip)
 
 register(
   'an EventSource that is invalid is refused by the admission webhook, which the API server reaches by its Service',

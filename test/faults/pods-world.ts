@@ -19,11 +19,13 @@ import { kubernetesBinaries } from '../servers/kubernetes/build.ts'
 import { vedetteImage } from '../servers/kubernetes/images.ts'
 import { type Kubernetes, startKubernetes } from '../servers/kubernetes.ts'
 import { startNats } from '../servers/nats.ts'
+import { endsOf } from './load.ts'
 import { followPods, type PodSeen, processIn } from './pods-seen.ts'
 import { type Crowd, startCrowd } from './senders.ts'
 import { readStream } from './stream-log.ts'
 import type { Ticking } from './ticks.ts'
-import { judgeLog, type Verdict } from './world.ts'
+import type { Verdict } from './verdict.ts'
+import { judgeLog } from './world.ts'
 
 /** Two names of one image: what runs, and what it is updated to. */
 export const IMAGES = ['localhost/vedette:test', 'localhost/vedette:next'] as const
@@ -103,11 +105,7 @@ export async function startPodsWorld(
   namespace: string,
   { replicas, senders = 10 }: { replicas: number; senders?: number },
 ): Promise<PodsWorld> {
-  /** What was started last ends first. */
-  const ends: (() => unknown)[] = []
-  t.after(async () => {
-    for (const end of ends.reverse()) await end()
-  })
+  const ends = endsOf(t)
   const nats = await startNats({ host: new URL(cluster.url).hostname })
   ends.push(() => nats.close())
   const nc = await connect({ servers: nats.urls, maxReconnectAttempts: -1 })

@@ -138,7 +138,13 @@ export async function startRig(
     }, 30_000)
     readyMs = performance.now() - startedMs
   }
-  await start()
+  try {
+    await start()
+  } catch (error) {
+    killIfThere(-supervisor.pid!)
+    rmSync(dir, { recursive: true, force: true, maxRetries: 10 })
+    throw error
+  }
 
   const rig: Rig = {
     dir,

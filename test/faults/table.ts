@@ -6,20 +6,29 @@ import { appendFileSync } from 'node:fs'
 import { type TestContext, test } from 'node:test'
 import { without } from '../servers/cache.ts'
 import { natsBinary } from '../servers/nats.ts'
-import type { Verdict } from './world.ts'
+import type { Verdict } from './verdict.ts'
 
 export interface Scenario {
   /** What happens. */
   fault: string
   /** Numbers of replicas; the first is the one of every run. */
   replicas: number[]
+  /** Only in full runs. */
+  long?: boolean
   /** @param full takes the durations that the fault names; else shorter ones. @returns what the log says, and what else is worth a column */
   run(t: TestContext, replicas: number, full: boolean): Promise<Verdict & { note?: string }>
 }
 
-/** A row of the table. */
-export interface Row extends Partial<Verdict> {
+/** Where rows stand on the page. */
+export interface Heading {
+  /** What they were measured on, which the page introduces (tools/fault-table.ts). */
+  section: 'NATS JetStream' | 'Kafka' | 'Kubernetes'
+  /** The table in it. */
   group: string
+}
+
+/** A row of the table. */
+export interface Row extends Partial<Verdict>, Heading {
   fault: string
   replicas: number
   passed: boolean
@@ -31,12 +40,13 @@ const withoutNats = without('nats-server', natsBinary('newest'))
 export const full = process.env.VEDETTE_FULL === '1'
 const TIMEOUT_MS = 240_000
 
-/** Registers a test for each row. @param group the heading that the rows stand under. @param skip why not, when its servers are missing */
-export function faultTable(group: string, scenarios: Scenario[], skip = withoutNats): void {
-  for (const { fault, replicas, run } of scenarios) {
+/** Registers a test for each row. @param skip why not, when its servers are missing */
+export function faultTable(heading: Heading, scenarios: Scenario[], skip = withoutNats): void {
+  for (const { fault, replicas, long = false, run } of scenarios) {
+    if (long && !full) continue
     for (const count of full ? [...replicas].sort((a, b) => a - b) : replicas.slice(0, 1)) {
       test(`${fault}; ${count} replicas`, { skip, timeout: TIMEOUT_MS }, async (t) => {
-        let row: Row = { group, fault, replicas: count, passed: false }
+        let row: Row = { ...heading, fault, replicas: count, passed: false }
         try {
           const found = await run(t, count, full)
           row = { ...row, ...found, passed: true }

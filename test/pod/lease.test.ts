@@ -13,7 +13,7 @@ import { type Elector, type ElectorOptions, electorBinary, startElector } from '
 import { apiOnly, kubernetesBinaries } from '../servers/kubernetes/build.ts'
 import { type Kubernetes, type PolicyRule, startKubernetes } from '../servers/kubernetes.ts'
 import { natsBinary } from '../servers/nats.ts'
-import { leaderOf, linesOf, objectOf, type Pod, startPod } from './pods.ts'
+import { lastLink, leaderOf, linesOf, objectOf, type Pod, startPod } from './pods.ts'
 
 const full = process.env.VEDETTE_FULL === '1'
 const skip = without('Kubernetes', kubernetesBinaries(apiOnly)) || without('nats-server', natsBinary('newest'))
@@ -325,10 +325,3 @@ const QUICK = {
 type LeaseObject = KubeObject & { spec: Record<string, unknown> }
 
 const leaseOf = (cluster: Kubernetes) => cluster.client.get<LeaseObject>(resources.leases, place)
-
-/** The leader that this Pod was linked to last. */
-const lastLink = (pod: Pod) =>
-  pod
-    .log()
-    .filter(({ msg }) => /^linked to the leader/.test(String(msg)))
-    .at(-1)?.leader

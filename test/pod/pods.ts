@@ -22,9 +22,9 @@ export const objectOf = (name: string, spec: object) => ({
 })
 
 export interface PodOptions {
-  /** The EventSource; `port` is free for a webhook. */
-  object: (port: number) => object
-  bus: object
+  /** The EventSource; `port` is free for a webhook. Left out, like `bus`, when `env` says it. */
+  object?: (port: number) => object
+  bus?: object
   name: string
   env?: Record<string, string>
   /** Files under the mount root, by path. */
@@ -67,8 +67,8 @@ export async function startPod(t: TestContext, { object, bus, name, env = {}, fi
       env: {
         ...process.env,
         KUBERNETES_SERVICE_HOST: '',
-        EVENTSOURCE_OBJECT: base64(object(port)),
-        EVENTBUS_CONFIG: base64(bus),
+        ...(object === undefined ? {} : { EVENTSOURCE_OBJECT: base64(object(port)) }),
+        ...(bus === undefined ? {} : { EVENTBUS_CONFIG: base64(bus) }),
         EVENTBUS_SUBJECT: 'eventbus-default',
         POD_NAME: name,
         LEADER_ELECTION: '',
@@ -120,6 +120,13 @@ export async function leaderOf(pods: readonly Pod[]): Promise<Pod | undefined> {
   for (const pod of pods) if (await pod.leads()) return pod
   return undefined
 }
+
+/** The leader that this Pod was linked to last, where a Lease elects. */
+export const lastLink = (pod: Pod) =>
+  pod
+    .log()
+    .filter(({ msg }) => /^linked to the leader/.test(String(msg)))
+    .at(-1)?.leader
 
 /** What is on the bus of one entry, as `vedette tail --json` would have it. */
 export async function linesOf(bus: Pick<Bus, 'read'>, eventSource: string, entry: string): Promise<Line[]> {

@@ -8,6 +8,7 @@ import { makeCertificate } from '../certificate.ts'
 import { installed, serversDir } from './cache.ts'
 import { installJars, log4j } from './maven.ts'
 import { accepts, freePorts, type ServerProcess, startProcess } from './process.ts'
+import { startProxy, type TcpProxy } from './proxy.ts'
 
 export const KAFKA_VERSION = '4.4.0'
 const DIR = `kafka-${KAFKA_VERSION}`
@@ -29,6 +30,8 @@ export interface KafkaServer {
   readonly broker: string
   /** `localhost:<port>` with TLS and SASL (PLAIN, SCRAM-SHA-256, SCRAM-SHA-512): {@link KAFKA_USER}, {@link KAFKA_PASSWORD}. */
   readonly secure: string
+  /** Leads to a listener without encryption or login that names the cluster's proxies as its brokers: who begins here goes through them alone. */
+  readonly proxy: TcpProxy
   /** PEM of its certificate. */
   readonly ca: string
   readonly server: ServerProcess
@@ -51,11 +54,11 @@ export async function startKafka(): Promise<KafkaServer> {
 /** A cluster: topics have as many copies as it has nodes, of which most must be in sync. Node `i` has the id `i + 1`. */
 export async function startKafkaCluster(nodes: number): Promise<KafkaServer[]> {
   if (kafkaJars() === null) throw new Error('Kafka is not installed: npm run servers')
-  const ports = await freePorts(3 * nodes)
-  const places = Array.from({ length: nodes }, (_, i) => ({
-    id: i + 1,
-    ...{ port: ports[3 * i]!, securePort: ports[3 * i + 1]!, controller: ports[3 * i + 2]! },
-  }))
+  const ports = await freePorts(4 * nodes)
+  const places = Array.from({ length: nodes }, (_, i) => {
+    const [port, securePort, proxiedPort, controller] = ports.slice(4 * i) as [number, number, number, number]
+    return { id: i + 1, port, securePort, proxiedPort, controller }
+  })
   const voters = places.map(({ id, controller }) => `${id}@127.0.0.1:${controller}`).join(',')
   return await Promise.all(places.map((place) => startNode({ ...place, voters, copies: nodes })))
 }
@@ -64,19 +67,21 @@ interface Node {
   id: number
   port: number
   securePort: number
+  proxiedPort: number
   controller: number
   voters: string
   copies: number
 }
 
 async function startNode(node: Node): Promise<KafkaServer> {
-  const { port, securePort } = node
+  const { port, securePort, proxiedPort } = node
   const dir = mkdtempSync(join(tmpdir(), 'vedette-kafka-'))
   const { cert, key } = makeCertificate()
   writeFileSync(join(dir, 'server.pem'), `${key}${cert}`, { mode: 0o600 })
   writeFileSync(join(dir, 'log4j2.yaml'), log4j('INFO'))
+  const proxy = await startProxy(proxiedPort)
   const properties = join(dir, 'server.properties')
-  writeFileSync(properties, settings(dir, node), { mode: 0o600 })
+  writeFileSync(properties, settings(dir, node, proxy), { mode: 0o600 })
   const java = (main: string, ...args: string[]) => [
     ...['-Xmx512m', '-Xms128m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1', '-Djava.awt.headless=true'],
     ...[`-Dlog4j2.configurationFile=${join(dir, 'log4j2.yaml')}`, '-cp', `${jars()}/*`, main, ...args],
@@ -92,10 +97,14 @@ async function startNode(node: Node): Promise<KafkaServer> {
       ready: async (server) => server.output().includes('Kafka Server started') && (await accepts(port)),
       timeoutMs: 180_000,
     })
-  let server = await start()
+  let server = await start().catch(async (error) => {
+    await proxy.close()
+    throw error
+  })
   return {
     broker: `127.0.0.1:${port}`,
     secure: `localhost:${securePort}`,
+    proxy,
     ca: cert,
     get server() {
       return server
@@ -109,14 +118,18 @@ async function startNode(node: Node): Promise<KafkaServer> {
       server = await start()
     },
     async close() {
-      await server.kill()
+      await Promise.all([server.kill(), proxy.close()])
       rmSync(dir, { recursive: true, force: true, maxRetries: 10 })
     },
   }
 }
 
-function settings(dir: string, { id, port, securePort, controller, voters, copies }: Node): string {
-  const listeners = `PLAINTEXT://127.0.0.1:${port},SASL_SSL://localhost:${securePort}`
+function settings(
+  dir: string,
+  { id, port, securePort, proxiedPort, controller, voters, copies }: Node,
+  proxy: TcpProxy,
+): string {
+  const direct = `PLAINTEXT://127.0.0.1:${port},SASL_SSL://localhost:${securePort}`
   const replicated = [
     'default.replication.factor',
     'offsets.topic.replication.factor',
@@ -130,9 +143,9 @@ function settings(dir: string, { id, port, securePort, controller, voters, copie
   return `process.roles=broker,controller
 node.id=${id}
 controller.quorum.voters=${voters}
-listeners=${listeners},CONTROLLER://127.0.0.1:${controller}
-advertised.listeners=${listeners}
-listener.security.protocol.map=PLAINTEXT:PLAINTEXT,SASL_SSL:SASL_SSL,CONTROLLER:PLAINTEXT
+listeners=${direct},PROXIED://127.0.0.1:${proxiedPort},CONTROLLER://127.0.0.1:${controller}
+advertised.listeners=${direct},PROXIED://127.0.0.1:${proxy.port}
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,SASL_SSL:SASL_SSL,PROXIED:PLAINTEXT,CONTROLLER:PLAINTEXT
 inter.broker.listener.name=PLAINTEXT
 controller.listener.names=CONTROLLER
 log.dirs=${join(dir, 'logs')}

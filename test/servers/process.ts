@@ -1,6 +1,7 @@
 /** A server as a process of its own on loopback: started, waited for, stopped, killed, frozen. */
 import { type ChildProcess, spawn } from 'node:child_process'
-import { connect, createServer } from 'node:net'
+import { randomInt } from 'node:crypto'
+import { connect, createServer, type Server } from 'node:net'
 import { setTimeout as pause } from 'node:timers/promises'
 
 export interface ServerProcess {
@@ -115,16 +116,25 @@ export function answers(
   })
 }
 
+/**
+ * Ports that no system gives to outgoing connections by itself: one of those could take a port before the server has started that it is
+ * for, which with some takes ten seconds.
+ */
+const FIRST_PORT = 15_000
+const PORTS = 15_000
+
 /** Loopback ports that were free a moment ago. */
 export async function freePorts(count: number): Promise<number[]> {
-  const servers = await Promise.all(
-    Array.from({ length: count }, async () => {
-      const server = createServer()
-      await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-      return server
-    }),
-  )
-  const ports = servers.map((server) => (server.address() as { port: number }).port)
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))))
-  return ports
+  const servers = new Map<number, Server>()
+  while (servers.size < count) {
+    const port = FIRST_PORT + randomInt(PORTS)
+    const server = createServer()
+    const free = await new Promise<boolean>((resolve) => {
+      server.once('error', () => resolve(false))
+      server.listen(port, '127.0.0.1', () => resolve(true))
+    })
+    if (free) servers.set(port, server)
+  }
+  await Promise.all([...servers.values()].map((server) => new Promise((resolve) => server.close(resolve))))
+  return [...servers.keys()]
 }

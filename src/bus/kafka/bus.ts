@@ -43,6 +43,9 @@ export function openKafka({ connect, topic, partitioner, transport, clock, log }
   const fences = new Map<string, KafkaFence>()
   const stateTopic = stateTopicOf(topic)
   const leaders = new Map<string, number[]>()
+  /** Consumer groups whose offsets the bus's user may not commit. */
+  const refusedGroups = new Set<string>()
+  let cluster = ''
   let link: Link | null = null
   let shown: BusStatus = { connected: false, error: 'not yet connected' }
   let wake = () => {}
@@ -60,6 +63,7 @@ export function openKafka({ connect, topic, partitioner, transport, clock, log }
     for (const name of [topic, stateTopic]) {
       const found = await ensureTopic(client, name, name === stateTopic)
       leaders.set(name, found.leaders)
+      cluster = found.cluster
     }
   }
   const leaderOf = (name: string, partition: number) => leaders.get(name)?.[partition] ?? -1
@@ -78,6 +82,10 @@ export function openKafka({ connect, topic, partitioner, transport, clock, log }
         seq: (partition, offset) => seqOf(partition, offset, leaders.get(topic)!.length),
         free: createFreeAppender(producer),
         log: createLog(client, topic, clock, closing.signal),
+        refused(group, why) {
+          refusedGroups.add(group)
+          log.warn('offsets of this group are not committed with the events, but after them', { group, error: why })
+        },
       }
     } catch (error) {
       await client.close()
@@ -141,6 +149,7 @@ export function openKafka({ connect, topic, partitioner, transport, clock, log }
       if (outcomes.some(({ outcome }) => outcome === 'unknown')) wake()
       return outcomes
     },
+    commits: (of, group) => of === cluster && !refusedGroups.has(group),
     async append(source, batch) {
       if (link === null || !shown.connected) return unreachable(batch)
       const { free, place, seq } = link

@@ -1,8 +1,9 @@
 /**
- * A term is a producer epoch: the broker refuses the older one. Each batch is one transaction with the positions that it reaches;
- * the record of the term lies beside them.
+ * A term is a producer epoch: the broker refuses the older one. Each batch is one transaction with the positions that it reaches, and what
+ * consumer groups of this cluster have consumed; the record of the term lies beside them.
  */
 import { fail, isVedetteError } from '../../core/errors.ts'
+import type { Consumed } from '../../source.ts'
 import {
   type Advance,
   type Append,
@@ -39,6 +40,8 @@ export interface FenceParts {
   place(source: SourceRef, entry: string): number
   seq(partition: number, offset: number): number
   log: Pick<KafkaLog, 'recentIds'>
+  /** The broker does not let offsets of this group be committed in a transaction. */
+  refused(group: string, why: string): void
 }
 
 interface TermRecord {
@@ -105,7 +108,7 @@ function remember(ids: Set<string>, fresh: ReadonlySet<string>): void {
 }
 
 function fenceOf(
-  { topic, state, place, seq }: FenceParts,
+  { topic, state, place, seq, refused }: FenceParts,
   source: SourceRef,
   { term, positions, ids }: Begun,
   transactions: Transactions,
@@ -117,13 +120,15 @@ function fenceOf(
     fencing: 'strict',
     async append(batch) {
       const reached = new Map<string, unknown>()
+      const consumed = new Map<string, Consumed>()
       const events: Message[] = []
       const fresh = new Set<string>()
       const outcomes = batch.map((member): Outcome | { event: Message } | null => {
         if (member.position !== undefined) reached.set(member.entry, member.position)
+        if (member.consumed !== undefined) consumed.set(member.entry, member.consumed)
         if (!isAppend(member)) return null
-        const refused = unstorable(member)
-        if (refused !== null) return refused
+        const never = unstorable(member)
+        if (never !== null) return never
         const id = idOf(subjectOf(source, member.entry), member.id)
         if (ids.has(id) || fresh.has(id)) return { outcome: 'duplicate' }
         fresh.add(id)
@@ -135,7 +140,7 @@ function fenceOf(
         valueMessages(state.topic, positionPrefix(source) + entry, Buffer.from(JSON.stringify(position))),
       )
       try {
-        const offsets = await transactions.write([...events, ...moved])
+        const offsets = await transactions.write([...events, ...moved], [...consumed.values()], refused)
         remember(ids, fresh)
         const at = new Map(events.map((event, i) => [event, offsets[i]!]))
         return outcomes.map((one) => {

@@ -1,13 +1,14 @@
 /**
  * The requests of a producer, each repeated while the answer says that waiting helps. Facts: https://kafka.apache.org/protocol, KIP-98,
- * KIP-360. The library's own producer takes a new epoch by itself after it was fenced, which would undo the fence.
+ * KIP-360, KIP-447. The library's own producer takes a new epoch by itself after it was fenced, which would undo the fence.
  */
 import type { Connection } from '@platformatic/kafka'
 import type { KafkaClient } from '../../clients/kafka.ts'
 import { brokerCode, innermost } from '../../clients/kafka-errors.ts'
 import { backoffMs } from '../../core/backoff.ts'
 import type { Clock } from '../../core/clock.ts'
-import { fail } from '../../core/errors.ts'
+import { fail, isVedetteError } from '../../core/errors.ts'
+import type { Consumed } from '../../source.ts'
 import type { Message } from './message.ts'
 
 export interface Identity {
@@ -19,6 +20,9 @@ export interface Identity {
 /** Next sequence numbers of one identity, by `<topic>:<partition>`. */
 export type Sequences = Map<string, number>
 
+/** Who may begin transactions. */
+export type Transactional = Identity & { transactionalId: string }
+
 export interface Producer {
   /**
    * Takes the next epoch of a transactional id, when what it left open has been ended on all partitions; without one, a new identity.
@@ -26,11 +30,16 @@ export interface Producer {
    */
   init(transactionalId?: string): Promise<Identity>
   /** Adds partitions to the transaction, and begins it. @throws FENCED, OUTCOME_UNKNOWN */
-  add(identity: Identity & { transactionalId: string }, messages: Message[]): Promise<void>
+  add(identity: Transactional, messages: Message[]): Promise<void>
   /** @returns the offset of each message. @throws FENCED, OUTCOME_UNKNOWN */
   produce(identity: Identity, messages: Message[], sequences: Sequences): Promise<number[]>
+  /**
+   * Adds what a consumer group has consumed to the transaction, which must have begun.
+   * @returns why the broker refuses that (the transaction can be committed all the same), or null. @throws FENCED, OUTCOME_UNKNOWN
+   */
+  addConsumed(identity: Transactional, consumed: Consumed): Promise<string | null>
   /** Commits. @throws FENCED when it certainly did not; OUTCOME_UNKNOWN */
-  commit(identity: Identity & { transactionalId: string }): Promise<void>
+  commit(identity: Transactional): Promise<void>
 }
 
 /** What a dead or paused replica has open is aborted after this, and holds up readers of what is committed until then. */
@@ -42,11 +51,16 @@ const PAUSE = { firstMs: 4, maxMs: 200, jitter: 0.5 }
 const BATCH_BYTES = 900_000
 const RECORD_OVERHEAD = 200
 const ALL = -1
+const GROUP = 0
 const TRANSACTION = 1
+/** Who commits is no member of the group. */
+const NO_MEMBER = [-1, '', null] as const
 
 const CONCURRENT_TRANSACTIONS = 51
 /** The coordinator has moved or is loading. */
 const COORDINATOR = new Set([14, 15, 16])
+/** Nothing is refused by these: they were repeated for too long. */
+const PASSING = new Set([CONCURRENT_TRANSACTIONS, ...COORDINATOR])
 /** The partition's leader has moved, or too few replicas are in sync; nothing is lost by asking again with the same sequence. */
 const LEADER = new Set([3, 5, 6, 7, 8, 9, 13, 19, 20, 56])
 /** A newer epoch rules: INVALID_PRODUCER_EPOCH, PRODUCER_FENCED. */
@@ -60,14 +74,14 @@ export async function createProducer(
   clock: Clock,
 ): Promise<Producer> {
   const kafka = await import('@platformatic/kafka')
-  const coordinators = new Map<string, number>()
+  const coordinators = { [GROUP]: new Map<string, number>(), [TRANSACTION]: new Map<string, number>() }
 
-  const coordinatorOf = async (id: string): Promise<Connection> => {
-    let node = coordinators.get(id)
+  const coordinatorOf = async (keyType: keyof typeof coordinators, id: string): Promise<Connection> => {
+    let node = coordinators[keyType].get(id)
     if (node === undefined) {
-      const [found] = await client.admin.findCoordinator({ keyType: TRANSACTION, keys: [id] })
+      const [found] = await client.admin.findCoordinator({ keyType, keys: [id] })
       node = found!.nodeId
-      coordinators.set(id, node)
+      coordinators[keyType].set(id, node)
     }
     return await client.writingTo(node)
   }
@@ -100,10 +114,14 @@ export async function createProducer(
       }
     }
   }
-  const atCoordinator = <T>(id: string, ask: (connection: Connection) => Promise<T>) =>
+  const atCoordinator = <T>(
+    id: string,
+    ask: (connection: Connection) => Promise<T>,
+    keyType: keyof typeof coordinators = TRANSACTION,
+  ) =>
     repeated(
-      async () => await ask(await coordinatorOf(id)),
-      () => coordinators.delete(id),
+      async () => await ask(await coordinatorOf(keyType, id)),
+      () => coordinators[keyType].delete(id),
       COORDINATOR,
     )
 
@@ -172,6 +190,34 @@ export async function createProducer(
         }),
       )
       return offsets
+    },
+    async addConsumed({ transactionalId, producerId, producerEpoch }, { group, topic, offsets }) {
+      const partitions = Object.entries(offsets).map(([partition, offset]) => ({
+        partitionIndex: Number(partition),
+        committedOffset: BigInt(offset),
+        committedLeaderEpoch: -1,
+        committedMetadata: null,
+      }))
+      const topics = [{ name: topic, partitions }]
+      try {
+        await atCoordinator(transactionalId, (connection) =>
+          kafka.addOffsetsToTxnV3.api.async(connection, transactionalId, producerId, producerEpoch, group),
+        )
+        await atCoordinator(
+          group,
+          (connection) =>
+            kafka.txnOffsetCommitV3.api.async(
+              ...[connection, transactionalId, group, producerId, producerEpoch, ...NO_MEMBER, topics],
+            ),
+          GROUP,
+        )
+        return null
+      } catch (error) {
+        const code = brokerCode(error)
+        const refused = isVedetteError(error, 'OUTCOME_UNKNOWN') && code !== null && !PASSING.has(code)
+        if (!refused) throw error
+        return innermost(error)
+      }
     },
     async commit({ transactionalId, producerId, producerEpoch }) {
       await atCoordinator(transactionalId, (connection) =>

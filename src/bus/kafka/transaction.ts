@@ -1,14 +1,16 @@
 /** A holder of a transactional id: what it writes is one transaction at a time, until somebody takes the next epoch. */
 import { fail, isVedetteError, type VedetteError } from '../../core/errors.ts'
+import type { Consumed } from '../../source.ts'
 import type { Message } from './message.ts'
 import type { Producer } from './producer.ts'
 
 export interface Transactions {
   /**
-   * Writes all of the messages or none.
+   * Writes all of the messages or none, and with them what consumer groups have consumed.
+   * @param refused told of a group whose offsets the broker does not take; the messages are written without them
    * @returns their offsets. @throws FENCED when certainly nothing is stored; OUTCOME_UNKNOWN, and after it always that
    */
-  write(messages: Message[]): Promise<number[]>
+  write(messages: Message[], consumed?: Consumed[], refused?: (group: string, why: string) => void): Promise<number[]>
   /** Writes nothing more. */
   end(error: VedetteError): void
 }
@@ -19,12 +21,18 @@ export async function beginTransactions(producer: Producer, transactionalId: str
   const sequences = new Map<string, number>()
   let ended: VedetteError | null = null
   let last: Promise<unknown> = Promise.resolve()
-  const one = async (messages: Message[]): Promise<number[]> => {
+  const one: Transactions['write'] = async (messages, consumed = [], refused = () => {}) => {
     if (ended !== null) throw ended
     if (messages.length === 0) return []
     try {
       await producer.add(identity, messages)
-      const offsets = await producer.produce(identity, messages, sequences)
+      const consuming = async () => {
+        for (const each of consumed) {
+          const why = await producer.addConsumed(identity, each)
+          if (why !== null) refused(each.group, why)
+        }
+      }
+      const [offsets] = await Promise.all([producer.produce(identity, messages, sequences), consuming()])
       await producer.commit(identity)
       return offsets
     } catch (error) {
@@ -34,8 +42,8 @@ export async function beginTransactions(producer: Producer, transactionalId: str
     }
   }
   return {
-    write(messages) {
-      const written = last.then(() => one(messages))
+    write(...given) {
+      const written = last.then(() => one(...given))
       last = written.catch(() => {})
       return written
     },

@@ -3,7 +3,7 @@ import type { KafkaClient, KafkaOffsets, KafkaTopic } from '../../clients/kafka.
 import { type Fetch, type Fetched, fetcher, type KafkaRecord, OFFSET_OUT_OF_RANGE } from '../../clients/kafka-fetch.ts'
 import { fail } from '../../core/errors.ts'
 import { whenAborted } from '../../core/signals.ts'
-import type { PrepareContext, SourceContext } from '../../source.ts'
+import type { Consumed, PrepareContext, SourceContext } from '../../source.ts'
 import { ackWindow } from '../shared/ack-window.ts'
 import { payloadOrSkip } from '../shared/skip.ts'
 import { connect, described } from './connect.ts'
@@ -61,6 +61,17 @@ async function read(
   const signal = AbortSignal.any([ctx.signal, failed.signal])
   let durable: KafkaOffsets = { ...position.offsets }
   let committed = ''
+  let committing: Promise<unknown> = Promise.resolve()
+  const group = spec.consumerGroup?.groupName
+  /**
+   * What the bus is to commit, where it can. Only after the group has taken a commit of ours: the broker refuses that while others are members
+   * of the group, but not one within a transaction, which would then move the offsets of those others.
+   */
+  const consumed = (offsets: KafkaOffsets): Consumed | undefined =>
+    group !== undefined && committed !== '' && ctx.commits(first.cluster, group)
+      ? { group, topic: spec.topic, offsets }
+      : undefined
+  const busCommits = () => consumed(durable) !== undefined
   let fault: string | null = null
   const window = ackWindow<KafkaOffsets>((run) => {
     durable = run.at(-1)!
@@ -69,6 +80,8 @@ async function read(
 
   const publish = async (record: KafkaRecord, partition: number): Promise<void> => {
     await window.room(IN_FLIGHT)
+    // A commit of ours that arrives late would take back what the bus commits meanwhile.
+    if (busCommits()) await committing.catch(() => {})
     if (signal.aborted) return
     position.offsets[partition] = record.offset + 1
     const at = { ...position, offsets: { ...position.offsets } }
@@ -76,8 +89,8 @@ async function read(
     const data = payloadOrSkip(ctx, what, () => payload(record, partition, spec))
     const eventId = idOf(ctx, partition, record.offset, position.resets)
     window.add(at.offsets, async () => {
-      if (data === null) await ctx.advance(at)
-      else await ctx.emit({ data, eventId, position: at })
+      if (data === null) await ctx.advance(at, consumed(at.offsets))
+      else await ctx.emit({ data, eventId, position: at, consumed: consumed(at.offsets) })
       return 'published'
     })
   }
@@ -126,14 +139,17 @@ async function read(
     }
   }
   const commit = async (): Promise<string | null> => {
-    const group = spec.consumerGroup?.groupName
     const now = JSON.stringify(durable)
     if (group === undefined || now === committed) return null
+    // Ahead of this while something is on its way.
+    if (busCommits() && now !== JSON.stringify(position.offsets)) return null
     try {
-      await client.commit(group, spec.topic, durable)
+      committing = client.commit(group, spec.topic, durable)
+      await committing
       committed = now
       return null
     } catch (error) {
+      committed = ''
       return `offsets cannot be committed to group ${group}: ${described(error, spec).message}`
     }
   }
@@ -149,7 +165,7 @@ async function read(
       const at = { ...position, offsets: { ...position.offsets } }
       if (JSON.stringify(at.offsets) !== JSON.stringify(durable)) {
         window.add(at.offsets, async () => {
-          await ctx.advance(at)
+          await ctx.advance(at, consumed(at.offsets))
           return 'published'
         })
       }
