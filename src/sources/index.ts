@@ -6,6 +6,7 @@ import type { SourceDefinition } from '../source.ts'
 
 const registry: Record<string, () => Promise<{ default: SourceDefinition<any, any> }>> = {
   amqp: () => import('./amqp.ts'),
+  azureEventsHub: () => import('./azureEventsHub.ts'),
   bitbucket: () => import('./bitbucket.ts'),
   bitbucketserver: () => import('./bitbucketserver.ts'),
   calendar: () => import('./calendar.ts'),

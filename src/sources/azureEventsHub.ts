@@ -1,0 +1,32 @@
+/** The type `azureEventsHub`: events of a hub of Azure Event Hubs. */
+import { z } from 'zod'
+import { defineSource } from '../source.ts'
+import { docs, examples } from './azureEventsHub/docs.ts'
+import type { HubPosition } from './azureEventsHub/position.ts'
+import { serveHub, standBy } from './azureEventsHub/serve.ts'
+import { type AzureEventsHubSpec, specSchema, validateSpec } from './azureEventsHub/spec.ts'
+import { stoppable } from './shared/stopping.ts'
+
+export default defineSource<AzureEventsHubSpec, HubPosition>({
+  type: 'azureEventsHub',
+  title: 'Azure Event Hubs',
+  summary: 'Reads the events of a hub of Azure Event Hubs.',
+  docs,
+  strategy: 'active-passive',
+  guarantee: 'exactly-once',
+  because:
+    'The last sequence number of each partition is written to the bus in the same write as the events, so whoever serves next goes on exactly there; the id of an event is made from hub, partition and sequence number.',
+  spec: specSchema,
+  event: z.object({
+    id: z.string().describe("The event's message-id; empty without one, as most producers leave it."),
+    partitionKey: z.string().describe('Empty without one.'),
+    body: z.string().describe("The event's bytes, always as base64 text."),
+    metadata: z.record(z.string(), z.string()).optional().describe('`metadata` of the entry; absent when it has none.'),
+  }),
+  filterable: true,
+  examples,
+  validate: validateSpec,
+  identity: ({ fqdn, hubName }) => ({ fqdn, hubName }),
+  prepare: stoppable(standBy),
+  serve: stoppable(serveHub),
+})

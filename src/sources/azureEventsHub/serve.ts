@@ -1,0 +1,131 @@
+/** Receives from all partitions of a hub, publishes each in its order and all side by side, from where the bus says that it stands. */
+import type { Message } from 'rhea-promise'
+import { fail } from '../../core/errors.ts'
+import { whenAborted } from '../../core/signals.ts'
+import type { PrepareContext, SourceContext } from '../../source.ts'
+import { type Hand, sideBySide } from '../shared/side-by-side.ts'
+import { payloadOrSkip } from '../shared/skip.ts'
+import { connectHub, type Hub, type Receiving } from './hub.ts'
+import { payload, sequenceNumberOf } from './message.ts'
+import { type HubPosition, skipRemoved, whereToBegin } from './position.ts'
+import type { AzureEventsHubSpec } from './spec.ts'
+
+/** Messages that may be under way to us, in all partitions together. */
+export const IN_FLIGHT = 1_000
+/** How often the hub is asked: it may have new partitions, be made anew, or be silent because it is gone. */
+const LOOK_MS = 5_000
+
+type Context = SourceContext<AzureEventsHubSpec, HubPosition>
+
+/** Connected and authorized, and the hub is there; receives nothing. */
+export async function standBy(ctx: PrepareContext<AzureEventsHubSpec>): Promise<void> {
+  const hub = await connectHub(ctx)
+  ctx.keep(hub)
+  const looking = async (): Promise<never> => {
+    for (;;) {
+      await hub.describe()
+      ctx.condition(null)
+      await ctx.clock.sleep(LOOK_MS, ctx.signal)
+    }
+  }
+  await Promise.race([whenAborted(ctx.signal), hub.lost, looking()])
+}
+
+export async function serveHub(ctx: Context): Promise<void> {
+  const kept = ctx.kept() as Hub | null
+  const hub = kept?.alive ? kept : await connectHub(ctx)
+  const ended = new AbortController()
+  // The credit of the links is the limit.
+  const { hand, failed, settled } = sideBySide(Number.POSITIVE_INFINITY)
+  try {
+    await Promise.race([whenAborted(ctx.signal), hub.lost, failed, receiveAll(ctx, hub, hand, ended.signal)])
+  } finally {
+    ended.abort()
+    await Promise.all([hub.close(), settled()])
+  }
+}
+
+async function receiveAll(ctx: Context, hub: Hub, hand: Hand, ended: AbortSignal): Promise<never> {
+  const { spec, clock } = ctx
+  let found = await hub.describe()
+  const position = await whereToBegin(ctx, hub, found)
+  await ctx.advance(structuredClone(position))
+  const receiving = new Set<string>()
+  const share = Math.max(1, Math.floor(IN_FLIGHT / Math.max(1, found.partitions.length)))
+  for (;;) {
+    if (found.created !== position.created)
+      throw fail('ORIGIN_UNAVAILABLE', `${spec.fqdn}: the event hub ${spec.hubName} was made anew`)
+    const added = found.partitions.filter((id) => !Object.hasOwn(position.numbers, id))
+    for (const id of added) position.numbers[id] = -1
+    if (added.length > 0) await ctx.advance(structuredClone(position))
+    const fresh = found.partitions.filter((id) => !receiving.has(id))
+    await Promise.all(fresh.map((id) => receivePartition({ ctx, hub, hand, ended, position }, id, share)))
+    for (const id of fresh) receiving.add(id)
+    // A link that is refused is opened first, then closed: that it is not comes before the answer to another question.
+    if (fresh.length === 0) {
+      ctx.condition(null)
+      await clock.sleep(LOOK_MS, ended)
+    }
+    found = await hub.describe()
+  }
+}
+
+interface Intake {
+  ctx: Context
+  hub: Hub
+  hand: Hand
+  ended: AbortSignal
+  /** Where all partitions stand; moved on in place. */
+  position: HubPosition
+}
+
+async function receivePartition({ ctx, hub, hand, ended, position }: Intake, partition: string, credit: number) {
+  const { spec } = ctx
+  const link = Promise.withResolvers<Receiving>()
+  const done = gathered(link.promise, Math.ceil(credit / 2))
+  let asking = false
+  /** Numbers are missing where a compacted hub left some out, or where retention was faster than we. */
+  const lookAtGap = async (from: number, to: number): Promise<void> => {
+    if (asking) return
+    asking = true
+    const { first } = await hub.partition(partition)
+    asking = false
+    if (first > from) skipRemoved(ctx, partition, from, Math.min(first, to) - 1)
+  }
+  const take = (message: Message): void => {
+    if (ended.aborted || ctx.signal.aborted) return
+    const number = sequenceNumberOf(message)
+    const last = position.numbers[partition]!
+    if (number <= last) {
+      done()
+      return
+    }
+    if (last >= 0 && number > last + 1) void hand(() => lookAtGap(last + 1, number))
+    position.numbers[partition] = number
+    const at = { ...position, numbers: { ...position.numbers } }
+    const what = `sequence number ${number} of partition ${partition} of ${spec.hubName}`
+    const data = payloadOrSkip(ctx, what, () => payload(message, spec))
+    void hand(async () => {
+      if (data === null) await ctx.advance(at)
+      else await ctx.emit({ data, id: idOf(spec, partition, number, position.resets), position: at })
+      done()
+    })
+  }
+  link.resolve(await hub.receive(partition, { after: position.numbers[partition]!, credit, take }))
+}
+
+/** Sequence numbers come again when a hub is made anew, and are told apart. */
+function idOf({ fqdn, hubName }: AzureEventsHubSpec, partition: string, number: number, resets: number): string {
+  return `${fqdn}/${hubName}/${partition}/${number}${resets > 0 ? `/${resets}` : ''}`
+}
+
+/** Lets come again as many messages as are done with, `enough` at a time. */
+function gathered(link: Promise<Receiving>, enough: number): () => void {
+  let free = 0
+  return () => {
+    if (++free < enough) return
+    const count = free
+    free = 0
+    void link.then(({ more }) => more(count))
+  }
+}
