@@ -1,5 +1,6 @@
 /** Small things about `AbortSignal` that several rooms need. */
 import type { Clock } from './clock.ts'
+import { fail } from './errors.ts'
 
 /** Resolves when the signal aborts (at once if it has). Never rejects. */
 export function whenAborted(signal: AbortSignal): Promise<void> {
@@ -27,4 +28,14 @@ export async function patiently(
   } finally {
     finished.abort()
   }
+}
+
+/** The outcome of `work`; when it has none within `limitMs` it is given up. @throws OUTCOME_UNKNOWN then; what `work` throws */
+export function within<T>(work: Promise<T>, limitMs: number, clock: Pick<Clock, 'after'>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const cancel = clock.after(limitMs, () =>
+      reject(fail('OUTCOME_UNKNOWN', `no answer within ${Math.round(limitMs)} ms`)),
+    )
+    work.then(resolve, reject).finally(cancel)
+  })
 }

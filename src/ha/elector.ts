@@ -7,6 +7,7 @@ import type { Clock } from '../core/clock.ts'
 import { fail, isVedetteError, messageOf } from '../core/errors.ts'
 import { randomId } from '../core/event.ts'
 import type { Logger } from '../core/log.ts'
+import { within } from '../core/signals.ts'
 import { step, wakeAt } from './election.ts'
 import type { Lease, LeaseTiming, Lock, Suspicion } from './lock.ts'
 import type { Change, ElectionConfig } from './standing.ts'
@@ -91,7 +92,8 @@ export function createElector<F extends { term: number }>(options: ElectorOption
   let lockTrouble: string | null = null
   /** The revision that could not be replaced: reading it once more does not show that the lock can be used. */
   let unwritten: { revision: string | null } | null = null
-  let claimTrouble = false
+  /** What claiming met with last, so that it is said once. */
+  let claimTrouble = ''
   const ended = Promise.withResolvers<void>()
 
   const config = (): ElectionConfig => ({
@@ -164,7 +166,7 @@ export function createElector<F extends { term: number }>(options: ElectorOption
 
   /** A call that does not answer in time counts as one of unknown outcome; what it answers later is not looked at. */
   function callLock(type: 'read' | 'written', call: () => Promise<Lease | null>, revision: string | null = null): void {
-    limited(call, timing.renewDeadlineMs).then(
+    within(call(), timing.renewDeadlineMs, clock).then(
       (lease) => {
         const stuck = type === 'read' && unwritten !== null && unwritten.revision === (lease?.revision ?? null)
         if (!stuck) unwritten = null
@@ -193,9 +195,9 @@ export function createElector<F extends { term: number }>(options: ElectorOption
     // One nonce until the outcome is known: a late copy of an earlier attempt then does no harm.
     nonce ??= randomId()
     const claimed = { holder: id, nonce, floor }
-    limited(() => options.claim(claimed), 2 * timing.leaseMs).then(
+    within(options.claim(claimed), 2 * timing.leaseMs, clock).then(
       (made) => {
-        claimTrouble = false
+        claimTrouble = ''
         nonce = null
         fence = made
         tell({ type: 'claimed', now: clock.monotonic(), term: made.term })
@@ -203,20 +205,12 @@ export function createElector<F extends { term: number }>(options: ElectorOption
       (error) => {
         const fenced = isVedetteError(error, 'FENCED')
         if (fenced) nonce = null
-        if (!claimTrouble) log.warn('could not claim a term, trying again', { replica: id, error })
-        claimTrouble = true
+        const trouble = messageOf(error)
+        if (trouble !== claimTrouble) log.warn('could not claim a term, trying again', { replica: id, error })
+        claimTrouble = trouble
         tell({ type: 'claimFailed', now: clock.monotonic(), fenced })
       },
     )
-  }
-
-  function limited<T>(call: () => Promise<T>, limitMs: number): Promise<T> {
-    return new Promise((resolve, reject) => {
-      const cancel = clock.after(limitMs, () =>
-        reject(fail('OUTCOME_UNKNOWN', `no answer within ${Math.round(limitMs)} ms`)),
-      )
-      call().then(resolve, reject).finally(cancel)
-    })
   }
 
   function serve(change: Change | null): void {

@@ -8,8 +8,10 @@ import { brokerCode, innermost } from '../../clients/kafka-errors.ts'
 import { backoffMs } from '../../core/backoff.ts'
 import type { Clock } from '../../core/clock.ts'
 import { fail, isVedetteError } from '../../core/errors.ts'
+import { within } from '../../core/signals.ts'
 import type { Consumed } from '../../source.ts'
 import type { Message } from './message.ts'
+import { TRY_MS } from './reader.ts'
 
 export interface Identity {
   producerId: bigint
@@ -95,7 +97,7 @@ export async function createProducer(
     let lost = false
     for (let attempt = 0; ; attempt++) {
       try {
-        return await ask()
+        return await within(ask(), TRY_MS, clock)
       } catch (error) {
         const code = brokerCode(error)
         if (code !== null && FENCED.has(code)) {

@@ -5,6 +5,7 @@ import { type Fetch, type Fetched, fetcher, type KafkaRecord, OFFSET_OUT_OF_RANG
 import { backoffMs } from '../../core/backoff.ts'
 import type { Clock } from '../../core/clock.ts'
 import { fail } from '../../core/errors.ts'
+import { within } from '../../core/signals.ts'
 
 export interface Reader {
   partitions(): Promise<number>
@@ -15,6 +16,8 @@ export interface Reader {
 }
 
 const PATIENCE_MS = 10_000
+/** Longer than a connection and a request may take. The library forgets those who wait for a connection that ends in a wrong moment. */
+export const TRY_MS = 20_000
 const PAUSE = { firstMs: 20, maxMs: 500 }
 const MAX_BYTES = 16 << 20
 
@@ -32,7 +35,7 @@ export function createReader(client: KafkaClient, name: string, clock: Clock, si
     const deadline = clock.monotonic() + PATIENCE_MS
     for (let attempt = 0; ; attempt++) {
       try {
-        return await work()
+        return await within(work(), TRY_MS, clock)
       } catch (error) {
         known = null
         if (signal.aborted || clock.monotonic() > deadline) {
