@@ -6,6 +6,7 @@ import { startRig } from '../test/faults/rig.ts'
 import { kafkaJars, startKafka } from '../test/servers/kafka.ts'
 import { body, fire } from './fire.ts'
 import { median, ms, percentile, perSecond, table } from './measure.ts'
+import { drained, fillNsq, numbered } from './queues.ts'
 
 export const kafkaBus = (broker: string): string =>
   `apiVersion: argoproj.io/v1alpha1\nkind: EventBus\nmetadata: { name: default }\nspec: { kafka: { url: "${broker}" } }\n---\n`
@@ -14,10 +15,13 @@ export const kafkaBus = (broker: string): string =>
 export async function kafkaRates({
   seconds,
   rounds,
+  messages,
   say,
 }: {
   seconds: number
   rounds: number
+  /** That wait in NSQ. */
+  messages: number
   say: (line: string) => void
 }): Promise<string> {
   if (kafkaJars() === null) return 'Kafka is not installed.'
@@ -26,6 +30,22 @@ export async function kafkaRates({
   await client.admin.createTopics({ topics: ['single'], partitions: 1, replicas: 1 })
   const producer = new Producer({ clientId: 'bench', bootstrapBrokers: [server.broker] })
   const rig = await startRig((ports) => `${kafkaBus(server.broker)}${orders(1)(ports)}`)
+  /** By an active-passive entry: transactions, and no HTTP. */
+  const queued = async (): Promise<string> => {
+    const single = await awaited(producer, seconds)
+    const queue = await fillNsq(numbered(messages))
+    try {
+      const { rate } = await drained({ type: 'nsq', spec: queue.spec, messages, bus: kafkaBus(server.broker) })
+      const ratio = `${(rate / single).toFixed(1)}×`
+      say(`kafka, from NSQ: ${perSecond(rate)}/s, ${ratio} of ${perSecond(single)}/s awaited`)
+      return table(
+        ['messages that wait in NSQ', 'published/s', 'awaited sends/s', 'ratio'],
+        [[messages.toLocaleString('en'), perSecond(rate), perSecond(single), ratio]],
+      )
+    } finally {
+      await queue.close()
+    }
+  }
   try {
     const load = (connections: number) => fire(ordersUrl(rig), { body, connections, seconds })
     await load(32)
@@ -45,7 +65,8 @@ export async function kafkaRates({
       const [vedette, single] = [0, 1].map((i) => perSecond(median(rates.map((pair) => pair[i]!)))) as [string, string]
       rows.push([String(connections), vedette, single, `${ratio.toFixed(1)}×`, ms(percentile(latencies, 0.99))])
     }
-    return table(['connections', 'acknowledged/s', 'awaited sends/s', 'ratio', 'p99 ms'], rows)
+    const webhooks = table(['connections', 'acknowledged/s', 'awaited sends/s', 'ratio', 'p99 ms'], rows)
+    return `${webhooks}\n\n${await queued()}`
   } finally {
     await rig.close()
     await Promise.allSettled([producer.close(), client.close()])

@@ -18,7 +18,7 @@ export const sections = {
 time* receives one, publishes it, deletes it, and takes the next.`,
   },
   queues: {
-    title: 'Messages that wait in Kafka, RabbitMQ and NSQ',
+    title: 'Messages that wait in Kafka, RabbitMQ, NSQ and Pulsar',
     about: `50,000 messages of about 200 bytes, there before anybody comes, onto the embedded bus by one replica. Broker and everything else run on the same
 two cores. *Awaited one at a time*: the same bytes appended to a bus of the same kind, the next one when the one before is synced, and no broker to
 ask, which is faster than any source of that design. *CPU*: of the serving process, start of the entry included.`,

@@ -16,7 +16,7 @@ import { perSecond, table } from './measure.ts'
 import { cpuMs, residentMb } from './process.ts'
 
 /** A broker that holds messages for the entry with these fields. */
-interface Filled {
+export interface Filled {
   spec: string
   close(): Promise<void>
 }
@@ -42,14 +42,14 @@ export async function queueRates({
   messages: number
   say: (line: string) => void
 }): Promise<string> {
-  const bodies = Array.from({ length: messages }, (_, n) => JSON.stringify({ n, text: 'x'.repeat(180) }))
+  const bodies = numbered(messages)
   const rows: (string | number)[][] = []
   for (const { type, present, fill } of queues) {
     if (!present) continue
     const single = await oneAtATime(bodies.slice(0, Math.max(500, messages / 25)))
     const broker = await fill(bodies)
     try {
-      const { rate, cpuUs, startMb, mostMb } = await drained(type, broker.spec, messages)
+      const { rate, cpuUs, startMb, mostMb } = await drained({ type, spec: broker.spec, messages })
       const ratio = `${(rate / single).toFixed(1)}×`
       say(`${type}: ${perSecond(rate)}/s, ${ratio} of ${perSecond(single)}/s awaited one at a time`)
       rows.push([
@@ -71,6 +71,10 @@ export async function queueRates({
   )
 }
 
+/** Bodies of about 200 bytes. */
+export const numbered = (messages: number): string[] =>
+  Array.from({ length: messages }, (_, n) => JSON.stringify({ n, text: 'x'.repeat(180) }))
+
 /** The same bytes appended to the same kind of bus, each awaited, with no broker to ask: faster than any source of that design. */
 async function oneAtATime(bodies: string[]): Promise<number> {
   const dir = mkdtempSync(join(tmpdir(), 'vedette-bench-'))
@@ -90,9 +94,19 @@ async function oneAtATime(bodies: string[]): Promise<number> {
   }
 }
 
-/** One replica, told of the entry when it is up: so its start does not count. */
-async function drained(type: string, spec: string, messages: number) {
-  const head = 'apiVersion: argoproj.io/v1alpha1\nkind: EventSource\nmetadata: { name: queue }\nspec:\n  replicas: 1\n'
+/** One replica, told of the entry when it is up: so its start does not count. @param bus documents of an EventBus, when it is not the embedded one */
+export async function drained({
+  type,
+  spec,
+  messages,
+  bus = '',
+}: {
+  type: string
+  spec: string
+  messages: number
+  bus?: string
+}) {
+  const head = `${bus}apiVersion: argoproj.io/v1alpha1\nkind: EventSource\nmetadata: { name: queue }\nspec:\n  replicas: 1\n`
   const idle = `${head}  calendar: { idle: { interval: 24h } }\n`
   const rig = await startRig(() => idle)
   try {
@@ -110,7 +124,9 @@ async function drained(type: string, spec: string, messages: number) {
       100,
     )
     const usedMs = cpuMs(pid) - cpu
-    const times = (await rig.lines()).map(({ time }) => Date.parse(time))
+    const times = (await rig.lines())
+      .filter(({ subject }) => subject === 'default.queue.numbers')
+      .map(({ time }) => Date.parse(time))
     if (times.length !== messages) throw new Error(`${times.length} of ${messages} messages are on the log`)
     const rate = (messages * 1000) / (times.at(-1)! - times[0]!)
     return { rate, cpuUs: (usedMs * 1000) / messages, startMb, mostMb }
@@ -159,7 +175,7 @@ queueDeclare: { name: numbers, durable: true }`
   return { spec, close: () => server.close() }
 }
 
-async function fillNsq(bodies: string[]): Promise<Filled> {
+export async function fillNsq(bodies: string[]): Promise<Filled> {
   const server = await startNsq()
   const post = async (path: string, body = '') => {
     const answer = await fetch(`${server.http}/${path}`, { method: 'POST', body })

@@ -36,7 +36,7 @@ const measure: Record<Section, () => Promise<string>> = {
   'pods-failover': () => podsFailoverGaps({ kills: quick ? 2 : 20, say }),
   controller: () => manyEventSources({ count: quick ? 200 : 5_000, minutes: quick ? 0 : 5, say }),
   'jetstream-failover': () => jetstreamFailoverGaps({ kills: quick ? 3 : 30, say }),
-  kafka: () => kafkaRates({ seconds: quick ? 1 : 2, rounds: quick ? 2 : 7, say }),
+  kafka: () => kafkaRates({ seconds: quick ? 1 : 2, rounds: quick ? 2 : 7, messages: quick ? 5_000 : 50_000, say }),
   'kafka-failover': () => kafkaFailoverGaps({ kills: quick ? 3 : 15, say }),
 }
 
