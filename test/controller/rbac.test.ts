@@ -144,11 +144,6 @@ const takesBack: Story = async (limited) => {
   await there(limited, resources.services, 'orders-eventsource-svc')
   await there(limited, resources.rolebindings, 'orders-eventsource-lease')
   await apply(limited, orders(tick))
-  await limited.rig.admin.update(eventsources, await withoutAnnotations(limited))
-}
-async function withoutAnnotations({ rig, ns }: Limited): Promise<KubeObject> {
-  const { metadata, ...rest } = (await rig.get(eventsources, ns, 'orders'))!
-  return { ...rest, metadata: { ...metadata, annotations: {} } } as KubeObject
 }
 const removesHooks: Story = async (limited) => {
   await apply(limited, bus + hooked)
