@@ -1,5 +1,6 @@
 /** A real NATS server or cluster for a test, and buses on it. */
 import { randomBytes } from 'node:crypto'
+import { connect, headers } from '@nats-io/transport-node'
 import type { Append, Bus, SourceRef, Stored } from '../../src/bus/bus.ts'
 import { type JetStreamBus, type JetStreamOptions, openJetStream } from '../../src/bus/jetstream/bus.ts'
 import { connectNats, type NatsClient, type NatsOptions } from '../../src/clients/nats.ts'
@@ -27,6 +28,8 @@ export async function startJetStream(options: ServerOptions & { replicas?: numbe
   const servers = await startNats(options)
   const replicas = options.replicas ?? options.nodes ?? 1
   const all = new Set<{ close(): Promise<void> }>()
+  /** Resolves when each server of a cluster, which has only just come together, knows who leads. */
+  let settled: Promise<void> | null = null
   const client = (more: Partial<NatsOptions> = {}) => {
     const made = connectNats({
       servers: servers.urls,
@@ -47,12 +50,35 @@ export async function startJetStream(options: ServerOptions & { replicas?: numbe
       const bus = openJetStream({ streamConfig: `replicas: ${replicas}`, clock, log, ...more, client: connection })
       all.add(bus)
       await until('the stream is ready', () => bus.status().connected, 30_000)
+      if (servers.urls.length > 1) settled ??= everywhere(servers.urls)
+      await settled
       return { bus, client: connection }
     },
     async close() {
       await Promise.all([...all].map((one) => one.close()))
       await servers.close()
     },
+  }
+}
+
+/**
+ * Waits until stream and buckets answer whoever asks at any of the servers: after they are made, word of their leaders still has to
+ * travel. What is sent expects a sequence number that there never was, so it is answered, and not stored.
+ */
+async function everywhere(urls: string[]): Promise<void> {
+  for (const url of urls) {
+    const nc = await connect({ servers: url, ignoreClusterUpdates: true })
+    const unmet = headers()
+    unmet.set('Nats-Expected-Last-Sequence', '999999999')
+    for (const subject of ['default.probe.probe', '$KV.vedette.probe', '$KV.vedette-leases.probe']) {
+      await until(`${subject} is led`, () =>
+        nc.request(subject, '', { headers: unmet, timeout: 2_000 }).then(
+          () => true,
+          () => false,
+        ),
+      )
+    }
+    await nc.close()
   }
 }
 
