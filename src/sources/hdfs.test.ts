@@ -100,6 +100,9 @@ suite('with HDFS', { skip: without('Hadoop', hadoopJars()) }, () => {
     await tells(first, ['1 /in/sub/ä %?#&+;.txt', '2 /in/sub'])
     await server.put('/in/there', 'more')
     await tells(first, ['2 /in/there'])
+    // It may have been seen while it was written: a look that begins after that tells the rest of it.
+    await make(server, '/in/mark')
+    await tells(first, ['1 /in/mark'])
     await server.call('PUT', '/in/there', 'op=SETPERMISSION&permission=600')
     await tells(first, ['16 /in/there'])
     await move(server, '/in/there', '/in/sub/there')
