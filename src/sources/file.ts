@@ -1,11 +1,10 @@
 /** File: changes in one directory, by the kernel's notifications or by polling. Payload and matching as in Argo Events. */
 import { posix } from 'node:path'
 import { z } from 'zod'
-import { goJson, sortedMap } from '../core/json.ts'
 import { defineSource, type Finding } from '../source.ts'
-import { type Op, ops } from './file/diff.ts'
 import { docs, example, pollingExample } from './file/docs.ts'
 import { checkDirectory, type FilePlan, type FilePosition, serveDirectory } from './file/serve.ts'
+import { fileEvents, type Op, ops, pathWithin } from './shared/file-event.ts'
 import { filterSchema, metadataSchema } from './shared/schemas.ts'
 import { cleanDirectory, matcherOf, validateWatchPath, watchPathSchema } from './shared/watch-path.ts'
 
@@ -70,8 +69,7 @@ function planOf(entry: FileSpec): FilePlan {
   const { eventType, polling } = entry
   const directory = cleanDirectory(pathOf(entry).directory)
   const matches = matcherOf(pathOf(entry))
-  // an empty map is dropped on its way to upstream's source, too
-  const metadata = Object.keys(entry.metadata ?? {}).length === 0 ? null : sortedMap(entry.metadata ?? {})
+  const eventOf = fileEvents(entry.metadata)
   // the directory itself has no name within itself: polling tells of it by its own
   const nameOf = (name: string) => (name === '' ? posix.basename(directory) : name)
   return {
@@ -80,8 +78,8 @@ function planOf(entry: FileSpec): FilePlan {
     identity: identity(entry),
     wants: (op: Op, name) => op === eventType && matches(nameOf(name)),
     payload(op, name) {
-      const told = polling ? nameOf(name) : `${directory === '/' ? '' : directory}/${name}`
-      return goJson({ name: told, op: ops[op], metadata })
+      const told = polling ? nameOf(name) : pathWithin(directory, name)
+      return eventOf(told, ops[op])
     },
   }
 }

@@ -2,7 +2,6 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { after, before, suite, test } from 'node:test'
-import { isVedetteError } from '../../src/core/errors.ts'
 import type { Lease, LeaseRecord, Lock, Suspicion } from '../../src/ha/lock.ts'
 import { until } from './bus.ts'
 
@@ -30,44 +29,19 @@ export const record = (holder: string, more: Partial<LeaseRecord> = {}): LeaseRe
   ...more,
 })
 
-/** The lock as its callers use it: one that cannot be used just now (its stream has no leader yet) is asked again. */
-const patient = (lock: Lock): Lock => {
-  const again = async <T>(work: () => Promise<T>): Promise<T> => {
-    let answer: T | undefined
-    await until('the lock can be used', () =>
-      work().then(
-        (got) => {
-          answer = got
-          return true
-        },
-        (error: unknown) => {
-          if (!isVedetteError(error, 'LOCK_UNAVAILABLE')) throw error
-          return false
-        },
-      ),
-    )
-    return answer as T
-  }
-  return { ...lock, read: () => again(() => lock.read()), write: (...of) => again(() => lock.write(...of)) }
-}
-
 export function lockContract(name: string, make: () => Promise<LockUnderTest>): void {
   suite(`lock contract: ${name}`, { timeout: 60_000 }, () => {
     let under: LockUnderTest
     let count = 0
     const run = randomBytes(4).toString('hex')
     const fresh = () => `contract/l${run}-${count++}`
-    const open = async (name: string): Promise<LockClient> => {
-      const client = await under.open(name)
-      return { ...client, lock: patient(client.lock) }
-    }
     before(async () => {
       under = await make()
     })
     after(() => under?.close())
 
     test('a lease is made once, read back whole, and changed from the revision last seen', async () => {
-      const { lock } = await open(fresh())
+      const { lock } = await under.open(fresh())
       assert.equal(await lock.read(), null)
       const first = (await lock.write(record('a', { term: 3, successor: 'b' }), null)) as Lease
       assert.deepEqual(first.record, record('a', { term: 3, successor: 'b' }))
@@ -82,7 +56,7 @@ export function lockContract(name: string, make: () => Promise<LockUnderTest>): 
     })
 
     test('a renewal that changes nothing changes the revision all the same', async () => {
-      const { lock } = await open(fresh())
+      const { lock } = await under.open(fresh())
       let lease = (await lock.write(record('a'), null)) as Lease
       const seen = new Set([lease.revision])
       for (let i = 0; i < 10; i++) {
@@ -94,7 +68,7 @@ export function lockContract(name: string, make: () => Promise<LockUnderTest>): 
 
     test('of many that want it at once, one gets it', async () => {
       const name = fresh()
-      const clients = await Promise.all(Array.from({ length: 6 }, () => open(name)))
+      const clients = await Promise.all(Array.from({ length: 6 }, () => under.open(name)))
       let revision: string | null = null
       for (let round = 0; round < 15; round++) {
         const results: (Lease | null)[] = await Promise.all(
@@ -108,14 +82,14 @@ export function lockContract(name: string, make: () => Promise<LockUnderTest>): 
     })
 
     test('names do not touch each other', async () => {
-      const [one, two] = [await open(fresh()), await open(fresh())]
+      const [one, two] = [await under.open(fresh()), await under.open(fresh())]
       await one.lock.write(record('a'), null)
       assert.equal(await two.lock.read(), null)
     })
 
     test('who watches is called when the holder changes or lets go, until it stops watching', async () => {
       const name = fresh()
-      const [holder, watcher] = [await open(name), await open(name)]
+      const [holder, watcher] = [await under.open(name), await under.open(name)]
       let calls = 0
       const stop = watcher.lock.onChange(() => calls++)
       // When the watching begins to work is not said (an interest must first travel through a cluster), so changes go on until one is told.
@@ -137,12 +111,12 @@ export function lockContract(name: string, make: () => Promise<LockUnderTest>): 
 
     test('a holder whose process dies is suspected by the others, one that let go is not', async (t) => {
       const [name, free] = [fresh(), fresh()]
-      const [holder, watcher] = [await open(name), await open(name)]
+      const [holder, watcher] = [await under.open(name), await under.open(name)]
       if (watcher.suspicion === undefined) return t.skip('this adapter cannot see processes')
       const suspects: string[] = []
       watcher.suspicion.onSuspect((suspect) => suspects.push(suspect))
       await holder.lock.write(record('s-0'), null)
-      const releasing = await open(free)
+      const releasing = await under.open(free)
       const lease = (await releasing.lock.write(record('q-0'), null)) as Lease
       await releasing.lock.write(record('q-0', { released: true }), lease.revision)
       await releasing.kill()

@@ -17,7 +17,7 @@ import { without } from '../servers/cache.ts'
 import { KAFKA_PASSWORD, KAFKA_USER, type KafkaServer, kafkaJars, startKafka } from '../servers/kafka.ts'
 import { apiOnly, kubernetesBinaries } from '../servers/kubernetes/build.ts'
 import { type Kubernetes, type PolicyRule, startKubernetes } from '../servers/kubernetes.ts'
-import { lastLink, leaderOf, linesOf, type Pod, startPod } from './pods.ts'
+import { killLeaders, lastLink, leaderOf, linesOf, type Pod, startPod } from './pods.ts'
 import { renderedPod } from './rendered.ts'
 
 const full = process.env.VEDETTE_FULL === '1'
@@ -118,17 +118,7 @@ suite('Pods on Kafka, elected by a Kubernetes Lease', { skip, timeout: 600_000 }
   test(`${kills} times kill -9 of the leader: the Lease moves to the next, every tick on the topic once`, async (t) => {
     const { leader, linked, next, goesOn, check } = await pods(t, 'killed')
     await goesOn()
-    const gaps: number[] = []
-    for (let i = 0; i < kills; i++) {
-      const leading = await leader()
-      await linked(leading)
-      leading.child.kill('SIGKILL')
-      const at = performance.now()
-      await leading.exited()
-      await next(leading)
-      gaps.push(performance.now() - at)
-      leading.restart()
-    }
+    const gaps = await killLeaders(kills, { leader, linked, next })
     await goesOn()
     const found = await check()
     t.diagnostic(

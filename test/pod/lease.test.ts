@@ -13,7 +13,7 @@ import { type Elector, type ElectorOptions, electorBinary, startElector } from '
 import { apiOnly, kubernetesBinaries } from '../servers/kubernetes/build.ts'
 import { type Kubernetes, type PolicyRule, startKubernetes } from '../servers/kubernetes.ts'
 import { natsBinary } from '../servers/nats.ts'
-import { lastLink, leaderOf, linesOf, objectOf, type Pod, startPod } from './pods.ts'
+import { killLeaders, lastLink, leaderOf, linesOf, objectOf, type Pod, startPod } from './pods.ts'
 
 const full = process.env.VEDETTE_FULL === '1'
 const skip = without('Kubernetes', kubernetesBinaries(apiOnly)) || without('nats-server', natsBinary('newest'))
@@ -84,17 +84,7 @@ suite('election by a Kubernetes Lease', { skip, timeout: 600_000 }, () => {
   ] as const) {
     test(`${count} Pods, ${kills} times kill -9 of the leader: known by the peer link, every tick on the bus once`, async (t) => {
       const { all, leader, linked, anotherLeads, check } = await pods(t, count)
-      const gaps: number[] = []
-      for (let i = 0; i < kills; i++) {
-        const leading = await leader()
-        await linked(leading)
-        leading.child.kill('SIGKILL')
-        const at = performance.now()
-        await leading.exited()
-        await anotherLeads(leading)
-        gaps.push(performance.now() - at)
-        leading.restart()
-      }
+      const gaps = await killLeaders(kills, { leader, linked, next: anotherLeads })
       await pause(1_500)
       const ticks = await check()
       t.diagnostic(

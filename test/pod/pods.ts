@@ -121,6 +121,32 @@ export async function leaderOf(pods: readonly Pod[]): Promise<Pod | undefined> {
   return undefined
 }
 
+/**
+ * kill -9 of the process of whoever leads, again and again; it is started again when another leads.
+ * @returns how long each time until `next` resolved, milliseconds
+ */
+export async function killLeaders(
+  times: number,
+  {
+    leader,
+    linked,
+    next,
+  }: { leader(): Promise<Pod>; linked(leading: Pod): Promise<unknown>; next(killed: Pod): Promise<unknown> },
+): Promise<number[]> {
+  const gaps: number[] = []
+  for (let i = 0; i < times; i++) {
+    const leading = await leader()
+    await linked(leading)
+    leading.child.kill('SIGKILL')
+    const at = performance.now()
+    await leading.exited()
+    await next(leading)
+    gaps.push(performance.now() - at)
+    leading.restart()
+  }
+  return gaps
+}
+
 /** The leader that this Pod was linked to last, where a Lease elects. */
 export const lastLink = (pod: Pod) =>
   pod

@@ -3,11 +3,8 @@
  *
  * Two looks only show states: what came and went between them is invisible, and several writes are one.
  */
+import type { Op } from '../shared/file-event.ts'
 import { equalStates, type FileState, isRegular, movedTo, SELF, sameFile, type Table } from './table.ts'
-
-/** The event kinds and their numbers in the payload. */
-export const ops = { CREATE: 1, WRITE: 2, REMOVE: 4, RENAME: 8, CHMOD: 16 } as const
-export type Op = keyof typeof ops
 
 export interface Change {
   op: Op

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { type Change, changesBetween, differences, type EntryState, maskOf, ops, type Tree } from './diff.ts'
+import { ops } from '../shared/file-event.ts'
+import { type Change, changesBetween, differences, type EntryState, maskOf, type Tree } from './diff.ts'
 
 const state = (fileId: number, more: { length?: number; mtimeMs?: number; mode?: string } = {}): EntryState => [
   fileId,

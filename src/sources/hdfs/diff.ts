@@ -1,14 +1,10 @@
 /** What happened between two looks at a tree, as Argo Events would have told it. Pure. */
 import { posix } from 'node:path'
-
-/** The kinds and their bits in the payload's `op`. */
-export const ops = { CREATE: 1, WRITE: 2, REMOVE: 4, RENAME: 8, CHMOD: 16 } as const
+import { type Op, ops } from '../shared/file-event.ts'
 
 /** `CREATE|WRITE` as bits; unknown parts count nothing. */
 export function maskOf(type: string): number {
-  return type
-    .split('|')
-    .reduce((mask, part) => mask | (Object.hasOwn(ops, part) ? ops[part as keyof typeof ops] : 0), 0)
+  return type.split('|').reduce((mask, part) => mask | (Object.hasOwn(ops, part) ? ops[part as Op] : 0), 0)
 }
 
 /**

@@ -1,8 +1,8 @@
 /** The loop of an HDFS entry: look at the tree, tell what changed, write down how far it got. */
 import { fail } from '../../core/errors.ts'
-import { goJson, sortedMap } from '../../core/json.ts'
 import { whenAborted } from '../../core/signals.ts'
 import type { PrepareContext, SourceContext } from '../../source.ts'
+import { fileEvents, pathWithin } from '../shared/file-event.ts'
 import { type JournalPosition, openJournal } from '../shared/journal.ts'
 import { cleanDirectory, matcherOf } from '../shared/watch-path.ts'
 import { changesBetween, differences, type EntryState, maskOf, type Tree } from './diff.ts'
@@ -32,13 +32,12 @@ export async function serveTree(ctx: SourceContext<HdfsSpec, HdfsPosition>): Pro
   const { spec, signal, clock } = ctx
   const directory = cleanDirectory(spec.directory)
   const [mask, matches] = [maskOf(spec.type), matcherOf(spec)]
-  // An empty map is dropped on its way to upstream's source, too.
-  const metadata = Object.keys(spec.metadata ?? {}).length === 0 ? null : sortedMap(spec.metadata ?? {})
+  const eventOf = fileEvents(spec.metadata)
   const hdfs = await openWebHdfs(ctx)
   try {
     const journal = await openJournal<Op, EntryState, EntryState>(ctx, {
       identity: { directory },
-      payload: (op, path) => goJson({ name: below(directory, path), op: Number(op), metadata }),
+      payload: (op, path) => eventOf(pathWithin(directory, path), Number(op)),
       pack: (state) => state,
       unpack: (state) => state,
     })
@@ -63,8 +62,6 @@ export async function serveTree(ctx: SourceContext<HdfsSpec, HdfsPosition>): Pro
   }
 }
 
-const below = (directory: string, path: string) => `${directory === '/' ? '' : directory}/${path}`
-
 async function rootOf(hdfs: WebHdfs, directory: string, signal: AbortSignal): Promise<Listed[]> {
   const entries = await hdfs.list(directory, signal)
   if (entries !== null) return entries
@@ -86,7 +83,7 @@ async function look(hdfs: WebHdfs, directory: string, signal: AbortSignal): Prom
   while (ahead.length > 0) {
     await Promise.all(
       ahead.splice(0, LISTINGS).map(async (path) => {
-        take(path, (await hdfs.list(below(directory, path), signal)) ?? [])
+        take(path, (await hdfs.list(pathWithin(directory, path), signal)) ?? [])
       }),
     )
   }
