@@ -1,51 +1,76 @@
-/** Webhooks onto a Kafka bus, against sends that are awaited one at a time. */
+/** Onto a Kafka bus, by HTTP and from a queue, against sends and transactions that are awaited one at a time. */
 import { Producer } from '@platformatic/kafka'
-import { connectKafka } from '../src/clients/kafka.ts'
+import { createProducer } from '../src/bus/kafka/producer.ts'
+import { beginTransactions } from '../src/bus/kafka/transaction.ts'
+import { connectKafka, type KafkaClient } from '../src/clients/kafka.ts'
+import { systemClock } from '../src/core/clock.ts'
 import { orders, ordersUrl } from '../test/faults/orders.ts'
 import { startRig } from '../test/faults/rig.ts'
-import { kafkaJars, startKafka } from '../test/servers/kafka.ts'
+import { kafkaJars, startKafkaCluster } from '../test/servers/kafka.ts'
 import { body, fire } from './fire.ts'
-import { median, ms, percentile, perSecond, table } from './measure.ts'
-import { drained, fillNsq, numbered } from './queues.ts'
+import { median, ms, percentile, perSecond, spread, table } from './measure.ts'
+import { drained, fillNsq, fillTopic, numbered } from './queues.ts'
 
-export const kafkaBus = (broker: string): string =>
-  `apiVersion: argoproj.io/v1alpha1\nkind: EventBus\nmetadata: { name: default }\nspec: { kafka: { url: "${broker}" } }\n---\n`
+export const kafkaBus = (brokers: string): string =>
+  `apiVersion: argoproj.io/v1alpha1\nkind: EventBus\nmetadata: { name: default }\nspec: { kafka: { url: "${brokers}" } }\n---\n`
 
-/** Both take turns on the same broker. @returns a table for docs/performance.md */
-export async function kafkaRates({
-  seconds,
-  rounds,
-  messages,
-  say,
-}: {
+export interface KafkaOptions {
   seconds: number
   rounds: number
-  /** That wait in NSQ. */
+  /** That wait. */
   messages: number
   say: (line: string) => void
-}): Promise<string> {
+}
+
+interface Ground {
+  title: string
+  nodes: number
+  /** Of the way to the brokers, in each direction. */
+  delayMs: number
+}
+
+const GROUNDS: Ground[] = [
+  { title: 'One broker', nodes: 1, delayMs: 0 },
+  { title: 'Three brokers, three copies of each topic', nodes: 3, delayMs: 0 },
+  { title: 'One broker, 1 ms away in each direction', nodes: 1, delayMs: 1 },
+]
+
+/** @returns tables for docs/performance.md */
+export async function kafkaRates(options: KafkaOptions): Promise<string> {
   if (kafkaJars() === null) return 'Kafka is not installed.'
-  const server = await startKafka()
-  const client = await connectKafka({ brokers: [server.broker], clientId: 'bench' })
-  await client.admin.createTopics({ topics: ['single'], partitions: 1, replicas: 1 })
-  const producer = new Producer({ clientId: 'bench', bootstrapBrokers: [server.broker] })
-  const rig = await startRig((ports) => `${kafkaBus(server.broker)}${orders(1)(ports)}`)
-  /** By an active-passive entry: transactions, and no HTTP. */
-  const queued = async (): Promise<string> => {
-    const single = await awaited(producer, seconds)
-    const queue = await fillNsq(numbered(messages))
-    try {
-      const { rate } = await drained({ type: 'nsq', spec: queue.spec, messages, bus: kafkaBus(server.broker) })
-      const ratio = `${(rate / single).toFixed(1)}×`
-      say(`kafka, from NSQ: ${perSecond(rate)}/s, ${ratio} of ${perSecond(single)}/s awaited`)
-      return table(
-        ['messages that wait in NSQ', 'published/s', 'awaited sends/s', 'ratio'],
-        [[messages.toLocaleString('en'), perSecond(rate), perSecond(single), ratio]],
-      )
-    } finally {
-      await queue.close()
-    }
+  const parts: string[] = []
+  for (const ground of GROUNDS) parts.push(`### ${ground.title}\n\n${await onGround(ground, options)}`)
+  return parts.join('\n\n')
+}
+
+async function onGround({ title, nodes, delayMs }: Ground, options: KafkaOptions): Promise<string> {
+  const cluster = await startKafkaCluster(nodes)
+  for (const { proxy } of cluster) proxy.faults.delayMs = delayMs
+  // The way through the proxies costs something, too: only who is far away takes it.
+  const brokers = cluster.map(({ broker, proxy }) => (delayMs === 0 ? broker : `127.0.0.1:${proxy.port}`))
+  const say = (line: string) => options.say(`kafka, ${title.toLowerCase()}: ${line}`)
+  const client = await connectKafka({ brokers, clientId: 'bench' })
+  const producer = new Producer({ clientId: 'bench', bootstrapBrokers: brokers })
+  try {
+    await client.admin.createTopics({ topics: ['single'], partitions: 1, replicas: nodes })
+    const awaited = () => awaitedSends(producer, options.seconds)
+    const webhooks = await webhookRates(kafkaBus(brokers.join()), awaited, { ...options, say })
+    return `${webhooks}\n\n${await queueRates(brokers, client, awaited, { ...options, say })}`
+  } finally {
+    await Promise.allSettled([producer.close(), client.close()])
+    await Promise.all(cluster.map((node) => node.close()))
   }
+}
+
+type Awaited = () => Promise<number>
+
+/** The product and the sender that awaits take turns. */
+async function webhookRates(
+  bus: string,
+  awaited: Awaited,
+  { seconds, rounds, say }: Omit<KafkaOptions, 'messages'>,
+): Promise<string> {
+  const rig = await startRig((ports) => `${bus}${orders(1)(ports)}`)
   try {
     const load = (connections: number) => fire(ordersUrl(rig), { body, connections, seconds })
     await load(32)
@@ -54,34 +79,79 @@ export async function kafkaRates({
       const rates: [vedette: number, single: number][] = []
       const latencies: number[] = []
       for (let round = 0; round < rounds; round++) {
-        const single = await awaited(producer, seconds)
+        const single = await awaited()
         const fired = await load(connections)
         if (fired.others > 0) throw new Error(`${fired.others} requests were not answered 200`)
         latencies.push(...fired.latencies)
         rates.push([fired.rate, single])
-        say(`kafka, ${connections} connections: vedette ${perSecond(fired.rate)}/s, awaited ${perSecond(single)}/s`)
+        say(`${connections} connections: vedette ${perSecond(fired.rate)}/s, awaited ${perSecond(single)}/s`)
       }
-      const ratio = median(rates.map(([vedette, single]) => vedette / single))
+      const ratios = rates.map(([vedette, single]) => vedette / single)
       const [vedette, single] = [0, 1].map((i) => perSecond(median(rates.map((pair) => pair[i]!)))) as [string, string]
-      rows.push([String(connections), vedette, single, `${ratio.toFixed(1)}×`, ms(percentile(latencies, 0.99))])
+      const ratio = `**${median(ratios).toFixed(1)}×** (${spread(ratios)})`
+      rows.push([String(connections), vedette, single, ratio, ms(percentile(latencies, 0.99))])
     }
-    const webhooks = table(['connections', 'acknowledged/s', 'awaited sends/s', 'ratio', 'p99 ms'], rows)
-    return `${webhooks}\n\n${await queued()}`
+    return table(['connections', 'acknowledged/s', 'awaited sends/s', 'ratio', 'p99 ms'], rows)
   } finally {
     await rig.close()
-    await Promise.allSettled([producer.close(), client.close()])
-    await server.close()
   }
 }
 
-/** Messages per second when each waits for the acknowledgement (acks=all) of the one before. */
-async function awaited(producer: Producer, seconds: number): Promise<number> {
-  const value = Buffer.from(body)
-  const startedMs = performance.now()
-  let sent = 0
-  while (performance.now() - startedMs < seconds * 1000) {
-    await producer.send({ messages: [{ topic: 'single', partition: 0, value }], acks: -1 })
-    sent++
+/** By an active-passive entry: in transactions, and no HTTP. */
+async function queueRates(
+  brokers: string[],
+  client: KafkaClient,
+  awaited: Awaited,
+  { seconds, messages, say }: Omit<KafkaOptions, 'rounds'>,
+): Promise<string> {
+  const bodies = numbered(messages)
+  const rows: string[][] = []
+  for (const type of ['kafka', 'nsq'] as const) {
+    const queue =
+      type === 'nsq' ? await fillNsq(bodies) : { ...(await fillTopic(brokers, bodies)), close: async () => {} }
+    try {
+      const [sends, transactions] = [await awaited(), await awaitedTransactions(client, seconds)]
+      const { rate } = await drained({ type, spec: queue.spec, messages, bus: kafkaBus(brokers.join()) })
+      const over = (single: number) => `**${(rate / single).toFixed(1)}×**`
+      say(
+        `from ${type} ${perSecond(rate)}/s, awaited ${perSecond(sends)}/s, in transactions ${perSecond(transactions)}/s`,
+      )
+      rows.push([type, perSecond(rate), perSecond(sends), over(sends), perSecond(transactions), over(transactions)])
+    } finally {
+      await queue.close()
+    }
   }
-  return (sent * 1000) / (performance.now() - startedMs)
+  const head = ['messages wait in', 'published/s', 'awaited sends/s', 'ratio', 'awaited transactions/s', 'ratio']
+  return table(head, rows)
+}
+
+/** Messages per second when each waits for the acknowledgement (acks=all) of the one before. */
+async function awaitedSends(producer: Producer, seconds: number): Promise<number> {
+  const value = Buffer.from(body)
+  return await perSecondOf(seconds, async () => {
+    await producer.send({ messages: [{ topic: 'single', partition: 0, value }], acks: -1 })
+  })
+}
+
+/** The same, each in a transaction of its own. */
+async function awaitedTransactions(client: KafkaClient, seconds: number): Promise<number> {
+  const { leaders } = await client.topic('single')
+  const producer = await createProducer(
+    client,
+    () => leaders[0]!,
+    async () => {},
+    systemClock,
+  )
+  const transactions = await beginTransactions(producer, 'single')
+  const [key, value] = [Buffer.from('single'), Buffer.from(body)]
+  return await perSecondOf(seconds, async () => {
+    await transactions.write([{ topic: 'single', partition: 0, key, value, headers: new Map() }])
+  })
+}
+
+async function perSecondOf(seconds: number, one: () => Promise<void>): Promise<number> {
+  const startedMs = performance.now()
+  let done = 0
+  for (; performance.now() - startedMs < seconds * 1000; done++) await one()
+  return (done * 1000) / (performance.now() - startedMs)
 }

@@ -75,10 +75,15 @@ counts calls (watches apart) and the controller share the two cores. *Highest*: 
 the next leader's first event at a stock NATS subscriber. \`status\` is told a little later.`,
   },
   kafka: {
-    title: 'Webhooks on a Kafka bus',
-    about: `\`vedette run\` with one replica and an EventBus \`kafka\` (one broker on the same cores), \`POST\` of 212 bytes, answered 200 when all
-in-sync replicas have the event. *Awaited*: the same body sent by the same client library, each when the one before is acknowledged (acks=all), with
-no HTTP before it. Both take turns; figures are medians of the rounds.`,
+    title: 'Onto a Kafka bus',
+    about: `\`vedette run\` with one replica and an EventBus \`kafka\`; brokers, sender and everything else on the same two cores.
+
+- By HTTP: \`POST\` of 212 bytes, answered 200 when all in-sync replicas have the event.
+- From a queue: 50,000 messages of about 200 bytes that wait in NSQ, or in a topic of the same cluster. Events, positions, and for Kafka the group's offsets go
+  in one transaction after the other, each with what waits by then.
+
+*Awaited sends*: a body of 212 bytes sent by the same client library, each when the one before is acknowledged (acks=all). *Awaited transactions*: the same,
+each in a transaction of its own, which is what exactly-once costs without gathering. All take turns; figures by HTTP are medians of the rounds.`,
   },
   'kafka-failover': {
     title: 'Failover on a Kafka bus',

@@ -106,11 +106,11 @@ export async function drained({
   messages: number
   bus?: string
 }) {
-  const head = `${bus}apiVersion: argoproj.io/v1alpha1\nkind: EventSource\nmetadata: { name: queue }\nspec:\n  replicas: 1\n`
+  const head = `${bus}apiVersion: argoproj.io/v1alpha1\nkind: EventSource\nmetadata: { name: ${type} }\nspec:\n  replicas: 1\n`
   const idle = `${head}  calendar: { idle: { interval: 24h } }\n`
   const rig = await startRig(() => idle)
   try {
-    const { pid } = await nextLeader(rig, 'queue', null)
+    const { pid } = await nextLeader(rig, type, null)
     const [cpu, startMb] = [cpuMs(pid), residentMb(pid)]
     let mostMb = startMb
     rig.write(`${idle}  ${type}:\n    numbers:\n${spec.trim().replace(/^/gm, '      ')}\n`)
@@ -125,7 +125,7 @@ export async function drained({
     )
     const usedMs = cpuMs(pid) - cpu
     const times = (await rig.lines())
-      .filter(({ subject }) => subject === 'default.queue.numbers')
+      .filter(({ subject }) => subject === `default.${type}.numbers`)
       .map(({ time }) => Date.parse(time))
     if (times.length !== messages) throw new Error(`${times.length} of ${messages} messages are on the log`)
     const rate = (messages * 1000) / (times.at(-1)! - times[0]!)
@@ -138,18 +138,22 @@ export async function drained({
 
 async function fillKafka(bodies: string[]): Promise<Filled> {
   const server = await startKafka()
-  const client = await connectKafka({ brokers: [server.broker], clientId: 'bench' })
-  await client.admin.createTopics({ topics: ['numbers'], partitions: 1, replicas: 1 })
-  const producer = new Producer({ clientId: 'bench', bootstrapBrokers: [server.broker] })
+  return { ...(await fillTopic([server.broker], bodies)), close: () => server.close() }
+}
+
+/** Into a topic of its own with one partition. */
+export async function fillTopic(brokers: string[], bodies: string[]): Promise<Pick<Filled, 'spec'>> {
+  const topic = `numbers-${randomId()}`
+  const client = await connectKafka({ brokers, clientId: 'bench' })
+  await client.admin.createTopics({ topics: [topic], partitions: 1, replicas: -1 })
+  const producer = new Producer({ clientId: 'bench', bootstrapBrokers: brokers })
   for (let i = 0; i < bodies.length; i += 500) {
-    const messages = bodies
-      .slice(i, i + 500)
-      .map((text) => ({ topic: 'numbers', partition: 0, value: Buffer.from(text) }))
+    const messages = bodies.slice(i, i + 500).map((text) => ({ topic, partition: 0, value: Buffer.from(text) }))
     await producer.send({ messages, acks: -1 })
   }
   await Promise.allSettled([producer.close(), client.close()])
-  const spec = `url: ${server.broker}\ntopic: numbers\njsonBody: true\nconsumerGroup: { groupName: bench, oldest: true }`
-  return { spec, close: () => server.close() }
+  const group = `{ groupName: ${topic}, oldest: true }`
+  return { spec: `url: "${brokers}"\ntopic: ${topic}\njsonBody: true\nconsumerGroup: ${group}` }
 }
 
 async function fillAmqp(bodies: string[]): Promise<Filled> {

@@ -43,6 +43,7 @@ export function createProcess(time: VirtualTime, rate: number): Process {
         cancel()
       }
     },
+    soon: (fn) => time.soon(() => reach(fn)),
     sleep: (ms, signal) => sleepOn(clock, ms, signal),
   }
   return {

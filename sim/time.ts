@@ -33,6 +33,7 @@ export function virtualTime(maxSteps: number): VirtualTime {
         due.run = null
       }
     },
+    soon: (fn) => void time.after(0, fn),
     sleep: (ms, signal) => sleepOn(time, ms, signal),
     async runUntil(atMs) {
       await settled()

@@ -56,6 +56,7 @@ export function fakeClock(startMs: number = Date.parse('2026-11-22T15:18:14Z')):
       timers.add(timer)
       return () => timers.delete(timer)
     },
+    soon: (fn) => queueMicrotask(fn),
     sleep: (ms, signal) => sleepOn(clock, ms, signal),
     async advance(ms) {
       const until = monotonic + ms

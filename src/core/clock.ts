@@ -9,6 +9,8 @@ export interface Clock {
   monotonic(): number
   /** Calls `fn` once after `ms` milliseconds (clamped to what a timer can hold). Returns the cancel function. */
   after(ms: number, fn: () => void): () => void
+  /** Calls `fn` when what has just arrived, and every promise chain that it set off, is through: so what comes together can go together. */
+  soon(fn: () => void): void
   /** Resolves after `ms` milliseconds; rejects with the signal's reason if it aborts first. */
   sleep(ms: number, signal?: AbortSignal): Promise<void>
 }
@@ -39,6 +41,7 @@ export const systemClock: Clock = {
     const timer = setTimeout(fn, Math.min(Math.max(ms, 0), LONGEST_TIMER_MS))
     return () => clearTimeout(timer)
   },
+  soon: (fn) => void setImmediate(fn),
   sleep: (ms, signal) => sleepOn(systemClock, ms, signal),
 }
 

@@ -85,7 +85,7 @@ export function createAppender({
     queue.push(...some)
     if (scheduled) return
     scheduled = true
-    setImmediate(flush)
+    clock.soon(flush)
   }
 
   return {

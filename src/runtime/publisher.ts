@@ -93,11 +93,11 @@ export function createFencedPublisher({
     if (idle()) for (const waiter of drainWaiters.splice(0)) waiter()
   }
 
-  /** What is handed over in the same turn goes together. */
+  /** What is handed over in the same turn goes together; so does what the outcomes of a batch set off, with what already waited. */
   function schedule(): void {
     if (scheduled) return
     scheduled = true
-    queueMicrotask(() => {
+    clock.soon(() => {
       scheduled = false
       if (closed === null && flying.length === 0 && failingSince === null) send()
     })

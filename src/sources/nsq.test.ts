@@ -94,9 +94,13 @@ function serve(
   return harness
 }
 const fine = (harness: Harness<unknown>) => harness.until(({ conditions }) => conditions.at(-1) === null, 20_000)
-async function depth(server: NsqServer): Promise<number> {
+async function channelOf(server: NsqServer): Promise<Record<'depth' | 'in_flight_count' | 'timeout_count', number>> {
   const { topics } = (await (await fetch(`${server.http}/stats?format=json&topic=t`)).json()) as any
-  return topics[0].channels[0].depth + topics[0].channels[0].in_flight_count
+  return topics[0].channels[0]
+}
+async function depth(server: NsqServer): Promise<number> {
+  const { depth, in_flight_count } = await channelOf(server)
+  return depth + in_flight_count
 }
 
 test('payload as Argo Events; no JSON is skipped; what is published is finished', { skip }, async (t) => {
@@ -131,11 +135,39 @@ test('a slow bus: nsqd gives a message to nobody else while it is touched', { sk
   await post(server, 'pub?topic=t', 'slow')
   // Longer than nsqd waits for a message that is not touched.
   await pause(7_000)
-  const { topics } = (await (await fetch(`${server.http}/stats?format=json&topic=t`)).json()) as any
-  assert.equal(topics[0].channels[0].timeout_count, 0)
+  assert.equal((await channelOf(server)).timeout_count, 0)
   release.resolve()
   await harness.until(({ emitted }) => emitted.length === 1)
   assert.equal(asked, 1)
+})
+
+test('as many messages are under way as their size allows', { skip }, async (t) => {
+  const server = await started(t)
+  const harness = serve(t, server)
+  const { emit } = harness.context
+  let release = Promise.withResolvers<void>()
+  harness.context.emit = async (event) => {
+    await release.promise
+    return await emit(event)
+  }
+  await fine(harness)
+  const put = (count: number, bytes: number) =>
+    post(server, 'mpub?topic=t', Array.from({ length: count }, () => 'x'.repeat(bytes)).join('\n'))
+  const underWay = async () => (await channelOf(server)).in_flight_count
+  await put(600, 100)
+  while ((await underWay()) < 512) await pause(20)
+  await put(1, 1_000_000)
+  release.resolve()
+  await harness.until(({ emitted }) => emitted.length === 601, 20_000)
+  release = Promise.withResolvers()
+  for (let i = 0; i < 50; i++) await put(1, 1_000_000)
+  while ((await underWay()) < 33) await pause(20)
+  await put(1, 100)
+  // It is there, and waits.
+  while ((await channelOf(server)).depth < 18) await pause(20)
+  assert.equal(await underWay(), 33)
+  release.resolve()
+  await harness.until(({ emitted }) => emitted.length === 652, 20_000)
 })
 
 test('nsqd is restarted: connected again by itself, status says what was wrong', { skip }, async (t) => {

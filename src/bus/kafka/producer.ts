@@ -49,6 +49,8 @@ export const TRANSACTION_TIMEOUT_MS = 10_000
 /** Requests are repeated for so long. */
 const PATIENCE_MS = 8_000
 const PAUSE = { firstMs: 4, maxMs: 200, jitter: 0.5 }
+/** The coordinator is still telling the partitions that the transaction before has ended, which takes a millisecond or two. */
+const ENDING = { firstMs: 1, maxMs: 20, jitter: 0.5 }
 /** Of the records in one request; a topic's default limit is 1,048,588 with all that belongs to the batch. */
 const BATCH_BYTES = 900_000
 const RECORD_OVERHEAD = 200
@@ -108,11 +110,12 @@ export async function createProducer(
         const waits = code === null || code === CONCURRENT_TRANSACTIONS || mayWait.has(code)
         if (!waits || clock.monotonic() > deadline)
           throw fail('OUTCOME_UNKNOWN', innermost(error), {}, { cause: error })
-        if (code !== CONCURRENT_TRANSACTIONS) {
+        const ending = code === CONCURRENT_TRANSACTIONS
+        if (!ending) {
           forget()
           await refresh().catch(() => {})
         }
-        await clock.sleep(backoffMs(attempt, PAUSE))
+        await clock.sleep(backoffMs(attempt, ending ? ENDING : PAUSE))
       }
     }
   }

@@ -21,6 +21,7 @@ const quickClock: Clock = {
   now: systemClock.now,
   monotonic: () => systemClock.monotonic() * 10,
   after: (ms, fn) => systemClock.after(ms / 10, fn),
+  soon: systemClock.soon,
   sleep: (ms, signal) => sleepOn(quickClock, ms, signal),
 }
 

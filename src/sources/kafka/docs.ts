@@ -3,7 +3,7 @@ import type { Example } from '../../source.ts'
 import { IN_FLIGHT } from './serve.ts'
 
 export const docs = `
-The replica that serves reads all partitions (with \`consumerGroup\`) or one (\`partition\`). Up to ${IN_FLIGHT} messages are on their way to the bus at a time, each partition in its order.
+The replica that serves reads all partitions (with \`consumerGroup\`) or one (\`partition\`). Up to ${IN_FLIGHT} messages, or 32 MiB, are on their way to the bus at a time, each partition in its order.
 The next offset of every partition is written to the bus together with the events: the next leader goes on there. With a group, what the bus holds is committed to the group too, so
 that lag tools see it: once a second, or, where the EventBus is Kafka and the topic is on the same cluster, in the very transaction of the events.
 
@@ -20,7 +20,7 @@ Only committed messages are read: those of an aborted transaction are no events.
 | the topic is deleted and made anew | read from its start, its ids end in \`:1\`, \`:2\`… |
 | the topic does not exist, user or password are wrong | status says so; tried again, with secrets read anew. The topic is not made |
 | \`jsonBody\`, and a message is no JSON | counted as skipped and shown |
-| the bus takes nothing | nothing is committed, and no more is read than ${IN_FLIGHT} messages and one answer of each broker |
+| the bus takes nothing | nothing is committed, and no more is read than ${IN_FLIGHT} messages, or 32 MiB, and one answer of each broker |
 | other consumers are members of the group | the broker refuses the commit and status says so; all messages are read all the same. Give the entry a group of its own: those that join later may find their offsets moved |
 | the log loses messages (unclean leader election) | status says from which offset; goes on at the end |
 

@@ -12,7 +12,8 @@ import { type KafkaPosition, partitionsOf, whereToBegin } from './position.ts'
 import type { KafkaSpec } from './spec.ts'
 
 /** Records that are on their way to the bus at a time. */
-export const IN_FLIGHT = 512
+export const IN_FLIGHT = 1_024
+const IN_FLIGHT_BYTES = 32 << 20
 const LIMITS = { minBytes: 1, maxWaitMs: 500, maxBytes: 4 << 20, partitionMaxBytes: 1 << 20, readCommitted: true }
 /** How often offsets are committed, and partitions and their leaders looked up. */
 const EVERY_MS = 1_000
@@ -79,7 +80,7 @@ async function read(
   window.failed.catch((error: unknown) => failed.abort(error))
 
   const publish = async (record: KafkaRecord, partition: number): Promise<void> => {
-    await window.room(IN_FLIGHT)
+    await window.room(IN_FLIGHT, IN_FLIGHT_BYTES)
     // A commit of ours that arrives late would take back what the bus commits meanwhile.
     if (busCommits()) await committing.catch(() => {})
     if (signal.aborted) return
@@ -88,11 +89,12 @@ async function read(
     const what = `offset ${record.offset} of partition ${partition} of ${spec.topic}`
     const data = payloadOrSkip(ctx, what, () => payload(record, partition, spec))
     const eventId = idOf(ctx, partition, record.offset, position.resets)
-    window.add(at.offsets, async () => {
+    const work = async () => {
       if (data === null) await ctx.advance(at, consumed(at.offsets))
       else await ctx.emit({ data, eventId, position: at, consumed: consumed(at.offsets) })
-      return 'published'
-    })
+      return 'published' as const
+    }
+    window.add(at.offsets, work, data?.length)
   }
 
   const limit = spec.consumerGroup === undefined ? 0 : spec.limitEventsPerSecond

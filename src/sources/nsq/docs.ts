@@ -4,7 +4,7 @@ import { IN_FLIGHT } from './serve.ts'
 
 export const docs = `
 nsqlookupd says which nsqds have the topic; the serving replica is connected to all of them, and asks again every 15 s and whenever a connection is lost. Each nsqd has up to
-${IN_FLIGHT} messages under way. A message is finished (\`FIN\`) when the bus has it durably; while the bus is slow it is touched, so that nsqd does not give it to somebody else. NSQ has no order.
+${IN_FLIGHT} messages under way, or 32 MiB. A message is finished (\`FIN\`) when the bus has it durably; while the bus is slow it is touched, so that nsqd does not give it to somebody else. NSQ has no order.
 
 The event's id is made from the message's id and timestamp, which stay the same when nsqd queues a message again: stored once, however often it comes.
 
@@ -24,7 +24,7 @@ The event's id is made from the message's id and timestamp, which stay the same 
 ## What differs from Argo Events
 
 - Messages that fail are tried for ever. There they are dropped after five attempts.
-- ${IN_FLIGHT} messages under way for each nsqd, where they have one; and no pauses of up to two minutes after a failure.
+- Up to ${IN_FLIGHT} messages under way for each nsqd, where they have one; and no pauses of up to two minutes after a failure.
 - nsqlookupd is asked every 15 s instead of every 60 s, and at once when a connection is lost.
 - \`authSecret\` is additional: the secret for an nsqd with authentication.
 - An address without a port, and names that NSQ does not allow, are found by \`validate\`.

@@ -7,8 +7,12 @@ import { emptyFleet, type Fleet, tend } from './fleet.ts'
 import type { NsqSpec } from './spec.ts'
 import type { NsqdConnection, NsqMessage } from './wire.ts'
 
-/** Messages that each nsqd may have under way to us. */
-export const IN_FLIGHT = 128
+/** Messages that each nsqd may have under way to us, while they are small. */
+export const IN_FLIGHT = 512
+/** The protocol knows no limit in bytes: so the largest message that came decides how many there may be. */
+const IN_FLIGHT_BYTES = 32 << 20
+/** Before any has come. */
+const FIRST_IN_FLIGHT = 64
 
 /** Connected to every nsqd and logged in; subscribed to nothing. */
 export async function standBy(ctx: PrepareContext<NsqSpec>): Promise<void> {
@@ -41,12 +45,14 @@ export async function serveNsq(ctx: SourceContext<NsqSpec>): Promise<void> {
     }
   }
   const joined = async (connection: NsqdConnection): Promise<void> => {
+    const sized = sizing(connection)
     await connection.subscribe(spec.topic, spec.channel, (message) => {
       if (signal.aborted) return connection.requeue(message.id)
+      sized(message)
       const mine = publish(connection, message).then(() => void work.delete(mine))
       work.add(mine)
     })
-    connection.ready(Math.min(IN_FLIGHT, connection.maxReady))
+    connection.ready(Math.min(FIRST_IN_FLIGHT, connection.maxReady))
   }
 
   const touching = keepTouching(clock, () => open.values())
@@ -61,6 +67,21 @@ export async function serveNsq(ctx: SourceContext<NsqSpec>): Promise<void> {
     fleet.close()
   }
   if (!ctx.signal.aborted) throw failed.signal.reason
+}
+
+/** Lets nsqd have as many messages under way as their size allows. @returns to be told of each */
+function sizing({ ready, maxReady }: NsqdConnection): (message: NsqMessage) => void {
+  let largest = 0
+  let came = 0
+  let allowed = FIRST_IN_FLIGHT
+  return ({ body }) => {
+    largest = Math.max(largest, body.length)
+    if (++came < FIRST_IN_FLIGHT && largest * FIRST_IN_FLIGHT <= IN_FLIGHT_BYTES) return
+    const fitting = Math.max(1, Math.floor(IN_FLIGHT_BYTES / largest))
+    const now = Math.min(IN_FLIGHT, fitting, maxReady)
+    if (now !== allowed) ready(now)
+    allowed = now
+  }
 }
 
 /** TOUCHes what waits for a slow bus, so that nsqd does not give it to somebody else. @returns ends it */

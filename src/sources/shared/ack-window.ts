@@ -3,10 +3,13 @@
  * which they came.
  */
 export interface AckWindow<Delivery> {
-  /** Starts `work` on a delivery. It gives `rejected` when it has told the origin itself that the delivery is done with. */
-  add(delivery: Delivery, work: () => Promise<'published' | 'rejected'>): void
-  /** Resolves when fewer than `limit` are worked on. */
-  room(limit: number): Promise<void>
+  /**
+   * Starts `work` on a delivery. It gives `rejected` when it has told the origin itself that the delivery is done with.
+   * @param bytes that the delivery takes meanwhile
+   */
+  add(delivery: Delivery, work: () => Promise<'published' | 'rejected'>, bytes?: number): void
+  /** Resolves when fewer than `limit` are worked on, and fewer than `mostBytes` bytes. */
+  room(limit: number, mostBytes?: number): Promise<void>
   /** Rejects with the first failure. That delivery, and all after it, are never acknowledged. */
   readonly failed: Promise<never>
   /** Resolves when no work is left. Never rejects. */
@@ -17,6 +20,7 @@ export interface AckWindow<Delivery> {
 export function ackWindow<Delivery>(ack: (run: [Delivery, ...Delivery[]]) => void): AckWindow<Delivery> {
   const open: { delivery: Delivery; outcome: 'published' | 'rejected' | null }[] = []
   let running = 0
+  let runningBytes = 0
   /** Those who wait until fewer are worked on. */
   const waiting = new Set<() => void>()
   const failure = Promise.withResolvers<never>()
@@ -32,10 +36,10 @@ export function ackWindow<Delivery>(ack: (run: [Delivery, ...Delivery[]]) => voi
     if (first !== undefined) ack([first, ...others])
   }
 
-  const fewerThan = (limit: number): Promise<void> =>
+  const room = (limit: number, mostBytes = Number.POSITIVE_INFINITY): Promise<void> =>
     new Promise((resolve) => {
       const look = () => {
-        if (running >= limit) return
+        if (running >= limit || runningBytes >= mostBytes) return
         waiting.delete(look)
         resolve()
       }
@@ -44,10 +48,11 @@ export function ackWindow<Delivery>(ack: (run: [Delivery, ...Delivery[]]) => voi
     })
 
   return {
-    add(delivery, work) {
+    add(delivery, work, bytes = 0) {
       const one: (typeof open)[number] = { delivery, outcome: null }
       open.push(one)
       running++
+      runningBytes += bytes
       void work()
         .then((outcome) => {
           one.outcome = outcome
@@ -56,11 +61,12 @@ export function ackWindow<Delivery>(ack: (run: [Delivery, ...Delivery[]]) => voi
         .catch((error: unknown) => failure.reject(error))
         .then(() => {
           running--
+          runningBytes -= bytes
           for (const look of waiting) look()
         })
     },
-    room: (limit) => fewerThan(limit),
+    room,
     failed: failure.promise,
-    settled: () => fewerThan(1),
+    settled: () => room(1),
   }
 }
