@@ -9,7 +9,8 @@ import { startRig } from '../test/faults/rig.ts'
 import { kafkaJars, startKafkaCluster } from '../test/servers/kafka.ts'
 import { body, fire } from './fire.ts'
 import { median, ms, percentile, perSecond, spread, table } from './measure.ts'
-import { drained, fillNsq, fillTopic, numbered } from './queues.ts'
+import { numbered, openNsq, openTopic } from './origins.ts'
+import { drained } from './queues.ts'
 
 export const kafkaBus = (brokers: string): string =>
   `apiVersion: argoproj.io/v1alpha1\nkind: EventBus\nmetadata: { name: default }\nspec: { kafka: { url: "${brokers}" } }\n---\n`
@@ -107,18 +108,19 @@ async function queueRates(
   const bodies = numbered(messages)
   const rows: string[][] = []
   for (const type of ['kafka', 'nsq'] as const) {
-    const queue =
-      type === 'nsq' ? await fillNsq(bodies) : { ...(await fillTopic(brokers, bodies)), close: async () => {} }
+    const origin = await (type === 'nsq' ? openNsq() : openTopic(brokers))
     try {
-      const [sends, transactions] = [await awaited(), await awaitedTransactions(client, seconds)]
-      const { rate } = await drained({ type, spec: queue.spec, messages, bus: kafkaBus(brokers.join()) })
+      await origin.send(bodies)
+      const sends = await awaited()
+      const transactions = await awaitedTransactions(client, seconds, type === 'kafka')
+      const { rate } = await drained({ type, spec: origin.spec, messages, bus: kafkaBus(brokers.join()) })
       const over = (single: number) => `**${(rate / single).toFixed(1)}×**`
       say(
         `from ${type} ${perSecond(rate)}/s, awaited ${perSecond(sends)}/s, in transactions ${perSecond(transactions)}/s`,
       )
       rows.push([type, perSecond(rate), perSecond(sends), over(sends), perSecond(transactions), over(transactions)])
     } finally {
-      await queue.close()
+      await origin.close()
     }
   }
   const head = ['messages wait in', 'published/s', 'awaited sends/s', 'ratio', 'awaited transactions/s', 'ratio']
@@ -133,8 +135,8 @@ async function awaitedSends(producer: Producer, seconds: number): Promise<number
   })
 }
 
-/** The same, each in a transaction of its own. */
-async function awaitedTransactions(client: KafkaClient, seconds: number): Promise<number> {
+/** The same, each in a transaction of its own. @param offsets with those of a group in it */
+async function awaitedTransactions(client: KafkaClient, seconds: number, offsets: boolean): Promise<number> {
   const { leaders } = await client.topic('single')
   const producer = await createProducer(
     client,
@@ -144,8 +146,10 @@ async function awaitedTransactions(client: KafkaClient, seconds: number): Promis
   )
   const transactions = await beginTransactions(producer, 'single')
   const [key, value] = [Buffer.from('single'), Buffer.from(body)]
+  let done = 0
   return await perSecondOf(seconds, async () => {
-    await transactions.write([{ topic: 'single', partition: 0, key, value, headers: new Map() }])
+    const consumed = offsets ? [{ group: 'single', topic: 'single', offsets: { 0: ++done } }] : []
+    await transactions.write([{ topic: 'single', partition: 0, key, value, headers: new Map() }], consumed)
   })
 }
 

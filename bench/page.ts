@@ -23,6 +23,11 @@ time* receives one, publishes it, deletes it, and takes the next.`,
 two cores. *Awaited one at a time*: the same bytes appended to a bus of the same kind, the next one when the one before is synced, and no broker to
 ask, which is faster than any source of that design. *CPU*: of the serving process, start of the entry included.`,
   },
+  'queue-failover': {
+    title: 'Failover of a queue source',
+    about: `100 messages a second go into a broker; three replicas; the serving process is killed with kill -9, again and again. The pause is the longest
+time without an event around the kill. JetStream: three servers, three copies. At the end all messages are on the bus, each once.`,
+  },
   memory: { title: 'Memory on the embedded bus', about: '' },
   failover: {
     title: 'Failover on the embedded bus',
@@ -79,11 +84,11 @@ the next leader's first event at a stock NATS subscriber. \`status\` is told a l
     about: `\`vedette run\` with one replica and an EventBus \`kafka\`; brokers, sender and everything else on the same two cores.
 
 - By HTTP: \`POST\` of 212 bytes, answered 200 when all in-sync replicas have the event.
-- From a queue: 50,000 messages of about 200 bytes that wait in NSQ, or in a topic of the same cluster. Events, positions, and for Kafka the group's offsets go
-  in one transaction after the other, each with what waits by then.
+- From a queue: 50,000 messages of about 200 bytes that wait in a topic of the same cluster, or in NSQ. Events and positions, and for the topic the group's offsets,
+  go in one transaction after the other, each with what waits by then.
 
 *Awaited sends*: a body of 212 bytes sent by the same client library, each when the one before is acknowledged (acks=all). *Awaited transactions*: the same,
-each in a transaction of its own, which is what exactly-once costs without gathering. All take turns; figures by HTTP are medians of the rounds.`,
+each in a transaction of its own (in the row of \`kafka\` with a group's offsets), which is what exactly-once costs without gathering. All take turns; figures by HTTP are medians of the rounds.`,
   },
   'kafka-failover': {
     title: 'Failover on a Kafka bus',

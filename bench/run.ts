@@ -17,6 +17,7 @@ import { jetstreamRates } from './jetstream.ts'
 import { kafkaRates } from './kafka.ts'
 import { pageWith, type Section, sections, sectionText } from './page.ts'
 import { podsFailoverGaps } from './pods.ts'
+import { queueFailoverGaps } from './queue-failover.ts'
 import { queueRates } from './queues.ts'
 import { sqsRates } from './sqs.ts'
 import { hostMemory, webhookRates } from './webhook.ts'
@@ -29,6 +30,7 @@ const measure: Record<Section, () => Promise<string>> = {
   webhook: () => webhookRates({ seconds: quick ? 2 : 10, say }),
   sqs: async () => (await sqsRates({ messages: quick ? 3_000 : 10_000, say })).text,
   queues: () => queueRates({ messages: quick ? 5_000 : 50_000, say }),
+  'queue-failover': () => queueFailoverGaps({ kills: quick ? 2 : 15, say }),
   memory: () => hostMemory({ say }),
   failover: () => failoverGaps({ kills: quick ? 5 : 50, say }),
   jetstream: () => jetstreamRates({ seconds: 0.6, rounds: quick ? 2 : 15, say }),
