@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import { fakeClock } from '../../test/fake-clock.ts'
 import type { Advance, Append, Fenced, Outcome } from '../bus/bus.ts'
+import { systemClock } from '../core/clock.ts'
 import { fail, type VedetteError } from '../core/errors.ts'
 import { silentLogger } from '../core/log.ts'
 import { createFencedPublisher, type FencedPublisherOptions } from './publisher.ts'
@@ -60,6 +61,34 @@ function rig(over: Partial<FencedPublisherOptions> = {}) {
     },
   }
 }
+
+test('what the outcomes of a batch set off goes with what already waited', async () => {
+  const sizes: number[] = []
+  const publisher = createFencedPublisher({
+    bus: {
+      async appendFenced(_, members) {
+        sizes.push(members.length)
+        await new Promise((resolve) => setImmediate(resolve))
+        return members.map(() => stored)
+      },
+    },
+    ...{ fence, clock: systemClock, log: silentLogger, onLost: () => assert.fail(), onUnknown: () => assert.fail() },
+  })
+  // An origin that gives the next message for each that is acknowledged, 50 at a time; and one that has just come.
+  let next = 0
+  const chain = async () => {
+    while (next < 1_000) {
+      await publisher.append(event(String(next++)))
+      // An acknowledgement goes a long way through promises.
+      for (let i = 0; i < 20; i++) await null
+    }
+  }
+  const chains = Array.from({ length: 50 }, chain)
+  await new Promise((resolve) => setImmediate(resolve))
+  chains.push(chain())
+  await Promise.all(chains)
+  assert.ok(sizes.length < 30, `batches of ${sizes}`)
+})
 
 test('what is handed over in one turn goes together; what comes meanwhile waits for the outcome', async () => {
   const r = rig()
