@@ -19,10 +19,12 @@ export async function withBus<T>(dir: string, work: (bus: Bus) => Promise<T>): P
     { stdio: ['pipe', 'pipe', 'inherit'] },
   )
   try {
-    const [line] = await new Promise<[string]>((resolve) =>
-      createInterface(server.stdout).once('line', (text) => resolve([text])),
+    const incarnation = await new Promise<number>((resolve) =>
+      createInterface(server.stdout).on('line', (line) => {
+        const said = JSON.parse(line) as { incarnation?: number }
+        if (said.incarnation !== undefined) resolve(said.incarnation)
+      }),
     )
-    const { incarnation } = JSON.parse(line) as { incarnation: number }
     const bus = connectEmbedded({ socket, incarnation, session: 'bench', clock: systemClock, log: silentLogger })
     await new Promise<void>((resolve) => {
       if (bus.status().connected) return resolve()

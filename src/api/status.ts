@@ -66,6 +66,7 @@ export interface Status {
     reason?: string
     transport?: Transport
     connected: boolean
+    /** Why it is not; while it is, what is wrong with the process that the replicas elect by (an outside bus that has no lock). */
     error?: string
   }
   /** The last 100, oldest first. */
@@ -186,9 +187,11 @@ export function foldSources(
   }))
 }
 
+/** @param trouble of the process that the bus, or the election beside it, lives in: says more than that nobody answers */
 export function busStatus(
   bus: Pick<Bus, 'kind' | 'fencing' | 'fencingReason' | 'transport' | 'status'>,
   hosts: readonly HostView[],
+  trouble: string | null,
 ): Status['bus'] {
   const reports = hosts.flatMap(({ reports }) => [...reports.values()])
   // The bus refuses older terms, but somebody writes beside it.
@@ -203,7 +206,8 @@ export function busStatus(
     ...(transport === undefined ? {} : { transport }),
   }
   const status = bus.status()
-  return status.connected ? { ...of, connected: true } : { ...of, connected: false, error: status.error }
+  if (status.connected) return { ...of, connected: true, ...(trouble === null ? {} : { error: trouble }) }
+  return { ...of, connected: false, error: trouble ?? status.error }
 }
 
 /**

@@ -42,6 +42,7 @@ export function statusText(status: Status, { nowMs, paint }: { nowMs: number; pa
           `bus ${bus.kind} does not answer: ${printable(bus.error ?? '')} (senders get 503${bus.kind === 'embedded' ? '; it is restarted' : ''})`,
         ),
   )
+  if (bus.connected && bus.error !== undefined) lines.push(paint('red', printable(bus.error)))
   if (bus.connected && bus.transport !== undefined) {
     const { text, remedy } = transportWords[bus.transport]
     lines.push(remedy === undefined ? text : paint('yellow', text))

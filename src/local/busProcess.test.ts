@@ -3,8 +3,10 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import test from 'node:test'
+import { until } from '../../test/contract/bus.ts'
 import { connectEmbedded } from '../bus/embedded/client.ts'
 import { systemClock } from '../core/clock.ts'
+import { messageOf } from '../core/errors.ts'
 import { silentLogger } from '../core/log.ts'
 import { startBusProcess } from './busProcess.ts'
 import { whenConnected } from './whenConnected.ts'
@@ -36,14 +38,63 @@ test('a bus that answers nothing is killed and started again, in the same incarn
   bus.watch(() => client.kv.get('ping'))
   await client.kv.put('a', Buffer.from('1'))
   process.kill(pids[0]!, 'SIGSTOP')
-  for (let i = 0; bus.restarts === 0 || !client.status().connected; i++) {
-    assert.ok(i < 1500, 'not restarted within 15 s')
-    await systemClock.sleep(10)
-  }
+  await until('restarted', () => bus.restarts > 0 && client.status().connected, 60_000)
   assert.equal(pids.length, 2)
   assert.equal(Buffer.from((await client.kv.get('a'))!.value).toString(), '1')
   // its own incarnation still counts: a new one would fence this write
   assert.notEqual(await client.kv.put('a', Buffer.from('2')), null)
+})
+
+test('a bus that hangs in its start is killed and started again; what is the trouble is said', async (t) => {
+  const dir = mkdtempSync(join(tmpdir(), 'vedette-test-'))
+  const pids: number[] = []
+  const errors: string[] = []
+  const bus = await startBusProcess({
+    dir,
+    socket: join(dir, 'bus.sock'),
+    clock: systemClock,
+    log: { ...silentLogger, error: (message, fields) => errors.push(`${message}: ${messageOf(fields?.error)}`) },
+    onPid(pid) {
+      pids.push(pid)
+      // Before it has said a word.
+      if (pids.length === 2) process.kill(pid, 'SIGSTOP')
+    },
+    silentMs: 8_000,
+  })
+  t.after(async () => {
+    await bus.stop()
+    rmSync(dir, { recursive: true, force: true })
+  })
+  assert.equal(bus.trouble, null)
+  process.kill(pids[0]!, 'SIGKILL')
+  await until('it is said that there is no bus', () => bus.trouble !== null)
+  assert.match(bus.trouble!, /the bus process ended \(SIGKILL\)/)
+  await until('it runs again', () => bus.trouble === null, 60_000)
+  assert.ok(pids.length >= 3, `${pids.length} processes`)
+  assert.equal(bus.pid, pids.at(-1))
+  assert.match(errors[1]!, /said nothing of its start for 8 s and was killed \(last: it has said nothing yet\)/)
+  assert.throws(() => process.kill(pids[1]!, 0), 'the one that hung is gone')
+})
+
+test('stopped while the bus hangs in its start: that process is ended, too', async (t) => {
+  const dir = mkdtempSync(join(tmpdir(), 'vedette-test-'))
+  t.after(() => rmSync(dir, { recursive: true, force: true }))
+  const pids: number[] = []
+  const bus = await startBusProcess({
+    dir,
+    socket: join(dir, 'bus.sock'),
+    clock: systemClock,
+    log: silentLogger,
+    onPid(pid) {
+      pids.push(pid)
+      if (pids.length === 2) process.kill(pid, 'SIGSTOP')
+    },
+    stopPatienceMs: 500,
+  })
+  process.kill(pids[0]!, 'SIGKILL')
+  await until('the second is there', () => pids.length === 2)
+  await bus.stop()
+  assert.throws(() => process.kill(pids[1]!, 0), 'the one that hung is gone')
 })
 
 test('a store that cannot be opened is said, not tried for ever', async (t) => {

@@ -28,6 +28,8 @@ export interface RunParts {
   failovers: () => Failover[]
   delivery: () => DeliveryStatus | null
   busRestarts: () => number
+  /** Of the bus process. */
+  busTrouble: () => string | null
   record: () => RunRecord
   ready: () => boolean
   stop: () => void
@@ -102,7 +104,7 @@ export function createRun(parts: RunParts): Run {
       const delivery = parts.delivery()
       return {
         eventSources: foldSources(manifest.eventSources, { hosts: hosts.view(), log, facts }),
-        bus: busStatus(bus, hosts.view()),
+        bus: busStatus(bus, hosts.view(), parts.busTrouble()),
         failovers: parts.failovers(),
         problems: parts.problems(),
         ...(delivery === null ? {} : { deliver: { ...delivery, head: Math.max(delivery.head, log?.lastSeq ?? 0) } }),

@@ -13,6 +13,8 @@ export interface RunBus {
   readonly bus: Bus
   /** Restarts of the bus process. */
   readonly restarts: number
+  /** What the bus process does in its start, or why it does not start; null while it runs, and for a bus that is somebody else's. */
+  readonly trouble: string | null
   /** Rejects when the bus cannot be kept alive any more. */
   readonly failed: Promise<never>
   stop(): Promise<void>
@@ -43,7 +45,15 @@ export async function startRunBus({
     const address: BusAddress = { kind: 'jetstream', object }
     const { bus } = await openBus(address, options)
     announceTransport(bus, log)
-    return { address, bus, restarts: 0, failed: new Promise(() => {}), stop: () => bus.close(), kill() {} }
+    return {
+      address,
+      bus,
+      restarts: 0,
+      trouble: null,
+      failed: new Promise(() => {}),
+      stop: () => bus.close(),
+      kill() {},
+    }
   }
   const busProcess = await startBusProcess({ dir, socket, clock, log, onPid })
   const store = { socket: busProcess.socket, incarnation: busProcess.incarnation }
@@ -61,6 +71,9 @@ export async function startRunBus({
     bus,
     get restarts() {
       return busProcess.restarts
+    },
+    get trouble() {
+      return busProcess.trouble
     },
     failed: busProcess.failed,
     async stop() {

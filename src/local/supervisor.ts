@@ -172,6 +172,7 @@ export async function startSupervisor(options: RunOptions): Promise<Supervisor> 
       failovers: () => failovers.all(),
       delivery: () => delivery?.status() ?? null,
       busRestarts: () => outer.restarts,
+      busTrouble: () => outer.trouble,
       record: () => dataDir.record,
       ready: () => readyNow,
       stop: () => stop(),

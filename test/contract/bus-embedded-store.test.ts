@@ -19,7 +19,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { suite, test } from 'node:test'
 import { pack } from 'msgpackr'
-import { checkStore, repairStore } from '../../src/bus/embedded/check.ts'
+import { checkInChild, checkStore, repairStore } from '../../src/bus/embedded/check.ts'
 import { openStoreReadOnly } from '../../src/bus/embedded/readonly.ts'
 import { openStore } from '../../src/bus/embedded/store.ts'
 import { isVedetteError } from '../../src/core/errors.ts'
@@ -180,6 +180,44 @@ suite('embedded bus: damaged store', { timeout: 120_000 }, () => {
     const client = await bus.connect()
     assert.equal((await readAll(client, {})).length, repaired.records)
     assert.ok(readdirSync(bus.dir).some((name) => name.startsWith('store.damaged-')))
+    await bus.close()
+  })
+
+  test('looking through a store says how far it is; when it stands still it is given up, and the store is not called damaged', async () => {
+    const bus = await filledStore(1000)
+    const progress: number[] = []
+    const found = await checkInChild(bus.dir, { onProgress: (at, records) => at === 'log' && progress.push(records) })
+    assert.deepEqual([found.records, found.problems], [1000, []])
+    assert.ok(
+      progress.length > 5 && progress.every((records, i) => i === 0 || records > progress[i - 1]!),
+      `${progress}`,
+    )
+
+    const childOf = () =>
+      execFileSync('ps', ['-A', '-o', 'pid=,ppid=,args='], { encoding: 'utf8' })
+        .split('\n')
+        .map((line) => line.trim().split(/\s+/))
+        .find(([, parent, ...args]) => Number(parent) === process.pid && args.join(' ').includes(bus.dir))?.[0]
+    const checking = checkInChild(bus.dir, { silentMs: 3_000 })
+    checking.catch(() => {})
+    await until('the reading process is there', () => childOf() !== undefined)
+    process.kill(Number(childOf()), 'SIGSTOP')
+    await assert.rejects(
+      checking,
+      (error) => isVedetteError(error, 'BUS_UNAVAILABLE') && /reading the store stands still/.test(error.message),
+    )
+    assert.equal(childOf(), undefined, 'the reading process is gone')
+    await bus.close()
+  })
+
+  test('a start says each step, and looks through a store of which it is not sure', async () => {
+    const bus = await filledStore(500)
+    await bus.start({ check: true })
+    const steps = bus.steps.map((step) => step.split(' (')[0])
+    assert.deepEqual(
+      [...new Set(steps)],
+      ['taking the store over', 'looking through the store', 'opening the store', 'listening'],
+    )
     await bus.close()
   })
 

@@ -28,6 +28,8 @@ export interface BusFixture {
   readonly socket: string
   readonly incarnation: number
   readonly child: ChildProcess
+  /** What it has said to do in its last start. */
+  readonly steps: string[]
   /** A connected client. */
   connect(options?: Partial<EmbeddedOptions>): Promise<EmbeddedBus>
   /** kill -9, without a word. */
@@ -44,12 +46,14 @@ export async function startBus(options: Partial<BusProcessOptions> = {}): Promis
   let child: ChildProcess
   let incarnation = 0
   let sessions = 0
+  const steps: string[] = []
 
   async function start(more: Partial<BusProcessOptions> = {}): Promise<Said> {
     const all: BusProcessOptions = { dir, socket, incarnation: incarnation || 'next', ...options, ...more }
     child = spawn(process.execPath, [MAIN, JSON.stringify(all)], { stdio: ['pipe', 'pipe', 'inherit'] })
     child.stdin?.on('error', () => {})
-    const said = await firstLine(child)
+    steps.length = 0
+    const said = await whatItSaid(child, steps)
     if (said.incarnation !== undefined) incarnation = said.incarnation
     return said
   }
@@ -72,6 +76,7 @@ export async function startBus(options: Partial<BusProcessOptions> = {}): Promis
     get child() {
       return child
     },
+    steps,
     async connect(more = {}) {
       const client = connectEmbedded({
         socket,
@@ -95,15 +100,17 @@ export async function startBus(options: Partial<BusProcessOptions> = {}): Promis
   }
 }
 
-export async function firstLine(child: ChildProcess): Promise<Said> {
+export async function whatItSaid(child: ChildProcess, steps: string[] = []): Promise<Said> {
   return await new Promise((resolve) => {
     let said = false
     child.once('exit', (code, signal) => {
       if (!said) resolve({ error: { code: 'EXIT', message: `${signal ?? code}` } })
     })
-    createInterface({ input: child.stdout! }).once('line', (line) => {
+    createInterface({ input: child.stdout! }).on('line', (line) => {
+      const word = JSON.parse(line) as Said & { step?: string }
+      if (word.step !== undefined) return steps.push(word.step)
       said = true
-      resolve(JSON.parse(line) as Said)
+      resolve(word)
     })
   })
 }

@@ -111,6 +111,7 @@ test('the bus and a host are killed while the disk is full: the run waits for sp
   assert.equal(rig.supervisor.exitCode, null, rig.log().slice(-2000))
   const lost = await rig.status()
   assert.ok(lost.eventSources.length === 2)
+  assert.match(lost.bus.error ?? '', /^the bus process (does not start|ended|starts).*/)
   rmSync(ballast)
   const freedMs = performance.now()
   const before = crowd.acknowledged.length

@@ -40,7 +40,7 @@ export interface Status {
       restarts: number
     }[]
   }[]
-  bus: { kind: string; fencing: string; connected: boolean }
+  bus: { kind: string; fencing: string; connected: boolean; error?: string }
   /** What is wrong with the files as they are now. */
   problems: string[]
   failovers: {

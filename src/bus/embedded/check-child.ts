@@ -15,6 +15,8 @@ import { entryKey, type LogRecord, type Table, type Tables, weightOf } from './t
 
 const MAX_PROBLEMS = 20
 const STEP = 128
+/** Of the log, a step has no more bytes than about this: what is said after each is a sign of life. */
+const STEP_BYTES = 8 << 20
 const SMALL_TABLES = ['terms', 'positions', 'entries', 'leases', 'snapshots', 'kv', 'ids'] as const
 const META_KEYS = ['format', 'since', 'incarnation', 'generation', 'seq', 'revision', 'entries'] as const
 /** Between the last sequence number found and the next given, when the store no longer knows what it gave. */
@@ -46,10 +48,10 @@ function visitTable(
   name: (typeof SMALL_TABLES)[number],
   visit: (pairs: [string, unknown][]) => void,
 ): boolean {
-  at(name)
   const table = tables[name] as Table<unknown>
   let seen = 0
   for (let after: string | undefined; ; ) {
+    at(name)
     const pairs = attempt(() => [...table.scan(after, STEP)])
     if (pairs === undefined) return false
     visit(pairs)
@@ -78,10 +80,12 @@ function visitLog(
   for (let next = 0; next <= lastSeq; ) {
     at('log')
     const records: [number, LogRecord][] = []
+    let bytes = 0
     const passed = attempt(() => {
       for (const pair of log.range(next)) {
-        if (records.length >= STEP) return false
+        if (records.length >= STEP || bytes >= STEP_BYTES) return false
         records.push(pair)
+        bytes += weightOf(pair[1])
       }
       return true
     })

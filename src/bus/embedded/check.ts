@@ -7,6 +7,9 @@ import { existsSync, linkSync, mkdirSync, renameSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
+import { type Clock, systemClock } from '../../core/clock.ts'
+import { fail } from '../../core/errors.ts'
+import { watchSilence } from '../../core/silence.ts'
 import { DATA_FILE, inspectHeader, LOCK_FILE } from './header.ts'
 
 export interface StoreCheck {
@@ -37,7 +40,18 @@ export interface ChildOrder {
   skip?: string[]
 }
 
-/** Reads every record of every table. A store that is missing is sound. */
+export interface CheckOptions {
+  /** Told what is being read and how many events have been, over and over while it goes on. */
+  onProgress?: (at: string, records: number) => void
+  clock?: Clock
+  /** When nothing has been read for so long, milliseconds, it is given up: how long all of it takes does not matter. */
+  silentMs?: number
+}
+
+/** A disk that gives not even a hundred records in this time is none. Less than a supervisor's patience with a bus process. */
+const SILENT_MS = 15_000
+
+/** Reads every record of every table. A store that is missing is sound. @throws BUS_UNAVAILABLE reading stands still */
 export async function checkStore(dir: string): Promise<StoreCheck> {
   const header = inspectHeader(dir)
   if (header.state === 'missing') return { format: 0, records: 0, problems: [] }
@@ -45,9 +59,9 @@ export async function checkStore(dir: string): Promise<StoreCheck> {
   return await checkInChild(dir)
 }
 
-/** `checkStore` without the look at the header. */
-export async function checkInChild(dir: string): Promise<StoreCheck> {
-  const { done, crash, records } = await runChild({ dir })
+/** `checkStore` without the look at the header. @throws BUS_UNAVAILABLE reading stands still */
+export async function checkInChild(dir: string, options: CheckOptions = {}): Promise<StoreCheck> {
+  const { done, crash, records } = await runChild({ dir }, options)
   return done ?? { format: 0, records, problems: [crash] }
 }
 
@@ -108,7 +122,11 @@ interface ChildRun {
   crash: string
 }
 
-async function runChild(order: ChildOrder): Promise<ChildRun> {
+/** @throws BUS_UNAVAILABLE when it was ended because it stood still */
+async function runChild(
+  order: ChildOrder,
+  { onProgress = () => {}, clock = systemClock, silentMs = SILENT_MS }: CheckOptions = {},
+): Promise<ChildRun> {
   const script = import.meta.url.endsWith('.ts') ? './check-child.ts' : './check-child.js'
   const child = spawn(process.execPath, [fileURLToPath(new URL(script, import.meta.url)), JSON.stringify(order)], {
     stdio: ['ignore', 'pipe', 'ignore'],
@@ -118,10 +136,24 @@ async function runChild(order: ChildOrder): Promise<ChildRun> {
     child.on('error', (error) => resolve(error.message))
     child.on('close', (code, signal) => resolve(signal ?? `exit code ${code}`))
   })
+  let still = false
+  const silence = watchSilence(clock, silentMs, () => {
+    still = true
+    child.kill('SIGKILL')
+  })
   for await (const text of createInterface({ input: child.stdout })) {
+    silence.broken()
     const line = JSON.parse(text) as ChildLine
     if ('done' in line) run.done = line.done
-    else Object.assign(run, line)
+    else {
+      Object.assign(run, line)
+      onProgress(line.at, line.records)
+    }
+  }
+  silence.end()
+  if (still) {
+    const why = `reading the store stands still (${run.at}, after ${run.records} events, for ${Math.round(silentMs / 1000)} s)`
+    throw fail('BUS_UNAVAILABLE', `${why}: is the disk slow or gone?`)
   }
   run.crash = `reading it ended the reading process (${run.at}: ${await ended})`
   return run

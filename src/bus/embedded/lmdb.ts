@@ -192,13 +192,16 @@ export function asStoreError(error: unknown, dir?: string): VedetteError {
   const { code } = error as { code?: unknown }
   const options = { cause: error }
   if (FULL.has(code) || (code === EIO && dir !== undefined && hasNoSpace(dir))) {
-    return fail('BUS_FULL', 'the disk of the bus is full; free space, and it goes on by itself', {}, options)
+    return diskFull(options)
   }
   if (DAMAGE.has(Number(code))) {
     return fail('STORE_CORRUPT', `the store is damaged (${messageOf(error)}); ${REPAIR_HINT}`, { code }, options)
   }
   return fail('OUTCOME_UNKNOWN', `the store could not write: ${messageOf(error)}`, { code }, options)
 }
+
+export const diskFull = (options?: ErrorOptions): VedetteError =>
+  fail('BUS_FULL', 'the disk of the bus is full; free space, and it goes on by itself', {}, options)
 
 function hasNoSpace(dir: string): boolean {
   try {

@@ -1,11 +1,12 @@
 /**
- * The bus process: `node main.ts '{"dir":…,"socket":…,"incarnation":…}'`. Says one line on stdout, either
+ * The bus process: `node main.ts '{"dir":…,"socket":…,"incarnation":…}'`. Says on stdout, a line each, `{"step":"…"}` while it starts (what
+ * it does, at each step and over and over during a long one: silence means that it hangs), then either
  * `{"ready":true,"socket":…,"incarnation":…,"pid":…}` or `{"error":{"code":…,"message":…}}` and exits 1; such an error line may also
  * come later, when the store breaks. Ends cleanly when its stdin ends (the supervisor is done or gone), or on SIGTERM when it has no
  * supervisor (`endWithParent: false`).
  */
 import { mkdirSync, writeSync } from 'node:fs'
-import { systemClock } from '../../core/clock.ts'
+import { type Clock, systemClock } from '../../core/clock.ts'
 import { fail, type VedetteError } from '../../core/errors.ts'
 import { createLogger, type Logger } from '../../core/log.ts'
 import { asStoreError } from './lmdb.ts'
@@ -32,13 +33,30 @@ export interface BusProcessOptions extends Partial<StoreLimits> {
 
 const DEFAULT_MAX_EVENT_BYTES = 8 << 20
 const TIDY_MS = 1000
+/** The same step is said again so often at most. */
+const SAY_MS = 500
 
 const logOf = (options: BusProcessOptions) =>
   createLogger({ format: options.logFormat ?? 'text', name: 'bus', write: (line) => writeSync(2, line) })
 
+const say = (line: object) => writeSync(1, `${JSON.stringify(line)}\n`)
+
+/** Says each step as it begins, and what changes in it from time to time. */
+function stepper(clock: Clock): (step: string) => void {
+  let saidMs = Number.NEGATIVE_INFINITY
+  let kind = ''
+  return (step) => {
+    const now = clock.monotonic()
+    const [kindNow = ''] = step.split(' (')
+    if (kindNow === kind && now - saidMs < SAY_MS) return
+    ;[kind, saidMs] = [kindNow, now]
+    say({ step })
+  }
+}
+
 function end(error: unknown): never {
   const known = asStoreError(error)
-  writeSync(1, `${JSON.stringify({ error: toWireError(known.code === 'BUS_FULL' ? known : error) })}\n`)
+  say({ error: toWireError(known.code === 'BUS_FULL' ? known : error) })
   process.exit(1)
 }
 
@@ -47,10 +65,13 @@ async function main(): Promise<void> {
   const { dir, socket, incarnation = 'next', maxEventBytes = DEFAULT_MAX_EVENT_BYTES, check = false } = options
   const clock = systemClock
   const log = logOf(options)
+  const onStep = stepper(clock)
   mkdirSync(dir, { recursive: true, mode: 0o700 })
+  onStep('taking the store over')
   await takeOver(dir, clock)
   const limits = { ...DEFAULT_LIMITS, ...definedOf(options) }
-  const store = await openStore({ dir, incarnation, check, ...limits })
+  const store = await openStore({ dir, incarnation, check, onStep, ...limits })
+  onStep('listening')
   const server = await startServer({
     socket,
     store,
@@ -70,7 +91,7 @@ async function main(): Promise<void> {
   }
 
   stopOn(options.endWithParent ?? true, () => stop(server, store, stopTidying))
-  writeSync(1, `${JSON.stringify({ ready: true, socket, incarnation: store.incarnation, pid: process.pid })}\n`)
+  say({ ready: true, socket, incarnation: store.incarnation, pid: process.pid })
 }
 
 function stopOn(endWithParent: boolean, stopNow: () => Promise<void>) {

@@ -9,7 +9,7 @@ import { buffered } from './buffered.ts'
 import { checkInChild } from './check.ts'
 import { REPAIR_HINT } from './encoding.ts'
 import { inspectHeader } from './header.ts'
-import { openEnvironment } from './lmdb.ts'
+import { diskFull, openEnvironment } from './lmdb.ts'
 import { forgetIds, retain } from './reading.ts'
 import { beginIncarnation } from './rules.ts'
 import type { Tables } from './tables.ts'
@@ -71,20 +71,28 @@ const OPENING_FILE = 'store.opening'
 /**
  * Opens or creates the store in `dir` and begins an incarnation.
  * @param check looks through the whole store first, in a child process: for after a crash of the bus process itself
- * @throws STORE_CORRUPT, STORE_TOO_NEW, FENCED (`incarnation` has ended), BUS_FULL
+ * @param onStep told, in words, what is being done, over and over while a long step goes on
+ * @throws STORE_CORRUPT, STORE_TOO_NEW, FENCED (`incarnation` has ended), BUS_FULL, BUS_UNAVAILABLE
  */
 export async function openStore({
   dir,
   incarnation: wanted,
   check = false,
+  onStep = () => {},
   ...limits
-}: Partial<StoreLimits> & { dir: string; incarnation: number | 'next'; check?: boolean }): Promise<Store> {
+}: Partial<StoreLimits> & {
+  dir: string
+  incarnation: number | 'next'
+  check?: boolean
+  onStep?: (step: string) => void
+}): Promise<Store> {
   const { maxAgeMs, maxBytes, dedupMs, maxStoreBytes } = { ...DEFAULT_LIMITS, ...limits }
   mkdirSync(dir, { recursive: true, mode: 0o700 })
-  await refuseDamaged(dir, check)
+  if (freeBytes(dir) < SPARE_BYTES) throw diskFull()
+  await refuseDamaged(dir, check, onStep)
+  onStep('opening the store')
   const marker = join(dir, OPENING_FILE)
-  writeFileSync(marker, String(process.pid))
-  const environment = openEnvironment(dir, { mapBytes: 2 * maxStoreBytes })
+  const environment = marked(marker, () => openEnvironment(dir, { mapBytes: 2 * maxStoreBytes }))
   const { tables, flush, reset } = buffered(environment.tables)
 
   /** Written by each process that opens: finding another's number means that this one is over. */
@@ -182,14 +190,27 @@ function overdue(
   return false
 }
 
-/** @throws STORE_CORRUPT */
-async function refuseDamaged(dir: string, check: boolean): Promise<void> {
+/** The marker stays, unless there is an error: that is no crash. */
+function marked<T>(marker: string, open: () => T): T {
+  try {
+    writeFileSync(marker, String(process.pid))
+    return open()
+  } catch (error) {
+    rmSync(marker, { force: true })
+    throw error
+  }
+}
+
+/** @throws STORE_CORRUPT, BUS_UNAVAILABLE */
+async function refuseDamaged(dir: string, check: boolean, onStep: (step: string) => void): Promise<void> {
   const header = inspectHeader(dir)
   if (header.state === 'missing') return
   if (header.state === 'bad')
     throw fail('STORE_CORRUPT', `the store in ${dir} is damaged: ${header.why}; ${REPAIR_HINT}`)
   if (header.state === 'ok' && !check && !existsSync(join(dir, OPENING_FILE))) return
-  const found = await checkInChild(dir)
+  const found = await checkInChild(dir, {
+    onProgress: (at, records) => onStep(`looking through the store (${at}, ${records} events so far)`),
+  })
   if (found.problems.length > 0) {
     throw fail('STORE_CORRUPT', `the store in ${dir} is damaged: ${found.problems[0]}; ${REPAIR_HINT}`, {
       problems: found.problems,
