@@ -66,7 +66,7 @@ export async function fetcher(client: KafkaClient, name: string, topic: KafkaTop
     16: kafka.fetchV16,
     17: kafka.fetchV17,
   }
-  const offered = (await client.admin.listApis()).find((api) => api.name === 'Fetch')
+  const offered = (await client.ask((admin) => admin.listApis())).find((api) => api.name === 'Fetch')
   const version = Math.min(17, offered?.maxVersion ?? 0)
   const api = ours[version]?.api
   if (api === undefined) throw fail('ORIGIN_UNAVAILABLE', 'the broker is older than Kafka 0.11')

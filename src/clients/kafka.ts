@@ -3,6 +3,8 @@
  * business (kafka-fetch.ts), since the library's filter loses track when one producer aborts more than once within a fetch.
  */
 import type { Admin, Connection, ConnectionPool, SASLOptions } from '@platformatic/kafka'
+import { type Clock, systemClock } from '../core/clock.ts'
+import { adminsOf, takeTurns } from './kafka-ask.ts'
 
 /** Logins that this client can make. */
 export const SASL_MECHANISMS = ['PLAIN', 'SCRAM-SHA-256', 'SCRAM-SHA-512'] as const
@@ -16,6 +18,7 @@ export interface KafkaOptions {
   /** As `node:tls` takes it; left out: no encryption. */
   tls?: { rejectUnauthorized: boolean; ca?: string; cert?: string; key?: string } | undefined
   sasl?: { mechanism: SaslMechanism; username: string; password: string } | undefined
+  clock?: Clock
 }
 
 export interface KafkaTopic {
@@ -32,7 +35,10 @@ export type KafkaOffsets = Record<string, number>
 
 /** Every call rejects with the library's error, whose causes say which layer failed. */
 export interface KafkaClient {
+  /** Of the broker that answered last: for what must not be asked twice. */
   readonly admin: Admin
+  /** Asks any broker what all can tell; when it is silent, others as well. */
+  ask<T>(question: (admin: Admin) => Promise<T>): Promise<T>
   /** Asks a broker, not the cache. */
   topic(name: string): Promise<KafkaTopic>
   /** The first offset that is there, the one after the last that is committed, or the high watermark: after the last that is stored. */
@@ -45,8 +51,8 @@ export interface KafkaClient {
   connectionTo(node: number): Promise<Connection>
   /** Another one, for requests that wait for nothing but the answer. */
   writingTo(node: number): Promise<Connection>
-  /** One that was there when last a topic was asked for; -1: none. */
-  anyNode(): number
+  /** As `ask`, by connections of {@link KafkaClient.writingTo} to brokers that were there when last a topic was asked for. */
+  askInWriting<T>(question: (connection: Connection) => Promise<T>): Promise<T>
   close(): Promise<void>
 }
 
@@ -59,7 +65,13 @@ const READ_UNCOMMITTED = 0
 const READ_COMMITTED = 1
 
 /** Connects with the first call. The library is loaded here, so that only who uses Kafka pays for it. */
-export async function connectKafka({ brokers, clientId, tls, sasl }: KafkaOptions): Promise<KafkaClient> {
+export async function connectKafka({
+  brokers,
+  clientId,
+  tls,
+  sasl,
+  clock = systemClock,
+}: KafkaOptions): Promise<KafkaClient> {
   const kafka = await import('@platformatic/kafka')
   const connecting = {
     connectTimeout: CONNECT_TIMEOUT_MS,
@@ -67,21 +79,25 @@ export async function connectKafka({ brokers, clientId, tls, sasl }: KafkaOption
     ...(tls === undefined ? {} : { tls, tlsServerName: true }),
     ...(sasl === undefined ? {} : { sasl: sasl satisfies SASLOptions }),
   }
-  const admin = new kafka.Admin({
-    ...connecting,
-    clientId,
-    bootstrapBrokers: brokers,
-    retries: 0,
-    autocreateTopics: false,
-  })
+  // What fails is told to who asked; an error without a listener would end the process.
+  const heard = (pool: ConnectionPool) => pool.on('connecting', ({ connection }) => connection.on('error', () => {}))
+  const admins = adminsOf(
+    (address) => {
+      const options = { clientId, bootstrapBrokers: [address], retries: 0, autocreateTopics: false }
+      const admin = new kafka.Admin({ ...connecting, ...options })
+      heard(admin.connections)
+      return admin
+    },
+    brokers,
+    clock,
+  )
+  const { ask } = admins
   // Fetches wait at the broker; on a connection of their own they hold up nothing else.
   const fetching = new kafka.ConnectionPool(clientId, connecting)
   const writing = new kafka.ConnectionPool(clientId, connecting)
-  for (const pool of [admin.connections, fetching, writing]) {
-    // What fails is told to who asked; an error without a listener would end the process.
-    pool.on('connecting', ({ connection }) => connection.on('error', () => {}))
-  }
-  const metadata = (topic: string) => admin.metadata({ topics: [topic], forceUpdate: true })
+  for (const pool of [fetching, writing]) heard(pool)
+  const writers = takeTurns(clock)
+  const metadata = (topic: string) => ask((admin) => admin.metadata({ topics: [topic], forceUpdate: true }))
   let nodes: Awaited<ReturnType<typeof metadata>>['brokers'] = new Map()
   /** Rejects for a node that the last metadata do not name. */
   const connectionOf = async (pool: ConnectionPool, node: number): Promise<Connection> => {
@@ -90,10 +106,16 @@ export async function connectKafka({ brokers, clientId, tls, sasl }: KafkaOption
     return await pool.get(broker)
   }
   return {
-    admin,
+    get admin() {
+      return admins.admin
+    },
+    ask,
     async topic(name) {
       const { id: cluster, brokers: known, topics } = await metadata(name)
       nodes = known
+      admins.learn(
+        [...known.values()].map(({ host, port }) => (host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`)),
+      )
       const { id, partitions } = topics.get(name)!
       return { cluster, id, leaders: partitions.map(({ leader }) => leader) }
     },
@@ -101,16 +123,14 @@ export async function connectKafka({ brokers, clientId, tls, sasl }: KafkaOption
       const timestamp = at === 'earliest' ? EARLIEST : LATEST
       const wanted = partitions.map((partitionIndex) => ({ partitionIndex, timestamp }))
       if (wanted.length === 0) return {}
-      const [found] = await admin.listOffsets({
-        topics: [{ name, partitions: wanted }],
-        isolationLevel: at === 'stored' ? READ_UNCOMMITTED : READ_COMMITTED,
-      })
+      const isolationLevel = at === 'stored' ? READ_UNCOMMITTED : READ_COMMITTED
+      const topics = [{ name, partitions: wanted }]
+      const [found] = await ask((admin) => admin.listOffsets({ topics, isolationLevel }))
       return Object.fromEntries(found!.partitions.map((one) => [one.partitionIndex, Number(one.offset)]))
     },
     async committed(groupId, name, partitions) {
-      const groups = await admin.listConsumerGroupOffsets({
-        groups: [{ groupId, topics: [{ name, partitionIndexes: partitions }] }],
-      })
+      const asked = [{ groupId, topics: [{ name, partitionIndexes: partitions }] }]
+      const groups = await ask((admin) => admin.listConsumerGroupOffsets({ groups: asked }))
       const found = groups[0]?.topics[0]?.partitions ?? []
       return Object.fromEntries(
         found
@@ -123,13 +143,14 @@ export async function connectKafka({ brokers, clientId, tls, sasl }: KafkaOption
         partition: Number(partition),
         offset: BigInt(offset),
       }))
-      await admin.alterConsumerGroupOffsets({ groupId, topics: [{ name, partitionOffsets }] })
+      await admins.admin.alterConsumerGroupOffsets({ groupId, topics: [{ name, partitionOffsets }] })
     },
     connectionTo: (node) => connectionOf(fetching, node),
     writingTo: (node) => connectionOf(writing, node),
-    anyNode: () => nodes.keys().next().value ?? -1,
+    askInWriting: (question) =>
+      writers.ask(nodes.keys(), async (node) => await question(await connectionOf(writing, node))),
     async close() {
-      await Promise.allSettled([admin.close(), fetching.close(), writing.close()])
+      await Promise.allSettled([admins.close(), fetching.close(), writing.close()])
     },
   }
 }

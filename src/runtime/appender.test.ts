@@ -55,6 +55,28 @@ test('once unsure, a refusal to take it now does not prove that it is not stored
   assert.deepEqual(await appender.append(member('a')), { outcome: 'stored', seq: 7 })
 })
 
+test('a sender is not left waiting while the bus is silent, and what it sent counts until the bus lets go of it', async () => {
+  const clock = fakeClock()
+  let answer = (_: Outcome[]) => {}
+  const { bus, batches } = scripted(() => new Promise<Outcome[]>((resolve) => (answer = resolve)))
+  const appender = createAppender({ bus, source, clock, settleMs: 8_000, maxPending: 2 })
+  const told: Outcome[] = []
+  for (const id of ['a', 'b']) void appender.append(member(id)).then((outcome) => told.push(outcome))
+  await new Promise(setImmediate)
+  await clock.advance(7_900)
+  assert.equal(told.length, 0)
+  await clock.advance(200)
+  assert.deepEqual(
+    told.map(({ outcome }) => outcome),
+    ['unknown', 'unknown'],
+  )
+  assert.equal(appender.pending, 2)
+  assert.equal((await appender.append(member('c'))).outcome, 'unavailable')
+  answer([{ outcome: 'stored', seq: 1 }, unknown])
+  await appender.drain()
+  assert.equal(batches.length, 1, 'nobody waits for an outcome any more')
+})
+
 test('a batch that gets no answer holds up none of those behind it', async () => {
   const { bus, batches } = scripted((batch) =>
     batch.some(({ id }) => id.startsWith('slow'))

@@ -12,11 +12,13 @@ interface Waiting {
   since: number
   /** True once an attempt ended unknown: from then on only a repeat can tell. */
   unsure: boolean
+  /** The sender has been told to retry; what it holds counts until the bus has let go of it. */
+  givenUp: boolean
   resolve: (outcome: Outcome) => void
 }
 
 export interface Appender {
-  /** Never rejects. Answers `unavailable` with BUS_BUSY at once when too much is in flight. */
+  /** Never rejects. Answers `unavailable` with BUS_BUSY at once when too much is in flight, and `unknown` when the bus is silent for `settleMs`. */
   append(member: Append): Promise<Outcome>
   /** Resolves when nothing is in flight. */
   drain(): Promise<void>
@@ -39,7 +41,7 @@ export function createAppender({
   maxBatch?: number
   maxPending?: number
   maxPendingBytes?: number
-  /** How long an unknown outcome is chased before the sender is told to retry. Below common senders' time-outs (10 s). */
+  /** How long an outcome is waited for, and an unknown one chased, before the sender is told to retry. Below common senders' time-outs (10 s). */
   settleMs?: number
   retryMs?: number
 }): Appender {
@@ -59,7 +61,7 @@ export function createAppender({
   /** @returns true when only a repeat can tell */
   const judge = (waiting: Waiting, outcome: Outcome): boolean => {
     const unclear = outcome.outcome === 'unknown' || (outcome.outcome === 'unavailable' && waiting.unsure)
-    if (unclear) {
+    if (unclear && !waiting.givenUp) {
       waiting.unsure = true
       if (clock.monotonic() - waiting.since < settleMs) return true
       const error = 'error' in outcome ? outcome.error : fail('OUTCOME_UNKNOWN', 'the bus did not answer')
@@ -68,12 +70,36 @@ export function createAppender({
     return false
   }
 
+  /** Gives up each whose time is over. @returns the function that ends this, when the bus has answered */
+  const watch = (batch: Waiting[]): (() => void) => {
+    let cancel = () => {}
+    const look = () => {
+      const now = clock.monotonic()
+      let oldest = Number.POSITIVE_INFINITY
+      for (const waiting of batch) {
+        if (waiting.givenUp) continue
+        if (now - waiting.since < settleMs) {
+          oldest = Math.min(oldest, waiting.since)
+          continue
+        }
+        waiting.givenUp = true
+        const error = fail('OUTCOME_UNKNOWN', `the bus did not answer within ${Math.round(settleMs / 1000)} s`)
+        waiting.resolve({ outcome: 'unknown', error })
+      }
+      if (oldest !== Number.POSITIVE_INFINITY) cancel = clock.after(oldest + settleMs - now, look)
+    }
+    look()
+    return () => cancel()
+  }
+
   const flush = () => {
     scheduled = false
     while (queue.length > 0) {
       const batch = queue.splice(0, maxBatch)
       const members = batch.map((waiting) => waiting.member)
+      const answered = watch(batch)
       bus.append(source, members).then((outcomes) => {
+        answered()
         const again = batch.filter((waiting, i) => judge(waiting, outcomes[i]!))
         if (again.length > 0) clock.after(retryMs, () => enqueue(again))
       })
@@ -98,7 +124,7 @@ export function createAppender({
       pending++
       pendingBytes += bytes
       return new Promise((resolve) => {
-        enqueue([{ member, bytes, since: clock.monotonic(), unsure: false, resolve }])
+        enqueue([{ member, bytes, since: clock.monotonic(), unsure: false, givenUp: false, resolve }])
       })
     },
     drain: () => (pending === 0 ? Promise.resolve() : new Promise((done) => drained.push(done))),

@@ -71,6 +71,7 @@ export async function openKafkaBus({
         clientId: `vedette-${session}`,
         tls: tls === undefined ? undefined : await tlsMaterial({ secret }, tls as TlsSpec),
         sasl: login,
+        clock,
       })
     },
     topic: topic || `${namespace}-${name}`,

@@ -1,6 +1,8 @@
 /** What the bus on Kafka promises besides the contract: readers, logins, topics. */
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
+import { once } from 'node:events'
+import { type AddressInfo, createServer } from 'node:net'
 import { after, suite, test } from 'node:test'
 import { isDeepStrictEqual } from 'node:util'
 import type { Bus } from '../../src/bus/bus.ts'
@@ -175,6 +177,21 @@ suite('the bus on Kafka', { skip: without('Kafka', kafkaJars()), timeout: 120_00
     assert.ok(new Set(seqs.map((seq) => seq % 3)).size > 1)
     assert.equal((await readAll(bus, {})).length, 30)
     await rejectsWith(readAll(bus, { from: 5 }), 'SPEC_INVALID')
+  })
+
+  test('a broker that takes connections and answers nothing holds up nobody, though it is the first of the URL', async (t) => {
+    const silent = createServer(() => {}).listen(0, '127.0.0.1')
+    await once(silent, 'listening')
+    t.after(() => silent.close())
+    const { port } = silent.address() as AddressInfo
+    const url = `127.0.0.1:${port},${(await kafka()).broker}`
+    const bus = await ready({ topic: newTopic(), url })
+    const first = await bus.claim(source, claim('r-0'))
+    assert.deepEqual(kinds(await bus.appendFenced(first, [event('a', { position: 1 })])), ['stored'])
+    assert.deepEqual(kinds(await bus.append(source, [event('b')])), ['stored'])
+    assert.equal((await bus.claim(source, claim('r-1'))).positions.get('e'), 1)
+    assert.equal((await readAll(bus, {})).length, 2)
+    assert.deepEqual(bus.status(), { connected: true })
   })
 
   test('TLS and SCRAM; a wrong password is said, a login that cannot be made is refused', async () => {

@@ -1,4 +1,6 @@
 /** On a Kafka EventBus of three brokers, which take their time to start: in full runs only. */
+import assert from 'node:assert/strict'
+import { setTimeout as pause } from 'node:timers/promises'
 import { without } from '../servers/cache.ts'
 import { kafkaJars } from '../servers/kafka.ts'
 import { judge, type KafkaWorld, PATIENCE_MS, startKafkaWorld } from './kafka-world.ts'
@@ -17,6 +19,21 @@ const ofThree: Omit<Scenario, 'long'>[] = [
     fault: 'kill -9 of the broker that coordinates the transactions, which starts again',
     replicas: [2],
     run: async (t, replicas) => await killed(await startKafkaWorld(t, replicas, 3), 'coordinator'),
+  },
+  {
+    fault: 'SIGSTOP for 30 s of the broker that leads the topic',
+    replicas: [2],
+    run: async (t, replicas) => await frozen(await startKafkaWorld(t, replicas, 3), 'topic'),
+  },
+  {
+    fault: 'SIGSTOP for 30 s of the broker that coordinates the transactions',
+    replicas: [2],
+    run: async (t, replicas) => await frozen(await startKafkaWorld(t, replicas, 3), 'coordinator'),
+  },
+  {
+    fault: 'SIGSTOP for 30 s of the broker that is asked first, whatever it leads',
+    replicas: [2],
+    run: async (t, replicas) => await frozen(await startKafkaWorld(t, replicas, 3), 'first'),
   },
   {
     fault: 'all brokers are told to end and start again',
@@ -42,6 +59,30 @@ faultTable(
   ofThree.map((scenario) => ({ ...scenario, long: true })),
   without('Kafka', kafkaJars()),
 )
+
+/** A sender gives up after this, as many do. */
+const SENDERS_WAIT_MS = 15_000
+
+/** All goes on while it is frozen, as soon as the controller has given its partitions to others: after `broker.session.timeout.ms`, 9 s. */
+async function frozen(world: KafkaWorld, what: 'topic' | 'coordinator' | 'first'): Promise<Verdict & { note: string }> {
+  const node = world.nodes[what === 'first' ? 0 : (await world.nodeOf(what)) - 1]!
+  const frozenMs = performance.now()
+  const sinceMs = () => performance.now() - frozenMs
+  node.server.freeze()
+  let note: string
+  try {
+    await goesOn(world, 28_000)
+    note = `went on after ${(sinceMs() / 1000).toFixed(0)} s`
+    await pause(30_000 - sinceMs())
+    await goesOn(world)
+  } finally {
+    node.server.thaw()
+  }
+  await world.caughtUp()
+  const { slowestMs } = world.crowd
+  assert.ok(slowestMs < SENDERS_WAIT_MS, `a request took ${slowestMs.toFixed(0)} ms`)
+  return { ...(await judge(world)), note: `${note}; the slowest request ${(slowestMs / 1000).toFixed(0)} s` }
+}
 
 async function killed(world: KafkaWorld, what: 'topic' | 'coordinator'): Promise<Verdict> {
   for (let i = 0; i < 2; i++) {

@@ -12,6 +12,8 @@ export interface Crowd {
   readonly failures: Map<string, number>
   /** Answers 503: how many had no Retry-After, and how long the slowest took, milliseconds. */
   readonly refusals: { withoutRetryAfter: number; slowestMs: number }
+  /** Of all attempts, answered or not, milliseconds. */
+  readonly slowestMs: number
   /** Stops sending new events, lets each sender finish its own. */
   stop(): Promise<void>
 }
@@ -53,6 +55,7 @@ export function startCrowd(
   const statuses = new Map<number, number>()
   const failures = new Map<string, number>()
   const refusals = { withoutRetryAfter: 0, slowestMs: 0 }
+  let slowestMs = 0
   const refused = (retryAfter: string | undefined, tookMs: number) => {
     if (retryAfter === undefined) refusals.withoutRetryAfter++
     refusals.slowestMs = Math.max(refusals.slowestMs, tookMs)
@@ -71,7 +74,9 @@ export function startCrowd(
       const key = `${name}s${sender}-${n}`
       const sent = message(key)
       while (!givenUp) {
+        const sentMs = performance.now()
         const status = await post(agent, url, sent, attemptTimeoutMs, { failed, refused })
+        slowestMs = Math.max(slowestMs, performance.now() - sentMs)
         statuses.set(status, (statuses.get(status) ?? 0) + 1)
         if (status === 200) {
           acknowledged.push(key)
@@ -88,6 +93,9 @@ export function startCrowd(
     statuses,
     failures,
     refusals,
+    get slowestMs() {
+      return slowestMs
+    },
     async stop() {
       sending = false
       await done

@@ -2,7 +2,7 @@
 import { fail, isVedetteError } from '../../core/errors.ts'
 import type { Outcome } from '../bus.ts'
 import type { Message } from './message.ts'
-import type { Identity, Producer } from './producer.ts'
+import { type Identity, nextEpoch, type Producer } from './producer.ts'
 
 export interface FreeAppender {
   /** @returns an outcome for each message, which `stored` gives its offset. Never rejects */
@@ -32,10 +32,7 @@ export function createFreeAppender(producer: Producer): FreeAppender {
       const batch = waiting
       waiting = []
       try {
-        if (identity === null) {
-          sequences = new Map()
-          identity = await producer.init()
-        }
+        identity ??= await producer.init()
         const offsets = await producer.produce(
           identity,
           batch.flatMap(({ messages }) => messages),
@@ -47,7 +44,9 @@ export function createFreeAppender(producer: Producer): FreeAppender {
           at += messages.length
         }
       } catch (error) {
-        identity = null
+        // A late copy of what failed is of an older epoch from now on. For that no broker need be asked: it may be silent.
+        identity = identity === null || isVedetteError(error, 'FENCED') ? null : nextEpoch(identity)
+        sequences = new Map()
         for (const { reject } of batch) reject(error)
       }
       count -= batch.reduce((sum, { messages }) => sum + messages.length, 0)

@@ -19,6 +19,15 @@ export interface Identity {
   transactionalId?: string
 }
 
+const LAST_EPOCH = 2 ** 15 - 1
+
+/**
+ * An identity without a transactional id after a batch of unknown fate: its sequence numbers begin anew (the stock client does the same,
+ * KIP-360). Null when a new one is needed.
+ */
+export const nextEpoch = ({ producerId, producerEpoch }: Identity): Identity | null =>
+  producerEpoch < LAST_EPOCH ? { producerId, producerEpoch: producerEpoch + 1 } : null
+
 /** Next sequence numbers of one identity, by `<topic>:<partition>`. */
 export type Sequences = Map<string, number>
 
@@ -83,7 +92,7 @@ export async function createProducer(
   const coordinatorOf = async (keyType: keyof typeof coordinators, id: string): Promise<Connection> => {
     let node = coordinators[keyType].get(id)
     if (node === undefined) {
-      const [found] = await client.admin.findCoordinator({ keyType, keys: [id] })
+      const [found] = await client.ask((admin) => admin.findCoordinator({ keyType, keys: [id] }))
       node = found!.nodeId
       coordinators[keyType].set(id, node)
     }
@@ -108,14 +117,13 @@ export async function createProducer(
         }
         if (code === null) lost = true
         const waits = code === null || code === CONCURRENT_TRANSACTIONS || mayWait.has(code)
+        const moved = waits && code !== CONCURRENT_TRANSACTIONS
+        // Also who gives up: the next to ask would wait for the same silent broker again.
+        if (moved) forget()
         if (!waits || clock.monotonic() > deadline)
           throw fail('OUTCOME_UNKNOWN', innermost(error), {}, { cause: error })
-        const ending = code === CONCURRENT_TRANSACTIONS
-        if (!ending) {
-          forget()
-          await refresh().catch(() => {})
-        }
-        await clock.sleep(backoffMs(attempt, ending ? ENDING : PAUSE))
+        if (moved) await refresh().catch(() => {})
+        await clock.sleep(backoffMs(attempt, code === CONCURRENT_TRANSACTIONS ? ENDING : PAUSE))
       }
     }
   }
@@ -160,7 +168,7 @@ export async function createProducer(
         const { producerId, producerEpoch } =
           transactionalId === undefined
             ? await repeated(
-                async () => await ask(await client.writingTo(client.anyNode())),
+                () => client.askInWriting(ask),
                 () => {},
                 COORDINATOR,
               )
