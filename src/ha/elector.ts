@@ -8,6 +8,7 @@ import { fail, isVedetteError, messageOf } from '../core/errors.ts'
 import { randomId } from '../core/event.ts'
 import type { Logger } from '../core/log.ts'
 import { within } from '../core/signals.ts'
+import { watchSilence } from '../core/silence.ts'
 import { step, wakeAt } from './election.ts'
 import type { Lease, LeaseTiming, Lock, Suspicion } from './lock.ts'
 import type { Change, ElectionConfig } from './standing.ts'
@@ -51,8 +52,11 @@ export interface ElectorOptions<F extends { term: number }> {
   log: Logger
   /** The bus refuses older terms, so suspicion is enough to take over and an unreachable lock is no reason to stop. */
   strict: () => boolean
-  /** Writes a term record. @throws FENCED another claim came between, or the lease is not here; anything else is tried again */
-  claim: (claim: { holder: string; nonce: string; floor: number }) => Promise<F>
+  /**
+   * Writes a term record. Given up when the bus is silent for two leases: when nothing comes of it, and `progress` is not called meanwhile.
+   * @throws FENCED another claim came between, or the lease is not here; anything else is tried again
+   */
+  claim: (claim: { holder: string; nonce: string; floor: number }, progress: () => void) => Promise<F>
   /** False while the bus does not answer: then this replica does not stand. */
   mayStand?: () => boolean
   onView: (view: ElectorView) => void
@@ -195,22 +199,30 @@ export function createElector<F extends { term: number }>(options: ElectorOption
     // One nonce until the outcome is known: a late copy of an earlier attempt then does no harm.
     nonce ??= randomId()
     const claimed = { holder: id, nonce, floor }
-    within(options.claim(claimed), 2 * timing.leaseMs, clock).then(
-      (made) => {
-        claimTrouble = ''
-        nonce = null
-        fence = made
-        tell({ type: 'claimed', now: clock.monotonic(), term: made.term })
-      },
-      (error) => {
-        const fenced = isVedetteError(error, 'FENCED')
-        if (fenced) nonce = null
-        const trouble = messageOf(error)
-        if (trouble !== claimTrouble) log.warn('could not claim a term, trying again', { replica: id, error })
-        claimTrouble = trouble
-        tell({ type: 'claimFailed', now: clock.monotonic(), fenced })
-      },
+    const silentMs = 2 * timing.leaseMs
+    const givenUp = Promise.withResolvers<never>()
+    const silence = watchSilence(clock, silentMs, () =>
+      givenUp.reject(fail('OUTCOME_UNKNOWN', `no answer within ${Math.round(silentMs)} ms`)),
     )
+    const claiming = options.claim(claimed, silence.broken)
+    Promise.race([claiming, givenUp.promise])
+      .finally(silence.end)
+      .then(
+        (made) => {
+          claimTrouble = ''
+          nonce = null
+          fence = made
+          tell({ type: 'claimed', now: clock.monotonic(), term: made.term })
+        },
+        (error) => {
+          const fenced = isVedetteError(error, 'FENCED')
+          if (fenced) nonce = null
+          const trouble = messageOf(error)
+          if (trouble !== claimTrouble) log.warn('could not claim a term, trying again', { replica: id, error })
+          claimTrouble = trouble
+          tell({ type: 'claimFailed', now: clock.monotonic(), fenced })
+        },
+      )
   }
 
   function serve(change: Change | null): void {

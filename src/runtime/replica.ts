@@ -214,7 +214,7 @@ export async function startReplica(options: ReplicaOptions): Promise<Replica> {
       clock,
       log: log.child({ eventSourceName: name, replica: id }),
       strict: () => fencing().fencing === 'strict',
-      claim: (claim: Claim) => bus.claim(source, claim),
+      claim: (claim: Claim, progress) => bus.claim(source, claim, progress),
       mayStand: () => bus.status().connected && !busFails && outsiders?.quiet() !== false && !othersHeardMore(),
       onView(seen) {
         view = seen

@@ -4,7 +4,18 @@ import { backoffMs } from '../../core/backoff.ts'
 import type { Clock } from '../../core/clock.ts'
 import { fail, messageOf, type VedetteError } from '../../core/errors.ts'
 import type { Logger } from '../../core/log.ts'
-import { type Append, type Bus, type BusStatus, type Fenced, type Outcome, sourceKey, type Transport } from '../bus.ts'
+import { within } from '../../core/signals.ts'
+import {
+  type Append,
+  type Bus,
+  type BusStatus,
+  type Claim,
+  type Fenced,
+  type Outcome,
+  type SourceRef,
+  sourceKey,
+  type Transport,
+} from '../bus.ts'
 import { claimTerm, type FenceParts, type KafkaFence, snapshotKey } from './fence.ts'
 import { createFreeAppender, type FreeAppender } from './free.ts'
 import { kafkaKv } from './kv.ts'
@@ -32,6 +43,16 @@ interface Link extends FenceParts {
   log: KafkaLog
 }
 
+/** A claim under way. */
+interface Claiming {
+  nonce: string
+  fence: Promise<KafkaFence>
+  /** Of who asked last. */
+  progress: () => void
+}
+
+/** Longer than all requests of a claim take when each is as slow as it may be; then one of them is lost. */
+const CLAIM_LIMIT_MS = 60_000
 /** The brokers are asked so often whether they are there. */
 const LOOK_MS = 1_000
 const SETTLE = { firstMs: 50, maxMs: 500, jitter: 0.3 }
@@ -41,6 +62,8 @@ export function openKafka({ connect, topic, partitioner, transport, clock, log }
   const listeners = new Set<(status: BusStatus) => void>()
   const closing = new AbortController()
   const fences = new Map<string, KafkaFence>()
+  /** By source. Asked for again with its nonce it is the same claim: a second one would fence the first, and so on as long as brokers are slow. */
+  const claims = new Map<string, Claiming>()
   const stateTopic = stateTopicOf(topic)
   const leaders = new Map<string, number[]>()
   /** Consumer groups whose offsets the bus's user may not commit. */
@@ -104,6 +127,7 @@ export function openKafka({ connect, topic, partitioner, transport, clock, log }
         if (closing.signal.aborted) return
         attempt = 0
         show({ connected: true })
+        for (const { progress } of claims.values()) progress()
       } catch (error) {
         if (closing.signal.aborted) return
         if (attempt++ === 0 && link === null) log.warn('the bus cannot be reached', { error: messageOf(error) })
@@ -126,6 +150,14 @@ export function openKafka({ connect, topic, partitioner, transport, clock, log }
     return link
   }
 
+  const claimAnew = async (source: SourceRef, claim: Claim): Promise<KafkaFence> => {
+    const fence = await within(claimTerm(live(), source, claim), CLAIM_LIMIT_MS, clock)
+    const key = sourceKey(source)
+    fences.get(key)?.retire()
+    fences.set(key, fence)
+    return fence
+  }
+
   return {
     kind: 'kafka',
     fencing: 'strict',
@@ -136,12 +168,18 @@ export function openKafka({ connect, topic, partitioner, transport, clock, log }
       listeners.add(listener)
       return () => listeners.delete(listener)
     },
-    async claim(source, claim) {
-      const fence = await claimTerm(live(), source, claim)
+    async claim(source, claim, progress = () => {}) {
       const key = sourceKey(source)
-      fences.get(key)?.retire()
-      fences.set(key, fence)
-      return fence
+      const before = claims.get(key)
+      const claiming =
+        before?.nonce === claim.nonce ? before : { nonce: claim.nonce, fence: claimAnew(source, claim), progress }
+      claiming.progress = progress
+      claims.set(key, claiming)
+      try {
+        return await claiming.fence
+      } finally {
+        if (claims.get(key) === claiming) claims.delete(key)
+      }
     },
     async appendFenced(fence, batch) {
       if (link === null || !shown.connected) return unreachable(batch)
