@@ -194,6 +194,27 @@ suite('the bus on Kafka', { skip: without('Kafka', kafkaJars()), timeout: 120_00
     assert.deepEqual(bus.status(), { connected: true })
   })
 
+  test('a claim on a slow cluster: the brokers are heard meanwhile, and asked for again it is the same claim', async (t) => {
+    const { proxy } = await kafka()
+    const bus = await ready({ topic: newTopic(), url: `127.0.0.1:${proxy.port}` })
+    proxy.faults.delayMs = 200
+    t.after(() => {
+      proxy.faults.delayMs = 0
+    })
+    let heard = 0
+    const once = claim('r-0')
+    const first = bus.claim(source, once, () => assert.fail('told who asked last'))
+    const again = bus.claim(source, once, () => heard++)
+    const [one, other] = await Promise.all([first, again])
+    assert.equal(one.term, other.term)
+    assert.ok(heard > 0, 'not a word in all that time')
+    proxy.faults.delayMs = 0
+    assert.deepEqual(kinds(await bus.appendFenced(other, [event('a', { position: 1 })])), ['stored'])
+    const next = await bus.claim(source, claim('r-1'))
+    assert.equal(next.term, one.term + 1)
+    assert.deepEqual(kinds(await bus.appendFenced(other, [event('late')])), ['fenced'])
+  })
+
   test('TLS and SCRAM; a wrong password is said, a login that cannot be made is refused', async () => {
     const { secure: url } = await kafka()
     const key = (name: string) => ({ name: 'kafka', key: name })

@@ -56,6 +56,25 @@ faultTable(
       },
     },
     {
+      fault: 'slow Kafka: an answer takes 400 ms, for 30 s, and the serving replica is killed',
+      replicas: [2, 3],
+      long: true,
+      async run(t, replicas) {
+        const world = await startKafkaWorld(t, replicas)
+        const old = await world.leader()
+        for (const { faults } of world.proxies) faults.delayMs = 200
+        await pause(2_000)
+        killIfThere(old.pid)
+        const killedMs = performance.now()
+        await nextLeader(world.rig, 'clock', old, 30_000)
+        const note = `another served after ${((performance.now() - killedMs) / 1000).toFixed(0)} s`
+        await goesOn(world)
+        await pause(30_000 - (performance.now() - killedMs))
+        for (const { faults } of world.proxies) faults.delayMs = 0
+        return { ...(await judge(world)), note }
+      },
+    },
+    {
       fault: 'the serving replica cut off from the broker beyond the transaction time-out, a black hole for 30 s',
       replicas: [3, 2],
       async run(t, replicas, full) {
