@@ -350,6 +350,25 @@ test('a claim that never answers is given up, and its late success not used', as
   assert.deepEqual(r.story, ['a leads 1 after nobody'])
 })
 
+test('a claim that takes long is not given up while the bus is heard: a new one would fence it', async () => {
+  const r = rig()
+  let calls = 0
+  const a = await r.start('a', {
+    async claim(claim, progress) {
+      calls++
+      for (let i = 0; i < 5; i++) {
+        await r.clock.sleep(2_000)
+        progress()
+      }
+      return await r.replicas.get('a')!.bus.claim(source, claim)
+    },
+  })
+  await r.clock.advance(11_000)
+  assert.equal(calls, 1)
+  assert.equal(a.lead?.fenced.term, 1)
+  assert.deepEqual(r.story, ['a leads 1 after nobody'])
+})
+
 test('stopped with the lock out of reach, it ends when the lease has run out by itself', async () => {
   const r = rig()
   const a = await r.start('a')
