@@ -45,6 +45,19 @@ const ofThree: Omit<Scenario, 'long'>[] = [
     },
   },
   {
+    fault: 'each broker told to end and start again, one after the other',
+    replicas: [2],
+    async run(t, replicas) {
+      const world = await startKafkaWorld(t, replicas, 3)
+      for (const node of world.nodes) {
+        await node.restart()
+        await goesOn(world, PATIENCE_MS)
+        await world.caughtUp()
+      }
+      return { ...(await judge(world)), note: slowestRequest(world) }
+    },
+  },
+  {
     fault: 'the serving replica cut off from all brokers, a black hole for 30 s',
     replicas: [3],
     async run(t, replicas) {
@@ -79,17 +92,21 @@ async function frozen(world: KafkaWorld, what: 'topic' | 'coordinator' | 'first'
     node.server.thaw()
   }
   await world.caughtUp()
-  const { slowestMs } = world.crowd
-  assert.ok(slowestMs < SENDERS_WAIT_MS, `a request took ${slowestMs.toFixed(0)} ms`)
-  return { ...(await judge(world)), note: `${note}; the slowest request ${(slowestMs / 1000).toFixed(0)} s` }
+  return { ...(await judge(world)), note: `${note}; ${slowestRequest(world)}` }
 }
 
-async function killed(world: KafkaWorld, what: 'topic' | 'coordinator'): Promise<Verdict> {
+/** In words. @throws when somebody waited for too long, whatever the answer was */
+function slowestRequest({ crowd: { slowestMs } }: KafkaWorld): string {
+  assert.ok(slowestMs < SENDERS_WAIT_MS, `a request took ${slowestMs.toFixed(0)} ms`)
+  return `the slowest request ${(slowestMs / 1000).toFixed(0)} s`
+}
+
+async function killed(world: KafkaWorld, what: 'topic' | 'coordinator'): Promise<Verdict & { note: string }> {
   for (let i = 0; i < 2; i++) {
     const node = world.nodes[(await world.nodeOf(what)) - 1]!
     await Promise.all([node.crash(), goesOn(world, PATIENCE_MS)])
     await goesOn(world, PATIENCE_MS)
     await world.caughtUp()
   }
-  return await judge(world)
+  return { ...(await judge(world)), note: slowestRequest(world) }
 }

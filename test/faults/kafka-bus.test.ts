@@ -1,4 +1,5 @@
 /** On a Kafka EventBus of one broker: replicas, the broker and the network between them at fault, judged on the topic as a reader of what is committed sees it. */
+import assert from 'node:assert/strict'
 import { setTimeout as pause } from 'node:timers/promises'
 import { without } from '../servers/cache.ts'
 import { kafkaJars } from '../servers/kafka.ts'
@@ -52,6 +53,41 @@ faultTable(
           await goesOn(world, PATIENCE_MS)
           await world.caughtUp()
         }
+        return await judge(world)
+      },
+    },
+    {
+      fault: 'the lead handed over by `vedette failover`, and by SIGTERM of the serving replica, in turn',
+      replicas: [2, 3],
+      long: true,
+      async run(t, replicas) {
+        const world = await startKafkaWorld(t, replicas)
+        for (let i = 0; i < 6; i++) {
+          await everyoneBack(world.rig)
+          await pause(500 + Math.random() * 500)
+          const leader = await world.leader()
+          if (i % 2 === 0) {
+            const { code, stderr } = await world.rig.cli('failover', 'clock')
+            assert.equal(code, 0, stderr)
+          } else killIfThere(leader.pid, 'SIGTERM')
+          const next = await nextLeader(world.rig, 'clock', leader)
+          assert.notEqual(next.id, leader.id)
+        }
+        return await judge(world)
+      },
+    },
+    {
+      fault: 'all processes of the run and the broker killed at once and started again, the run first',
+      replicas: [2, 3],
+      long: true,
+      async run(t, replicas) {
+        const world = await startKafkaWorld(t, replicas)
+        const { rig, nodes } = world
+        await Promise.all([rig.killAll(), nodes[0]!.server.kill()])
+        await rig.restart()
+        assert.equal((await rig.status()).bus.connected, false)
+        await nodes[0]!.crash()
+        await goesOn(world, PATIENCE_MS)
         return await judge(world)
       },
     },
