@@ -1,6 +1,6 @@
 /** What the bus on Kafka promises besides the contract: readers, logins, topics. */
 import assert from 'node:assert/strict'
-import { randomBytes } from 'node:crypto'
+import { pbkdf2Sync, randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { type AddressInfo, createServer } from 'node:net'
 import { after, suite, test } from 'node:test'
@@ -231,4 +231,41 @@ suite('the bus on Kafka', { skip: without('Kafka', kafkaJars()), timeout: 120_00
     await rejectsWith(open({ topic: newTopic(), sasl: { ...sasl, mechanism: 'GSSAPI' } }), 'SPEC_INVALID')
     await rejectsWith(open({ topic: newTopic(), sasl: { mechanism: 'PLAIN' } }), 'SPEC_INVALID')
   })
+
+  test('the password is changed at the brokers and in the Secret: it is read anew when the old one is refused', async () => {
+    const { secure: url } = await kafka()
+    const key = (name: string) => ({ name: 'kafka', key: name })
+    const sasl = { mechanism: 'SCRAM-SHA-512', userSecret: key('user'), passwordSecret: key('password') }
+    const bus = await ready({ topic: newTopic(), url, tls: { caCertSecret: key('ca') }, sasl })
+    const old = await bus.claim(source, claim('r-0'))
+    assert.deepEqual(kinds(await bus.appendFenced(old, [event('a', { position: 1 })])), ['stored'])
+    await setPassword(await client(), 'changed-secret')
+    // Connections that there are live on; these end.
+    await (await kafka()).restart()
+    await until(
+      'the old password is refused',
+      () => {
+        const status = bus.status()
+        return !status.connected && status.error.includes('authentication')
+      },
+      60_000,
+    )
+    values.password = 'changed-secret'
+    await until('the new one is taken', () => bus.status().connected, 60_000)
+    const next = await bus.claim(source, claim('r-0'))
+    assert.equal(next.positions.get('e'), 1)
+    assert.deepEqual(kinds(await bus.appendFenced(next, [event('b', { position: 2 })])), ['stored'])
+    assert.deepEqual(kinds(await bus.append(source, [event('c')])), ['stored'])
+    assert.equal((await readAll(bus, {})).length, 3)
+  })
 })
+
+/** SCRAM-SHA-512 of {@link KAFKA_USER} (KIP-554). */
+async function setPassword(client: KafkaClient, password: string): Promise<void> {
+  const { alterUserScramCredentialsV0 } = await import('@platformatic/kafka')
+  const [salt, iterations] = [randomBytes(16), 4096]
+  const saltedPassword = pbkdf2Sync(password, salt, iterations, 64, 'sha512')
+  const upsertions = [{ name: KAFKA_USER, mechanism: 2, iterations, salt, saltedPassword }]
+  await client.topic('none').catch(() => {})
+  await client.askInWriting((connection) => alterUserScramCredentialsV0.api.async(connection, [], upsertions))
+}

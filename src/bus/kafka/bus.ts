@@ -1,5 +1,6 @@
 /** The bus port on Kafka: upstream's topic of events, and a compacted topic for terms, positions and small values. */
 import type { KafkaClient } from '../../clients/kafka.ts'
+import { isRefusedLogin } from '../../clients/kafka-errors.ts'
 import { backoffMs } from '../../core/backoff.ts'
 import type { Clock } from '../../core/clock.ts'
 import { fail, messageOf, type VedetteError } from '../../core/errors.ts'
@@ -28,7 +29,7 @@ import { ensureTopic } from './topics.ts'
 import { storedValue } from './values.ts'
 
 export interface KafkaBusOptions {
-  /** Called until it works once. */
+  /** Called until it works once, and again when the brokers refuse the login: with the credentials as they are then. */
   connect: () => Promise<KafkaClient>
   topic: string
   partitioner: Partitioner
@@ -132,6 +133,11 @@ export function openKafka({ connect, topic, partitioner, transport, clock, log }
         if (closing.signal.aborted) return
         if (attempt++ === 0 && link === null) log.warn('the bus cannot be reached', { error: messageOf(error) })
         show({ connected: false, error: messageOf(error) })
+        if (link !== null && isRefusedLogin(error)) {
+          const { client } = link
+          link = null
+          await client.close()
+        }
       }
       const waiting = new AbortController()
       wake = () => waiting.abort()

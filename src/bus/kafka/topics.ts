@@ -14,7 +14,7 @@ export async function ensureTopic(client: KafkaClient, name: string, compacted: 
     topic = await client.topic(name)
   } catch (error) {
     if (isRefusedLogin(error))
-      throw fail('BUS_UNAVAILABLE', 'authentication: the broker refuses the user or the password')
+      throw fail('BUS_UNAVAILABLE', 'authentication: the broker refuses the user or the password', {}, { cause: error })
     if (!isUnknownTopic(error)) throw fail('BUS_UNAVAILABLE', innermost(error), {}, { cause: error })
     await makeTopic(client, name, compacted)
     topic = await client.topic(name)
