@@ -8,6 +8,7 @@ import { fail } from '../../core/errors.ts'
 import { within } from '../../core/signals.ts'
 
 export interface Reader {
+  readonly topic: string
   partitions(): Promise<number>
   /** By partition. @throws BUS_UNAVAILABLE */
   offsets(at: 'earliest' | 'stored'): Promise<Map<number, number>>
@@ -52,6 +53,7 @@ export function createReader(client: KafkaClient, name: string, clock: Clock, si
       return new Map(Object.entries(of).map(([partition, offset]) => [Number(partition), offset]))
     })
   return {
+    topic: name,
     partitions: () => patiently(async () => (await found()).topic.leaders.length),
     offsets,
     async next(from, maxWaitMs) {
@@ -91,12 +93,24 @@ export async function* recordsToEnd(
     for (const { partition, records } of fetched) for (const record of records) yield { partition, record }
 }
 
-/** Everything up to what is stored now, as soon as what is open now has ended. @throws BUS_UNAVAILABLE */
+const OPEN_WAIT_MS = 100
+/** Of a transaction that its producer has left open, the broker lets go within 20 s: its time-out, and as much until that is looked at. */
+const MOST_WAITS = 30_000 / OPEN_WAIT_MS
+
+/** Everything up to what is stored now, as soon as what is open now has ended. @throws BUS_UNAVAILABLE, also when that does not end */
 export async function* readToEnd(reader: Reader, from: Map<number, number>): AsyncGenerator<Fetched[]> {
   const end = await reader.offsets('stored')
   const missing = () => new Map([...from].filter(([partition, offset]) => offset < (end.get(partition) ?? 0)))
+  let waits = 0
   for (let left = missing(); left.size > 0; left = missing()) {
-    const fetched = await reader.next(left, 100)
+    const fetched = await reader.next(left, OPEN_WAIT_MS)
+    const moved = [...left].some(([partition, offset]) => offset > (from.get(partition) ?? 0))
+    waits = moved ? 0 : waits + 1
+    if (waits > MOST_WAITS) {
+      const [[partition, offset]] = [...left] as [[number, number]]
+      const where = `topic ${reader.topic}, partition ${partition}: a transaction is open at offset ${offset} of ${end.get(partition)}`
+      throw fail('BUS_UNAVAILABLE', `${where} and does not end; kafka-transactions.sh tells whose it is`)
+    }
     for (const [partition, offset] of left) from.set(partition, offset)
     yield fetched
   }
