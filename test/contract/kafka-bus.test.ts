@@ -236,10 +236,13 @@ suite('the bus on Kafka', { skip: without('Kafka', kafkaJars()), timeout: 120_00
     const { secure: url } = await kafka()
     const key = (name: string) => ({ name: 'kafka', key: name })
     const sasl = { mechanism: 'SCRAM-SHA-512', userSecret: key('user'), passwordSecret: key('password') }
-    const bus = await ready({ topic: newTopic(), url, tls: { caCertSecret: key('ca') }, sasl })
+    const topic = newTopic()
+    const bus = await ready({ topic, url, tls: { caCertSecret: key('ca') }, sasl })
     const old = await bus.claim(source, claim('r-0'))
     assert.deepEqual(kinds(await bus.appendFenced(old, [event('a', { position: 1 })])), ['stored'])
-    await setPassword(await client(), 'changed-secret')
+    const plain = await client()
+    await plain.topic(topic)
+    await setPassword(plain, 'changed-secret')
     // Connections that there are live on; these end.
     await (await kafka()).restart()
     await until(
@@ -260,12 +263,11 @@ suite('the bus on Kafka', { skip: without('Kafka', kafkaJars()), timeout: 120_00
   })
 })
 
-/** SCRAM-SHA-512 of {@link KAFKA_USER} (KIP-554). */
+/** SCRAM-SHA-512 of {@link KAFKA_USER} (KIP-554). @param client has asked for a topic before */
 async function setPassword(client: KafkaClient, password: string): Promise<void> {
   const { alterUserScramCredentialsV0 } = await import('@platformatic/kafka')
   const [salt, iterations] = [randomBytes(16), 4096]
   const saltedPassword = pbkdf2Sync(password, salt, iterations, 64, 'sha512')
   const upsertions = [{ name: KAFKA_USER, mechanism: 2, iterations, salt, saltedPassword }]
-  await client.topic('none').catch(() => {})
   await client.askInWriting((connection) => alterUserScramCredentialsV0.api.async(connection, [], upsertions))
 }
