@@ -3,7 +3,7 @@ import type { KafkaClient } from '../../clients/kafka.ts'
 import { isRefusedLogin } from '../../clients/kafka-errors.ts'
 import { backoffMs } from '../../core/backoff.ts'
 import type { Clock } from '../../core/clock.ts'
-import { fail, messageOf, type VedetteError } from '../../core/errors.ts'
+import { fail, isVedetteError, messageOf, type VedetteError } from '../../core/errors.ts'
 import type { Logger } from '../../core/log.ts'
 import { within } from '../../core/signals.ts'
 import {
@@ -157,7 +157,13 @@ export function openKafka({ connect, topic, partitioner, transport, clock, log }
   }
 
   const claimAnew = async (source: SourceRef, claim: Claim): Promise<KafkaFence> => {
-    const fence = await within(claimTerm(live(), source, claim), CLAIM_LIMIT_MS, clock)
+    let doing = ''
+    const claimed = claimTerm(live(), source, claim, (step) => {
+      doing = step
+    })
+    const fence = await within(claimed, CLAIM_LIMIT_MS, clock).catch((error: unknown) => {
+      throw isVedetteError(error) ? fail(error.code, `${doing}: ${error.message}`, {}, { cause: error }) : error
+    })
     const key = sourceKey(source)
     fences.get(key)?.retire()
     fences.set(key, fence)

@@ -54,20 +54,25 @@ const termKey = (source: SourceRef) => `term/${sourceKey(source)}`
 const positionPrefix = (source: SourceRef) => `position/${sourceKey(source)}/`
 export const snapshotKey = (source: SourceRef, entry: string) => `snapshot/${sourceKey(source)}/${entry}`
 
-/** Takes the epoch, then reads. @throws BUS_UNAVAILABLE, OUTCOME_UNKNOWN; FENCED when another claim came between */
+/** Takes the epoch, then reads. @param onStep told what is begun, in words. @throws BUS_UNAVAILABLE, OUTCOME_UNKNOWN; FENCED when another claim came between */
 export async function claimTerm(
   parts: FenceParts,
   source: SourceRef,
   { holder, nonce, floor }: Claim,
+  onStep: (step: string) => void,
 ): Promise<KafkaFence> {
   const { producer, state } = parts
+  onStep('taking the next epoch')
   const transactions = await beginTransactions(producer, `${state.topic}/${sourceKey(source)}`)
   // What the epoch before had committed is on the log by now, and what it had open is not.
+  onStep(`reading ${state.topic}`)
   const kept = await state.read()
   const before = recordOf(kept.get(termKey(source))?.value)
   const term = before?.nonce === nonce && before.term > floor ? before.term : Math.max(before?.term ?? 0, floor) + 1
   const record: TermRecord = { term, holder, nonce }
+  onStep('writing the record of the term')
   await transactions.write([stateMessage(state.topic, termKey(source), Buffer.from(JSON.stringify(record)))])
+  onStep(`reading the last of ${parts.topic}`)
   const ids = await parts.log.recentIds(source)
   const positions = new Map<string, unknown>()
   const prefix = positionPrefix(source)
