@@ -4,8 +4,10 @@ import { after, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Consumer, Producer } from '@platformatic/kafka'
 import { serveInHarness } from '../../test/harness.ts'
+import { apicurioJar, startApicurio } from '../../test/servers/apicurio.ts'
 import { without } from '../../test/servers/cache.ts'
 import { KAFKA_PASSWORD, KAFKA_USER, type KafkaServer, kafkaJars, startKafka } from '../../test/servers/kafka.ts'
+import { startProxy } from '../../test/servers/proxy.ts'
 import { connectKafka } from '../clients/kafka.ts'
 import kafka from './kafka.ts'
 
@@ -22,6 +24,8 @@ async function topicOf(name: string, partitions: number) {
   const { broker: url } = await broker()
   const client = await connectKafka({ brokers: [url], clientId: 'test' })
   await client.admin.createTopics({ topics: [name], partitions, replicas: 1 })
+  // A broker makes the topic of group offsets when the first group asks; the runtime would try again, the harness does not.
+  while (!(await client.committed(name, name, [0]).then(Boolean, () => false))) await sleep(100)
   const producer = new Producer({ clientId: 'test', bootstrapBrokers: [url], retries: 20, retryDelay: 100 })
   const send = async (...values: string[]) =>
     await producer.send({
@@ -46,8 +50,6 @@ test('payload and id byte for byte; the group sees what the bus holds; a new lea
     timestamp: 1_700_000_000_123n,
   }
   await producer.send({ acks: -1, messages: [message] })
-  // A broker makes the topic of group offsets when the first group asks; the runtime would try again, the harness does not.
-  while (!(await client.committed('payload', 'payload', [0]).then(Boolean, () => false))) await sleep(100)
   const first = serveInHarness(kafka, spec)
   await first.until(({ emitted }) => emitted.length === 1, 20_000)
   const [event] = first.emitted
@@ -140,6 +142,52 @@ test('retention that has passed is said, and partitions that are added are read 
   assert.match(harness.emitted[2]!.eventId!, /:grown:1:0$/)
   await harness.stop()
   assert.deepEqual(bodies(harness), [2, 3, 4])
+})
+
+test('Avro: a partition waits for a schema while its registry is away, also across a change of leader; the others go on', {
+  skip: skip || without('Apicurio', apicurioJar()),
+}, async (t) => {
+  const { producer, spec } = await topicOf('avro', 2)
+  const apicurio = await startApicurio()
+  const proxy = await startProxy(apicurio.port)
+  t.after(() => Promise.all([apicurio.close(), proxy.close()]))
+  const url = apicurio.url.replace(`:${apicurio.port}`, `:${proxy.port}`)
+  const send = async (partition: number, ...values: (string | null)[]) => {
+    const messages = values.map((hex) => ({
+      topic: 'avro',
+      partition,
+      ...(hex === null ? {} : { value: Buffer.from(hex, 'hex') }),
+    }))
+    await producer.send({ acks: -1, messages })
+  }
+  const word = await apicurio.register('word', { schema: '"string"' })
+  const pair = await apicurio.register('pair', {
+    schema: '{"type":"record","name":"Pair","fields":[{"name":"a","type":["null","int"]},{"name":"b","type":"bytes"}]}',
+  })
+  const of = (id: number, hex: string) => `00${id.toString(16).padStart(8, '0')}${hex}`
+  const avro = { ...spec, schemaRegistry: { url } }
+  const first = serveInHarness(kafka, avro)
+  await send(1, of(word, '0261'))
+  await first.until(({ emitted }) => emitted.length === 1, 20_000)
+  proxy.faults.refuse = true
+  proxy.cut()
+  await send(0, of(pair, '0202023c'), '7b7d', null, of(pair, '0000'))
+  await first.until(({ conditions }) => /schema registry: .* wait since /.test(`${conditions.at(-1)}`), 20_000)
+  await send(1, of(word, '0262'))
+  await first.until(({ emitted }) => emitted.length === 2, 20_000)
+  assert.equal(await first.stop(), undefined)
+  assert.deepEqual(bodies(first), ['a', 'b'])
+  const position = first.emitted.at(-1)!.position!
+  assert.deepEqual(position.offsets, { 0: 0, 1: 2 })
+  const next = serveInHarness(kafka, avro, { resume: position })
+  await next.until(({ conditions }) => /schema registry: /.test(`${conditions.at(-1)}`), 20_000)
+  proxy.faults.refuse = false
+  await next.until(({ emitted }) => emitted.length === 3, 20_000)
+  await next.until(({ conditions }) => conditions.at(-1) === null, 20_000)
+  await next.stop()
+  assert.deepEqual(bodies(next), [{ a: { int: 1 }, b: '<' }, null, { a: null, b: '' }])
+  assert.match(next.emitted[0]!.text, /"body":\{"a":\{"int":1\},"b":"\\u003c"\}/)
+  assert.match(next.skipped.join(), /^offset 1 of partition 0 of avro: the value is no Avro[^,]*$/)
 })
 
 test('TLS with each login; a wrong password and a missing topic are said', { skip }, async () => {

@@ -23,7 +23,9 @@ export default defineSource<KafkaSpec, KafkaPosition>({
     partition: z.int().describe('The partition.'),
     body: z
       .unknown()
-      .describe('The message: base64 text, or with `jsonBody` the JSON as sent; `null` for a tombstone.'),
+      .describe(
+        'The message: base64 text, or with `jsonBody` the JSON as sent, or made of Avro; `null` for a tombstone.',
+      ),
     timestamp: z.string().describe('As Go prints it, `2023-11-14 22:13:20.123 +0000 UTC`.'),
     headers: z.record(z.string(), z.string()).describe('Its headers as text; of several with one name the last.'),
     metadata: z.record(z.string(), z.string()).optional().describe('`metadata` of the entry; absent when it has none.'),

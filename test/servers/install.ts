@@ -2,6 +2,7 @@
  * `npm run servers`: installs the real servers that tests run against into the cache (see cache.ts), each by its ordinary
  * package client. What is there is left alone. Ends with exit code 1 when one could not be installed.
  */
+import { APICURIO_VERSION, apicurioJar, installApicurio } from './apicurio.ts'
 import { serversDir } from './cache.ts'
 import { CLIENT_GO_VERSION, electorBinary, installElector } from './client-go.ts'
 import { ELASTICMQ_VERSION, elasticmqJars, installElasticmq } from './elasticmq.ts'
@@ -71,6 +72,12 @@ const catalogue: Installable[] = [
     needs: 'Java 17 and Maven',
     present: () => kafkaJars() !== null,
     install: installKafka,
+  },
+  {
+    name: `Apicurio Registry ${APICURIO_VERSION}`,
+    needs: 'Java 17 and Maven',
+    present: () => apicurioJar() !== null,
+    install: installApicurio,
   },
   {
     name: `Pulsar ${PULSAR_VERSION}`,

@@ -9,6 +9,16 @@ that lag tools see it: once a second, or, where the EventBus is Kafka and the to
 
 Only committed messages are read: those of an aborted transaction are no events. The id of an event is that of Argo Events, \`<eventsource>:<entry>:<first broker>:<topic>:<partition>:<offset>\`.
 
+## Avro
+
+With \`schemaRegistry\` and \`jsonBody\` a message is a zero byte, the four bytes of its schema's id, and Avro. \`body\` is the value in Avro's JSON encoding as goavro prints it: a
+union's value stands under its type (\`{"string": "x"}\`, \`{"com.example.Order": {…}}\`, \`{"long.timestamp-millis": 1700000000123}\`), \`null\` alone; bytes, fixed and decimals are text
+with one character for each byte; dates and times are their numbers; a long has all its digits, so that beyond 2^53 some readers of JSON round it. Members of a record are in the order of its
+schema. Schemas may refer to others, and are kept once they are known.
+
+Registries with Confluent's API: Confluent, Karapace, Redpanda, Apicurio (below \`/apis/ccompat/v7\`). Their certificate is verified by the system's authorities, or as
+\`schemaRegistry.tls\` says; the entry's own \`tls\` is for the brokers alone.
+
 ## When something fails
 
 | what happens | messages |
@@ -20,6 +30,9 @@ Only committed messages are read: those of an aborted transaction are no events.
 | the topic is deleted and made anew | read from its start, its ids end in \`:1\`, \`:2\`… |
 | the topic does not exist, user or password are wrong | status says so; tried again, with secrets read anew. The topic is not made |
 | \`jsonBody\`, and a message is no JSON | counted as skipped and shown |
+| the schema registry cannot be reached, refuses the login or has an error of its own | the partitions whose next message has a schema that is not known yet wait, status says since when, and it is asked for ever; the others go on |
+| it has no schema of that id (404 with \`error_code\` 40403, three times within seconds), or it is one of Protobuf or JSON Schema | counted as skipped and shown |
+| a value has no schema's id, or is not what its schema says: cut off, nested deeper than 1,000, more than 16 MiB of JSON | counted as skipped and shown |
 | the bus takes nothing | nothing is committed, and no more is read than ${IN_FLIGHT} messages, or 32 MiB, and one answer of each broker |
 | other consumers are members of the group | the broker refuses the commit and status says so; all messages are read all the same. Give the entry a group of its own: those that join later may find their offsets moved |
 | the log loses messages (unclean leader election) | status says from which offset; goes on at the end |
@@ -34,7 +47,8 @@ ran in between) begins there.
 - Messages of aborted transactions are not emitted; there they are.
 - \`version\` is checked and unused: client and broker agree by themselves. \`config\` is unused.
 - Times are always in UTC.
-- Not yet in this version: \`awsMskIamAuth\`, \`schemaRegistry\`, GSSAPI; \`validate\` says so.
+- The schema registry's certificate is verified, its secrets must be there, and references between schemas are followed. There, without the registry a message is lost, and a value of less than five bytes ends the event.
+- Not yet in this version: \`awsMskIamAuth\`, GSSAPI; \`validate\` says so.
 `.trim()
 
 export const examples: Example[] = [
@@ -56,6 +70,29 @@ spec:
       consumerGroup:
         groupName: vedette-orders
         oldest: true
+`,
+  },
+  {
+    name: 'kafka-avro',
+    title: 'Avro messages, whose schemas a registry has',
+    yaml: `# Needs a Kafka with a topic "payments" and a schema registry, such as Confluent's or Apicurio's.
+apiVersion: argoproj.io/v1alpha1
+kind: EventSource
+metadata:
+  name: kafka-avro
+spec:
+  kafka:
+    payments:
+      url: localhost:9092
+      topic: payments
+      jsonBody: true
+      schemaRegistry:
+        url: http://localhost:8081
+        # auth:
+        #   username: { name: registry, key: username }
+        #   password: { name: registry, key: password }
+      consumerGroup:
+        groupName: vedette-payments
 `,
   },
 ]

@@ -2,13 +2,15 @@
 import type { KafkaClient, KafkaOffsets, KafkaTopic } from '../../clients/kafka.ts'
 import { type Fetch, type Fetched, fetcher, type KafkaRecord, OFFSET_OUT_OF_RANGE } from '../../clients/kafka-fetch.ts'
 import { fail } from '../../core/errors.ts'
-import { whenAborted } from '../../core/signals.ts'
+import { whenAborted, within } from '../../core/signals.ts'
 import type { Consumed, PrepareContext, SourceContext } from '../../source.ts'
 import { ackWindow } from '../shared/ack-window.ts'
 import { payloadOrSkip } from '../shared/skip.ts'
+import type { AvroDecoder } from './avro.ts'
 import { connect, described } from './connect.ts'
 import { payload } from './payload.ts'
 import { type KafkaPosition, partitionsOf, whereToBegin } from './position.ts'
+import { schemaRegistry } from './registry.ts'
 import type { KafkaSpec } from './spec.ts'
 
 /** Records that are on their way to the bus at a time. */
@@ -18,8 +20,10 @@ const LIMITS = { minBytes: 1, maxWaitMs: 500, maxBytes: 4 << 20, partitionMaxByt
 /** How often offsets are committed, and partitions and their leaders looked up. */
 const EVERY_MS = 1_000
 const STANDBY_PING_MS = 5_000
-/** After a fetch that failed. */
+/** After a fetch that failed, and while there is nothing to fetch. */
 const PAUSE_MS = 200
+/** So long, what a broker sent waits for a schema; then only the partition does that needs it. */
+const SCHEMA_PATIENCE_MS = 1_000
 
 type Context = SourceContext<KafkaSpec, KafkaPosition>
 
@@ -79,7 +83,28 @@ async function read(
   })
   window.failed.catch((error: unknown) => failed.abort(error))
 
-  const publish = async (record: KafkaRecord, partition: number): Promise<void> => {
+  const registry =
+    spec.schemaRegistry !== undefined && spec.jsonBody ? schemaRegistry(ctx, spec.schemaRegistry, signal) : null
+  /** Partitions that wait for the schema of their next message: they are fetched again from there when it is known. */
+  const held = new Set<number>()
+  /** Null: there is none, or the partition is held now. */
+  const decoderOf = async (value: Uint8Array | null, partition: number): Promise<AvroDecoder | null> => {
+    while (registry !== null && value !== null && !signal.aborted) {
+      const found = registry.decoderOf(value)
+      if (!(found instanceof Promise)) return found
+      const known = await within(found, SCHEMA_PATIENCE_MS, clock).then(
+        () => true,
+        () => false,
+      )
+      if (known) continue
+      held.add(partition)
+      void found.then(() => held.delete(partition))
+      break
+    }
+    return null
+  }
+
+  const publish = async (record: KafkaRecord, partition: number, decoder: AvroDecoder | null): Promise<void> => {
     await window.room(IN_FLIGHT, IN_FLIGHT_BYTES)
     // A commit of ours that arrives late would take back what the bus commits meanwhile.
     if (busCommits()) await committing.catch(() => {})
@@ -87,7 +112,7 @@ async function read(
     position.offsets[partition] = record.offset + 1
     const at = { ...position, offsets: { ...position.offsets } }
     const what = `offset ${record.offset} of partition ${partition} of ${spec.topic}`
-    const data = payloadOrSkip(ctx, what, () => payload(record, partition, spec))
+    const data = payloadOrSkip(ctx, what, () => payload(record, partition, spec, decoder))
     const eventId = idOf(ctx, partition, record.offset, position.resets)
     const work = async () => {
       if (data === null) await ctx.advance(at, consumed(at.offsets))
@@ -103,8 +128,9 @@ async function read(
     if (error !== 0) throw fail('ORIGIN_UNAVAILABLE', `partition ${partition} of ${spec.topic}: error ${error}`)
     const batch = limit > 0 ? records.slice(0, limit) : records
     for (const record of batch) {
-      if (signal.aborted) return
-      await publish(record, partition)
+      const decoder = await decoderOf(record.value, partition)
+      if (signal.aborted || held.has(partition)) return
+      await publish(record, partition, decoder)
       if (limit > 0) await clock.sleep(1_000 / limit, signal).catch(() => {})
     }
     // Past what is no event: control records, and what was aborted or compacted away.
@@ -117,8 +143,13 @@ async function read(
     while (!signal.aborted) {
       const mine = partitionsOf(spec, topic).filter((one) => topic.leaders[one] === node)
       if (mine.length === 0) return
+      const free = mine.filter((one) => !held.has(one))
+      if (free.length === 0) {
+        await clock.sleep(PAUSE_MS, signal).catch(() => {})
+        continue
+      }
       try {
-        const fetched = await fetch(node, new Map(mine.map((one) => [one, position.offsets[one] ?? 0])), LIMITS)
+        const fetched = await fetch(node, new Map(free.map((one) => [one, position.offsets[one] ?? 0])), LIMITS)
         const outcomes = await Promise.allSettled(fetched.map(take))
         const bad = outcomes.find((one) => one.status === 'rejected')
         if (bad !== undefined) throw bad.reason
@@ -160,7 +191,10 @@ async function read(
       followAll()
       const refused = await commit()
       const leaderless = topic.leaders.flatMap((leader, i) => (leader < 0 ? [i] : []))
-      ctx.condition(fault ?? refused ?? (leaderless.length > 0 ? `nobody leads partitions ${leaderless}` : null))
+      const troubled = registry?.trouble() ?? null
+      ctx.condition(
+        fault ?? troubled ?? refused ?? (leaderless.length > 0 ? `nobody leads partitions ${leaderless}` : null),
+      )
       await clock.sleep(EVERY_MS, signal).catch(() => {})
       if (signal.aborted) return
       // What passed without an event is remembered too, behind all that is under way.

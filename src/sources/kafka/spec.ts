@@ -1,13 +1,26 @@
 /** The fields of a Kafka entry, and upstream's rules for them. */
 import { z } from 'zod'
 import type { Finding } from '../../source.ts'
-import { basicAuthSchema } from '../shared/basic-auth.ts'
+import { basicAuthSchema, validateBasicAuth } from '../shared/basic-auth.ts'
 import { connectionBackoffSchema, validateConnectionBackoff } from '../shared/connection-backoff.ts'
 import { jsonBodySchema } from '../shared/json-body.ts'
+import { isHttpUrl } from '../shared/provider-findings.ts'
 import { filterSchema, metadataSchema, secretKeySelector } from '../shared/schemas.ts'
 import { tlsSchema, validateTls } from '../shared/tls.ts'
 
 const text = (what: string) => z.string().default('').describe(what)
+
+const registrySchema = z.object({
+  url: text(
+    "The registry's address; its API is that of Confluent: `https://registry:8081`, of Apicurio `…/apis/ccompat/v7`.",
+  ),
+  schemaId: z.int().default(0).describe('Unused, as in Argo Events: each message names its schema.'),
+  auth: basicAuthSchema.optional(),
+  tls: tlsSchema
+    .optional()
+    .describe('TLS to the registry, for an `https` address. Without it, the authorities that the system trusts.'),
+})
+export type RegistrySpec = z.output<typeof registrySchema>
 
 export const specSchema = z.object({
   url: text('Brokers, `host:port`, comma separated. The first is part of the ids of events.'),
@@ -45,14 +58,9 @@ export const specSchema = z.object({
     .describe('With a group: at most so many messages of each partition in a second. 0: no limit.'),
   config: text('Settings of the Go client of Argo Events: accepted and unused.'),
   jsonBody: jsonBodySchema,
-  schemaRegistry: z
-    .object({
-      url: text('The registry.'),
-      schemaId: z.int().default(0).describe('Unused, as in Argo Events.'),
-      auth: basicAuthSchema.optional(),
-    })
+  schemaRegistry: registrySchema
     .optional()
-    .describe('Avro, with `jsonBody`: not yet in this version.'),
+    .describe('Messages are Avro in the wire format of Confluent, and become JSON. Needs `jsonBody`.'),
   metadata: metadataSchema.optional(),
   filter: filterSchema.optional(),
 })
@@ -117,8 +125,28 @@ function cannotWork(spec: KafkaSpec): Finding[] {
     cannot(['sasl', 'mechanism'], `${mechanism} is not in this version`, 'use PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512')
   if (spec.awsMskIamAuth !== undefined)
     cannot(['awsMskIamAuth'], 'login by AWS IAM is not yet in this version', 'use sasl with SCRAM-SHA-512')
-  if (spec.schemaRegistry !== undefined && spec.jsonBody)
-    cannot(['schemaRegistry'], 'Avro is not yet in this version', 'leave it out, with jsonBody: false, for base64')
+  findings.push(...registryFindings(spec))
   if (spec.config !== '') warn(['config'], 'settings of the Go client are not used', 'leave it out', false)
+  return findings
+}
+
+/** Upstream looks at none of these. */
+function registryFindings({ schemaRegistry, jsonBody }: KafkaSpec): Finding[] {
+  if (schemaRegistry === undefined) return []
+  const warn = (path: string[], message: string, remedy: string, fatal = false): Finding => ({
+    severity: 'warning',
+    path: ['schemaRegistry', ...path],
+    message,
+    remedy,
+    ...(fatal ? { fatal } : {}),
+  })
+  if (!jsonBody)
+    return [warn([], 'a schema registry is only used with jsonBody', 'write jsonBody: true, or leave it out')]
+  const { url, auth, tls } = schemaRegistry
+  const findings = [...validateBasicAuth(auth), ...validateTls(tls)].map(({ path, message, remedy }) =>
+    warn(path as string[], message, remedy!, true),
+  )
+  if (!isHttpUrl(url))
+    findings.push(warn(['url'], `${JSON.stringify(url)} is no http(s) URL`, 'write http://registry:8081', true))
   return findings
 }

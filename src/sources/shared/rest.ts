@@ -9,6 +9,8 @@ export interface RestOptions {
   base: string
   headers: Readonly<Record<string, string>>
   clock: Clock
+  /** What an answer's status may mean, put behind the provider's words. */
+  hints?: Readonly<Record<number, string>>
   /** PEM texts; `insecure` turns verification off. */
   tls?: { ca?: string; cert?: string; key?: string; insecure?: boolean } | undefined
 }
@@ -23,7 +25,8 @@ export interface RestAnswer {
 export interface Rest {
   /**
    * @param path begins with `/`; or a whole URL of the same origin (a link to the next page)
-   * @throws ORIGIN_UNAVAILABLE for any answer that is not 2xx (`details.status`, `details.retryAfterMs`), and for none
+   * @throws ORIGIN_UNAVAILABLE for any answer that is not 2xx (`details.status`, `details.errorCode` when it has an `error_code`,
+   * `details.retryAfterMs`), and for none
    */
   call(method: string, path: string, signal: AbortSignal, body?: unknown): Promise<RestAnswer>
 }
@@ -32,7 +35,7 @@ export interface Rest {
 const MOST_BYTES = 16 * 1024 * 1024
 const ANSWER_TIMEOUT_MS = 30_000
 
-export async function createRest({ base, headers, clock, tls }: RestOptions): Promise<Rest> {
+export async function createRest({ base, headers, clock, hints, tls }: RestOptions): Promise<Rest> {
   const { Agent, request } = await import('undici')
   const root = base.replace(/\/+$/, '')
   const { origin, host } = urlOf(root)
@@ -72,7 +75,8 @@ export async function createRest({ base, headers, clock, tls }: RestOptions): Pr
         const { statusCode: status } = answer
         const parsed = parse(text)
         if (status >= 200 && status < 300) return { status, header, body: parsed }
-        throw originError({ host, status, message: messageIn(parsed), header, nowMs: clock.now() })
+        const errorCode = (parsed as { error_code?: unknown } | null)?.error_code
+        throw originError({ host, status, errorCode, message: messageIn(parsed), header, nowMs: clock.now(), hints })
       } catch (error) {
         signal.throwIfAborted()
         if (isAbort(error) || (error as VedetteError).code === 'ORIGIN_UNAVAILABLE') throw error
@@ -107,20 +111,25 @@ function messageIn(body: any): string {
 export function originError({
   host,
   status,
+  errorCode,
   message,
   header,
   nowMs,
+  hints = HINTS,
 }: {
   host: string
   status: number
+  errorCode?: unknown
   message: string
   header: (name: string) => string | undefined
   nowMs: number
+  hints?: Readonly<Record<number, string>> | undefined
 }): VedetteError {
   const wait = [403, 429, 503].includes(status) ? waitAsked(header, nowMs) : 0
   const what = message === '' ? '' : `: ${message}`
-  return fail('ORIGIN_UNAVAILABLE', `${host} answered ${status}${what}${HINTS[status] ?? ''}`, {
+  return fail('ORIGIN_UNAVAILABLE', `${host} answered ${status}${what}${hints[status] ?? ''}`, {
     status,
+    ...(errorCode === undefined ? {} : { errorCode }),
     retryAfterMs: wait,
   })
 }
