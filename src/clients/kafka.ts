@@ -17,7 +17,11 @@ export interface KafkaOptions {
   clientId: string
   /** As `node:tls` takes it; left out: no encryption. */
   tls?: { rejectUnauthorized: boolean; ca?: string; cert?: string; key?: string } | undefined
-  sasl?: { mechanism: SaslMechanism; username: string; password: string } | undefined
+  /** `token` is asked for one at each connection, and again before the broker ends the session. */
+  sasl?:
+    | { mechanism: SaslMechanism; username: string; password: string }
+    | { mechanism: 'OAUTHBEARER'; token: () => Promise<string> }
+    | undefined
   clock?: Clock
 }
 
@@ -77,7 +81,7 @@ export async function connectKafka({
     connectTimeout: CONNECT_TIMEOUT_MS,
     requestTimeout: REQUEST_TIMEOUT_MS,
     ...(tls === undefined ? {} : { tls, tlsServerName: true }),
-    ...(sasl === undefined ? {} : { sasl: sasl satisfies SASLOptions }),
+    ...(sasl === undefined ? {} : { sasl: saslOptions(sasl) }),
   }
   // What fails is told to who asked; an error without a listener would end the process.
   const heard = (pool: ConnectionPool) => pool.on('connecting', ({ connection }) => connection.on('error', () => {}))
@@ -151,6 +155,18 @@ export async function connectKafka({
       writers.ask(nodes.keys(), async (node) => await question(await connectionOf(writing, node))),
     async close() {
       await Promise.allSettled([admins.close(), fetching.close(), writing.close()])
+    },
+  }
+}
+
+function saslOptions(sasl: NonNullable<KafkaOptions['sasl']>): SASLOptions {
+  if (sasl.mechanism !== 'OAUTHBEARER') return sasl
+  return {
+    ...sasl,
+    // A refusal comes as an answer like success, with the reason in it (RFC 7628 §3.2.2).
+    authBytesValidator(answer, callback) {
+      if (answer.length === 0) callback(null, answer)
+      else callback(new Error(`the broker refuses the token: ${answer.toString()}`))
     },
   }
 }

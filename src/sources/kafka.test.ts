@@ -3,10 +3,19 @@ import assert from 'node:assert/strict'
 import { after, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Consumer, Producer } from '@platformatic/kafka'
-import { serveInHarness } from '../../test/harness.ts'
+import { endOf, serveInHarness } from '../../test/harness.ts'
 import { apicurioJar, startApicurio } from '../../test/servers/apicurio.ts'
 import { without } from '../../test/servers/cache.ts'
-import { KAFKA_PASSWORD, KAFKA_USER, type KafkaServer, kafkaJars, startKafka } from '../../test/servers/kafka.ts'
+import {
+  javac,
+  KAFKA_IAM,
+  KAFKA_PASSWORD,
+  KAFKA_REAUTH_MS,
+  KAFKA_USER,
+  type KafkaServer,
+  kafkaJars,
+  startKafka,
+} from '../../test/servers/kafka.ts'
 import { startProxy } from '../../test/servers/proxy.ts'
 import { connectKafka } from '../clients/kafka.ts'
 import kafka from './kafka.ts'
@@ -14,7 +23,7 @@ import kafka from './kafka.ts'
 const skip = without('Kafka', kafkaJars())
 let server: Promise<KafkaServer> | null = null
 const broker = (): Promise<KafkaServer> => {
-  server ??= startKafka()
+  server ??= startKafka({ iam: javac() !== null })
   return server
 }
 after(async () => (await server)?.close())
@@ -215,4 +224,63 @@ test('TLS with each login; a wrong password and a missing topic are said', { ski
   for (const mechanism of ['PLAIN', 'SCRAM-SHA-512'])
     assert.match(await ended(secured(mechanism, secret('wrong'))), /authentication: the broker refuses/)
   assert.match(await ended({ ...spec, topic: 'missing' }), /topic missing does not exist/)
+})
+
+test('mutual TLS: the client shows its certificate', { skip }, async () => {
+  const { send, spec } = await topicOf('mutual', 1)
+  await send('1')
+  const { mutual, ca, client } = await broker()
+  const secrets = { 's/ca': ca, 's/cert': client.cert, 's/key': client.key }
+  const caCertSecret = { name: 's', key: 'ca' }
+  const shown = { clientCertSecret: { name: 's', key: 'cert' }, clientKeySecret: { name: 's', key: 'key' } }
+  const harness = serveInHarness(kafka, { ...spec, url: mutual, tls: { caCertSecret, ...shown } }, { secrets })
+  await harness.until(({ emitted }) => emitted.length === 1, 20_000)
+  await harness.stop()
+  const error = await endOf(serveInHarness(kafka, { ...spec, url: mutual, tls: { caCertSecret } }, { secrets }))
+  assert.match(error.message, /TLS: .*certificate/)
+})
+
+test('AWS IAM: the token is that of the default chain, renewed while messages come; refused and missing credentials are said', {
+  skip: skip || (javac() === null && 'javac is not there: install a JDK'),
+}, async (t) => {
+  const { send, spec } = await topicOf('iam', 1)
+  const { iam, ca } = await broker()
+  const environment = { ...process.env }
+  t.after(() => {
+    process.env = environment
+  })
+  const { region, accessKeyId, secretAccessKey, sessionToken } = KAFKA_IAM
+  process.env = {
+    ...environment,
+    AWS_ACCESS_KEY_ID: accessKeyId,
+    AWS_SECRET_ACCESS_KEY: secretAccessKey,
+    AWS_SESSION_TOKEN: sessionToken,
+  }
+  const secrets = { 's/ca': ca }
+  const tls = { caCertSecret: { name: 's', key: 'ca' } }
+  const harness = serveInHarness(kafka, { ...spec, url: iam, tls, awsMskIamAuth: { region } }, { secrets })
+  const began = performance.now()
+  let sent = 0
+  for (; performance.now() - began < 4 * KAFKA_REAUTH_MS; sent++) {
+    await send(String(sent))
+    await sleep(100)
+  }
+  await harness.until(({ emitted }) => emitted.length === sent, 30_000)
+  await harness.stop()
+  assert.deepEqual(
+    bodies(harness),
+    Array.from({ length: sent }, (_, i) => i),
+  )
+  t.diagnostic(`${sent} messages; conditions: ${harness.conditions.filter((one) => one !== null)}`)
+  const ended = (awsMskIamAuth: { region: string }, more: object = { tls }) =>
+    endOf(serveInHarness(kafka, { ...spec, url: iam, awsMskIamAuth, ...more }, { secrets })).then(
+      (error) => error.message,
+    )
+  assert.match(await ended({ region }, {}), /TLS: .*certificate/)
+  assert.match(await ended({ region: 'us-east-1' }), /the broker refuses the AWS credentials/)
+  process.env.AWS_SECRET_ACCESS_KEY = 'another'
+  assert.match(await ended({ region }), /the broker refuses the AWS credentials/)
+  for (const name of ['AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY', 'AWS_SESSION_TOKEN']) delete process.env[name]
+  Object.assign(process.env, { HOME: '/nowhere', AWS_EC2_METADATA_DISABLED: 'true' })
+  assert.match(await ended({ region }), /^AWS credentials: /)
 })

@@ -1,8 +1,8 @@
 /** Apache Kafka, one node or several (KRaft: broker and controller each) on loopback. Its properties: https://kafka.apache.org/documentation/#brokerconfigs. */
 import { execFile } from 'node:child_process'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { delimiter, join } from 'node:path'
 import { promisify } from 'node:util'
 import { makeCertificate } from '../certificate.ts'
 import { installed, serversDir } from './cache.ts'
@@ -25,11 +25,27 @@ export function installKafka(): void {
   ])
 }
 
+/** Java's compiler, or null: {@link KafkaServer.iam} needs it. */
+export const javac = (): string | null =>
+  (process.env.PATH ?? '')
+    .split(delimiter)
+    .map((dir) => join(dir, 'javac'))
+    .find((file) => existsSync(file)) ?? null
+
 export interface KafkaServer {
   /** `127.0.0.1:<port>` without encryption or login. */
   readonly broker: string
   /** `localhost:<port>` with TLS and SASL (PLAIN, SCRAM-SHA-256, SCRAM-SHA-512): {@link KAFKA_USER}, {@link KAFKA_PASSWORD}. */
   readonly secure: string
+  /** `localhost:<port>` with TLS that asks for a certificate and takes {@link client} alone; no login. */
+  readonly mutual: string
+  /** PEM. */
+  readonly client: { cert: string; key: string }
+  /**
+   * `localhost:<port>` with TLS and a login by AWS IAM as Amazon MSK has it (MskTokens.java), for {@link KAFKA_IAM}; it must be renewed every
+   * {@link KAFKA_REAUTH_MS}. Nothing listens there unless it was asked for.
+   */
+  readonly iam: string
   /** Leads to a listener without encryption or login that names the cluster's proxies as its brokers: who begins here goes through them alone. */
   readonly proxy: TcpProxy
   /** PEM of its certificate. */
@@ -45,28 +61,40 @@ export interface KafkaServer {
 
 export const KAFKA_USER = 'alice'
 export const KAFKA_PASSWORD = 'alice-secret'
+export const KAFKA_IAM = {
+  region: 'eu-central-1',
+  accessKeyId: 'ASIAEXAMPLE',
+  secretAccessKey: 'secret with/odd+characters',
+  sessionToken: 'token/with+odd=characters&more==',
+}
+export const KAFKA_REAUTH_MS = 3_000
 
 /** Topics are not made by themselves: tests make their own. */
-export async function startKafka(): Promise<KafkaServer> {
-  return (await startKafkaCluster(1))[0]!
+export async function startKafka(options: { iam?: boolean } = {}): Promise<KafkaServer> {
+  return (await startKafkaCluster(1, options))[0]!
 }
 
 /** A cluster: topics have as many copies as it has nodes, of which most must be in sync. Node `i` has the id `i + 1`. */
-export async function startKafkaCluster(nodes: number): Promise<KafkaServer[]> {
+export async function startKafkaCluster(nodes: number, { iam = false } = {}): Promise<KafkaServer[]> {
   if (kafkaJars() === null) throw new Error('Kafka is not installed: npm run servers')
-  const ports = await freePorts(4 * nodes)
+  const ports = await freePorts(6 * nodes)
   const places = Array.from({ length: nodes }, (_, i) => {
-    const [port, securePort, proxiedPort, controller] = ports.slice(4 * i) as [number, number, number, number]
-    return { id: i + 1, port, securePort, proxiedPort, controller }
+    const [port, securePort, mutualPort, iamPort, proxiedPort, controller] = ports.slice(6 * i) as Ports
+    return { id: i + 1, port, securePort, mutualPort, iamPort, proxiedPort, controller, iam }
   })
   const voters = places.map(({ id, controller }) => `${id}@127.0.0.1:${controller}`).join(',')
   return await Promise.all(places.map((place) => startNode({ ...place, voters, copies: nodes })))
 }
 
+type Ports = [number, number, number, number, number, number]
+
 interface Node {
   id: number
   port: number
   securePort: number
+  mutualPort: number
+  iamPort: number
+  iam: boolean
   proxiedPort: number
   controller: number
   voters: string
@@ -74,17 +102,23 @@ interface Node {
 }
 
 async function startNode(node: Node): Promise<KafkaServer> {
-  const { port, securePort, proxiedPort } = node
+  const { port, securePort, mutualPort, iamPort, proxiedPort } = node
   const dir = mkdtempSync(join(tmpdir(), 'vedette-kafka-'))
   const { cert, key } = makeCertificate()
   writeFileSync(join(dir, 'server.pem'), `${key}${cert}`, { mode: 0o600 })
+  const client = makeCertificate('client')
+  writeFileSync(join(dir, 'client.pem'), client.cert)
   writeFileSync(join(dir, 'log4j2.yaml'), log4j('INFO'))
+  if (node.iam) {
+    const source = join(import.meta.dirname, 'MskTokens.java')
+    await promisify(execFile)('javac', ['-d', dir, '-cp', join(jars(), '*'), source])
+  }
   const proxy = await startProxy(proxiedPort)
   const properties = join(dir, 'server.properties')
   writeFileSync(properties, settings(dir, node, proxy), { mode: 0o600 })
   const java = (main: string, ...args: string[]) => [
     ...['-Xmx512m', '-Xms128m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1', '-Djava.awt.headless=true'],
-    ...[`-Dlog4j2.configurationFile=${join(dir, 'log4j2.yaml')}`, '-cp', `${jars()}/*`, main, ...args],
+    ...[`-Dlog4j2.configurationFile=${join(dir, 'log4j2.yaml')}`, '-cp', `${jars()}/*:${dir}`, main, ...args],
   ]
   const scram = ['SCRAM-SHA-256', 'SCRAM-SHA-512'].flatMap((mechanism) => [
     '--add-scram',
@@ -104,6 +138,9 @@ async function startNode(node: Node): Promise<KafkaServer> {
   return {
     broker: `127.0.0.1:${port}`,
     secure: `localhost:${securePort}`,
+    mutual: `localhost:${mutualPort}`,
+    client,
+    iam: `localhost:${iamPort}`,
     proxy,
     ca: cert,
     get server() {
@@ -126,10 +163,15 @@ async function startNode(node: Node): Promise<KafkaServer> {
 
 function settings(
   dir: string,
-  { id, port, securePort, proxiedPort, controller, voters, copies }: Node,
+  { id, port, securePort, mutualPort, iamPort, iam, proxiedPort, controller, voters, copies }: Node,
   proxy: TcpProxy,
 ): string {
-  const direct = `PLAINTEXT://127.0.0.1:${port},SASL_SSL://localhost:${securePort}`
+  const direct = [
+    `PLAINTEXT://127.0.0.1:${port}`,
+    `SASL_SSL://localhost:${securePort}`,
+    `MUTUAL://localhost:${mutualPort}`,
+    ...(iam ? [`IAM://localhost:${iamPort}`] : []),
+  ].join()
   const replicated = [
     'default.replication.factor',
     'offsets.topic.replication.factor',
@@ -145,7 +187,7 @@ node.id=${id}
 controller.quorum.voters=${voters}
 listeners=${direct},PROXIED://127.0.0.1:${proxiedPort},CONTROLLER://127.0.0.1:${controller}
 advertised.listeners=${direct},PROXIED://127.0.0.1:${proxy.port}
-listener.security.protocol.map=PLAINTEXT:PLAINTEXT,SASL_SSL:SASL_SSL,PROXIED:PLAINTEXT,CONTROLLER:PLAINTEXT
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,SASL_SSL:SASL_SSL,MUTUAL:SSL,IAM:SASL_SSL,PROXIED:PLAINTEXT,CONTROLLER:PLAINTEXT
 inter.broker.listener.name=PLAINTEXT
 controller.listener.names=CONTROLLER
 log.dirs=${join(dir, 'logs')}
@@ -161,5 +203,19 @@ listener.name.sasl_ssl.scram-sha-512.sasl.jaas.config=${security}.scram.ScramLog
 ssl.keystore.type=PEM
 ssl.keystore.location=${join(dir, 'server.pem')}
 ssl.client.auth=none
+listener.name.mutual.ssl.client.auth=required
+listener.name.mutual.ssl.truststore.type=PEM
+listener.name.mutual.ssl.truststore.location=${join(dir, 'client.pem')}
+${iam ? iamSettings(`${security}.oauthbearer.OAuthBearerLoginModule`) : ''}
 `
+}
+
+function iamSettings(module: string): string {
+  const options = Object.entries(KAFKA_IAM).map(([name, value]) => `${name}="${value}"`)
+  const oauthbearer = 'listener.name.iam.oauthbearer'
+  return `listener.name.iam.sasl.enabled.mechanisms=OAUTHBEARER
+${oauthbearer}.sasl.jaas.config=${module} required ${options.join(' ')};
+${oauthbearer}.sasl.server.callback.handler.class=MskTokens
+${oauthbearer}.sasl.login.callback.handler.class=MskTokens
+${oauthbearer}.connections.max.reauth.ms=${KAFKA_REAUTH_MS}`
 }

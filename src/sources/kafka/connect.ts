@@ -1,37 +1,48 @@
 /** A client with the entry's brokers, TLS and login; and what is wrong with it, in words. */
-import { connectKafka, type KafkaClient, type SaslMechanism } from '../../clients/kafka.ts'
+import { connectKafka, type KafkaClient, type KafkaOptions, type SaslMechanism } from '../../clients/kafka.ts'
 import { brokerCode, chain, innermost, isRefusedLogin, isUnknownTopic } from '../../clients/kafka-errors.ts'
 import { fail, isVedetteError, messageOf, type VedetteError } from '../../core/errors.ts'
 import type { PrepareContext } from '../../source.ts'
 import { networkError } from '../shared/network-error.ts'
 import { tlsMaterial } from '../shared/tls.ts'
+import { mskTokens } from './msk.ts'
 import type { KafkaSpec } from './spec.ts'
 
 /** @throws SECRET_MISSING, SPEC_INVALID */
 export async function connect(ctx: PrepareContext<KafkaSpec>): Promise<KafkaClient> {
-  const { url, tls, sasl } = ctx.spec
-  const login =
-    sasl?.userSecret === undefined || sasl.passwordSecret === undefined
-      ? undefined
-      : {
-          mechanism: (sasl.mechanism || 'PLAIN') as SaslMechanism,
-          username: await ctx.secret(sasl.userSecret),
-          password: await ctx.secret(sasl.passwordSecret),
-        }
+  const { url, tls, awsMskIamAuth } = ctx.spec
   return await connectKafka({
     brokers: url.split(',').map((broker) => broker.trim()),
     clientId: 'vedette',
-    tls: tls === undefined ? undefined : await tlsMaterial(ctx, tls),
-    sasl: login,
+    // MSK has no other port for this login.
+    tls: tls === undefined && awsMskIamAuth === undefined ? undefined : await tlsMaterial(ctx, tls),
+    sasl: await loginOf(ctx),
   })
 }
 
+async function loginOf(ctx: PrepareContext<KafkaSpec>): Promise<KafkaOptions['sasl']> {
+  const { sasl, awsMskIamAuth } = ctx.spec
+  if (awsMskIamAuth !== undefined)
+    return { mechanism: 'OAUTHBEARER', token: await mskTokens(awsMskIamAuth.region, ctx.clock) }
+  if (sasl?.userSecret === undefined || sasl.passwordSecret === undefined) return undefined
+  return {
+    mechanism: (sasl.mechanism || 'PLAIN') as SaslMechanism,
+    username: await ctx.secret(sasl.userSecret),
+    password: await ctx.secret(sasl.passwordSecret),
+  }
+}
+
 /** An error of the library as one of ours. */
-export function described(error: unknown, { url, topic }: KafkaSpec): VedetteError {
-  if (isVedetteError(error)) return error
+export function described(error: unknown, { url, topic, awsMskIamAuth }: KafkaSpec): VedetteError {
+  const ours = chain(error).find((one) => isVedetteError(one))
+  if (ours !== undefined) return ours
   const say = (text: string) => fail('ORIGIN_UNAVAILABLE', `${url}: ${text}`, {}, { cause: error })
   if (isUnknownTopic(error)) return say(`topic ${topic} does not exist; make it, or write another name`)
-  if (isRefusedLogin(error)) return say('authentication: the broker refuses the user or the password')
+  if (isRefusedLogin(error)) {
+    const what =
+      awsMskIamAuth === undefined ? 'the user or the password' : 'the AWS credentials (kafka-cluster:Connect)'
+    return say(`authentication: the broker refuses ${what}`)
+  }
   if (brokerCode(error) !== null) return say(innermost(error))
   // The innermost says which layer failed.
   return networkError(chain(error).at(-1) ?? new Error(messageOf(error)), url)

@@ -48,9 +48,11 @@ export const specSchema = z.object({
     .optional()
     .describe('The login. With `tls` it goes over TLS.'),
   awsMskIamAuth: z
-    .object({ region: text('The region.') })
+    .object({ region: text('The region of the cluster, e.g. `us-east-1`.') })
     .optional()
-    .describe('Login by AWS IAM: not yet in this version.'),
+    .describe(
+      "Login to Amazon MSK by AWS IAM, with the credentials of the AWS SDK's default chain, over TLS. Wins over `sasl`.",
+    ),
   version: text("Accepted; client and broker agree on a version by themselves. Upstream's default: `1.0.0`."),
   limitEventsPerSecond: z
     .int()
@@ -120,11 +122,7 @@ function cannotWork(spec: KafkaSpec): Finding[] {
     cannot(['consumerGroup', 'groupName'], 'the broker refuses a group without a name', 'name the group')
   if (spec.version !== '' && !/^(0\.\d+|[1-9]\d*)\.\d+\.\d+$/.test(spec.version))
     cannot(['version'], `invalid version \`${spec.version}\``, 'write three numbers, such as 2.8.0')
-  const mechanism = spec.sasl?.mechanism
-  if (mechanism === 'OAUTHBEARER' || mechanism === 'GSSAPI')
-    cannot(['sasl', 'mechanism'], `${mechanism} is not in this version`, 'use PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512')
-  if (spec.awsMskIamAuth !== undefined)
-    cannot(['awsMskIamAuth'], 'login by AWS IAM is not yet in this version', 'use sasl with SCRAM-SHA-512')
+  findings.push(...loginFindings(spec))
   findings.push(...registryFindings(spec))
   if (spec.config !== '') warn(['config'], 'settings of the Go client are not used', 'leave it out', false)
   return findings
@@ -149,4 +147,38 @@ function registryFindings({ schemaRegistry, jsonBody }: KafkaSpec): Finding[] {
   if (!isHttpUrl(url))
     findings.push(warn(['url'], `${JSON.stringify(url)} is no http(s) URL`, 'write http://registry:8081', true))
   return findings
+}
+
+/** Behind `tls`, upstream looks at neither login, behind `sasl` not at that of AWS. */
+function loginFindings({ tls, sasl, awsMskIamAuth }: KafkaSpec): Finding[] {
+  const warn = (path: string[], message: string, remedy: string, fatal: boolean): Finding[] => [
+    { severity: 'warning', path, message, remedy, ...(fatal ? { fatal } : {}) },
+  ]
+  if (awsMskIamAuth !== undefined) {
+    if (!/^[a-z0-9-]+$/.test(awsMskIamAuth.region))
+      return warn(
+        ['awsMskIamAuth', 'region'],
+        `${JSON.stringify(awsMskIamAuth.region)} is no region`,
+        'write region: us-east-1',
+        true,
+      )
+    return sasl === undefined ? [] : warn(['sasl'], 'sasl is not used: awsMskIamAuth wins', 'remove one of them', false)
+  }
+  if (sasl === undefined) return []
+  const [wrong] = tls === undefined ? [] : saslRules(sasl)
+  if (wrong !== undefined) return warn(wrong.path as string[], wrong.message, wrong.remedy!, true)
+  const other = 'use PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512'
+  switch (sasl.mechanism) {
+    case 'OAUTHBEARER':
+      return warn(
+        ['sasl', 'mechanism'],
+        'OAUTHBEARER needs a token, and no field says where it comes from',
+        `${other}, or awsMskIamAuth for Amazon MSK`,
+        true,
+      )
+    case 'GSSAPI':
+      return warn(['sasl', 'mechanism'], 'GSSAPI (Kerberos) is not supported', other, true)
+    default:
+      return []
+  }
 }

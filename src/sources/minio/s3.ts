@@ -2,12 +2,13 @@
  * The two requests of MinIO's S3 API that are needed, signed (AWS Signature Version 4): listing objects, and listening to a bucket
  * (https://min.io/docs/minio/linux/reference/minio-mc/mc-event-listen.html speaks of it; the wire is that of `ListenBucketNotification` in minio-go).
  */
-import { createHash, createHmac } from 'node:crypto'
+import { createHash } from 'node:crypto'
 import type { Readable } from 'node:stream'
 import { SignatureV4 } from '@smithy/signature-v4'
 import type { Dispatcher } from 'undici'
 import { fail, isVedetteError, messageOf } from '../../core/errors.ts'
 import type { Closable, PrepareContext } from '../../source.ts'
+import { awsEscaped, Sha256 } from '../shared/aws-signing.ts'
 import { networkError } from '../shared/network-error.ts'
 import { bucketOf, heardKinds, type MinioSpec } from './spec.ts'
 
@@ -87,7 +88,7 @@ export async function openBucket(ctx: PrepareContext<MinioSpec>): Promise<Bucket
     const text = Object.entries(query).flatMap(([name, value]) =>
       [value]
         .flat()
-        .map((one) => `${name}=${escaped(one)}`)
+        .map((one) => `${name}=${awsEscaped(one)}`)
         .sort(),
     )
     const url = `${protocol}//${spec.endpoint}${path}?${text.join('&')}`
@@ -194,23 +195,4 @@ function refusal(status: number, body: string, spec: MinioSpec) {
   return fail('ORIGIN_UNAVAILABLE', status === 401 || status === 403 ? `authentication: ${what}` : what)
 }
 
-/** As the signature wants it (RFC 3986). */
-const escaped = (text: string): string =>
-  encodeURIComponent(text).replace(/[!'()*]/g, (c) => `%${c.charCodeAt(0).toString(16).toUpperCase()}`)
-
 const EMPTY_SHA256 = createHash('sha256').digest('hex')
-
-/** node:crypto's SHA-256 in the form that the signer wants. */
-class Sha256 {
-  readonly #hash: ReturnType<typeof createHash> | ReturnType<typeof createHmac>
-  constructor(secret?: string | ArrayBuffer | ArrayBufferView) {
-    this.#hash = secret === undefined ? createHash('sha256') : createHmac('sha256', secret as string)
-  }
-  update(data: string | ArrayBuffer | ArrayBufferView): void {
-    this.#hash.update(data as string)
-  }
-  async digest(): Promise<Uint8Array> {
-    return this.#hash.digest()
-  }
-  reset(): void {}
-}

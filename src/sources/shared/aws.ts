@@ -1,4 +1,4 @@
-/** Access to AWS: the fields that the types `sqs` and `sns` share, and what they mean to the SDK's clients. */
+/** Access to AWS: the fields that the types `sqs` and `sns` share, what they mean to the SDK's clients, and the SDK's default chain. */
 import type { AwsCredentialIdentity, AwsCredentialIdentityProvider } from '@aws-sdk/types'
 import { z } from 'zod'
 import { fail } from '../../core/errors.ts'
@@ -99,6 +99,12 @@ function credentialsOf(
     ...(sessionToken === undefined ? {} : { sessionToken: await secret(sessionToken) }),
     expiration: new Date(clock.now() + SDK_RENEWS_BEFORE_MS + REREAD_MS),
   })
+}
+
+/** The default chain of the SDK, as its clients have it when they are given no credentials; what it gives is renewed before it ends. */
+export async function defaultCredentials(region: string): Promise<AwsCredentialIdentityProvider> {
+  const { STSClient } = await import('@aws-sdk/client-sts')
+  return new STSClient({ region }).config.credentials
 }
 
 /** https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html; the SDK keeps the result until it nearly expires. */
