@@ -17,6 +17,9 @@ export interface KafkaOptions {
   clientId: string
   /** As `node:tls` takes it; left out: no encryption. */
   tls?: { rejectUnauthorized: boolean; ca?: string; cert?: string; key?: string } | undefined
+  /** For a connection, and for an answer: a broker that takes longer is gone. Milliseconds; 5,000 and 10,000 when left out. */
+  connectTimeoutMs?: number
+  requestTimeoutMs?: number
   /** `token` is asked for one at each connection, and again before the broker ends the session. */
   sasl?:
     | { mechanism: SaslMechanism; username: string; password: string }
@@ -61,7 +64,6 @@ export interface KafkaClient {
 }
 
 const CONNECT_TIMEOUT_MS = 5_000
-/** A broker that does not answer within this is gone. */
 const REQUEST_TIMEOUT_MS = 10_000
 const EARLIEST = -2n
 const LATEST = -1n
@@ -72,19 +74,24 @@ const READ_COMMITTED = 1
 export async function connectKafka({
   brokers,
   clientId,
+  connectTimeoutMs = CONNECT_TIMEOUT_MS,
+  requestTimeoutMs = REQUEST_TIMEOUT_MS,
   tls,
   sasl,
   clock = systemClock,
 }: KafkaOptions): Promise<KafkaClient> {
   const kafka = await import('@platformatic/kafka')
   const connecting = {
-    connectTimeout: CONNECT_TIMEOUT_MS,
-    requestTimeout: REQUEST_TIMEOUT_MS,
+    connectTimeout: connectTimeoutMs,
+    requestTimeout: requestTimeoutMs,
     ...(tls === undefined ? {} : { tls, tlsServerName: true }),
     ...(sasl === undefined ? {} : { sasl: saslOptions(sasl) }),
   }
+  /** The last error of a connection, by pool. */
+  const faults = new WeakMap<ConnectionPool, Error>()
   // What fails is told to who asked; an error without a listener would end the process.
-  const heard = (pool: ConnectionPool) => pool.on('connecting', ({ connection }) => connection.on('error', () => {}))
+  const heard = (pool: ConnectionPool) =>
+    pool.on('connecting', ({ connection }) => connection.on('error', (error) => faults.set(pool, error)))
   const admins = adminsOf(
     (address) => {
       const options = { clientId, bootstrapBrokers: [address], retries: 0, autocreateTopics: false }
@@ -101,7 +108,18 @@ export async function connectKafka({
   const writing = new kafka.ConnectionPool(clientId, connecting)
   for (const pool of [fetching, writing]) heard(pool)
   const writers = takeTurns(clock)
-  const metadata = (topic: string) => ask((admin) => admin.metadata({ topics: [topic], forceUpdate: true }))
+  const metadata = (topic: string) =>
+    ask(async (admin) => {
+      faults.delete(admin.connections)
+      try {
+        return await admin.metadata({ topics: [topic], forceUpdate: true })
+      } catch (error) {
+        // A server that refuses a certificate (TLS 1.3) does so on a connection that stands, and who asked only hears that it was closed.
+        const fault = faults.get(admin.connections)
+        if (error instanceof Error && error.cause === undefined && error !== fault) error.cause = fault
+        throw error
+      }
+    })
   let nodes: Awaited<ReturnType<typeof metadata>>['brokers'] = new Map()
   /** Rejects for a node that the last metadata do not name. */
   const connectionOf = async (pool: ConnectionPool, node: number): Promise<Connection> => {

@@ -130,6 +130,11 @@ test('aborted transactions are no events, also two of one producer with a commit
   await harness.until(({ emitted }) => emitted.length === 3, 20_000)
   await harness.stop()
   assert.deepEqual(bodies(harness), [2, 4, 5])
+  const config = 'consumer: { isolationLevel: 0, fetch: { default: 1 }, maxWaitTime: 50ms, offsets: { initial: -2 } }'
+  const all = serveInHarness(kafka, { ...spec, config, consumerGroup: { groupName: 'transactions-all' } })
+  await all.until(({ emitted }) => emitted.length === 5, 20_000)
+  await all.stop()
+  assert.deepEqual(bodies(all), [1, 2, 3, 4, 5])
 })
 
 test('retention that has passed is said, and partitions that are added are read from their start', {

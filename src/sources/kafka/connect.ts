@@ -5,15 +5,19 @@ import { fail, isVedetteError, messageOf, type VedetteError } from '../../core/e
 import type { PrepareContext } from '../../source.ts'
 import { networkError } from '../shared/network-error.ts'
 import { tlsMaterial } from '../shared/tls.ts'
+import { settingsOf } from './config.ts'
 import { mskTokens } from './msk.ts'
 import type { KafkaSpec } from './spec.ts'
 
 /** @throws SECRET_MISSING, SPEC_INVALID */
 export async function connect(ctx: PrepareContext<KafkaSpec>): Promise<KafkaClient> {
-  const { url, tls, awsMskIamAuth } = ctx.spec
+  const { url, tls, awsMskIamAuth, config } = ctx.spec
+  const { clientId, connectTimeoutMs, requestTimeoutMs } = settingsOf(config)
   return await connectKafka({
     brokers: url.split(',').map((broker) => broker.trim()),
-    clientId: 'vedette',
+    clientId,
+    connectTimeoutMs,
+    requestTimeoutMs,
     // MSK has no other port for this login.
     tls: tls === undefined && awsMskIamAuth === undefined ? undefined : await tlsMaterial(ctx, tls),
     sasl: await loginOf(ctx),

@@ -7,7 +7,39 @@ The replica that serves reads all partitions (with \`consumerGroup\`) or one (\`
 The next offset of every partition is written to the bus together with the events: the next leader goes on there. With a group, what the bus holds is committed to the group too, so
 that lag tools see it: once a second, or, where the EventBus is Kafka and the topic is on the same cluster, in the very transaction of the events.
 
-Only committed messages are read: those of an aborted transaction are no events. The id of an event is that of Argo Events, \`<eventsource>:<entry>:<first broker>:<topic>:<partition>:<offset>\`.
+Only committed messages are read, unless \`config\` says otherwise: those of an aborted transaction are no events. The id of an event is that of Argo Events, \`<eventsource>:<entry>:<first broker>:<topic>:<partition>:<offset>\`.
+
+## Logins
+
+| \`sasl.mechanism\` | |
+|---|---|
+| \`PLAIN\`, \`SCRAM-SHA-256\`, \`SCRAM-SHA-512\` | user and password; over TLS with \`tls\` |
+| \`OAUTHBEARER\` | \`validate\` says that no field gives a token, \`run\` refuses; Argo Events accepts it and never connects |
+| \`GSSAPI\` (Kerberos) | not supported: \`validate\` says so, \`run\` refuses |
+
+A client certificate in \`tls\` is a login of its own (mutual TLS), or beside \`sasl\`.
+
+\`awsMskIamAuth\` logs in to Amazon MSK with what the default chain of the AWS SDK finds: environment, web identity (IRSA), shared files, container, instance metadata. It may
+\`kafka-cluster:Connect\`, \`DescribeTopic\` and \`ReadData\`, and with a group \`AlterGroup\` and \`DescribeGroup\`. The connection is always TLS, with \`tls\` for authorities of your own. Each connection has a new token, and gets
+another before the broker ends the session.
+
+## Settings of sarama
+
+\`config\` is YAML over the settings of sarama, the Go client of Argo Events. Names may be in any case; durations are \`500ms\` or nanoseconds.
+
+| setting | here |
+|---|---|
+| \`ClientID\` | the name that brokers see in logs and quotas; \`vedette\` |
+| \`Net.DialTimeout\` | for a connection with TLS and login; 5 s |
+| \`Net.ReadTimeout\` | for an answer, at least 5 s longer than \`MaxWaitTime\`; 10 s |
+| \`Consumer.Fetch.Min\` | the broker waits until it has so many bytes; 1 |
+| \`Consumer.Fetch.Default\` | at most so many bytes of a partition in an answer, a larger message alone; 1 MiB |
+| \`Consumer.Fetch.Max\` | an upper bound of \`Default\`; none |
+| \`Consumer.MaxWaitTime\` | the broker waits no longer for \`Min\`; 500 ms |
+| \`Consumer.IsolationLevel\` | \`1\` or \`ReadCommitted\`; with \`0\` or \`ReadUncommitted\` messages of transactions that are open or aborted are events too; \`1\` |
+| \`Consumer.Offsets.Initial\` | \`-2\` or \`OffsetOldest\` is \`oldest: true\` of a group; \`-1\` |
+
+\`validate\` names each other setting, with the reason why it is not used. What is no YAML, or no value, is a warning, and the entry is not served. TLS and logins are not read from \`config\`.
 
 ## Avro
 
@@ -28,7 +60,7 @@ Registries with Confluent's API: Confluent, Karapace, Redpanda, Apicurio (below 
 | partitions are added | read from their start |
 | retention removed what was not yet read | counted as skipped and shown, with the offsets; goes on with the oldest that is there |
 | the topic is deleted and made anew | read from its start, its ids end in \`:1\`, \`:2\`… |
-| the topic does not exist, user or password are wrong | status says so; tried again, with secrets read anew. The topic is not made |
+| the topic does not exist, the login is refused | status says so; tried again, with secrets and AWS credentials read anew. The topic is not made |
 | \`jsonBody\`, and a message is no JSON | counted as skipped and shown |
 | the schema registry cannot be reached, refuses the login or has an error of its own | the partitions whose next message has a schema that is not known yet wait, status says since when, and it is asked for ever; the others go on |
 | it has no schema of that id (404 with \`error_code\` 40403, three times within seconds), or it is one of Protobuf or JSON Schema | counted as skipped and shown |
@@ -45,10 +77,10 @@ ran in between) begins there.
 - No member of the group: nothing to rebalance, so the next leader goes on at once, where there the broker waits for the dead member's session (10 s). \`rebalanceStrategy\` has no meaning.
 - A single partition is resumed at the next offset; there it begins with what comes, and what came in between is lost.
 - Messages of aborted transactions are not emitted; there they are.
-- \`version\` is checked and unused: client and broker agree by themselves. \`config\` is unused.
+- \`version\` is checked and unused: client and broker agree by themselves. Of \`config\`, what is listed above is used.
 - Times are always in UTC.
 - The schema registry's certificate is verified, its secrets must be there, and references between schemas are followed. There, without the registry a message is lost, and a value of less than five bytes ends the event.
-- Not yet in this version: \`awsMskIamAuth\`, GSSAPI; \`validate\` says so.
+- GSSAPI is not supported; there it works with what \`config\` says of Kerberos.
 `.trim()
 
 export const examples: Example[] = [
@@ -70,6 +102,25 @@ spec:
       consumerGroup:
         groupName: vedette-orders
         oldest: true
+`,
+  },
+  {
+    name: 'kafka-msk',
+    title: 'A topic of Amazon MSK, with a login by AWS IAM',
+    yaml: `# Needs an MSK cluster with IAM access control, and credentials of AWS where Vedette runs: on EKS the role of the ServiceAccount.
+apiVersion: argoproj.io/v1alpha1
+kind: EventSource
+metadata:
+  name: kafka-msk
+spec:
+  kafka:
+    orders:
+      url: b-1.orders.abc123.c2.kafka.eu-central-1.amazonaws.com:9098
+      topic: orders
+      awsMskIamAuth:
+        region: eu-central-1
+      consumerGroup:
+        groupName: vedette-orders
 `,
   },
   {

@@ -1,6 +1,7 @@
 /** Where an entry stands in its topic, and where it begins. */
 import type { KafkaClient, KafkaOffsets, KafkaTopic } from '../../clients/kafka.ts'
 import type { SourceContext } from '../../source.ts'
+import { settingsOf } from './config.ts'
 import type { KafkaSpec } from './spec.ts'
 
 export interface KafkaPosition {
@@ -22,6 +23,9 @@ export function partitionsOf({ consumerGroup, partition }: KafkaSpec, { leaders 
   return [one]
 }
 
+/** Behind the last message that may be read. */
+export const endOf = (readCommitted: boolean) => (readCommitted ? 'latest' : 'stored')
+
 /**
  * After the last event on the bus. What a group has committed meanwhile, such as by Argo Events, is not read again; a partition that was not there
  * before is read from its start, and so is a topic that was made anew.
@@ -35,10 +39,13 @@ export async function whereToBegin(
   const group = spec.consumerGroup
   const committed = group === undefined ? {} : await client.committed(group.groupName, spec.topic, partitions)
   const stored = resume()
+  const { oldest, readCommitted } = settingsOf(spec.config)
   const here = { cluster: topic.cluster, topic: topic.id }
   if (stored === null || stored.cluster !== topic.cluster) {
     const without = partitions.filter((one) => committed[one] === undefined)
-    const first = await client.offsets(spec.topic, without, group?.oldest === true ? 'earliest' : 'latest')
+    const fromOldest = group !== undefined && (group.oldest || oldest)
+    const at = fromOldest ? 'earliest' : endOf(readCommitted)
+    const first = await client.offsets(spec.topic, without, at)
     return { ...here, resets: 0, offsets: { ...first, ...committed } }
   }
   const anew = stored.topic !== topic.id

@@ -7,16 +7,18 @@ import type { Consumed, PrepareContext, SourceContext } from '../../source.ts'
 import { ackWindow } from '../shared/ack-window.ts'
 import { payloadOrSkip } from '../shared/skip.ts'
 import type { AvroDecoder } from './avro.ts'
+import { settingsOf } from './config.ts'
 import { connect, described } from './connect.ts'
 import { payload } from './payload.ts'
-import { type KafkaPosition, partitionsOf, whereToBegin } from './position.ts'
+import { endOf, type KafkaPosition, partitionsOf, whereToBegin } from './position.ts'
 import { schemaRegistry } from './registry.ts'
 import type { KafkaSpec } from './spec.ts'
 
 /** Records that are on their way to the bus at a time. */
 export const IN_FLIGHT = 1_024
 const IN_FLIGHT_BYTES = 32 << 20
-const LIMITS = { minBytes: 1, maxWaitMs: 500, maxBytes: 4 << 20, partitionMaxBytes: 1 << 20, readCommitted: true }
+/** Of one answer of a broker. */
+const ANSWER_BYTES = 4 << 20
 /** How often offsets are committed, and partitions and their leaders looked up. */
 const EVERY_MS = 1_000
 const STANDBY_PING_MS = 5_000
@@ -62,6 +64,8 @@ async function read(
   fetch: Fetch,
 ): Promise<void> {
   const { spec, clock } = ctx
+  const settings = settingsOf(spec.config)
+  const limits = { ...settings, maxBytes: Math.max(ANSWER_BYTES, settings.partitionMaxBytes) }
   const failed = new AbortController()
   const signal = AbortSignal.any([ctx.signal, failed.signal])
   let durable: KafkaOffsets = { ...position.offsets }
@@ -149,7 +153,7 @@ async function read(
         continue
       }
       try {
-        const fetched = await fetch(node, new Map(free.map((one) => [one, position.offsets[one] ?? 0])), LIMITS)
+        const fetched = await fetch(node, new Map(free.map((one) => [one, position.offsets[one] ?? 0])), limits)
         const outcomes = await Promise.allSettled(fetched.map(take))
         const bad = outcomes.find((one) => one.status === 'rejected')
         if (bad !== undefined) throw bad.reason
@@ -237,7 +241,8 @@ async function outOfRange(
   const { topic } = ctx.spec
   const was = position.offsets[partition] ?? 0
   const earliest = (await client.offsets(topic, [partition], 'earliest'))[partition] ?? 0
-  const latest = (await client.offsets(topic, [partition], 'latest'))[partition] ?? 0
+  const { readCommitted } = settingsOf(ctx.spec.config)
+  const latest = (await client.offsets(topic, [partition], endOf(readCommitted)))[partition] ?? 0
   if (was < earliest) {
     const what = `offsets ${was} to ${earliest - 1} of partition ${partition} of ${topic}`
     ctx.skip(what, new Error("the broker's retention removed them before they were read"))

@@ -7,6 +7,7 @@ import { jsonBodySchema } from '../shared/json-body.ts'
 import { isHttpUrl } from '../shared/provider-findings.ts'
 import { filterSchema, metadataSchema, secretKeySelector } from '../shared/schemas.ts'
 import { tlsSchema, validateTls } from '../shared/tls.ts'
+import { configFindings } from './config.ts'
 
 const text = (what: string) => z.string().default('').describe(what)
 
@@ -58,7 +59,9 @@ export const specSchema = z.object({
     .int()
     .default(0)
     .describe('With a group: at most so many messages of each partition in a second. 0: no limit.'),
-  config: text('Settings of the Go client of Argo Events: accepted and unused.'),
+  config: text(
+    'YAML over the settings of sarama, the Go client of Argo Events. Used are, in any case: `ClientID`, `Net.DialTimeout`, `Net.ReadTimeout`, `Consumer.Fetch.Min`, `.Default` and `.Max`, `Consumer.MaxWaitTime`, `Consumer.IsolationLevel`, `Consumer.Offsets.Initial`; `validate` names all others.',
+  ),
   jsonBody: jsonBodySchema,
   schemaRegistry: registrySchema
     .optional()
@@ -111,9 +114,8 @@ function saslRules({ mechanism, userSecret, passwordSecret }: NonNullable<KafkaS
 
 function cannotWork(spec: KafkaSpec): Finding[] {
   const findings: Finding[] = []
-  const warn = (path: string[], message: string, remedy: string, fatal: boolean) =>
-    findings.push({ severity: 'warning', path, message, remedy, ...(fatal ? { fatal } : {}) })
-  const cannot = (path: string[], message: string, remedy: string) => warn(path, message, remedy, true)
+  const cannot = (path: string[], message: string, remedy: string) =>
+    findings.push({ severity: 'warning', path, message, remedy, fatal: true })
   if (spec.url.split(',').some((broker) => !/^\S+:\d+$/.test(broker.trim())))
     cannot(['url'], 'not every broker is host:port', 'write broker-1:9092,broker-2:9092')
   if (spec.consumerGroup === undefined && !/^\d{1,9}$/.test(spec.partition))
@@ -124,7 +126,8 @@ function cannotWork(spec: KafkaSpec): Finding[] {
     cannot(['version'], `invalid version \`${spec.version}\``, 'write three numbers, such as 2.8.0')
   findings.push(...loginFindings(spec))
   findings.push(...registryFindings(spec))
-  if (spec.config !== '') warn(['config'], 'settings of the Go client are not used', 'leave it out', false)
+  const given = { tls: spec.tls !== undefined, login: spec.sasl !== undefined || spec.awsMskIamAuth !== undefined }
+  findings.push(...configFindings(spec.config, given))
   return findings
 }
 

@@ -15,7 +15,8 @@ export function networkError(error: unknown, where: string): VedetteError {
   if (isVedetteError(error)) return error
   const inner = error instanceof AggregateError && error.errors.length > 0 ? error.errors[0] : error
   const code = String((inner as { code?: unknown } | null)?.code ?? '')
-  const message = messageOf(inner)
+  // Those of OpenSSL end with their line.
+  const message = messageOf(inner).trim()
   const say = (text: string) => fail('ORIGIN_UNAVAILABLE', text, { where }, { cause: error })
   if (code === 'ENOTFOUND' || code === 'EAI_AGAIN' || code === 'ENODATA')
     return say(`DNS: the host of ${where} is not known (${code})`)
