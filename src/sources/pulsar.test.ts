@@ -3,14 +3,12 @@ import assert from 'node:assert/strict'
 import { createServer } from 'node:net'
 import { after, type TestContext, test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
-import { deflateSync, zstdCompressSync } from 'node:zlib'
+import { zstdCompressSync } from 'node:zlib'
 import { type Harness, serveInHarness } from '../../test/harness.ts'
 import { without } from '../../test/servers/cache.ts'
 import { freePorts } from '../../test/servers/process.ts'
-import { type PulsarServer, pulsarJars, startPulsar, tokenOf } from '../../test/servers/pulsar.ts'
-import { loadCodec } from './pulsar/commands.ts'
-import { decompress } from './pulsar/decompress.ts'
-import { frameReader, readEntry } from './pulsar/entry.ts'
+import { type PulsarServer, pulsarJars, sendChunksInJava, startPulsar, tokenOf } from '../../test/servers/pulsar.ts'
+import { chunksOf, type WireEntry, wireProducer } from '../../test/servers/pulsar-wire.ts'
 import { fullTopic, serviceOf } from './pulsar/spec.ts'
 import pulsar from './pulsar.ts'
 
@@ -54,63 +52,14 @@ test('names of topics, and URLs', () => {
     assert.equal(serviceOf(url), null)
 })
 
-test('compressions: what comes out, and what is broken', () => {
-  const text = Buffer.from('abcabcabcabcabcabcX')
-  // Literals abc, a copy of 15 bytes from 3 back, the literal X.
-  const lz4 = Buffer.from([0x3b, ...Buffer.from('abc'), 3, 0, 0x10, 0x58])
-  const snappy = Buffer.from([19, 2 << 2, ...Buffer.from('abc'), (14 << 2) | 2, 3, 0, 0, 0x58])
-  for (const [kind, block] of [
-    [0, text],
-    [1, lz4],
-    [2, deflateSync(text)],
-    [3, zstdCompressSync(text)],
-    [4, snappy],
-  ] as const) {
-    assert.equal(Buffer.from(decompress(kind, block, text.length)).toString(), text.toString())
-    if (kind === 0) continue
-    assert.throws(() => decompress(kind, block, text.length - 1))
-    assert.throws(() => decompress(kind, block, text.length + 1))
-    assert.throws(() => decompress(kind, block.subarray(0, 3), text.length))
-  }
-  assert.throws(() => decompress(9, text, text.length), /compression 9 is not known/)
-})
-
-test('frames: in any pieces; what is not the protocol is refused', async () => {
-  const codec = await loadCodec()
-  const framed = (command: Uint8Array, rest = Buffer.alloc(0)) => {
-    const head = Buffer.alloc(8)
-    head.writeUInt32BE(4 + command.length + rest.length, 0)
-    head.writeUInt32BE(command.length, 4)
-    return Buffer.concat([head, command, rest])
-  }
-  const id = { ledgerId: '9007199254740995', entryId: 7 }
-  const stream = Buffer.concat([
-    framed(codec.encode('ping', {})),
-    framed(codec.encode('message', { consumerId: 3, messageId: id }), Buffer.from('rest')),
-  ])
-  for (const size of [1, 2, 3, 7, 1_000]) {
-    const seen: string[] = []
-    const feed = frameReader(codec, ({ command, rest }) => {
-      const { messageId } = command.body as { messageId?: typeof id }
-      seen.push(`${command.name} ${messageId?.ledgerId ?? ''} ${rest}`)
-    })
-    for (let at = 0; at < stream.length; at += size) feed(stream.subarray(at, at + size))
-    assert.deepEqual(seen, ['ping  ', 'message 9007199254740995 rest'])
-  }
-  const cut = Buffer.from([0, 0, 0, 4, 0, 0, 0, 9])
-  for (const hostile of [Buffer.from('HTTP/1.1 400 Bad Request'), Buffer.alloc(8), cut, framed(Buffer.from([0xff]))])
-    assert.throws(() => frameReader(codec, () => {})(hostile))
-  for (const rest of ['', 'x', '\x00\x00\x00\xff', '\x0e\x01', '\x00\x00\x00\x02\xff\xff']) {
-    const entry = readEntry(codec, { messageId: id }, Buffer.from(rest, 'latin1'))
-    assert.equal(entry.messages, null)
-    assert.equal(entry.id, '9007199254740995:7')
-  }
-})
-
 let plain: Promise<PulsarServer> | null = null
 /** One for all tests that do not stop it. */
 const started = (): Promise<PulsarServer> => {
-  plain ??= startPulsar()
+  plain ??= startPulsar().then(async (server) => {
+    // The chunks of a producer come in every order here, also those that the broker would call repeats.
+    await server.admin('POST', 'namespaces/public/default/deduplication', false)
+    return server
+  })
   return plain
 }
 after(async () => (await plain)?.close())
@@ -184,6 +133,110 @@ test('batches and every compression: each message once, in order', { skip }, asy
     'nothing was in a batch',
   )
   await allAcknowledged(server, 'packed')
+})
+
+/** A topic, the producer of its chunks, and what was published of it as text. */
+async function chunked(t: TestContext, server: PulsarServer, topic: string, more: object = {}) {
+  const harness = serve(t, { url: server.url, topics: [topic], ...more })
+  await fine(harness)
+  const producer = await wireProducer(server.url, `persistent://public/default/${topic}`, topic)
+  t.after(() => producer.close())
+  return {
+    harness,
+    producer,
+    bodies: () => harness.emitted.map(({ text }) => Buffer.from(JSON.parse(text).body, 'base64').toString()),
+  }
+}
+
+test('messages in chunks, among each other and others: one event each, acknowledged when whole', {
+  skip,
+}, async (t) => {
+  const server = await started()
+  const { harness, producer, bodies } = await chunked(t, server, 'chunks')
+  const long = Buffer.from('again and '.repeat(1_000))
+  const zstd = { compression: 3, uncompressedSize: long.length, key: 'k' }
+  const [a, b] = [chunksOf('first message', 3, 1), chunksOf(zstdCompressSync(long), 2, 2, zstd)]
+  const single: WireEntry = { metadata: { sequenceId: 3, publishTime: Date.now() }, payload: Buffer.from('single') }
+  await producer.send(a[0]!, b[0]!, single, a[1]!)
+  await harness.until(({ emitted }) => emitted.length === 1, 20_000)
+  const { subscriptions } = (await server.admin('GET', 'persistent/public/default/chunks/stats')) as any
+  assert.ok(subscriptions.e.msgBacklog >= 3, 'chunks of an incomplete message are acknowledged')
+  await producer.send(b[1]!, a[2]!)
+  await harness.until(({ emitted }) => emitted.length === 3, 20_000)
+  assert.deepEqual(bodies(), ['single', long.toString(), 'first message'])
+  assert.equal(JSON.parse(harness.emitted[1]!.text).key, 'k')
+  await allAcknowledged(server, 'chunks')
+  // A retry of its producer that comes after the message.
+  await producer.send(a[0]!, a[1]!)
+  await allAcknowledged(server, 'chunks')
+  assert.deepEqual([bodies().length, harness.skipped], [3, []])
+})
+
+test('a message whose first chunks the last leader had: whole for the next one, under its id', { skip }, async (t) => {
+  const server = await started()
+  const { harness: first, producer } = await chunked(t, server, 'handover')
+  const entries = chunksOf('in three', 3, 1)
+  await producer.send(entries[0]!, entries[1]!)
+  await first.stop()
+  const ids: string[] = []
+  for (const keep of [true, false]) {
+    const next = serve(t, { url: server.url, topics: ['handover'] })
+    await fine(next)
+    if (keep) {
+      next.failWith = new Error('killed before the acknowledgement')
+      const { emit } = next.context
+      next.context.emit = async (event) => {
+        ids.push(event.id!)
+        return await emit(event)
+      }
+      await producer.send(entries[2]!)
+      await new Promise((resolve) => next.onEnd(resolve))
+      continue
+    }
+    await next.until(({ emitted }) => emitted.length === 1, 20_000)
+    ids.push(next.emitted[0]!.id!)
+  }
+  assert.equal(ids.length, 2)
+  assert.equal(ids[0], ids[1])
+  await allAcknowledged(server, 'handover')
+})
+
+test('chunks of messages that never end keep nobody waiting; too many of them, and the rest is read again', {
+  skip,
+}, async (t) => {
+  const server = await started()
+  const { harness, producer, bodies } = await chunked(t, server, 'unfinished')
+  // More than the window has permits.
+  const never = Array.from({ length: 90 }, (_, i) => chunksOf('x'.repeat(20), 20, i))
+  for (const entries of never) await producer.send(...entries.slice(0, 15))
+  const late = Array.from({ length: 30 }, (_, i) => chunksOf(`late ${i}`, 2, 100 + i))
+  await producer.send(...late.map((entries) => entries[0]!))
+  await producer.send({ metadata: { sequenceId: 500, publishTime: Date.now() }, payload: Buffer.from('single') })
+  await harness.until(({ emitted }) => emitted.length === 1, 20_000)
+  assert.deepEqual(bodies(), ['single'])
+  const ended = new Promise<unknown>((resolve) => harness.onEnd(resolve))
+  await producer.send(...never.flatMap((entries) => entries.slice(15)), ...late.map((entries) => entries[1]!))
+  assert.match(String(await ended), /more than 100 messages in chunks at once/)
+  const next = serve(t, { url: server.url, topics: ['unfinished'] })
+  const all = () => new Set([...harness.emitted, ...next.emitted].map(({ id }) => id)).size
+  await next.until(() => all() === 121, 20_000)
+  await allAcknowledged(server, 'unfinished')
+  assert.deepEqual([...harness.skipped, ...next.skipped], [])
+})
+
+test("chunks of Pulsar's own client for Java, compressed", { skip }, async (t) => {
+  const server = await started()
+  const harness = serve(t, { url: server.url, topics: ['java'], jsonBody: true })
+  await fine(harness)
+  await sendChunksInJava(server.url, 'java', { compression: 'LZ4', chunkBytes: 2_000, messages: 5, bytes: 30_000 })
+  await harness.until(({ emitted, skipped }) => emitted.length === 5 || skipped.length > 0, 20_000)
+  assert.deepEqual(harness.skipped, [])
+  const bodies = harness.emitted.map(({ text }) => JSON.parse(text).body)
+  assert.deepEqual(
+    bodies.map(({ n, pad }) => [n, pad.length >= 30_000]),
+    [0, 1, 2, 3, 4].map((n) => [n, true]),
+  )
+  await allAcknowledged(server, 'java')
 })
 
 test('acknowledged only when the bus has it; the next one gets it under the same id', { skip }, async (t) => {

@@ -1,7 +1,9 @@
+import { execFile } from 'node:child_process'
 import { createHmac, randomBytes } from 'node:crypto'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { promisify } from 'node:util'
 import { makeCertificate } from '../certificate.ts'
 import { installed, serversDir } from './cache.ts'
 import { installJars, log4j } from './maven.ts'
@@ -166,6 +168,22 @@ async function produce(url: string, headers: Record<string, string>): Promise<Pu
     },
     close: () => socket.close(),
   }
+}
+
+/** Sends messages `{"n":0,"pad":"…"}` with Pulsar's own client for Java. Resolves when the broker has them. */
+export async function sendChunksInJava(
+  url: string,
+  topic: string,
+  {
+    compression,
+    chunkBytes,
+    messages,
+    bytes,
+  }: { compression: string; chunkBytes: number; messages: number; bytes: number },
+): Promise<void> {
+  const program = new URL('ChunkingProducer.java', import.meta.url).pathname
+  const args = [url, topic, compression, ...[chunkBytes, messages, bytes].map(String)]
+  await promisify(execFile)('java', ['-cp', `${pulsarJars()}/*`, program, ...args])
 }
 
 /** A JSON Web Token, HS256. */

@@ -59,7 +59,12 @@ export interface EntryMetadata {
   /** Absent: the entry is one message, without a head of its own. */
   batchSize?: number
   encryption?: { key: string }[]
-  chunks?: number
+  /** Of a message that its producer has sent in chunks. */
+  uuid?: string
+  chunkCount?: number
+  /** Bytes of all its chunks. */
+  chunkBytes?: number
+  chunkId?: number
 }
 
 export interface SingleMetadata {
@@ -140,7 +145,10 @@ const parts: Record<string, Shape> = {
     uncompressedSize: ['uint32', 9],
     batchSize: ['int32', 11],
     encryption: ['Encryption*', 13],
-    chunks: ['int32', 27],
+    uuid: ['string', 26],
+    chunkCount: ['int32', 27],
+    chunkBytes: ['int32', 28],
+    chunkId: ['int32', 29],
   },
   SingleMetadata: { key: ['string', 2], payloadSize: ['int32', 3] },
 }

@@ -1,13 +1,14 @@
 /** The prose and the examples of the Pulsar page. */
 import type { Example } from '../../source.ts'
-import { IN_FLIGHT } from './serve.ts'
+import { MOST_INCOMPLETE, MOST_INCOMPLETE_BYTES } from './chunks.ts'
+import { IN_FLIGHT } from './intake.ts'
 
 export const docs = `
 The subscription is durable and has the entry's name, as in Argo Events; so two EventSources that read the same topic need entries of different names. When the subscription is new it begins
 with what comes. A topic with partitions is read whole; new partitions are found within a minute and read from their beginning.
 
 ${IN_FLIGHT} messages are under way, in all partitions together, and up to 64 MiB. An entry of the broker (a message, or the batch that its producer made) is acknowledged when the bus has all of it durably.
-Messages compressed with LZ4, ZLIB, ZSTD or Snappy are unpacked. Standbys are connected and logged in, and know the brokers of the topics; they subscribe to nothing.
+Messages compressed with LZ4, ZLIB, ZSTD or Snappy are unpacked. A message that its producer has sent in chunks becomes one event, in the place of its last chunk; all its chunks are acknowledged when the bus has it. Standbys are connected and logged in, and know the brokers of the topics; they subscribe to nothing.
 
 With \`exclusive\` the order of each partition is kept. With \`shared\` other consumers may take part, and there is no order.
 
@@ -22,7 +23,10 @@ With \`exclusive\` the order of each partition is kept. With \`shared\` other co
 | TLS, the token, the certificate, the topic are wrong | status says which, and since when |
 | the bus takes nothing | nothing is acknowledged; at ${IN_FLIGHT} messages, or 64 MiB, the broker waits |
 | \`jsonBody\`, and a message is no JSON | acknowledged, counted as skipped and shown |
-| a message is encrypted by its producer, or sent in chunks | acknowledged, counted as skipped and shown |
+| a message is encrypted by its producer | acknowledged, counted as skipped and shown |
+| chunks of a message do not come (its producer died) | after a minute without a further chunk: acknowledged, counted as skipped and shown, as in Pulsar's own clients. Time in which the bus takes nothing does not count |
+| more than ${MOST_INCOMPLETE} messages in chunks, or more than ${MOST_INCOMPLETE_BYTES >> 20} MiB of them, are incomplete at once | the first of them go on; what found no room is not acknowledged, and read again when half of the room is free. Those messages then come later than others that were sent after them |
+| one message in chunks is larger than ${MOST_INCOMPLETE_BYTES >> 20} MiB | acknowledged, counted as skipped and shown |
 | the token expires | the broker closes the connection; the Secret is read anew |
 
 ## What differs from Argo Events
@@ -30,7 +34,7 @@ With \`exclusive\` the order of each partition is kept. With \`shared\` other co
 - A message is acknowledged only when the bus has it. There it is also acknowledged when publishing failed, and lost.
 - New partitions are read from their beginning, not from when they are found.
 - \`http://\` and \`https://\` URLs, and login by Athenz, are not in this version: \`validate\` says so, and the entry is not served.
-- Messages in chunks are not put together in this version.
+- Incomplete messages in chunks: there the oldest is dropped from memory when a partition has more than 100. What is given up there is not counted.
 `.trim()
 
 export const examples: Example[] = [

@@ -1,6 +1,6 @@
 /** What a broker sends: frames, and the messages of an entry (https://pulsar.apache.org/docs/develop-binary-protocol/). */
 import { sizedFrames } from '../shared/frames.ts'
-import type { Codec, Command, MessageId } from './commands.ts'
+import type { Codec, Command, EntryMetadata, MessageId } from './commands.ts'
 import { decompress } from './decompress.ts'
 
 /** Larger frames are hostile: a broker's own limit of a message is 5 MiB by default. */
@@ -39,8 +39,8 @@ export interface PulsarMessage {
 export interface Entry {
   /** `<ledger>:<entry>`. */
   id: string
-  /** For the acknowledgement. */
-  messageId: MessageId
+  /** For the acknowledgement; several where a message was sent in chunks. */
+  messageIds: MessageId[]
   bytes: number
   /** Permits that the broker has used for it. */
   permits: number
@@ -49,35 +49,77 @@ export interface Entry {
   reason?: Error
 }
 
+/** A part of a message that was too large for one entry of the broker. */
+export interface Chunk {
+  /** Says which message it is a part of. */
+  message: string
+  index: number
+  /** Chunks of the message. */
+  count: number
+  /** Bytes of the message. */
+  total: number
+  payload: Uint8Array
+  /** The entry that it came in, for the case that no message can be made of it. */
+  entry: Entry
+  /** The message whose payload this is, in the place of this entry. Never throws. */
+  whole(payload: Uint8Array): Entry
+}
+
 /** Never throws: what cannot be read says why. */
 export function readEntry(
   codec: Codec,
   { messageId, ackSet }: { messageId: MessageId; ackSet?: unknown[] },
   rest: Buffer,
-): Entry {
-  const head = { id: `${messageId.ledgerId}:${messageId.entryId}`, messageId, bytes: rest.length }
-  let permits = 1
-  try {
-    const { metadata, payload } = splitRest(codec, rest)
-    permits = Math.max(1, metadata.batchSize ?? 1)
-    if ((metadata.encryption?.length ?? 0) > 0)
-      throw new Error('it is encrypted by its producer, and there is no key here')
-    if ((metadata.chunks ?? 0) > 1)
-      throw new Error(
-        `it is a piece of a message in ${metadata.chunks} pieces, which are not put together in this version`,
-      )
-    const size = metadata.uncompressedSize ?? 0
-    if (size > LARGEST_ENTRY) throw new Error(`${size} bytes uncompressed are too many`)
-    const bytes = decompress(metadata.compression ?? 0, payload, size)
-    const publishTime = Number(metadata.publishTime)
-    if (metadata.batchSize === undefined)
-      return { ...head, permits, messages: [{ index: 0, key: metadata.key ?? '', publishTime, body: bytes }] }
-    const all = batch(codec, bytes, metadata.batchSize).map((one) => ({ ...one, publishTime }))
-    const messages = all.filter(({ index }) => !acknowledged(ackSet ?? [], index))
-    return { ...head, permits: Math.max(1, messages.length), messages }
-  } catch (error) {
-    return { ...head, permits, messages: null, reason: error as Error }
+): Entry | Chunk {
+  const entry: Entry = {
+    id: `${messageId.ledgerId}:${messageId.entryId}`,
+    messageIds: [messageId],
+    bytes: rest.length,
+    permits: 1,
+    messages: null,
   }
+  const readable = (read: () => PulsarMessage[]): Entry => {
+    try {
+      return { ...entry, messages: read() }
+    } catch (error) {
+      return { ...entry, reason: error as Error }
+    }
+  }
+  let parts: { metadata: EntryMetadata; payload: Buffer }
+  try {
+    parts = splitRest(codec, rest)
+  } catch (error) {
+    return { ...entry, reason: error as Error }
+  }
+  const { metadata, payload } = parts
+  const { uuid, chunkCount = 1, chunkBytes = 0, chunkId = 0, publishTime } = metadata
+  if (chunkCount > 1 && uuid !== undefined)
+    return {
+      // A producer that is started again counts anew, so the time is part of it.
+      message: `${uuid} ${publishTime} ${chunkCount} ${chunkBytes}`,
+      index: chunkId,
+      count: chunkCount,
+      total: chunkBytes,
+      payload,
+      entry,
+      whole: (all) => readable(() => messagesOf(codec, metadata, all, [])),
+    }
+  entry.permits = Math.max(1, metadata.batchSize ?? 1)
+  const read = readable(() => messagesOf(codec, metadata, payload, ackSet ?? []))
+  return { ...read, permits: Math.max(1, read.messages?.length ?? entry.permits) }
+}
+
+/** @param ackSet bits of a batch @throws Error when they cannot be read */
+function messagesOf(codec: Codec, metadata: EntryMetadata, payload: Uint8Array, ackSet: unknown[]): PulsarMessage[] {
+  if ((metadata.encryption?.length ?? 0) > 0)
+    throw new Error('it is encrypted by its producer, and there is no key here')
+  const size = metadata.uncompressedSize ?? 0
+  if (size > LARGEST_ENTRY) throw new Error(`${size} bytes uncompressed are too many`)
+  const body = decompress(metadata.compression ?? 0, payload, size)
+  const publishTime = Number(metadata.publishTime)
+  if (metadata.batchSize === undefined) return [{ index: 0, key: metadata.key ?? '', publishTime, body }]
+  const all = batch(codec, body, metadata.batchSize).map((one) => ({ ...one, publishTime }))
+  return all.filter(({ index }) => !acknowledged(ackSet, index))
 }
 
 function splitRest(codec: Codec, rest: Buffer) {

@@ -5,7 +5,7 @@ import type { Clock } from '../../core/clock.ts'
 import { fail, type VedetteError } from '../../core/errors.ts'
 import { networkError } from '../shared/network-error.ts'
 import { type Codec, type CommandName, type Commands, loadCodec } from './commands.ts'
-import { type Entry, frameReader, readEntry } from './entry.ts'
+import { type Chunk, type Entry, frameReader, readEntry } from './entry.ts'
 
 export interface Login {
   method: string
@@ -33,7 +33,7 @@ export interface BrokerConnection {
   /** 0: the topic has none. @throws ORIGIN_UNAVAILABLE when the broker does not tell */
   partitions(topic: string): Promise<number>
   /** @throws ORIGIN_UNAVAILABLE with the broker's error */
-  subscribe(wanted: Wanted, onEntry: (entry: Entry) => void): Promise<void>
+  subscribe(wanted: Wanted, onEntry: (entry: Entry | Chunk) => void): Promise<void>
   send<Name extends CommandName>(name: Name, body: Commands[Name]): void
   /** Reads nothing while it is held: the broker then waits. */
   hold(held: boolean): void
@@ -72,7 +72,7 @@ export async function dialBroker(options: DialOptions): Promise<BrokerConnection
   const loss = Promise.withResolvers<never>()
   loss.promise.catch(() => {})
   const questions = new Map<string, PromiseWithResolvers<unknown>>()
-  const consumers = new Map<string, (entry: Entry) => void>()
+  const consumers = new Map<string, (entry: Entry | Chunk) => void>()
   let alive = true
   let requests = 0
   let heardMs = clock.monotonic()
