@@ -15,17 +15,20 @@ import pulsar from './pulsar.ts'
 const skip = without('Pulsar', pulsarJars())
 const valid = { url: 'pulsar://h:6650', topics: ['t'], type: 'exclusive' }
 const secret = { name: 's', key: 'k' }
+const athenz = { providerDomain: 'p', tenantDomain: 't', tenantService: 's', ztsUrl: 'https://z' }
 
 test('what cannot work is found before anything connects, with a remedy', () => {
   for (const [more, path] of [
     [{ topics: [] }, ['topics']],
     [{ topics: ['a', 'a/b'] }, ['topics', 1]],
     [{ url: 'h:6650' }, ['url']],
-    [{ url: 'http://h:8080' }, ['url']],
+    [{ url: 'ftp://h:8080' }, ['url']],
     [{ url: 'pulsar+ssl://h', tls: { clientCertSecret: secret } }, ['tls']],
     [{ tls: { clientCertSecret: secret, clientKeySecret: secret } }, ['tls']],
-    [{ authAthenzParams: { a: 'b' } }, ['authAthenzParams']],
-    [{ authAthenzSecret: secret }, ['authAthenzSecret']],
+    [{ authAthenzSecret: secret, authAthenzParams: { ...athenz, ztsUrl: '' } }, ['authAthenzParams']],
+    [{ authAthenzSecret: secret, authAthenzParams: { ...athenz, ztsUrl: 'z' } }, ['authAthenzParams', 'ztsUrl']],
+    [{ authAthenzSecret: secret, authAthenzParams: { ...athenz, tenantService: '' } }, ['authAthenzParams']],
+    [{ authAthenzParams: athenz }, ['authAthenzParams']],
   ] as const) {
     const findings = pulsar.validate!(pulsar.spec.parse({ ...valid, ...more }))
     assert.deepEqual(
@@ -33,7 +36,20 @@ test('what cannot work is found before anything connects, with a remedy', () => 
       [[path, true, true]],
     )
   }
-  assert.deepEqual(pulsar.validate!(pulsar.spec.parse(valid)), [])
+  for (const more of [
+    {},
+    { url: 'https://h', tls: { clientCertSecret: secret, clientKeySecret: secret } },
+    { authAthenzSecret: secret, authAthenzParams: athenz },
+    { authAthenzSecret: secret, authAthenzParams: { providerDomain: 'p', ztsUrl: 'https://z', x509CertChain: '/c' } },
+  ])
+    assert.deepEqual(pulsar.validate!(pulsar.spec.parse({ ...valid, ...more })), [])
+  const [unknown] = pulsar.validate!(
+    pulsar.spec.parse({ ...valid, authAthenzSecret: secret, authAthenzParams: { ...athenz, keyID: '1' } }),
+  )
+  assert.deepEqual(
+    [unknown?.severity, unknown?.fatal, unknown?.path],
+    ['warning', undefined, ['authAthenzParams', 'keyID']],
+  )
 })
 
 test('names of topics, and URLs', () => {
@@ -43,12 +59,21 @@ test('names of topics, and URLs', () => {
   for (const name of ['', 'a/b', 'http://a/b/c', 'persistent://c', 'a b']) assert.equal(fullTopic(name), null)
   assert.deepEqual(serviceOf('pulsar+ssl://a,[::1]:7000'), {
     encrypted: true,
+    http: false,
     hosts: [
       { host: 'a', port: 6651 },
       { host: '::1', port: 7000 },
     ],
   })
-  for (const url of ['', 'pulsar://', 'pulsar://a:99999', 'pulsar://a:b', 'pulsar://u@a'])
+  assert.deepEqual(serviceOf('https://a,b:8443/'), {
+    encrypted: true,
+    http: true,
+    hosts: [
+      { host: 'a', port: 443 },
+      { host: 'b', port: 8443 },
+    ],
+  })
+  for (const url of ['', 'ftp://a', 'http://a/b', 'pulsar://', 'pulsar://a:99999', 'pulsar://a:b', 'pulsar://u@a'])
     assert.equal(serviceOf(url), null)
 })
 
@@ -346,7 +371,13 @@ test('TLS and a token: right, wrong, missing; a topic that does not exist', { sk
   const tls = { clientCertSecret: { name: 's', key: 'ca' }, clientKeySecret: { name: 's', key: 'key' } }
   const certified = serve(t, { url, tlsTrustCertsSecret, tls, topics: ['v'] }, { secrets })
   await fine(certified)
+  const web = { url: server.secureWebUrl, tlsTrustCertsSecret }
+  const byRest = serve(t, { ...web, authTokenSecret, topics: ['w'] }, { secrets })
+  await fine(byRest)
+  await fine(serve(t, { ...web, tls, topics: ['x'] }, { secrets }))
   for (const [more, words] of [
+    [{ ...web, authTokenSecret: { name: 's', key: 'other' } }, /localhost:\d+ answered 401.*authentication/],
+    [{ url: server.secureWebUrl, authTokenSecret }, /localhost:\d+ .*self.signed/],
     [{ tlsTrustCertsSecret, authTokenSecret: { name: 's', key: 'other' } }, /authentication: localhost:\d+: /],
     [{ tlsTrustCertsSecret }, /authentication: localhost:\d+: /],
     [{ authTokenSecret }, /TLS: localhost:\d+: .*self.signed/],

@@ -37,6 +37,10 @@ export interface PulsarServer {
   readonly url: string
   /** `pulsar+ssl://localhost:<port>`, when it is secured. */
   readonly secureUrl: string
+  /** Of its REST API, `http://127.0.0.1:<port>`. */
+  readonly webUrl: string
+  /** `https://localhost:<port>`, when it is secured. */
+  readonly secureWebUrl: string
   /** PEM of its certificate, which it also takes from a client. */
   readonly ca: string
   /** PEM of the certificate's key. */
@@ -65,7 +69,7 @@ export async function startPulsar({ secured = false }: { secured?: boolean } = {
   const jars = pulsarJars()
   if (jars === null) throw new Error('Pulsar is not installed: npm run servers')
   const dir = mkdtempSync(join(tmpdir(), 'vedette-pulsar-'))
-  const [broker, web, bookie, tls] = (await freePorts(4)) as [number, number, number, number]
+  const [broker, web, bookie, tls, webTls] = (await freePorts(5)) as [number, number, number, number, number]
   const { cert, key } = makeCertificate()
   const secret = randomBytes(32)
   const token = tokenOf(secret, 'admin')
@@ -74,7 +78,8 @@ export async function startPulsar({ secured = false }: { secured?: boolean } = {
   writeFileSync(join(dir, 'secret.key'), secret, { mode: 0o600 })
   writeFileSync(join(dir, 'log4j2.yaml'), log4j('WARN'))
   const conf = join(dir, 'standalone.conf')
-  writeFileSync(conf, `${settings(broker, web)}${secured ? security(dir, tls, token) : ''}`, { mode: 0o600 })
+  const more = secured ? security(dir, tls, webTls, token) : ''
+  writeFileSync(conf, `${brokerSettings(broker, web)}${STANDALONE}${more}`, { mode: 0o600 })
   const headers: Record<string, string> = secured ? { authorization: `Bearer ${token}` } : {}
   const call = (method: string, path: string, body?: unknown) =>
     fetch(`http://127.0.0.1:${web}/admin/v2/${path}`, {
@@ -82,17 +87,12 @@ export async function startPulsar({ secured = false }: { secured?: boolean } = {
       headers: { ...headers, 'content-type': 'application/json' },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     })
-  const opened = OPENED.flatMap((name) => ['--add-opens', `java.base/${name}=ALL-UNNAMED`])
   const start = () =>
     startProcess(
       'java',
       [
-        ...['-Xms128m', '-Xmx512m', '-XX:MaxDirectMemorySize=384m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1'],
-        ...opened,
-        ...['--add-opens', 'java.management/sun.management=ALL-UNNAMED'],
-        ...['--add-opens', 'jdk.management/com.sun.management.internal=ALL-UNNAMED'],
-        ...['-Dio.netty.tryReflectionSetAccessible=true', `-Dlog4j2.configurationFile=${join(dir, 'log4j2.yaml')}`],
-        ...['-cp', `${jars}/*`, 'org.apache.pulsar.PulsarStandaloneStarter', '--config', conf],
+        ...javaArguments(dir, jars),
+        ...['org.apache.pulsar.PulsarStandaloneStarter', '--config', conf],
         ...['--no-functions-worker', '--no-stream-storage', '--advertised-address', '127.0.0.1'],
         ...['--bookkeeper-dir', join(dir, 'bk'), '--metadata-dir', join(dir, 'meta')],
         ...['--bookkeeper-port', String(bookie), '--num-bookies', '1'],
@@ -108,6 +108,8 @@ export async function startPulsar({ secured = false }: { secured?: boolean } = {
   return {
     url: `pulsar://127.0.0.1:${broker}`,
     secureUrl: `pulsar+ssl://localhost:${tls}`,
+    webUrl: `http://127.0.0.1:${web}`,
+    secureWebUrl: `https://localhost:${webTls}`,
     ca: cert,
     key,
     token,
@@ -203,33 +205,53 @@ const OPENED = [
   'jdk.internal.misc',
 ]
 
-const settings = (broker: number, web: number) => `metadataStoreUrl=
-configurationMetadataStoreUrl=
+/** For Java itself. @param dir holds the configuration of its log */
+export const javaArguments = (dir: string, jars: string): string[] => [
+  ...['-Xms128m', '-Xmx512m', '-XX:MaxDirectMemorySize=384m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1'],
+  ...OPENED.flatMap((name) => ['--add-opens', `java.base/${name}=ALL-UNNAMED`]),
+  ...['--add-opens', 'java.management/sun.management=ALL-UNNAMED'],
+  ...['--add-opens', 'jdk.management/com.sun.management.internal=ALL-UNNAMED'],
+  ...['-Dio.netty.tryReflectionSetAccessible=true', `-Dlog4j2.configurationFile=${join(dir, 'log4j2.yaml')}`],
+  ...['-cp', `${jars}/*`],
+]
+
+/** @param zookeeper the port of the one that holds the metadata */
+export const brokerSettings = (broker: number, web: number, zookeeper?: number): string => {
+  const metadata = zookeeper === undefined ? '' : `zk:127.0.0.1:${zookeeper}`
+  return `metadataStoreUrl=${metadata}
+configurationMetadataStoreUrl=${metadata}
+metadataStoreSessionTimeoutMillis=10000
 clusterName=standalone
 brokerServicePort=${broker}
 webServicePort=${web}
 bindAddress=127.0.0.1
 advertisedAddress=127.0.0.1
-webSocketServiceEnabled=true
 functionsWorkerEnabled=false
 transactionCoordinatorEnabled=false
 managedLedgerDefaultEnsembleSize=1
 managedLedgerDefaultWriteQuorum=1
 managedLedgerDefaultAckQuorum=1
 managedLedgerCacheSizeMB=64
-loadBalancerEnabled=false
+loadBalancerEnabled=${zookeeper !== undefined}
+loadBalancerSheddingEnabled=false
+loadBalancerAutoBundleSplitEnabled=false
 brokerDeduplicationEnabled=true
 allowAutoTopicCreation=true
 defaultNumberOfNamespaceBundles=4
 numIOThreads=2
 numHttpServerThreads=8
+`
+}
+
+const STANDALONE = `webSocketServiceEnabled=true
 isRunningStandalone=true
 listeningInterface=lo
 allowLoopback=true
 allowEphemeralPorts=true
 `
 
-const security = (dir: string, tls: number, token: string) => `brokerServicePortTls=${tls}
+const security = (dir: string, tls: number, webTls: number, token: string) => `brokerServicePortTls=${tls}
+webServicePortTls=${webTls}
 tlsCertificateFilePath=${join(dir, 'cert.pem')}
 tlsKeyFilePath=${join(dir, 'key.pem')}
 tlsTrustCertsFilePath=${join(dir, 'cert.pem')}

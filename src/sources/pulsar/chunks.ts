@@ -100,7 +100,7 @@ export function assemble(room: Room): Assembly {
       one.entries.push(entry)
       if (one.payloads.has(index)) return null
       // The frame that it lies in may be much larger.
-      one.payloads.set(index, Uint8Array.from(payload))
+      one.payloads.set(index, new Uint8Array(payload))
       one.bytes += payload.length
       if (index === count - 1) one.last = chunk
       if (one.bytes <= total && one.payloads.size < count) return null

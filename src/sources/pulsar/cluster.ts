@@ -1,7 +1,10 @@
 /** The brokers of a cluster: which of them has a topic, and a connection to each that is needed. */
 import { fail } from '../../core/errors.ts'
 import type { Closable, PrepareContext } from '../../source.ts'
-import { type PulsarSpec, serviceOf } from './spec.ts'
+import { athenzLogin, pemAt } from './athenz.ts'
+import { httpLookup } from './http-lookup.ts'
+import { binaryLookup, type Connect } from './lookup.ts'
+import { type Host, hostPort, type PulsarSpec, serviceOf, usesAthenz } from './spec.ts'
 import { type BrokerConnection, dialBroker, type Encryption, type Login } from './wire.ts'
 
 export interface Cluster extends Closable {
@@ -15,15 +18,12 @@ export interface Cluster extends Closable {
   hold(held: boolean): void
 }
 
-/** Brokers that may send us on to another one, before it counts as a circle. */
-const MOST_REDIRECTS = 20
-
 /** @throws ORIGIN_UNAVAILABLE, SECRET_MISSING */
 export async function connectCluster(ctx: PrepareContext<PulsarSpec>): Promise<Cluster> {
   const { spec, clock, signal } = ctx
   const service = serviceOf(spec.url)
   if (service === null) throw fail('SPEC_INVALID', `url ${spec.url} cannot be read: write pulsar://host:6650`)
-  const login = await loginOf(ctx)
+  const login = loginOf(ctx)
   const encryption = service.encrypted ? await encryptionOf(ctx) : null
   const loss = Promise.withResolvers<never>()
   loss.promise.catch(() => {})
@@ -31,72 +31,56 @@ export async function connectCluster(ctx: PrepareContext<PulsarSpec>): Promise<C
   const connections = new Map<string, Promise<BrokerConnection>>()
   const open: BrokerConnection[] = []
 
-  const dial = async (host: string, port: number, proxyTo?: string): Promise<BrokerConnection> => {
-    const connection = await dialBroker({ host, port, proxyTo, encryption, login, clock, signal })
+  const dial = async (host: Host, proxyTo?: Host): Promise<BrokerConnection> => {
+    const connection = await dialBroker({ host, proxyTo, encryption, login: await login(), clock, signal })
     open.push(connection)
     connection.lost.catch(loss.reject)
     return connection
   }
-  const connected = (host: string, port: number, proxyTo?: string): Promise<BrokerConnection> => {
-    const key = `${host}:${port} ${proxyTo ?? ''}`
-    const connection = connections.get(key) ?? dial(host, port, proxyTo)
+  const connected: Connect = (host, proxyTo) => {
+    const key = `${hostPort(host)} ${proxyTo === undefined ? '' : hostPort(proxyTo)}`
+    const connection = connections.get(key) ?? dial(host, proxyTo)
     connections.set(key, connection)
     return connection
   }
-  const firstThatAnswers = async (): Promise<[BrokerConnection, string, number]> => {
-    let problem: unknown
-    for (const { host, port } of service.hosts) {
-      try {
-        return [await connected(host, port), host, port]
-      } catch (error) {
-        signal.throwIfAborted()
-        problem = error
-      }
-    }
-    throw problem
-  }
-  const close = () => {
-    for (const connection of open) connection.close()
-  }
-  const [entrance, host, port] = await firstThatAnswers()
+  const lookup = service.http
+    ? httpLookup({ service, login, encryption, clock, signal })
+    : await binaryLookup(service, connected, signal)
 
   return {
     get alive() {
       return open.every((connection) => connection.alive)
     },
     lost: loss.promise,
-    partitions: (topic) => entrance.partitions(topic),
+    partitions: lookup.partitions,
     async brokerOf(topic) {
-      let asked = entrance
-      let authoritative = false
-      for (let i = 0; i < MOST_REDIRECTS; i++) {
-        const found = await asked.lookUp(topic, authoritative)
-        const url = (service.encrypted ? found.urlTls : found.url) || ''
-        const [place] = serviceOf(url)?.hosts ?? []
-        if (place === undefined) {
-          const kind = service.encrypted ? 'with TLS' : 'without TLS'
-          throw fail('ORIGIN_UNAVAILABLE', `${asked.address}: the broker of ${topic} has no address ${kind}`)
-        }
-        const next = found.proxied
-          ? await connected(host, port, `${place.host}:${place.port}`)
-          : await connected(place.host, place.port)
-        if (found.response === 1) return next
-        asked = next
-        authoritative = found.authoritative ?? false
-      }
-      throw fail('ORIGIN_UNAVAILABLE', `${entrance.address}: the brokers send each other for ${topic}`)
+      const { broker, through } = await lookup.placeOf(topic)
+      return through === undefined ? await connected(broker) : await connected(through, broker)
     },
     hold(held) {
       for (const connection of open) connection.hold(held)
     },
-    close,
+    close() {
+      for (const connection of open) connection.close()
+    },
   }
 }
 
-async function loginOf({ spec, secret }: PrepareContext<PulsarSpec>): Promise<Login | null> {
+/** Upstream's order: a certificate, Athenz, a token. What it gives is read anew each time. */
+function loginOf({ spec, secret, clock, signal }: PrepareContext<PulsarSpec>): () => Promise<Login | null> {
+  const { tls, authTokenSecret, authAthenzSecret, authAthenzParams: params = {} } = spec
   // The certificate itself travels with the encryption.
-  if (spec.tls !== undefined) return { method: 'tls', data: '' }
-  return spec.authTokenSecret === undefined ? null : { method: 'token', data: await secret(spec.authTokenSecret) }
+  if (tls !== undefined) return async () => ({ method: 'tls', data: '', headers: {} })
+  if (usesAthenz(spec)) {
+    const privateKey = () =>
+      authAthenzSecret === undefined ? pemAt('privateKey', params.privateKey ?? '') : secret(authAthenzSecret)
+    return athenzLogin({ params, privateKey, clock, signal })
+  }
+  return async () => {
+    if (authTokenSecret === undefined) return null
+    const token = await secret(authTokenSecret)
+    return { method: 'token', data: token, headers: { authorization: `Bearer ${token}` } }
+  }
 }
 
 async function encryptionOf({ spec, secret }: PrepareContext<PulsarSpec>): Promise<Encryption> {

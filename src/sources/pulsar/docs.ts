@@ -12,6 +12,18 @@ Messages compressed with LZ4, ZLIB, ZSTD or Snappy are unpacked. A message that 
 
 With \`exclusive\` the order of each partition is kept. With \`shared\` other consumers may take part, and there is no order.
 
+## Finding the brokers
+
+With \`pulsar://\` and \`pulsar+ssl://\` the hosts are brokers or proxies; the first that answers is asked for each topic, and brokers that send on to others are followed. With \`http://\` and \`https://\` the hosts have the REST API, and are asked by it;
+the connections to brokers then have TLS with \`https\` only. The certificate of an \`https\` host must be for that host, unless \`tlsAllowInsecureConnection\` is set.
+A login goes to every broker that the asked one names.
+
+## Login by Athenz
+
+\`authAthenzParams\` has the parameters of Pulsar's client: \`providerDomain\` and \`ztsUrl\`, with \`tenantDomain\`, \`tenantService\` and \`keyId\` (\`0\` without it) of the service whose private key is in \`authAthenzSecret\`. With it a principal token is signed, and ZTS gives a role
+token for it, which the brokers get. With \`x509CertChain\`, a file, the service shows that certificate to ZTS instead (Copper Argos). \`caCert\`: whom to trust at ZTS; \`ztsProxyUrl\`: an HTTP proxy on the way there; \`principalHeader\`, \`roleHeader\`: other names of the headers.
+Files are named as \`file:///path\` or as a \`data:application/x-pem-file;base64,…\` URL. A role token is asked for when a connection is made, and anew ten minutes before it expires.
+
 ## When something fails
 
 | what happens | messages |
@@ -19,8 +31,9 @@ With \`exclusive\` the order of each partition is kept. With \`shared\` other co
 | the serving replica is killed | what it had not acknowledged comes to the next one, and is stored once |
 | the serving replica is frozen | the broker notices when the next one subscribes, or by its own keep-alive (a minute at most); until then it may answer that another consumer has the subscription, and status says so |
 | a broker is restarted, or a topic moves to another one | connected again with growing pauses, for ever; what was not acknowledged comes again, and is stored once |
+| hosts of an \`http\` URL are away | the brokers serve on, and status says it; new partitions are found when the hosts are back |
 | a connection is silent | asked every 5 s; after 20 s without an answer it is made again |
-| TLS, the token, the certificate, the topic are wrong | status says which, and since when |
+| TLS, the token, the certificate, the key, the topic are wrong | status says which, and since when |
 | the bus takes nothing | nothing is acknowledged; at ${IN_FLIGHT} messages, or 64 MiB, the broker waits |
 | \`jsonBody\`, and a message is no JSON | acknowledged, counted as skipped and shown |
 | a message is encrypted by its producer | acknowledged, counted as skipped and shown |
@@ -33,7 +46,7 @@ With \`exclusive\` the order of each partition is kept. With \`shared\` other co
 
 - A message is acknowledged only when the bus has it. There it is also acknowledged when publishing failed, and lost.
 - New partitions are read from their beginning, not from when they are found.
-- \`http://\` and \`https://\` URLs, and login by Athenz, are not in this version: \`validate\` says so, and the entry is not served.
+- \`caCert\` of Athenz is also used without \`x509CertChain\`.
 - Incomplete messages in chunks: there the oldest is dropped from memory when a partition has more than 100. What is given up there is not counted.
 `.trim()
 

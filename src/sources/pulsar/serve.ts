@@ -1,4 +1,5 @@
 /** Serves an entry: finds the partitions of its topics and their brokers, and keeps subscribed to all of them. */
+import { isVedetteError } from '../../core/errors.ts'
 import { whenAborted } from '../../core/signals.ts'
 import type { PrepareContext, SourceContext } from '../../source.ts'
 import { type Cluster, connectCluster } from './cluster.ts'
@@ -15,8 +16,7 @@ export type PulsarPosition = Record<string, number>
 export async function standBy(ctx: PrepareContext<PulsarSpec>): Promise<void> {
   const cluster = await connectCluster(ctx)
   ctx.keep(cluster)
-  for (const [topic, count] of Object.entries(await partitionsOf(ctx.spec, cluster)))
-    for (const partition of namesOf(topic, count)) await cluster.brokerOf(partition)
+  for (const { name } of namesIn(await partitionsOf(ctx.spec, cluster))) await cluster.brokerOf(name)
   ctx.condition(null)
   await Promise.race([whenAborted(ctx.signal), cluster.lost])
 }
@@ -31,20 +31,29 @@ export async function servePulsar(ctx: SourceContext<PulsarSpec, PulsarPosition>
   let known = ctx.resume()
 
   const keepSubscribed = async (): Promise<never> => {
-    for (let share = 0; ; ) {
-      const found = await partitionsOf(ctx.spec, cluster)
-      const names = Object.entries(found).flatMap(([topic, count]) =>
-        namesOf(topic, count).map((name) => ({ topic, name })),
-      )
-      share = share || Math.max(1, Math.floor(IN_FLIGHT / names.length))
-      for (const { topic, name } of names) {
+    let found = await partitionsOf(ctx.spec, cluster)
+    const share = Math.max(1, Math.floor(IN_FLIGHT / namesIn(found).length))
+    for (;;) {
+      for (const { topic, name } of namesIn(found)) {
         const grown = known?.[topic] !== undefined && !namesOf(topic, known[topic]).includes(name)
         await intake.subscribe(name, share, grown)
       }
       if (JSON.stringify(found) !== JSON.stringify(known)) await ctx.advance(found)
       known = found
       ctx.condition(null)
+      found = await nextLook()
+    }
+  }
+  /** Who says where topics are may be away while the brokers that have them serve on. */
+  const nextLook = async (): Promise<PulsarPosition> => {
+    for (;;) {
       await clock.sleep(LOOK_MS, signal)
+      try {
+        return await partitionsOf(ctx.spec, cluster)
+      } catch (error) {
+        if (!isVedetteError(error, 'ORIGIN_UNAVAILABLE')) throw error
+        ctx.condition(error.message)
+      }
     }
   }
   const subscribing = keepSubscribed()
@@ -66,6 +75,9 @@ async function partitionsOf({ topics }: PulsarSpec, cluster: Cluster): Promise<P
   }
   return found
 }
+
+const namesIn = (found: PulsarPosition) =>
+  Object.entries(found).flatMap(([topic, count]) => namesOf(topic, count).map((name) => ({ topic, name })))
 
 const namesOf = (topic: string, count: number): string[] =>
   count === 0 ? [topic] : Array.from({ length: count }, (_, i) => `${topic}-partition-${i}`)

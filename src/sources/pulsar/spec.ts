@@ -5,6 +5,7 @@ import { connectionBackoffSchema, validateConnectionBackoff } from '../shared/co
 import { jsonBodySchema } from '../shared/json-body.ts'
 import { filterSchema, metadataSchema, secretKeySelector } from '../shared/schemas.ts'
 import { tlsSchema } from '../shared/tls.ts'
+import { ATHENZ_PARAMS, missingAthenzParams } from './athenz.ts'
 
 const text = (what: string) => z.string().default('').describe(what)
 const off = (what: string) => z.boolean().default(false).describe(what)
@@ -15,22 +16,25 @@ export const specSchema = z.object({
     .nullish()
     .describe('The topics: `orders`, `tenant/namespace/orders` or `persistent://tenant/namespace/orders`.'),
   url: text(
-    'The brokers or a proxy: `pulsar://host:6650`, or `pulsar+ssl://host:6651` with TLS; several hosts with commas.',
+    'The brokers or a proxy: `pulsar://host:6650`, or `pulsar+ssl://host:6651` with TLS; or their REST API, `http://host:8080` or `https://host:8443`. Several hosts with commas.',
   ),
   type: text('`exclusive`, or `shared` with other consumers of the same subscription.'),
   tlsTrustCertsSecret: secretKeySelector
     .optional()
-    .describe(
-      'PEM certificates of the authorities to trust, with `pulsar+ssl`. Without it, those that the system trusts.',
-    ),
+    .describe('PEM certificates of the authorities to trust, with TLS. Without it, those that the system trusts.'),
   tlsAllowInsecureConnection: off("Do not verify the server's certificate."),
   tlsValidateHostname: off("The server's certificate must be for the host of its address."),
   tls: tlsSchema
     .optional()
     .describe('Log in by `clientCertSecret` and `clientKeySecret`. The other members are not used, as in Argo Events.'),
   authTokenSecret: secretKeySelector.optional().describe('The token to log in with.'),
-  authAthenzParams: z.record(z.string(), z.string()).optional().describe('Login by Athenz: not in this version.'),
-  authAthenzSecret: secretKeySelector.optional().describe('Login by Athenz: not in this version.'),
+  authAthenzParams: z
+    .record(z.string(), z.string())
+    .optional()
+    .describe(`Login by Athenz. Parameters: ${ATHENZ_PARAMS.map((name) => `\`${name}\``).join(', ')}.`),
+  authAthenzSecret: secretKeySelector
+    .optional()
+    .describe('Login by Athenz: the PEM private key of the service. Wins over `authAthenzParams.privateKey`.'),
   connectionBackoff: connectionBackoffSchema.optional(),
   jsonBody: jsonBodySchema,
   metadata: metadataSchema.optional(),
@@ -65,24 +69,42 @@ function cannotWork(spec: PulsarSpec): Finding[] {
     if (fullTopic(topic) === null)
       fatal(['topics', i], 'Pulsar has no topic of that name', 'write orders, or persistent://tenant/namespace/orders')
   }
-  if (/^https?:\/\//.test(spec.url))
-    fatal(
-      ['url'],
-      'finding brokers by HTTP is not in this version',
-      'write pulsar://host:6650 or pulsar+ssl://host:6651',
-    )
-  else if (serviceOf(spec.url) === null) fatal(['url'], 'the URL cannot be read', 'write pulsar://host:6650')
+  const service = serviceOf(spec.url)
+  if (service === null) fatal(['url'], 'the URL cannot be read', 'write pulsar://host:6650')
   const { tls } = spec
   if (tls !== undefined) {
     if (tls.clientCertSecret === undefined || tls.clientKeySecret === undefined)
       fatal(['tls'], 'invalid TLS config', 'name clientCertSecret and clientKeySecret; for the CA tlsTrustCertsSecret')
-    if (!spec.url.startsWith('pulsar+ssl:'))
+    if (service?.encrypted === false)
       fatal(['tls'], 'a client certificate needs TLS', 'write url: pulsar+ssl://host:6651')
-  } else if (spec.authAthenzParams !== undefined || spec.authAthenzSecret !== undefined) {
-    const field = spec.authAthenzParams === undefined ? 'authAthenzSecret' : 'authAthenzParams'
-    fatal([field], 'login by Athenz is not in this version', 'use authTokenSecret or tls')
-  }
+  } else if (usesAthenz(spec)) findings.push(...athenzFindings(spec))
   return findings
+}
+
+export const usesAthenz = ({ authAthenzParams, authAthenzSecret }: PulsarSpec): boolean =>
+  authAthenzParams !== undefined || authAthenzSecret !== undefined
+
+function athenzFindings({ authAthenzParams: params = {}, authAthenzSecret }: PulsarSpec): Finding[] {
+  const path = ['authAthenzParams']
+  const missing = missingAthenzParams(params, authAthenzSecret !== undefined)
+  const urls = (['ztsUrl', 'ztsProxyUrl'] as const).filter(
+    (name) => params[name] && !/^https?:\/\/\S+$/.test(params[name]),
+  )
+  const unknown = Object.keys(params).filter((name) => !(ATHENZ_PARAMS as readonly string[]).includes(name))
+  return [
+    ...missing.map((name): Finding => {
+      const remedy = name === 'privateKey' ? 'name its Secret in authAthenzSecret' : `add ${name}`
+      return { severity: 'warning', fatal: true, path, message: `Athenz needs ${name}`, remedy }
+    }),
+    ...urls.map((name): Finding => {
+      const message = 'it is no URL'
+      return { severity: 'warning', fatal: true, path: [...path, name], message, remedy: 'write https://host:4443' }
+    }),
+    ...unknown.map((name): Finding => {
+      const message = 'Athenz has no such parameter'
+      return { severity: 'warning', path: [...path, name], message, remedy: `write one of ${ATHENZ_PARAMS.join(', ')}` }
+    }),
+  ]
 }
 
 /** `persistent://tenant/namespace/name`, or null when it is no topic's name. */
@@ -97,6 +119,8 @@ export function fullTopic(topic: string): string | null {
 
 export interface Service {
   encrypted: boolean
+  /** Brokers are found by their REST API. */
+  http: boolean
   hosts: Host[]
 }
 
@@ -105,16 +129,28 @@ export interface Host {
   port: number
 }
 
+/** By scheme: with TLS or without, and the port where none is named. */
+const SCHEMES: Readonly<Record<string, [encrypted: boolean, http: boolean, port: number]>> = {
+  pulsar: [false, false, 6650],
+  'pulsar+ssl': [true, false, 6651],
+  http: [false, true, 80],
+  https: [true, true, 443],
+}
+
 /** The hosts of `pulsar://a:6650,b:6650`, or null when it cannot be read. */
 export function serviceOf(url: string): Service | null {
-  const match = /^pulsar(\+ssl)?:\/\/([^/\s]+)\/?$/.exec(url)
-  if (match === null) return null
-  const encrypted = match[1] !== undefined
+  const [, scheme = '', names = ''] = /^([a-z+]+):\/\/([^/\s]+)\/?$/.exec(url) ?? []
+  const kind = SCHEMES[scheme]
+  if (kind === undefined) return null
+  const [encrypted, http, usual] = kind
   const hosts: Host[] = []
-  for (const one of match[2]!.split(',')) {
+  for (const one of names.split(',')) {
     const parts = /^(?:\[([0-9a-fA-F:]+)\]|([^:@[\]]+))(?::(\d{1,5}))?$/.exec(one)
     if (parts === null || Number(parts[3]) > 65_535) return null
-    hosts.push({ host: (parts[1] ?? parts[2])!, port: Number(parts[3] ?? (encrypted ? 6651 : 6650)) })
+    hosts.push({ host: (parts[1] ?? parts[2])!, port: Number(parts[3] ?? usual) })
   }
-  return { encrypted, hosts }
+  return { encrypted, http, hosts }
 }
+
+/** `host:port`, as in a URL. */
+export const hostPort = ({ host, port }: Host): string => `${host.includes(':') ? `[${host}]` : host}:${port}`

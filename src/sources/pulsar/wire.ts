@@ -6,10 +6,13 @@ import { fail, type VedetteError } from '../../core/errors.ts'
 import { networkError } from '../shared/network-error.ts'
 import { type Codec, type CommandName, type Commands, loadCodec } from './commands.ts'
 import { type Chunk, type Entry, frameReader, readEntry } from './entry.ts'
+import { type Host, hostPort } from './spec.ts'
 
 export interface Login {
   method: string
   data: string
+  /** The same for the REST API. */
+  headers: Readonly<Record<string, string>>
 }
 
 /** As `node:tls` takes it. */
@@ -44,10 +47,9 @@ export interface BrokerConnection {
 export type Wanted = Omit<Commands['subscribe'], 'requestId'>
 
 export interface DialOptions {
-  host: string
-  port: number
-  /** A proxy is to speak for this broker, `host:port`. */
-  proxyTo?: string | undefined
+  host: Host
+  /** A proxy is to speak for this broker. */
+  proxyTo?: Host | undefined
   encryption: Encryption | null
   login: Login | null
   clock: Clock
@@ -65,8 +67,8 @@ const CONNECT = 'connect'
 
 /** @throws ORIGIN_UNAVAILABLE: what is wrong, and in which layer */
 export async function dialBroker(options: DialOptions): Promise<BrokerConnection> {
-  const { host, port, proxyTo, encryption, login, clock, signal } = options
-  const address = `${host}:${port}`
+  const { host, proxyTo, encryption, login, clock, signal } = options
+  const address = hostPort(host)
   const codec = await loadCodec()
   signal.throwIfAborted()
   const loss = Promise.withResolvers<never>()
@@ -77,7 +79,7 @@ export async function dialBroker(options: DialOptions): Promise<BrokerConnection
   let requests = 0
   let heardMs = clock.monotonic()
   let cancelPing = () => {}
-  const socket = encryption === null ? connectTcp({ host, port, noDelay: true }) : encrypted(host, port, encryption)
+  const socket = encryption === null ? connectTcp({ ...host, noDelay: true }) : encrypted(host, encryption)
 
   const end = (error: unknown): void => {
     if (!alive) return
@@ -168,7 +170,7 @@ export async function dialBroker(options: DialOptions): Promise<BrokerConnection
         clientVersion: 'vedette',
         protocol: PROTOCOL,
         ...(login === null ? {} : { authMethod: login.method, authData: Buffer.from(login.data) }),
-        ...(proxyTo === undefined ? {} : { proxyTo }),
+        ...(proxyTo === undefined ? {} : { proxyTo: hostPort(proxyTo) }),
       }),
     )
   } catch (error) {
@@ -216,7 +218,7 @@ export async function dialBroker(options: DialOptions): Promise<BrokerConnection
   }
 }
 
-function encrypted(host: string, port: number, { validateHostname, ...material }: Encryption) {
+function encrypted({ host, port }: Host, { validateHostname, ...material }: Encryption) {
   return connectTls({
     host,
     port,

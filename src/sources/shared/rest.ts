@@ -9,10 +9,12 @@ export interface RestOptions {
   base: string
   headers: Readonly<Record<string, string>>
   clock: Clock
-  /** What an answer's status may mean, put behind the provider's words. */
-  hints?: Readonly<Record<number, string>>
   /** PEM texts; `insecure` turns verification off. */
-  tls?: { ca?: string; cert?: string; key?: string; insecure?: boolean } | undefined
+  tls?: { ca?: string | undefined; cert?: string | undefined; key?: string | undefined; insecure?: boolean } | undefined
+  /** What an answer of a status may mean, behind the server's words. */
+  hints?: Readonly<Record<number, string>>
+  /** URL of an HTTP proxy. */
+  proxy?: string | undefined
 }
 
 export interface RestAnswer {
@@ -25,8 +27,8 @@ export interface RestAnswer {
 export interface Rest {
   /**
    * @param path begins with `/`; or a whole URL of the same origin (a link to the next page)
-   * @throws ORIGIN_UNAVAILABLE for any answer that is not 2xx (`details.status`, `details.errorCode` when it has an `error_code`,
-   * `details.retryAfterMs`), and for none
+   * @throws ORIGIN_UNAVAILABLE for any answer that is not 2xx (`details.status`, `details.retryAfterMs`, `details.errorCode` when it has an
+   * `error_code`; `details.location` where it sends on to another URL), and for none
    */
   call(method: string, path: string, signal: AbortSignal, body?: unknown): Promise<RestAnswer>
 }
@@ -35,21 +37,22 @@ export interface Rest {
 const MOST_BYTES = 16 * 1024 * 1024
 const ANSWER_TIMEOUT_MS = 30_000
 
-export async function createRest({ base, headers, clock, hints, tls }: RestOptions): Promise<Rest> {
-  const { Agent, request } = await import('undici')
+export async function createRest({ base, headers, clock, tls, hints = HINTS, proxy }: RestOptions): Promise<Rest> {
+  const { Agent, ProxyAgent, request } = await import('undici')
   const root = base.replace(/\/+$/, '')
   const { origin, host } = urlOf(root)
-  const dispatcher = new Agent({
-    headersTimeout: ANSWER_TIMEOUT_MS,
-    bodyTimeout: ANSWER_TIMEOUT_MS,
-    connect: {
-      timeout: 10_000,
-      ...(tls?.insecure ? { rejectUnauthorized: false } : {}),
-      ...(tls?.ca === undefined ? {} : { ca: tls.ca }),
-      ...(tls?.cert === undefined ? {} : { cert: tls.cert }),
-      ...(tls?.key === undefined ? {} : { key: tls.key }),
-    },
-  })
+  const connect = {
+    timeout: 10_000,
+    ...(tls?.insecure ? { rejectUnauthorized: false } : {}),
+    ...(tls?.ca === undefined ? {} : { ca: tls.ca }),
+    ...(tls?.cert === undefined ? {} : { cert: tls.cert }),
+    ...(tls?.key === undefined ? {} : { key: tls.key }),
+  }
+  const timeouts = { headersTimeout: ANSWER_TIMEOUT_MS, bodyTimeout: ANSWER_TIMEOUT_MS }
+  const dispatcher =
+    proxy === undefined
+      ? new Agent({ ...timeouts, connect })
+      : new ProxyAgent({ ...timeouts, uri: urlOf(proxy).href, requestTls: connect })
   return {
     async call(method, path, signal, body) {
       const url = path.startsWith('/') ? `${root}${path}` : path
@@ -100,9 +103,9 @@ function parse(text: string): unknown {
   }
 }
 
-/** What providers call their message: GitLab `message`/`error`, Bitbucket `error.message`, Bitbucket Server `errors[0].message`. */
+/** What providers call their message: GitLab `message`/`error`, Pulsar `reason`, Bitbucket `error.message`, Bitbucket Server `errors[0].message`. */
 function messageIn(body: any): string {
-  const found = body?.errors?.[0]?.message ?? body?.error?.message ?? body?.message ?? body?.error
+  const found = body?.errors?.[0]?.message ?? body?.error?.message ?? body?.message ?? body?.error ?? body?.reason
   if (found === undefined) return ''
   return (typeof found === 'string' ? found : JSON.stringify(found)).slice(0, 300)
 }
@@ -131,6 +134,7 @@ export function originError({
     status,
     ...(errorCode === undefined ? {} : { errorCode }),
     retryAfterMs: wait,
+    ...(status >= 300 && status < 400 ? { location: header('location') } : {}),
   })
 }
 
