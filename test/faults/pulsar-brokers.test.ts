@@ -17,6 +17,8 @@ import { chunksOf, type WireProducer, wireProducer } from '../servers/pulsar-wir
 import { count, FULL, manifest, settledLog } from './delivery.ts'
 import { nextLeader, startRig, waitFor } from './rig.ts'
 
+type Context = Parameters<typeof pulsar.serve>[0]
+
 const skip = without('Pulsar', pulsarJars())
 
 let started: Promise<PulsarCluster> | null = null
@@ -56,6 +58,27 @@ test('topics of both brokers are found wherever it asks: redirected, by HTTP too
   for (const [i, url] of [first.url, second.url, first.webUrl, `${second.webUrl},127.0.0.1:1`].entries()) {
     const topics = Array.from({ length: 8 }, (_, n) => `found-${i}-${n}`)
     const owners = await readsAll(t, url, topics)
+    assert.equal(new Set(owners).size, 2, 'one broker has all topics')
+  }
+})
+
+test('what a standby has kept finds the brokers that it had not reached', { skip }, async (t) => {
+  const { brokers, ownerOf } = await cluster()
+  for (const [i, url] of [brokers[0].url, brokers[0].webUrl].entries()) {
+    const topics = Array.from({ length: 8 }, (_, n) => `kept-${i}-${n}`)
+    const [first] = topics as [string]
+    const spec = { url, topics, type: 'exclusive' }
+    const prepared = serveInHarness(pulsar, { ...spec, topics: [first] }, { prepareOnly: true })
+    await prepared.until(({ conditions }) => conditions.at(-1) === null, 30_000)
+    await prepared.stop()
+    const warm = prepared.context.kept()
+    assert.notEqual(warm, null)
+    const takesOver = { ...pulsar, serve: (ctx: Context) => pulsar.serve({ ...ctx, kept: () => warm }) }
+    const harness = serveInHarness(takesOver, spec)
+    t.after(() => harness.stop())
+    harness.onEnd((error) => assert.equal(error, undefined))
+    await harness.until(({ conditions }) => conditions.at(-1) === null, 30_000)
+    const owners = await Promise.all(topics.map(ownerOf))
     assert.equal(new Set(owners).size, 2, 'one broker has all topics')
   }
 })

@@ -18,12 +18,25 @@ export interface Cluster extends Closable {
   hold(held: boolean): void
 }
 
-/** @throws ORIGIN_UNAVAILABLE, SECRET_MISSING */
+/** @param ctx its signal ends the connecting; what is connected then lasts until it is closed. @throws ORIGIN_UNAVAILABLE, SECRET_MISSING */
 export async function connectCluster(ctx: PrepareContext<PulsarSpec>): Promise<Cluster> {
-  const { spec, clock, signal } = ctx
+  const ended = new AbortController()
+  const stop = () => ended.abort(ctx.signal.reason)
+  if (ctx.signal.aborted) stop()
+  ctx.signal.addEventListener('abort', stop, { once: true })
+  try {
+    return await connectUntil(ctx, ended)
+  } finally {
+    ctx.signal.removeEventListener('abort', stop)
+  }
+}
+
+async function connectUntil(ctx: PrepareContext<PulsarSpec>, ended: AbortController): Promise<Cluster> {
+  const { spec, clock } = ctx
+  const { signal } = ended
   const service = serviceOf(spec.url)
   if (service === null) throw fail('SPEC_INVALID', `url ${spec.url} cannot be read: write pulsar://host:6650`)
-  const login = loginOf(ctx)
+  const login = loginOf(ctx, signal)
   const encryption = service.encrypted ? await encryptionOf(ctx) : null
   const loss = Promise.withResolvers<never>()
   loss.promise.catch(() => {})
@@ -61,13 +74,17 @@ export async function connectCluster(ctx: PrepareContext<PulsarSpec>): Promise<C
       for (const connection of open) connection.hold(held)
     },
     close() {
+      ended.abort()
       for (const connection of open) connection.close()
     },
   }
 }
 
 /** Upstream's order: a certificate, Athenz, a token. What it gives is read anew each time. */
-function loginOf({ spec, secret, clock, signal }: PrepareContext<PulsarSpec>): () => Promise<Login | null> {
+function loginOf(
+  { spec, secret, clock }: PrepareContext<PulsarSpec>,
+  signal: AbortSignal,
+): () => Promise<Login | null> {
   const { tls, authTokenSecret, authAthenzSecret, authAthenzParams: params = {} } = spec
   // The certificate itself travels with the encryption.
   if (tls !== undefined) return async () => ({ method: 'tls', data: '', headers: {} })

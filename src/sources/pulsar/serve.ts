@@ -16,9 +16,14 @@ export type PulsarPosition = Record<string, number>
 export async function standBy(ctx: PrepareContext<PulsarSpec>): Promise<void> {
   const cluster = await connectCluster(ctx)
   ctx.keep(cluster)
-  for (const { name } of namesIn(await partitionsOf(ctx.spec, cluster))) await cluster.brokerOf(name)
-  ctx.condition(null)
-  await Promise.race([whenAborted(ctx.signal), cluster.lost])
+  const over = Promise.race([whenAborted(ctx.signal), cluster.lost])
+  const warm = async () => {
+    for (const { name } of namesIn(await partitionsOf(ctx.spec, cluster))) await cluster.brokerOf(name)
+    if (!ctx.signal.aborted) ctx.condition(null)
+    await over
+  }
+  // Who is to lead does not wait for a broker that does not answer.
+  await Promise.race([over, warm()])
 }
 
 export async function servePulsar(ctx: SourceContext<PulsarSpec, PulsarPosition>): Promise<void> {
