@@ -24,10 +24,12 @@ export interface Line {
 /** `vedette status --json`, as far as the tests look at it. */
 export interface Status {
   eventSources: {
+    namespace: string
     name: string
     entries: {
       type: string
       name: string
+      strategy: 'active-active' | 'active-passive'
       term: number | null
       leader: string | null
       published: number

@@ -2,6 +2,7 @@
 import { Agent, request } from 'node:http'
 import type { TestContext } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
+import type { Delivery } from '../servers/fakes/deliveries.ts'
 
 export interface Crowd {
   /** Keys answered with 200, in the order of the answers. */
@@ -18,12 +19,7 @@ export interface Crowd {
   stop(): Promise<void>
 }
 
-export interface Message {
-  headers: Record<string, string>
-  body: string
-}
-
-const plainMessage = (key: string): Message => ({
+const plainMessage = (key: string): Delivery => ({
   headers: { 'idempotency-key': key },
   body: JSON.stringify({ key }),
 })
@@ -48,7 +44,7 @@ export function startCrowd(
     /** Tells the keys of one crowd from those of another. */
     name?: string
     /** What is sent for a key. Default: `{"key":…}` with the key as `Idempotency-Key`. */
-    message?: (key: string) => Message
+    message?: (key: string) => Delivery
   },
 ): Crowd {
   const acknowledged: string[] = []
@@ -108,7 +104,7 @@ export function startCrowd(
 function post(
   agent: Agent,
   url: string,
-  { headers, body }: Message,
+  { headers, body }: Delivery,
   timeoutMs: number,
   { failed, refused }: { failed(code: string): void; refused(retryAfter: string | undefined, tookMs: number): void },
 ): Promise<number> {

@@ -1,12 +1,12 @@
 /**
  * Loaded into every process of a run (`node --import`): on SIGUSR2 the process's wall clock is set to be off by the milliseconds
- * written in `$VEDETTE_TEST_CLOCKS/<pid>`. What is monotonic stays, as when an administrator or NTP sets the clock.
+ * written in `$VEDETTE_TEST_CLOCKS/<pid>`; with `$VEDETTE_TEST_CLOCK_MS` it is off by so many from the start. What is monotonic stays, as when an administrator or NTP sets the clock.
  */
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 
 const RealDate = Date
-let offMs = 0
+let offMs = Number(process.env.VEDETTE_TEST_CLOCK_MS ?? 0)
 
 class ShiftedDate extends RealDate {
   constructor(...given: unknown[]) {

@@ -1,64 +1,17 @@
 /** `/v1/events`, resumed with `Last-Event-ID` across a killed and restarted run: no gap, no repeat. */
 import assert from 'node:assert/strict'
-import { type TestContext, test } from 'node:test'
+import { test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
+import { listenFrom } from './listener.ts'
 import { orders, ordersUrl } from './orders.ts'
-import { type Line, startRig, waitFor } from './rig.ts'
+import { startRig, waitFor } from './rig.ts'
 import { startCrowd } from './senders.ts'
-
-interface Listener {
-  readonly lines: Line[]
-  readonly connections: number
-}
-
-/** Listens as a browser's `EventSource` does: comes back after each end with the last id that it saw. */
-function listenFrom(t: TestContext, url: string): Listener {
-  const gone = new AbortController()
-  t.after(() => gone.abort())
-  const lines: Line[] = []
-  let connections = 0
-  let lastId = ''
-  const take = (block: string) => {
-    const id = /^id: (.*)$/m.exec(block)?.[1]
-    const data = /^data: (.*)$/m.exec(block)?.[1]
-    if (id === undefined || data === undefined) return
-    lastId = id
-    lines.push(JSON.parse(data) as Line)
-  }
-  const once = async () => {
-    const answer = await fetch(url, {
-      headers: lastId === '' ? {} : { 'last-event-id': lastId },
-      signal: gone.signal,
-    })
-    assert.equal(answer.status, 200)
-    connections++
-    let rest = ''
-    for await (const chunk of answer.body!.pipeThrough(new TextDecoderStream())) {
-      const blocks = (rest + chunk).split('\n\n')
-      rest = blocks.pop()!
-      for (const block of blocks) take(block)
-    }
-  }
-  const listen = async () => {
-    while (!gone.signal.aborted) {
-      // An end of any kind is a reason to come back.
-      await once().catch(() => {})
-      await pause(50)
-    }
-  }
-  void listen()
-  return {
-    lines,
-    get connections() {
-      return connections
-    },
-  }
-}
 
 test('a stream resumed across kill -9 and a graceful restart of the run, and of its bus, has every event once, in order', async (t) => {
   const rig = await startRig(orders(2))
   t.after(() => rig.close(t))
-  const listener = listenFrom(t, `${rig.api}/v1/events?from=start`)
+  const listener = listenFrom(`${rig.api}/v1/events?from=start`)
+  t.after(() => listener.close())
   const crowd = startCrowd(t, ordersUrl(rig), { senders: 20, pauseMs: 5 })
   const goesOn = async () => {
     const before = listener.lines.length
