@@ -8,7 +8,7 @@ import { elasticmqJars, startElasticmq } from '../servers/elasticmq.ts'
 import { makeQueue } from '../servers/sqs-queue.ts'
 import { assertAcknowledgedOnce, assertOrdered } from './checks.ts'
 import { queueManifest } from './queue.ts'
-import { everyoneBack, type Rig, startRig, waitFor } from './rig.ts'
+import { dataOf, everyoneBack, type Rig, startRig, waitFor } from './rig.ts'
 
 const MESSAGES = 10_000
 const skip = without('ElasticMQ', elasticmqJars())
@@ -82,4 +82,20 @@ test('the bus process killed three times: nothing is lost, doubled, or counted a
 test('messages are taken at least five times as fast as one at a time', { skip }, async (t) => {
   const { single, vedette } = await sqsRates({ messages: 3_000, say: (line) => t.diagnostic(line) })
   assert.ok(vedette >= 5 * single, `${vedette.toFixed(0)} against ${single.toFixed(0)} per second`)
+})
+
+test('a queue that is not there yet is waited for; then messages get onto the bus', { skip }, async (t) => {
+  const server = await startElasticmq()
+  t.after(() => server.close())
+  const rig = await startRig(queueManifest({ url: server.url, queue: 'later', replicas: 1 }))
+  t.after(() => rig.close(t))
+  const error = async () => (await rig.status()).eventSources[0]!.entries[0]!.error
+  await waitFor(async () => /failed to get the queue url for orders/.test((await error()) ?? ''), 20_000, 50)
+  const queue = await makeQueue(server.url, 'later')
+  t.after(() => queue.close())
+  // It says so until its first request for messages has been answered.
+  await waitFor(async () => (await error()) === null, 90_000, 100)
+  await queue.send(['a', 'b'])
+  await waitFor(async () => (await rig.lines()).length === 2, 20_000, 200)
+  assert.deepEqual((await rig.lines()).map((line) => dataOf(line).body.key).sort(), ['a', 'b'])
 })

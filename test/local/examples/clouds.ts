@@ -5,11 +5,13 @@ import { v1 } from '@google-cloud/pubsub-api'
 import { emulatorAt } from '../../../src/sources/pubSub/client.ts'
 import { without } from '../../servers/cache.ts'
 import { startEventHubs } from '../../servers/event-hubs.ts'
+import { deliveries } from '../../servers/fakes/deliveries.ts'
 import { localstackPython, startLocalstack } from '../../servers/localstack.ts'
 import { freePorts } from '../../servers/process.ts'
 import { pstestBinary, startPstest } from '../../servers/pubsub.ts'
 import { makeQueue } from '../../servers/sqs-queue.ts'
 import { origin } from './example.ts'
+import { refused } from './hooks.ts'
 
 const keys = { accesskey: 'test', secretkey: 'test' }
 
@@ -23,7 +25,7 @@ const aws = origin({
     const client = new SNSClient({ region: 'us-east-1', endpoint, credentials })
     const [port, otherPort] = (await freePorts(2)) as [number, number]
     /** An entry with a topic of its own, which SNS can tell where the entry listens. */
-    const topic = async (name: string, entry: string, at: number) => {
+    const topic = async (name: string, entry: string, at: number, signed: boolean) => {
       const { TopicArn } = await client.send(new CreateTopicCommand({ Name: name }))
       return {
         put: {
@@ -34,7 +36,10 @@ const aws = origin({
         },
         entries: {
           [entry]: {
-            send: (n: number) => client.send(new PublishCommand({ TopicArn, Message: `m${n}` })),
+            async send(n: number) {
+              if (signed) await refused(`http://127.0.0.1:${at}/sns`, deliveries.sns(`m${n}`, TopicArn!))
+              await client.send(new PublishCommand({ TopicArn, Message: `m${n}` }))
+            },
             data: (n: number) => ({ body: { Type: 'Notification', TopicArn, Message: `m${n}` } }),
           },
         },
@@ -49,8 +54,8 @@ const aws = origin({
       // One of the examples takes them from the default chain.
       env: { AWS_ACCESS_KEY_ID: 'test', AWS_SECRET_ACCESS_KEY: 'test' },
       examples: {
-        sns: await topic('orders', 'orders', port),
-        'upstream/aws-sns': { ...(await topic('test', 'example', otherPort)), secrets: { 'aws-secret': keys } },
+        sns: await topic('orders', 'orders', port, true),
+        'upstream/aws-sns': { ...(await topic('test', 'example', otherPort, false)), secrets: { 'aws-secret': keys } },
         sqs: { put: { 'sqs.orders.endpoint': endpoint }, secrets: { aws: keys }, entries: { orders: queue(0) } },
         'upstream/aws-sqs': {
           put: { 'sqs.example.endpoint': endpoint },

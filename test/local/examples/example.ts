@@ -1,28 +1,33 @@
 /** An example file as it runs here: what is put into it, what is sent, and what must then be on the bus. */
 import assert from 'node:assert/strict'
-import { readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import { Document, parseAllDocuments } from 'yaml'
 
 const root = path.resolve(import.meta.dirname, '../../..')
 /** Where examples are: ours, and those of Argo Events, which are not part of the repository. */
-const folders = { ours: 'examples', upstream: '../shared/data/upstream/event-sources' }
+const folders = {
+  ours: 'examples',
+  upstream: '../shared/data/upstream/event-sources',
+  'upstream-eventbus': '../shared/data/upstream/eventbus',
+}
+type Folder = keyof typeof folders
 
-/** Names of all files of a folder, such as `amqp` and `upstream/amqp`; none when it is not there. */
-export function exampleFiles(of: keyof typeof folders): string[] {
-  let found: string[] = []
-  try {
-    found = readdirSync(path.join(root, folders[of]))
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
-  }
-  const names = found.filter((name) => name.endsWith('.yaml')).map((name) => name.slice(0, -'.yaml'.length))
-  return of === 'ours' ? names : names.map((name) => `upstream/${name}`)
+/** Names of all files of a folder, such as `amqp` of ours and `upstream/amqp`; none when it is not there. */
+export function exampleFiles(of: Folder): string[] {
+  const folder = path.join(root, folders[of])
+  if (!existsSync(folder)) return []
+  const names = readdirSync(folder).filter((name) => name.endsWith('.yaml'))
+  return names.map((name) => `${of === 'ours' ? '' : `${of}/`}${path.basename(name, '.yaml')}`)
 }
 
+/** Why a test of upstream's examples is skipped, or false. */
+export const noUpstream = (of: Folder): string | false =>
+  exampleFiles(of).length === 0 && `upstream's examples are not at ${folders[of]}`
+
 export function exampleText(file: string): string {
-  const folder = file.startsWith('upstream/') ? folders.upstream : folders.ours
-  return readFileSync(path.join(root, folder, `${path.basename(file)}.yaml`), 'utf8')
+  const folder = file.includes('/') ? (path.dirname(file) as Folder) : 'ours'
+  return readFileSync(path.join(root, folders[folder], `${path.basename(file)}.yaml`), 'utf8')
 }
 
 export interface Example {
@@ -60,7 +65,7 @@ export interface Running<File extends string = string> {
 export const origin = <const File extends string>(one: Origin<File>): Origin => one as unknown as Origin
 
 /** The example's text with what is put into it, in a namespace of its own. */
-export function placed(file: string, { put = {}, secrets = {} }: Example): string {
+export function placed(file: string, { put = {}, secrets = {} }: Omit<Example, 'entries'>): string {
   const documents: Document[] = [...parseAllDocuments(exampleText(file))]
   for (const [fieldPath, value] of Object.entries(put)) {
     const steps = fieldPath.split('.')

@@ -16,24 +16,27 @@ import { type Example, origin, type Sent } from './example.ts'
 /** The certificates of these examples are nobody's. */
 const trusting = new Agent({ connect: { rejectUnauthorized: false } })
 
-/** Posts a delivery; one that is not proven must have been refused before. @param scheme of the listener */
-async function post(url: string, { headers, body }: Delivery, unproven?: Delivery): Promise<void> {
-  const status = async (one: Delivery) => {
-    const answer = await request(url, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json', ...one.headers },
-      body: one.body,
-      dispatcher: trusting,
-    })
-    await answer.body.dump()
-    return answer.statusCode
-  }
-  if (unproven !== undefined) {
-    const refused = await status(unproven)
-    // Before its secrets are read nobody is turned away.
-    assert.ok(refused === 401 || refused === 503, `${url} answers ${refused} to what is not proven`)
-  }
-  assert.equal(await status({ headers, body }), 200, url)
+async function statusOf(url: string, { headers, body }: Delivery): Promise<number> {
+  const answer = await request(url, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', ...headers },
+    body,
+    dispatcher: trusting,
+  })
+  await answer.body.dump()
+  return answer.statusCode
+}
+
+/** Posts what is not proven. Before its secrets are read nobody is turned away for good. */
+export async function refused(url: string, delivery: Delivery): Promise<void> {
+  const status = await statusOf(url, delivery)
+  assert.ok([400, 401, 503].includes(status), `${url} answers ${status} to what is not proven`)
+}
+
+/** Posts a delivery, after one that is not proven, when there are such. */
+async function post(url: string, delivery: Delivery, unproven?: Delivery): Promise<void> {
+  if (unproven !== undefined) await refused(url, unproven)
+  assert.equal(await statusOf(url, delivery), 200, url)
 }
 
 const key = (n: number) => `k${n}`
@@ -251,10 +254,11 @@ const storageGrid = origin({
   async start() {
     const [mine, theirs] = await Promise.all([startFakeStorageGrid(), startFakeStorageGrid()])
     const [port, other] = (await freePorts(2)) as [number, number]
-    const uploaded = (grid: typeof mine, url: string): Sent => ({
+    const uploaded = (grid: typeof mine, url: string, { filtered }: { filtered: boolean }): Sent => ({
       async send(n) {
         assert.ok(grid.notifications.get('uploads'), 'the bucket tells nobody')
         await post(url, deliveries.storageGrid(`${key(n)}.csv`))
+        if (filtered) await post(url, deliveries.storageGrid(`${key(n)}.txt`))
       },
       data: (n) => ({ notification: { Message: { Records: [{ s3: { object: { key: `${key(n)}.csv` } } }] } } }),
     })
@@ -267,7 +271,7 @@ const storageGrid = origin({
         'storage-grid': {
           put: here('uploads', mine, port),
           secrets: { 'storage-grid': { token: 'good' } },
-          entries: { uploads: uploaded(mine, at(port, '/uploads')) },
+          entries: { uploads: uploaded(mine, at(port, '/uploads'), { filtered: true }) },
         },
         'upstream/storage-grid': {
           // What stands there are descriptions.
@@ -278,7 +282,7 @@ const storageGrid = origin({
             'storageGrid.example.authToken': { name: 'storage-grid', key: 'token' },
           },
           secrets: { 'storage-grid': { token: 'good' } },
-          entries: { example: uploaded(theirs, at(other, '/')) },
+          entries: { example: uploaded(theirs, at(other, '/'), { filtered: false }) },
         },
       },
       close: () => Promise.all([mine.close(), theirs.close()]),
