@@ -69,10 +69,10 @@ const readiness: Says = async ({ controller }) =>
   (await fetch(`http://127.0.0.1:${controller().healthPort}/readyz`)).text()
 const log: Says = async ({ log }) => log().replaceAll('\\"', '"')
 const condition =
-  (resource: Resource, type: string, reason: string): Says =>
+  (resource: Resource, type: string, reason: string, begins = ''): Says =>
   async ({ rig, ns }) => {
     const found = await rig.condition(resource, ns, nameIn(resource), type)
-    return found?.reason === reason ? found.message : ''
+    return found?.reason === reason && found.message.startsWith(begins) ? found.message : ''
   }
 const nameIn = (resource: Resource) => (resource === eventbus ? 'default' : resource === sensors ? 'follow' : 'orders')
 
@@ -175,6 +175,7 @@ const letsSensorGo: Story = async (limited) => {
 }
 
 const source = (reason: string, type = 'Deployed') => condition(eventsources, type, reason)
+const notDeleted = (reason: string) => condition(eventsources, 'Deployed', reason, 'Failed to delete ')
 const busSays = (reason: string) => condition(eventbus, 'Deployed', reason)
 
 /** Every right that is shipped. */
@@ -206,17 +207,17 @@ const table: [names: string[], story: Story, says: Says][] = [
   [each('statefulsets.apps', 'update'), adopts, busSays('JetStreamStatefulSetFailed')],
   [each('services', 'get', 'create', 'patch'), makes, source('CreateServiceFailed')],
   [each('services', 'update'), adopts, source('CreateServiceFailed')],
-  [each('services', 'delete'), takesBack, source('CreateServiceFailed')],
+  [each('services', 'delete'), takesBack, notDeleted('DeleteServiceFailed')],
   [each('configmaps', 'get', 'create', 'patch'), makes, busSays('JetStreamConfigMapFailed')],
   [each('configmaps', 'update'), adopts, busSays('JetStreamConfigMapFailed')],
   [each('secrets', 'get', 'create', 'patch'), makes, busSays('JetStreamAuthSecretsFailed')],
   [each('pods', 'list'), making(bus + orders(tick)), source('LeaderUnknown', 'LeaderUnknown')],
   [each('persistentvolumeclaims', 'list', 'delete'), deletesBus, busSays('ClaimsFailed')],
   [each('poddisruptionbudgets.policy', 'get', 'create', 'patch'), makes, source('ApplyBudgetFailed')],
-  [each('poddisruptionbudgets.policy', 'delete'), takesBack, source('ApplyBudgetFailed')],
+  [each('poddisruptionbudgets.policy', 'delete'), takesBack, notDeleted('DeleteBudgetFailed')],
   ...['roles', 'rolebindings'].flatMap((kind): [string[], Story, Says][] => [
     [each(`${kind}.rbac.authorization.k8s.io`, 'get', 'create', 'patch'), makes, source('ApplyRoleFailed')],
-    [each(`${kind}.rbac.authorization.k8s.io`, 'delete'), takesBack, source('ApplyRoleFailed')],
+    [each(`${kind}.rbac.authorization.k8s.io`, 'delete'), takesBack, notDeleted('DeleteRoleFailed')],
   ]),
   [each('jobs.batch', 'get', 'create'), removesHooks, source('RemoteCleanupFailed', 'RemoteCleanup')],
 ]

@@ -104,13 +104,23 @@ interface Failed {
   error: unknown
 }
 
-/** Upstream's reasons. */
-const failures: Record<string, [reason: string, message: string]> = {
+type Words = [reason: string, message: string]
+
+/** What could not be made or changed, by kind. Upstream's words where it has any. */
+const notApplied: Record<string, Words> = {
   Deployment: ['UpdateDeploymentFailed', 'Failed to update existing deployment'],
   Service: ['CreateServiceFailed', 'Failed to create a service'],
   PodDisruptionBudget: ['ApplyBudgetFailed', 'Failed to apply the PodDisruptionBudget'],
   Role: ['ApplyRoleFailed', 'Failed to apply the Role for the Lease'],
   RoleBinding: ['ApplyRoleFailed', 'Failed to apply the RoleBinding for the Lease'],
+}
+const notCreated: Words = ['CreateDeploymentFailed', 'Failed to create a deployment']
+/** What is no longer wanted and could not be deleted. */
+const notDeleted: Record<string, Words> = {
+  Service: ['DeleteServiceFailed', 'Failed to delete existing service'],
+  PodDisruptionBudget: ['DeleteBudgetFailed', 'Failed to delete the PodDisruptionBudget'],
+  Role: ['DeleteRoleFailed', 'Failed to delete the Role for the Lease'],
+  RoleBinding: ['DeleteRoleFailed', 'Failed to delete the RoleBinding for the Lease'],
 }
 
 async function applyAll(
@@ -130,18 +140,17 @@ async function applyAll(
     deploymentName: existing?.metadata.name,
   })
   let failed: Failed | null = null
-  const attempt = async (kind: string, work: () => Promise<void>) => {
+  const attempt = async ([reason, text]: Words, work: () => Promise<void>) => {
     try {
       await work()
     } catch (error) {
-      const [reason, text] =
-        kind === 'Deployment' && existing === undefined
-          ? ['CreateDeploymentFailed', 'Failed to create a deployment']
-          : failures[kind]!
       failed ??= { condition: condition('Deployed', 'False', reason, `${text}: ${messageOf(error)}`), error }
     }
   }
-  for (const one of objects) await attempt(one.kind, () => applier.apply(one))
+  for (const one of objects) {
+    const isNew = one.kind === 'Deployment' && existing === undefined
+    await attempt(isNew ? notCreated : notApplied[one.kind]!, () => applier.apply(one))
+  }
   const { namespace, name } = source
   const unwanted = [
     [resources.services, `${name}-eventsource-svc`],
@@ -151,7 +160,7 @@ async function applyAll(
   ] as const
   for (const [resource, name] of unwanted) {
     if (objects.some(({ kind }) => kind === resource.kind)) continue
-    await attempt(resource.kind, () => applier.remove(resource, { namespace, name }, uid))
+    await attempt(notDeleted[resource.kind]!, () => applier.remove(resource, { namespace, name }, uid))
   }
   return failed
 }
