@@ -1,7 +1,8 @@
 /**
  * A type's fields for people: its schema, with `required` where leaving the field out is refused. Schemas are as lenient as
  * upstream's decoder, so that is found out by trying: a field is required when every example of the type has it and its
- * rules refuse the example without it.
+ * rules refuse the example without it, and there is no other way either: without another field as well, or with one or
+ * two others in its place.
  */
 import type { SourceDefinition } from '../source.ts'
 import { describeSchema, type Field, members } from './fields.ts'
@@ -36,22 +37,39 @@ function markRequired(
   for (const [name, child] of Object.entries(field.fields ?? {})) {
     const at = [...path, name]
     const having = specs.filter((spec) => holderOf(spec, at.slice(0, -1)) !== undefined)
-    child.required = having.length > 0 && having.every((spec) => refusedWithout(definition, spec, at))
+    child.required = having.length > 0 && having.every((spec) => isNeeded(definition, spec, at))
     if (members(child) !== undefined) markRequired(child, at, definition, specs)
   }
 }
 
-function refusedWithout(
-  definition: SourceDefinition<any, any>,
-  spec: Record<string, unknown>,
-  path: string[],
-): boolean {
+function isNeeded(definition: SourceDefinition<any, any>, spec: Record<string, unknown>, path: string[]): boolean {
   const name = path.at(-1)!
   const copy = structuredClone(spec)
   const holder = holderOf(copy, path.slice(0, -1))
   if (holder === undefined || !Object.hasOwn(holder, name)) return false
   delete holder[name]
-  const parsed = definition.spec.safeParse(copy)
+  return [copy, ...otherWays(definition, copy, path[0]!)].every((one) => isRefused(definition, one))
+}
+
+/** @param spec one that lacks something of the field `of` */
+function* otherWays(
+  definition: SourceDefinition<any, any>,
+  spec: Record<string, unknown>,
+  of: string,
+): Generator<Record<string, unknown>> {
+  for (const name of Object.keys(spec).filter((name) => name !== of)) {
+    const { [name]: _, ...less } = spec
+    yield less
+  }
+  const fields = Object.entries(describeSchema(definition.spec).fields ?? {})
+  const absent = fields.filter(([name, { kind }]) => kind === 'string' && name !== of && !Object.hasOwn(spec, name))
+  const names = absent.map(([name]) => name)
+  for (const [i, one] of names.entries())
+    for (const other of names.slice(i)) yield { ...spec, [one]: '1', [other]: '1' }
+}
+
+function isRefused(definition: SourceDefinition<any, any>, spec: Record<string, unknown>): boolean {
+  const parsed = definition.spec.safeParse(spec)
   if (!parsed.success) return true
   return (definition.validate?.(parsed.data) ?? []).some(
     ({ severity, fatal }) => severity === 'error' || fatal === true,

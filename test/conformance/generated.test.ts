@@ -42,16 +42,26 @@ test('the JSON Schema takes every example, and refuses wrong types and missing f
     }
   }
   assert.ok(taken >= 3)
-  const object = (entry: object) => ({
+  const object = (entry: object, type = 'webhook') => ({
     apiVersion: 'argoproj.io/v1alpha1',
     kind: 'EventSource',
     metadata: { name: 'a' },
-    spec: { webhook: { e: entry } },
+    spec: { [type]: { e: entry } },
   })
   const good = { port: '1', endpoint: '/x', method: 'POST' }
   assert.equal(schema.safeParse(object(good)).success, true)
   assert.equal(schema.safeParse(object({ ...good, port: 1 })).success, false)
   assert.equal(schema.safeParse(object({ ...good, endpoint: undefined })).success, false)
+  // What the examples have, and others have in another way.
+  const otherWays: [type: string, entry: object][] = [
+    ['kafka', { url: 'b:9092', topic: 't', partition: '1' }],
+    ['github', { webhook: good, owner: 'acme', repository: 'shop' }],
+    ['bitbucket', { webhook: good, owner: 'acme', repositorySlug: 'shop', auth: {} }],
+    ['sqs', { region: 'r', queue: 'q' }],
+    ['stripe', { webhook: good }],
+  ]
+  for (const [type, entry] of otherWays) assert.equal(schema.safeParse(object(entry, type)).success, true, type)
+  assert.equal(schema.safeParse(object({ url: 'b:9092' }, 'kafka')).success, false)
 })
 
 test('links between docs pages lead somewhere', async () => {
