@@ -1,11 +1,10 @@
 /** MinIO, built by Go. Later versions send no notifications to listeners (their response writer lacks Flush). */
 import { execFileSync } from 'node:child_process'
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Agent, request } from 'undici'
 import { installed, serversDir } from './cache.ts'
-import { freePorts, type ServerProcess, startProcess } from './process.ts'
+import { directoryFor, freePorts, type LastingServer, startLasting, startProcess } from './process.ts'
 
 export const MINIO_VERSION = 'v0.0.0-20250907161309-07c3a429bfed'
 const DIR = `minio-${MINIO_VERSION.split('-')[1]}`
@@ -25,20 +24,16 @@ export function installMinio(): void {
 export const MINIO_USER = 'testuser'
 export const MINIO_PASSWORD = 'testpassword'
 
-export interface MinioServer {
+export interface MinioServer extends LastingServer {
   /** `127.0.0.1:<port>` */
   readonly endpoint: string
-  readonly server: ServerProcess
-  /** Graceful stop and start on the same port and data. */
-  restart(): Promise<void>
-  close(): Promise<void>
 }
 
 /** @param tls speaks HTTPS with this certificate */
 export async function startMinio({ tls }: { tls?: { cert: string; key: string } } = {}): Promise<MinioServer> {
   const binary = minioBinary()
   if (binary === null) throw new Error('MinIO is not installed: npm run servers')
-  const dir = mkdtempSync(join(tmpdir(), 'vedette-minio-'))
+  const dir = directoryFor('minio')
   const [port] = (await freePorts(1)) as [number]
   const certs = join(dir, 'certs')
   mkdirSync(certs)
@@ -78,19 +73,7 @@ export async function startMinio({ tls }: { tls?: { cert: string; key: string } 
     }
   }
   const start = () => startProcess(binary, args, { ready, env })
-  let server = await start()
-  return {
+  return Object.assign(await startLasting(dir, start, { beside: () => trusting.destroy() }), {
     endpoint: `127.0.0.1:${port}`,
-    get server() {
-      return server
-    },
-    async restart() {
-      await server.stop()
-      server = await start()
-    },
-    async close() {
-      await Promise.all([server.kill(), trusting.destroy()])
-      rmSync(dir, { recursive: true, force: true, maxRetries: 10 })
-    },
-  }
+  })
 }

@@ -1,23 +1,18 @@
 /** Mosquitto of Debian, an MQTT broker with persistence. */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { installed } from './cache.ts'
 import { debianLibraries, unpackDebian } from './debian.ts'
-import { accepts, freePorts, type ServerProcess, startProcess } from './process.ts'
+import { accepts, directoryFor, freePorts, type LastingServer, startLasting, startProcess } from './process.ts'
 
 const DIR = 'mosquitto-debian'
 
 export const mosquittoBinary = () => installed(DIR, 'usr', 'sbin', 'mosquitto')
 export const installMosquitto = () => unpackDebian(DIR, 'mosquitto')
 
-export interface MosquittoServer {
+export interface MosquittoServer extends LastingServer {
   readonly port: number
   readonly url: string
-  readonly server: ServerProcess
-  /** Graceful stop and start on the same port; sessions and queued messages are kept. */
-  restart(): Promise<void>
-  close(): Promise<void>
 }
 
 /** @param config further lines of the configuration, those of the listener first */
@@ -28,7 +23,7 @@ export async function startMosquitto({
 } = {}): Promise<MosquittoServer> {
   const binary = mosquittoBinary()
   if (binary === null) throw new Error('mosquitto is not installed: npm run servers')
-  const dir = mkdtempSync(join(tmpdir(), 'vedette-mosquitto-'))
+  const dir = directoryFor('mosquitto')
   const [port] = (await freePorts(1)) as [number]
   const file = join(dir, 'mosquitto.conf')
   const lines = [
@@ -44,20 +39,8 @@ export async function startMosquitto({
   ]
   writeFileSync(file, `${lines.join('\n')}\n`)
   const start = () => startProcess(binary, ['-c', file], { ready: () => accepts(port), env: debianLibraries(DIR) })
-  let server = await start()
-  return {
+  return Object.assign(await startLasting(dir, start), {
     port,
     url: `tcp://127.0.0.1:${port}`,
-    get server() {
-      return server
-    },
-    async restart() {
-      await server.stop()
-      server = await start()
-    },
-    async close() {
-      await server.kill()
-      rmSync(dir, { recursive: true, force: true })
-    },
-  }
+  })
 }

@@ -4,7 +4,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { installed, serversDir } from './cache.ts'
-import { accepts, freePorts, type ServerProcess, startProcess } from './process.ts'
+import { accepts, directoryFor, freePorts, type LastingServer, startLasting, startProcess } from './process.ts'
 
 export const NSQ_VERSION = '1.3.0'
 
@@ -28,17 +28,13 @@ export function installNsq(): void {
   }
 }
 
-export interface NsqServer {
+export interface NsqServer extends LastingServer {
   /** HTTP address of nsqlookupd, `127.0.0.1:<port>`. */
   readonly lookupd: string
   /** TCP port of nsqd. */
   readonly port: number
   /** `http://127.0.0.1:<port>` of nsqd. */
   readonly http: string
-  readonly server: ServerProcess
-  /** Graceful stop and start of nsqd on the same ports and data. */
-  restart(): Promise<void>
-  close(): Promise<void>
 }
 
 /** @param args further arguments of nsqd @param tls with `cert.pem` and `key.pem` among `files` */
@@ -53,7 +49,7 @@ export async function startNsq({
 } = {}): Promise<NsqServer> {
   const [nsqd, nsqlookupd] = [nsqdBinary(), lookupdBinary()]
   if (nsqd === null || nsqlookupd === null) throw new Error('NSQ is not installed: npm run servers')
-  const dir = mkdtempSync(join(tmpdir(), 'vedette-nsq-'))
+  const dir = directoryFor('nsq')
   for (const [name, text] of Object.entries(files)) writeFileSync(join(dir, name), text)
   const certificate = tls ? ['-tls-cert', join(dir, 'cert.pem'), '-tls-key', join(dir, 'key.pem')] : []
   const [lookupTcp, lookupHttp, tcp, http] = (await freePorts(4)) as [number, number, number, number]
@@ -69,21 +65,9 @@ export async function startNsq({
     startProcess(nsqd, [...addresses, ...places, ...certificate, ...args], {
       ready: async () => (await accepts(tcp)) && (await accepts(http)),
     })
-  let server = await start()
-  return {
+  return Object.assign(await startLasting(dir, start, { beside: () => lookup.kill() }), {
     lookupd: at(lookupHttp),
     port: tcp,
     http: `http://${at(http)}`,
-    get server() {
-      return server
-    },
-    async restart() {
-      await server.stop()
-      server = await start()
-    },
-    async close() {
-      await Promise.all([server.kill(), lookup.kill()])
-      rmSync(dir, { recursive: true, force: true })
-    },
-  }
+  })
 }

@@ -1,7 +1,10 @@
 /** A server as a process of its own on loopback: started, waited for, stopped, killed, frozen. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { randomInt } from 'node:crypto'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { connect, createServer, type Server } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 
 export interface ServerProcess {
@@ -83,6 +86,54 @@ export async function startProcess(
       throw new Error(`${command} is not ready after ${timeoutMs} ms:\n${output}`)
     }
     await pause(25)
+  }
+}
+
+/** One that can be started again on the same ports and data. */
+export interface LastingServer {
+  /** As it was started last. */
+  readonly server: ServerProcess
+  /** Graceful stop and start. */
+  restart(): Promise<void>
+  /** Kills it and removes its directory. */
+  close(): Promise<void>
+}
+
+/** A new directory for a server. */
+export const directoryFor = (server: string): string => mkdtempSync(join(tmpdir(), `vedette-${server}-`))
+
+/**
+ * @param dir goes with it
+ * @param start the first time and each time after
+ * @param options.patienceMs how long a graceful stop may take
+ * @param options.beside ends what was started for it alone
+ * @throws as `start`; then nothing is left
+ */
+export async function startLasting(
+  dir: string,
+  start: () => Promise<ServerProcess>,
+  { patienceMs, beside = async () => {} }: { patienceMs?: number; beside?: () => Promise<unknown> } = {},
+): Promise<LastingServer> {
+  const clear = async () => {
+    await beside()
+    rmSync(dir, { recursive: true, force: true, maxRetries: 10 })
+  }
+  let server = await start().catch(async (error: unknown) => {
+    await clear()
+    throw error
+  })
+  return {
+    get server() {
+      return server
+    },
+    async restart() {
+      await server.stop(patienceMs)
+      server = await start()
+    },
+    async close() {
+      await server.kill()
+      await clear()
+    },
   }
 }
 

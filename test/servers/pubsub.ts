@@ -40,11 +40,11 @@ export interface PubSubServer {
   close(): Promise<void>
 }
 
-/** @param port to start it where another one was: it forgets everything */
-export async function startPstest(port?: number): Promise<PubSubServer> {
+export async function startPstest(): Promise<PubSubServer> {
   const binary = pstestBinary()
   if (binary === null) throw new Error('the Pub/Sub fake is not installed: npm run servers')
-  const at = port ?? (await freePorts(1))[0]!
-  const server = await startProcess(binary, [`127.0.0.1:${at}`], { ready: () => accepts(at) })
-  return { host: `127.0.0.1:${at}`, server, close: () => server.kill() }
+  const [port] = (await freePorts(1)) as [number]
+  const host = `127.0.0.1:${port}`
+  const server = await startProcess(binary, [host], { ready: () => accepts(port) })
+  return { host, server, close: () => server.kill() }
 }

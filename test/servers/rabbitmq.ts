@@ -1,12 +1,11 @@
 /** RabbitMQ of Debian, one node on loopback. Its environment: https://www.rabbitmq.com/docs/configure#supported-environment-variables. */
 import { execFile } from 'node:child_process'
-import { globSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { globSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { installed, serversDir } from './cache.ts'
 import { debianLibraries, unpackDebian } from './debian.ts'
-import { accepts, answers, freePorts, type ServerProcess, startProcess } from './process.ts'
+import { accepts, answers, directoryFor, freePorts, type LastingServer, startLasting, startProcess } from './process.ts'
 
 const DIR = 'rabbitmq-debian'
 
@@ -27,17 +26,12 @@ export function installRabbitmq(): void {
 
 const erlangDir = () => join(serversDir(), DIR, 'usr', 'lib', 'erlang')
 
-export interface RabbitmqServer {
+export interface RabbitmqServer extends LastingServer {
   /** `amqp://guest:guest@127.0.0.1:<port>`, virtual host `/`. */
   readonly url: string
   readonly port: number
-  readonly server: ServerProcess
   /** How many queues are bound to an exchange. */
   bindings(exchange: string): Promise<number>
-  /** Graceful stop and start on the same port and data. */
-  restart(): Promise<void>
-  /** Stops it, removes everything. */
-  close(): Promise<void>
 }
 
 /** @param config lines of `rabbitmq.conf`, where `$DIR` is the place of `files` */
@@ -50,7 +44,7 @@ export async function startRabbitmq({
 } = {}): Promise<RabbitmqServer> {
   const binary = rabbitmqBinary()
   if (binary === null) throw new Error('rabbitmq-server is not installed: npm run servers')
-  const dir = mkdtempSync(join(tmpdir(), 'vedette-rabbitmq-'))
+  const dir = directoryFor('rabbitmq')
   const [port, distribution, epmd] = (await freePorts(3)) as [number, number, number]
   for (const empty of ['env.conf', 'enabled_plugins']) {
     writeFileSync(join(dir, empty), empty === 'enabled_plugins' ? '[].' : '')
@@ -85,30 +79,17 @@ export async function startRabbitmq({
     ready: () => accepts(epmd),
     env,
   })
-  let server = await start()
-  return {
+  return Object.assign(await startLasting(dir, start, { patienceMs: 60_000, beside: () => names.kill() }), {
     url: `amqp://guest:guest@127.0.0.1:${port}`,
     port,
-    get server() {
-      return server
-    },
-    async bindings(exchange) {
+    async bindings(exchange: string) {
       const tool = rabbitmqBinary()!.replace(/rabbitmq-server$/, 'rabbitmqctl')
       const { stdout } = await promisify(execFile)(tool, ['-q', 'list_bindings', 'source_name'], {
         env: { ...process.env, ...env },
       })
       return stdout.split('\n').filter((line) => line === exchange).length
     },
-    async restart() {
-      await server.stop(60_000)
-      server = await start()
-    },
-    async close() {
-      await server.kill()
-      await names.kill()
-      rmSync(dir, { recursive: true, force: true, maxRetries: 10 })
-    },
-  }
+  })
 }
 
 /** A node takes connections when it answers the protocol header with `connection.start` (AMQP 0-9-1, 4.2.2). */

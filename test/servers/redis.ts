@@ -1,29 +1,22 @@
 /** redis-server of Debian, without persistence. */
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { installed } from './cache.ts'
 import { debianLibraries, unpackDebian } from './debian.ts'
-import { answers, freePorts, type ServerProcess, startProcess } from './process.ts'
+import { answers, directoryFor, freePorts, type LastingServer, startLasting, startProcess } from './process.ts'
 
 const DIR = 'redis-debian'
 
 export const redisBinary = () => installed(DIR, 'usr', 'bin', 'redis-server')
 export const installRedis = () => unpackDebian(DIR, 'redis-server')
 
-export interface RedisServer {
+export interface RedisServer extends LastingServer {
   readonly port: number
-  readonly server: ServerProcess
-  /** Graceful stop and start on the same port. */
-  restart(): Promise<void>
-  close(): Promise<void>
 }
 
 /** @param args further arguments, such as `--requirepass` and its value; with TLS the port that is used is `tls.port` */
 export async function startRedis({ args = [] }: { args?: string[] } = {}): Promise<RedisServer> {
   const binary = redisBinary()
   if (binary === null) throw new Error('redis-server is not installed: npm run servers')
-  const dir = mkdtempSync(join(tmpdir(), 'vedette-redis-'))
+  const dir = directoryFor('redis')
   const [port] = (await freePorts(1)) as [number]
   const fixed = ['--port', String(port), '--bind', '127.0.0.1', '--dir', dir, '--save', '', '--appendonly', 'no']
   const start = () =>
@@ -32,19 +25,7 @@ export async function startRedis({ args = [] }: { args?: string[] } = {}): Promi
       ready: () => answers(port, 'PING\r\n', () => true),
       env: debianLibraries(DIR),
     })
-  let server = await start()
-  return {
+  return Object.assign(await startLasting(dir, start), {
     port,
-    get server() {
-      return server
-    },
-    async restart() {
-      await server.stop()
-      server = await start()
-    },
-    async close() {
-      await server.kill()
-      rmSync(dir, { recursive: true, force: true })
-    },
-  }
+  })
 }
