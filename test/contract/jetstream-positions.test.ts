@@ -10,7 +10,7 @@ import { createLogger } from '../../src/core/log.ts'
 import { without } from '../servers/cache.ts'
 import { natsBinary } from '../servers/nats.ts'
 import { event, kinds, until } from './bus.ts'
-import { claimOf, type NatsFixture, newSource, startJetStream, withOwnIds } from './jetstream.fixture.ts'
+import { claimOf, jetStreamFor, type NatsFixture, newSource, withOwnIds } from './jetstream.fixture.ts'
 
 const SMALL = 'max_payload: 16384'
 const lead = (bus: Bus, source: SourceRef, holder = 'r-0') => bus.claim(source, claimOf(holder))
@@ -29,8 +29,7 @@ async function start(
   config: string,
   line: 'newest' | 'debian' = 'newest',
 ): Promise<NatsFixture> {
-  const fixture = await startJetStream({ config, line })
-  t.after(() => fixture.close())
+  const fixture = await jetStreamFor(t, { config, line })
   return fixture
 }
 

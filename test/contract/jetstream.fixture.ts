@@ -1,5 +1,6 @@
 /** A real NATS server or cluster for a test, and buses on it. */
 import { randomBytes } from 'node:crypto'
+import type { TestContext } from 'node:test'
 import { connect, headers } from '@nats-io/transport-node'
 import type { Append, Bus, SourceRef, Stored } from '../../src/bus/bus.ts'
 import { type JetStreamBus, type JetStreamOptions, openJetStream } from '../../src/bus/jetstream/bus.ts'
@@ -59,6 +60,16 @@ export async function startJetStream(options: ServerOptions & { replicas?: numbe
       await servers.close()
     },
   }
+}
+
+/** One that ends with the test. */
+export async function jetStreamFor(
+  t: Pick<TestContext, 'after'>,
+  options?: Parameters<typeof startJetStream>[0],
+): Promise<NatsFixture> {
+  const fixture = await startJetStream(options)
+  t.after(() => fixture.close())
+  return fixture
 }
 
 /**

@@ -9,7 +9,7 @@ import { encodeEvent } from '../../src/core/event.ts'
 import { without } from '../servers/cache.ts'
 import { natsBinary } from '../servers/nats.ts'
 import { event, eventsOf, kinds, numbered, readAll, rejectsWith, until } from './bus.ts'
-import { claimOf, type NatsFixture, newSource, startJetStream, withOwnIds } from './jetstream.fixture.ts'
+import { claimOf, jetStreamFor, type NatsFixture, newSource, startJetStream, withOwnIds } from './jetstream.fixture.ts'
 
 const skip = without('nats-server', natsBinary('newest'))
 const lead = (bus: Bus, source: SourceRef, holder = 'r-0') => bus.claim(source, claimOf(holder))
@@ -227,8 +227,7 @@ suite('jetstream, streams of others', { skip, timeout: 120_000 }, () => {
     const config =
       'authorization { users: [{ user: owner, password: o }, ' +
       '{ user: guest, password: g, permissions: { publish: { deny: "$JS.API.STREAM.UPDATE.>" } } }] }'
-    const fixture = await startJetStream({ config })
-    t.after(() => fixture.close())
+    const fixture = await jetStreamFor(t, { config })
     const nc = await connect({ servers: fixture.urls, user: 'owner', pass: 'o' })
     const jsm = await jetstreamManager(nc)
     await jsm.streams.add({ name: 'default', subjects: ['default.*.*'] })
@@ -291,8 +290,7 @@ test('credentials that are rotated are used at the next connect, without a resta
   timeout: 60_000,
 }, async (t) => {
   const auth = 'authorization { users: [{ user: a, password: one }, { user: b, password: two }] }'
-  const fixture = await startJetStream({ config: auth })
-  t.after(() => fixture.close())
+  const fixture = await jetStreamFor(t, { config: auth })
   let current = { user: 'a', pass: 'wrong' }
   const client = fixture.client({ credentials: async () => current })
   await until('it says what is wrong', () => {

@@ -8,7 +8,7 @@ import { makeCertificate } from '../certificate.ts'
 import { without } from '../servers/cache.ts'
 import { natsBinary } from '../servers/nats.ts'
 import { until } from './bus.ts'
-import { startJetStream } from './jetstream.fixture.ts'
+import { jetStreamFor } from './jetstream.fixture.ts'
 
 suite('NATS over TLS', { skip: without('nats-server', natsBinary('newest')), timeout: 60_000 }, () => {
   test('encrypted without being asked, verified with a CA, refused with another CA', async (t) => {
@@ -17,10 +17,9 @@ suite('NATS over TLS', { skip: without('nats-server', natsBinary('newest')), tim
     const { cert, key } = makeCertificate()
     writeFileSync(join(dir, 'cert.pem'), cert)
     writeFileSync(join(dir, 'key.pem'), key)
-    const fixture = await startJetStream({
+    const fixture = await jetStreamFor(t, {
       config: `tls { cert_file: "${join(dir, 'cert.pem')}", key_file: "${join(dir, 'key.pem')}" }`,
     })
-    t.after(() => fixture.close())
     const tls = (files: { ca?: string }, insecureSkipVerify = false) => ({
       files: async () => files,
       insecureSkipVerify,
@@ -37,8 +36,7 @@ suite('NATS over TLS', { skip: without('nats-server', natsBinary('newest')), tim
   })
 
   test('a server without TLS is used plain, unless TLS was asked for', async (t) => {
-    const fixture = await startJetStream()
-    t.after(() => fixture.close())
+    const fixture = await jetStreamFor(t)
     assert.equal((await fixture.open()).client.transport, 'plain')
     for (const strict of [
       fixture.client({ tls: { files: async () => ({}), insecureSkipVerify: true } }),

@@ -4,7 +4,7 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { makeCertificate } from '../certificate.ts'
-import { startJetStream } from '../contract/jetstream.fixture.ts'
+import { jetStreamFor } from '../contract/jetstream.fixture.ts'
 import { without } from '../servers/cache.ts'
 import { natsBinary } from '../servers/nats.ts'
 import { cli, directory, start } from './program.ts'
@@ -56,8 +56,7 @@ for (const { transport, serverTls, tls, says, level } of [
     writeFileSync(join(dir, 'cert.pem'), cert)
     writeFileSync(join(dir, 'key.pem'), key)
     const config = `tls { cert_file: "${join(dir, 'cert.pem')}", key_file: "${join(dir, 'key.pem')}" }`
-    const fixture = await startJetStream(serverTls ? { config } : {})
-    t.after(() => fixture.close())
+    const fixture = await jetStreamFor(t, serverTls ? { config } : {})
     writeFileSync(join(dir, 'run.yaml'), manifest(fixture.urls[0]!, tls))
     const data = join(dir, 'data')
     const run = start(t, 'run', join(dir, 'run.yaml'), '--data', data, '--listen', '127.0.0.1:0')

@@ -9,12 +9,12 @@ import { type TestContext, test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
 import { connect } from '@nats-io/transport-node'
 import { until } from '../contract/bus.ts'
-import { startJetStream } from '../contract/jetstream.fixture.ts'
+import { jetStreamFor } from '../contract/jetstream.fixture.ts'
 import { ticking } from '../faults/ticks.ts'
 import { cli, directory, start } from '../local/program.ts'
 import { without } from '../servers/cache.ts'
 import { natsBinary } from '../servers/nats.ts'
-import { leaderOf, linesOf, objectOf, startPod } from './pods.ts'
+import { allReady, leaderOf, linesOf, objectOf, startPod, startPods } from './pods.ts'
 
 const skip = without('nats-server', natsBinary('newest'))
 
@@ -47,16 +47,15 @@ test("nobody serves while Argo Events' leader beats, one does soon after it stop
   skip,
   timeout: 60_000,
 }, async (t) => {
-  const fixture = await startJetStream()
-  t.after(() => fixture.close())
+  const fixture = await jetStreamFor(t)
   const { bus } = await fixture.open()
   const argo = await argoLeader(t, fixture.urls[0]!)
   argo.begin()
   const options = { object: clock, bus: { jetstream: { url: fixture.urls[0]! } } }
-  const pods = await Promise.all(['clock-a', 'clock-b'].map((name) => startPod(t, { ...options, name })))
+  const pods = await startPods(t, ['clock-a', 'clock-b'], options)
   const ticks = async () => (await linesOf(bus, 'clock', 'tick')).length
   const leaseOnly = async () => /^vedette_fencing_lease_only\{.*\} 1$/m.test((await pods[0]!.get('/metrics')).text)
-  await until('all are ready', async () => (await Promise.all(pods.map((pod) => pod.ready()))).every(Boolean), 20_000)
+  await allReady(pods)
   await pause(3_000)
   assert.equal(await leaderOf(pods), undefined)
   assert.equal(await ticks(), 0, 'nothing is published while it beats')
@@ -93,8 +92,7 @@ test('an outage of NATS while it serves: nobody is faster than its client, which
   skip,
   timeout: 60_000,
 }, async (t) => {
-  const fixture = await startJetStream()
-  t.after(() => fixture.close())
+  const fixture = await jetStreamFor(t)
   const { bus } = await fixture.open()
   const argo = await argoLeader(t, fixture.urls[0]!)
   argo.begin()
@@ -115,8 +113,7 @@ test('an outage of NATS while it serves: nobody is faster than its client, which
 })
 
 test('a run on one machine stands by as well, and status says why', { skip, timeout: 60_000 }, async (t) => {
-  const fixture = await startJetStream()
-  t.after(() => fixture.close())
+  const fixture = await jetStreamFor(t)
   const argo = await argoLeader(t, fixture.urls[0]!)
   argo.begin()
   const dir = directory(t)
@@ -149,8 +146,7 @@ test('a candidate of Argo Events that asks for votes keeps nobody from serving, 
   skip,
   timeout: 60_000,
 }, async (t) => {
-  const fixture = await startJetStream()
-  t.after(() => fixture.close())
+  const fixture = await jetStreamFor(t)
   const argo = await argoLeader(t, fixture.urls[0]!)
   const options = { object: clock, bus: { jetstream: { url: fixture.urls[0]! } }, name: 'clock-a' }
   const pod = await startPod(t, options)
@@ -166,10 +162,9 @@ test('a candidate of Argo Events that asks for votes keeps nobody from serving, 
 
 test('an account that may not listen for them: said once, and served', { skip, timeout: 60_000 }, async (t) => {
   const permissions = 'permissions: { subscribe: { deny: "graft.>" } }'
-  const fixture = await startJetStream({
+  const fixture = await jetStreamFor(t, {
     config: `authorization { users: [{ user: u, password: p, ${permissions} }] }`,
   })
-  t.after(() => fixture.close())
   const pod = await startPod(t, {
     object: clock,
     bus: { jetstream: { url: fixture.urls[0]!, accessSecret: { name: 'a', key: 'k' } } },

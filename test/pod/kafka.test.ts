@@ -17,7 +17,7 @@ import { without } from '../servers/cache.ts'
 import { KAFKA_PASSWORD, KAFKA_USER, type KafkaServer, kafkaJars, startKafka } from '../servers/kafka.ts'
 import { apiOnly, kubernetesBinaries } from '../servers/kubernetes/build.ts'
 import { type Kubernetes, type PolicyRule, startKubernetes } from '../servers/kubernetes.ts'
-import { killLeaders, lastLink, leaderOf, linesOf, type Pod, startPod } from './pods.ts'
+import { allReady, anyLeader, killLeaders, lastLink, leaderOf, linesOf, type Pod, startPod } from './pods.ts'
 import { renderedPod } from './rendered.ts'
 
 const full = process.env.VEDETTE_FULL === '1'
@@ -76,7 +76,7 @@ suite('Pods on Kafka, elected by a Kubernetes Lease', { skip, timeout: 600_000 }
       }),
     )
     const bus = await reader(t, kafka, topic)
-    await until('somebody leads', async () => (await leaderOf(all)) !== undefined, PATIENCE_MS)
+    await anyLeader(all, PATIENCE_MS)
     return {
       all,
       leader: async () => (await leaderOf(all)) as Pod,
@@ -88,18 +88,12 @@ suite('Pods on Kafka, elected by a Kubernetes Lease', { skip, timeout: 600_000 }
         ),
       /** Waits for another leader, whom the Lease then names. */
       async next(gone: Pod): Promise<Pod> {
-        const others = all.filter((pod) => pod !== gone)
-        let next: Pod | undefined
-        await until(
-          'another one leads',
-          async () => {
-            next = await leaderOf(others)
-            return next !== undefined
-          },
+        const next = await anyLeader(
+          all.filter((pod) => pod !== gone),
           PATIENCE_MS,
         )
-        assert.equal(await holder(), next!.name)
-        return next!
+        assert.equal(await holder(), next.name)
+        return next
       },
       /** Waits until ticks are committed that came after the call. */
       async goesOn(): Promise<void> {
@@ -144,7 +138,7 @@ suite('Pods on Kafka, elected by a Kubernetes Lease', { skip, timeout: 600_000 }
     const { all, goesOn, check } = await pods(t, 'restarted')
     await goesOn()
     await kafka.crash()
-    await until('all are ready', async () => (await Promise.all(all.map((pod) => pod.ready()))).every(Boolean), 60_000)
+    await allReady(all, 60_000)
     await goesOn()
     for (const pod of all) assert.equal(pod.child.exitCode, null)
     await check()

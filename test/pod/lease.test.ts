@@ -5,7 +5,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { microTime } from '../../src/ha/locks/kubernetes-lease.ts'
 import { type KubeObject, resources } from '../../src/kube/resources.ts'
 import { until } from '../contract/bus.ts'
-import { type NatsFixture, startJetStream } from '../contract/jetstream.fixture.ts'
+import { jetStreamFor } from '../contract/jetstream.fixture.ts'
 import { median } from '../faults/rig.ts'
 import { assertEveryTickOnce } from '../faults/ticks.ts'
 import { without } from '../servers/cache.ts'
@@ -13,7 +13,7 @@ import { type Elector, type ElectorOptions, electorBinary, startElector } from '
 import { apiOnly, kubernetesBinaries } from '../servers/kubernetes/build.ts'
 import { type Kubernetes, type PolicyRule, startKubernetes } from '../servers/kubernetes.ts'
 import { natsBinary } from '../servers/nats.ts'
-import { killLeaders, lastLink, leaderOf, linesOf, objectOf, type Pod, startPod } from './pods.ts'
+import { allReady, anyLeader, killLeaders, lastLink, leaderOf, linesOf, objectOf, type Pod, startPods } from './pods.ts'
 
 const full = process.env.VEDETTE_FULL === '1'
 const skip = without('Kubernetes', kubernetesBinaries(apiOnly)) || without('nats-server', natsBinary('newest'))
@@ -42,19 +42,16 @@ suite('election by a Kubernetes Lease', { skip, timeout: 600_000 }, () => {
   /** Pods of the EventSource, once one of them leads; each test with a bus and a Lease of its own. */
   async function pods(t: TestContext, count: number, env: Record<string, string> = {}) {
     await cluster.client.delete(resources.leases, place)
-    const fixture: NatsFixture = await startJetStream()
-    t.after(() => fixture.close())
+    const fixture = await jetStreamFor(t)
     const { bus } = await fixture.open()
     const options = {
       object: clock,
       bus: { jetstream: { url: fixture.urls[0]! } },
       env: { LEADER_ELECTION: 'k8s', KUBECONFIG: kubeconfig, ...QUICK, ...env },
     }
-    const all = await Promise.all(
-      ['a', 'b', 'c'].slice(0, count).map((name) => startPod(t, { ...options, name: `clock-${name}` })),
-    )
+    const all = await startPods(t, ['clock-a', 'clock-b', 'clock-c'].slice(0, count), options)
     const leader = () => leaderOf(all)
-    await until('somebody leads', async () => (await leader()) !== undefined, 30_000)
+    await anyLeader(all, 30_000)
     return {
       all,
       leader: async () => (await leader()) as Pod,
@@ -64,9 +61,8 @@ suite('election by a Kubernetes Lease', { skip, timeout: 600_000 }, () => {
       check: async () => assertEveryTickOnce(await linesOf(bus, 'clock', 'tick')),
       leads: (pod: Pod) => until(`${pod.name} leads`, () => pod.leads(), 20_000),
       anotherLeads: (gone: Pod) =>
-        until(
-          'another one leads',
-          async () => (await leaderOf(all.filter((pod) => pod !== gone))) !== undefined,
+        anyLeader(
+          all.filter((pod) => pod !== gone),
           20_000,
         ),
       linked: (leading: Pod) =>
@@ -212,11 +208,7 @@ suite('election by a Kubernetes Lease', { skip, timeout: 600_000 }, () => {
       await Promise.all(all.map((pod) => pod.exited()))
       await until('theirs leads', () => one.leads(), 20_000)
       for (const pod of all) pod.restart()
-      await until(
-        'ours are back',
-        async () => (await Promise.all(all.map((pod) => pod.ready()))).every(Boolean),
-        20_000,
-      )
+      await allReady(all)
       await pause(3_000)
       assert.equal(one.leads(), true)
       assert.equal(await leader(), undefined)

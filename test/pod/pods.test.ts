@@ -7,7 +7,7 @@ import { test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
 import { makeCertificate } from '../certificate.ts'
 import { until } from '../contract/bus.ts'
-import { startJetStream } from '../contract/jetstream.fixture.ts'
+import { jetStreamFor } from '../contract/jetstream.fixture.ts'
 import { assertAcknowledgedOnce } from '../faults/checks.ts'
 import { median } from '../faults/rig.ts'
 import { startCrowd } from '../faults/senders.ts'
@@ -15,7 +15,7 @@ import { assertEveryTickOnce } from '../faults/ticks.ts'
 import { without } from '../servers/cache.ts'
 import { natsBinary, startNats } from '../servers/nats.ts'
 import { freePorts } from '../servers/process.ts'
-import { leaderOf, linesOf, objectOf, type Pod, startPod } from './pods.ts'
+import { allReady, anyLeader, leaderOf, linesOf, objectOf, startPod, startPods } from './pods.ts'
 
 const ROUNDS = process.env.VEDETTE_FULL ? 10 : 3
 const skip = without('nats-server', natsBinary('newest'))
@@ -32,36 +32,31 @@ const jetstream = (url: string, more: object = {}) => ({
   jetstream: { url, streamConfig: 'duplicates: 300s\nmaxage: 24h\nmaxmsgs: 50000\nreplicas: 1\n', ...more },
 })
 
-const allReady = (pods: Pod[]) => async () => (await Promise.all(pods.map((pod) => pod.ready()))).every(Boolean)
-
 test('3 Pods, again and again kill -9 of the leader: every tick and every acknowledged request is on the bus once', {
   skip,
   timeout: 120_000,
 }, async (t) => {
-  const fixture = await startJetStream()
-  t.after(() => fixture.close())
+  const fixture = await jetStreamFor(t)
   const { bus } = await fixture.open()
-  const started = ['clock-a', 'clock-b', 'clock-c'].map((name) =>
-    startPod(t, { object: clock, bus: jetstream(fixture.urls[0]!), name }),
-  )
-  const pods = await Promise.all(started)
-  await until('all are ready', allReady(pods), 20_000)
+  const options = { object: clock, bus: jetstream(fixture.urls[0]!) }
+  const pods = await startPods(t, ['clock-a', 'clock-b', 'clock-c'], options)
+  await allReady(pods)
   const crowds = pods.map(({ port, name }) =>
     startCrowd(t, `http://127.0.0.1:${port}/orders`, { senders: 2, pauseMs: 5, name }),
   )
   const gaps: number[] = []
   for (let i = 0; i < ROUNDS; i++) {
-    await until('somebody leads', async () => (await leaderOf(pods)) !== undefined)
+    await anyLeader(pods)
     // A standby trusts its connection after a second.
     await pause(1_100 + Math.random() * 900)
     const leader = (await leaderOf(pods))!
     leader.child.kill('SIGKILL')
     const killedMs = performance.now()
     await leader.exited()
-    await until('another one leads', async () => (await leaderOf(pods.filter((pod) => pod !== leader))) !== undefined)
+    await anyLeader(pods.filter((pod) => pod !== leader))
     gaps.push(performance.now() - killedMs)
     leader.restart()
-    await until('all are ready again', allReady(pods), 20_000)
+    await allReady(pods)
   }
   await pause(1_500)
   await Promise.all(crowds.map((crowd) => crowd.stop()))
@@ -84,15 +79,11 @@ test('2 Pods, the leader frozen, thawed, and killed: every tick is on the bus on
   skip,
   timeout: 60_000,
 }, async (t) => {
-  const fixture = await startJetStream()
-  t.after(() => fixture.close())
+  const fixture = await jetStreamFor(t)
   const { bus } = await fixture.open()
-  const pods = await Promise.all(
-    ['clock-a', 'clock-b'].map((name) => startPod(t, { object: clock, bus: jetstream(fixture.urls[0]!), name })),
-  )
-  await until('all are ready', allReady(pods), 20_000)
-  await until('somebody leads', async () => (await leaderOf(pods)) !== undefined)
-  const frozen = (await leaderOf(pods))!
+  const pods = await startPods(t, ['clock-a', 'clock-b'], { object: clock, bus: jetstream(fixture.urls[0]!) })
+  await allReady(pods)
+  const frozen = await anyLeader(pods)
   const other = pods.find((pod) => pod !== frozen)!
   frozen.child.kill('SIGSTOP')
   await until('the other one leads', () => other.leads())
@@ -114,15 +105,13 @@ test('SIGTERM in Kubernetes: unready at once, serves 5 s more with Connection: c
   skip,
   timeout: 60_000,
 }, async (t) => {
-  const fixture = await startJetStream()
-  t.after(() => fixture.close())
+  const fixture = await jetStreamFor(t)
   const { bus } = await fixture.open()
   const env = { KUBERNETES_SERVICE_HOST: '10.0.0.1' }
   const options = { object: clock, bus: jetstream(fixture.urls[0]!), env }
-  const pods = await Promise.all(['clock-a', 'clock-b'].map((name) => startPod(t, { ...options, name })))
-  await until('all are ready', allReady(pods), 20_000)
-  await until('somebody leads', async () => (await leaderOf(pods)) !== undefined)
-  const leader = (await leaderOf(pods))!
+  const pods = await startPods(t, ['clock-a', 'clock-b'], options)
+  await allReady(pods)
+  const leader = await anyLeader(pods)
   const other = pods.find((pod) => pod !== leader)!
   const crowd = startCrowd(t, `http://127.0.0.1:${leader.port}/orders`, { senders: 4, pauseMs: 5 })
   await until('requests are answered', () => crowd.acknowledged.length > 20)
@@ -177,8 +166,7 @@ test('a bus that cannot be reached: not ready and says why, never ends; then cre
   pod.write('etc/eventbus/auth/auth.yaml', 'username: one\npassword: "wrong-8d1f"')
   const config = (user: string, password: string) =>
     `authorization { users: [{ user: ${user}, password: "${password}" }] }`
-  const fixture = await startJetStream({ config: config('one', 'first-8d1f'), port })
-  t.after(() => fixture.close())
+  const fixture = await jetStreamFor(t, { config: config('one', 'first-8d1f'), port })
   await until('it says that it is not let in', async () => /authorization/i.test(await reason()), 20_000)
   pod.write('etc/eventbus/auth/auth.yaml', 'username: one\npassword: "first-8d1f"')
   await until('it is ready', () => pod.ready(), 20_000)
@@ -263,8 +251,7 @@ test('a port that webhooks cannot have makes it unready; the token of a webhook 
   skip,
   timeout: 60_000,
 }, async (t) => {
-  const fixture = await startJetStream()
-  t.after(() => fixture.close())
+  const fixture = await jetStreamFor(t)
   const object = (port: number) =>
     objectOf('hook', {
       webhook: {
@@ -294,8 +281,7 @@ test('a port that webhooks cannot have makes it unready; the token of a webhook 
 })
 
 test('metrics and log lines have the names of Argo Events', { skip, timeout: 60_000 }, async (t) => {
-  const fixture = await startJetStream()
-  t.after(() => fixture.close())
+  const fixture = await jetStreamFor(t)
   const pod = await startPod(t, { object: clock, bus: jetstream(fixture.urls[0]!), name: 'clock-a' })
   await until('an event is published', () => pod.says('Succeeded to publish an event'), 20_000)
   const { text } = await pod.get('/metrics')

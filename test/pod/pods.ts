@@ -6,7 +6,7 @@ import { dirname, join } from 'node:path'
 import type { TestContext } from 'node:test'
 import type { Bus } from '../../src/bus/bus.ts'
 import { decodeEvent } from '../../src/core/event.ts'
-import { readAll } from '../contract/bus.ts'
+import { readAll, until } from '../contract/bus.ts'
 import type { Line } from '../faults/rig.ts'
 import { freePorts } from '../servers/process.ts'
 
@@ -113,6 +113,28 @@ export async function startPod(t: TestContext, { object, bus, name, env = {}, fi
     exited: () => gone,
   }
   return pod
+}
+
+/** Several of one EventSource. */
+export const startPods = (t: TestContext, names: string[], options: Omit<PodOptions, 'name'>): Promise<Pod[]> =>
+  Promise.all(names.map((name) => startPod(t, { ...options, name })))
+
+/** Waits until all of them are. */
+export const allReady = (pods: readonly Pod[], patienceMs = 20_000): Promise<unknown> =>
+  until('all are ready', async () => (await Promise.all(pods.map((pod) => pod.ready()))).every(Boolean), patienceMs)
+
+/** Waits until somebody leads. */
+export async function anyLeader(pods: readonly Pod[], patienceMs?: number): Promise<Pod> {
+  let leader: Pod | undefined
+  await until(
+    'somebody leads',
+    async () => {
+      leader = await leaderOf(pods)
+      return leader !== undefined
+    },
+    patienceMs,
+  )
+  return leader!
 }
 
 /** Who leads now. */

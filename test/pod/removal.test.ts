@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { until } from '../contract/bus.ts'
-import { startJetStream } from '../contract/jetstream.fixture.ts'
+import { jetStreamFor } from '../contract/jetstream.fixture.ts'
 import { without } from '../servers/cache.ts'
 import { startFakeGithub } from '../servers/fakes/github.ts'
 import { natsBinary } from '../servers/nats.ts'
@@ -19,8 +19,7 @@ test('the hooks that Pods made are removed by the Job, those of others stay; wha
   skip: without('nats-server', natsBinary('newest')),
   timeout: 90_000,
 }, async (t) => {
-  const [fixture, github] = [await startJetStream(), await startFakeGithub()]
-  t.after(() => fixture.close())
+  const [fixture, github] = [await jetStreamFor(t), await startFakeGithub()]
   t.after(() => github.close())
   github.addHook('repos/acme/shop', { config: { url: 'https://somebody.else/hook' } })
   const bus = { jetstream: { url: fixture.urls[0]!, streamConfig: 'replicas: 1\n' } }
