@@ -4,6 +4,9 @@ import { fail } from '../../core/errors.ts'
 /** No bus takes an event as large; a few bytes may claim to be far more (an array of 2^40 times null). Characters. */
 const MOST_TEXT = 16 << 20
 
+/** Items of arrays and maps take a byte at least, apart from those of types without content (null, a record of none): of these, so many. */
+const MOST_EMPTY_ITEMS = 10_000
+
 const invalid = (text: string) => fail('EVENT_INVALID', `avro: ${text}`)
 
 export class AvroBytes {
@@ -11,9 +14,11 @@ export class AvroBytes {
   readonly #view: DataView
   #at = 0
   #text = 0
+  #items: number
 
   constructor(bytes: Uint8Array) {
     this.#bytes = bytes
+    this.#items = bytes.length + MOST_EMPTY_ITEMS
     this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   }
 
@@ -86,6 +91,8 @@ export class AvroBytes {
         count = -count
         this.long()
       }
+      if (count > this.#items) throw invalid(`${count} items are more than the value can have`)
+      this.#items -= Number(count)
       for (let i = 0; i < count; i++) {
         items.push(item())
         this.spend(',')

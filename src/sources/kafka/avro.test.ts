@@ -47,7 +47,9 @@ test('a few bytes that claim to be huge, endless or deep are refused, and cost l
   const many = `${'80'.repeat(5)}20` // 2^39
   const empty = { type: 'record', name: 'E', fields: [] }
   for (const items of ['null', empty, { type: 'fixed', name: 'F', size: 0 }])
-    await assert.rejects(decode({ type: 'array', items }, hex(many)), /longer than \d+ characters/)
+    await assert.rejects(decode({ type: 'array', items }, hex(many)), /items are more than the value can have/)
+  const long = { type: 'record', name: 'L', fields: [{ name: 'n'.repeat(100_000), type: 'int' }] }
+  await assert.rejects(decode({ type: 'array', items: long }, Buffer.alloc(1_000, 2)), /longer than \d+ characters/)
   for (const schema of ['string', 'bytes', { type: 'map', values: 'int' }, { type: 'array', items: 'boolean' }])
     await assert.rejects(decode(schema, hex(many)), invalid)
   await assert.rejects(decode({ type: 'fixed', name: 'F', size: 2 ** 30 }, hex('00')), /cut off/)
