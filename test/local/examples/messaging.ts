@@ -2,9 +2,11 @@
 import { connect as connectNats } from '@nats-io/transport-node'
 import { Producer } from '@platformatic/kafka'
 import { connect as connectAmqp } from 'amqplib'
+import avsc from 'avsc'
 import { Redis } from 'ioredis'
 import { connectAsync as connectMqtt, type MqttClient } from 'mqtt'
 import { connectKafka } from '../../../src/clients/kafka.ts'
+import { apicurioJar, startApicurio } from '../../servers/apicurio.ts'
 import { without } from '../../servers/cache.ts'
 import { startFakeEmitter } from '../../servers/fakes/emitter.ts'
 import { kafkaJars, startKafka } from '../../servers/kafka.ts'
@@ -77,6 +79,35 @@ const kafka = origin({
       async close() {
         await producer.close()
         await server.close()
+      },
+    }
+  },
+})
+
+const avro = origin({
+  files: ['kafka-avro'],
+  skip: without('Kafka', kafkaJars()) || without('Apicurio', apicurioJar()),
+  async start() {
+    const [server, registry] = await Promise.all([startKafka(), startApicurio()])
+    const client = await connectKafka({ brokers: [server.broker], clientId: 'test' })
+    await client.admin.createTopics({ topics: ['payments'], partitions: 1, replicas: 1 })
+    await client.close()
+    const type = avsc.Type.forSchema({ type: 'record', name: 'Payment', fields: [{ name: 'n', type: 'long' }] })
+    const head = Buffer.alloc(5)
+    head.writeUInt32BE(await registry.register('payments-value', { schema: JSON.stringify(type.schema()) }), 1)
+    const retries = { retries: 20, retryDelay: 100 }
+    const producer = new Producer({ clientId: 'test', bootstrapBrokers: [server.broker], idempotent: true, ...retries })
+    const send = (n: number) =>
+      producer.send({
+        acks: -1,
+        messages: [{ topic: 'payments', partition: 0, value: Buffer.concat([head, type.toBuffer({ n })]) }],
+      })
+    const put = { 'kafka.payments.url': server.broker, 'kafka.payments.schemaRegistry.url': registry.url }
+    return {
+      examples: { 'kafka-avro': { put, entries: { payments: { send, data: (n) => ({ body: { n } }) } } } },
+      async close() {
+        await producer.close()
+        await Promise.all([server.close(), registry.close()])
       },
     }
   },
@@ -251,4 +282,4 @@ const emitter = origin({
   },
 })
 
-export const messaging = [rabbitmq, kafka, nats, nsq, pulsar, redis, mosquitto, emitter]
+export const messaging = [rabbitmq, kafka, avro, nats, nsq, pulsar, redis, mosquitto, emitter]
