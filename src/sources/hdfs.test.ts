@@ -2,13 +2,12 @@
 import assert from 'node:assert/strict'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { suite, type TestContext, test } from 'node:test'
-import { type Harness, serveInHarness } from '../../test/harness.ts'
+import { suite, test } from 'node:test'
+import { goneOn, said, serveHdfs, tells, told } from '../../test/hdfs-source.ts'
 import { without } from '../../test/servers/cache.ts'
 import { type HdfsServer, hadoopJars, startHdfs } from '../../test/servers/hdfs.ts'
 import { freePorts } from '../../test/servers/process.ts'
-import type { HdfsPosition } from './hdfs/serve.ts'
-import { httpAddresses } from './hdfs/webhdfs.ts'
+import { httpAddresses } from './hdfs/name-nodes.ts'
 import hdfs from './hdfs.ts'
 
 const valid = { directory: '/in', pathRegexp: '.', type: 'CREATE', addresses: ['h:8020'], hdfsUser: 'root' }
@@ -63,27 +62,6 @@ test('name nodes are asked at their port of WebHDFS, or where it is said', () =>
 })
 
 suite('with HDFS', { skip: without('Hadoop', hadoopJars()) }, () => {
-  type Running = Harness<HdfsPosition>
-  const serve = (
-    t: TestContext,
-    url: string | string[],
-    more: object = {},
-    from: { snapshot?: Uint8Array | null; resume?: HdfsPosition | null } = {},
-  ): Running => {
-    const spec = { ...valid, webhdfsAddresses: [url].flat(), checkInterval: '100ms', type: ALL, ...more }
-    const harness = serveInHarness(hdfs, spec, from)
-    t.after(() => harness.stop())
-    return harness
-  }
-  const ALL = 'CREATE|WRITE|REMOVE|RENAME|CHMOD'
-  const told = ({ emitted }: Running) =>
-    emitted.map(({ text }) => JSON.parse(text)).map(({ op, name }) => `${op} ${name}`)
-  const tells = (harness: Running, lines: string[]) =>
-    harness.until((h) => lines.every((line) => told(h).includes(line)), 20_000)
-  const goneOn = ({ snapshot, emitted, advanced }: Running) => ({
-    snapshot,
-    resume: emitted.at(-1)?.position ?? advanced.at(-1) ?? null,
-  })
   const make = (server: HdfsServer, path: string) => server.call('PUT', path, 'op=MKDIRS')
   const move = (server: HdfsServer, path: string, to: string) =>
     server.call('PUT', path, `op=RENAME&destination=${encodeURIComponent(to)}`)
@@ -93,7 +71,7 @@ suite('with HDFS', { skip: without('Hadoop', hadoopJars()) }, () => {
     t.after(() => server.close())
     await make(server, '/in/sub')
     await server.put('/in/there', 'x')
-    const first = serve(t, server.url, { metadata: { b: '2', a: '1' } })
+    const first = serveHdfs(t, server.url, { metadata: { b: '2', a: '1' } })
     await tells(first, ['1 /in/there', '1 /in/sub'])
     assert.equal(first.emitted[0]!.text.endsWith(',"metadata":{"a":"1","b":"2"}}'), true)
     await server.put(`/in/sub/${encodeURIComponent('ä %?#&+;.txt')}`, 'text')
@@ -115,7 +93,7 @@ suite('with HDFS', { skip: without('Hadoop', hadoopJars()) }, () => {
 
     await make(server, '/in/new')
     await server.call('DELETE', '/in/sub', 'op=DELETE&recursive=true')
-    const second = serve(t, server.url, {}, goneOn(first))
+    const second = serveHdfs(t, server.url, {}, goneOn(first))
     await tells(second, ['1 /in/new', '4 /in/sub', '4 /in/sub/ä %?#&+;.txt'])
     assert.equal(second.emitted.length, 3)
     assert.equal(await second.stop(), undefined)
@@ -129,14 +107,14 @@ suite('with HDFS', { skip: without('Hadoop', hadoopJars()) }, () => {
     for (let i = 0; i < 1100; i += 20)
       await Promise.all(Array.from({ length: 20 }, (_, j) => make(server, `/many/d${i + j}`)))
     await make(server, '/many/d1099/x.txt')
-    const all = serve(t, server.url, { directory: '/many/', type: 'CREATE' })
-    const one = serve(t, server.url, {
+    const all = serveHdfs(t, server.url, { directory: '/many/', type: 'CREATE' })
+    const one = serveHdfs(t, server.url, {
       directory: '/many',
       pathRegexp: undefined,
       path: 'd1099/x.txt',
       type: 'CREATE|REMOVE',
     })
-    const some = serve(t, server.url, { directory: '/', pathRegexp: '^many/d10..$|/x', type: 'WRITE|CREATE' })
+    const some = serveHdfs(t, server.url, { directory: '/', pathRegexp: '^many/d10..$|/x', type: 'WRITE|CREATE' })
     await all.until(({ emitted }) => emitted.length === 1101, 20_000)
     await some.until(({ emitted }) => emitted.length === 101, 20_000)
     await tells(one, ['1 /many/d1099/x.txt'])
@@ -146,7 +124,7 @@ suite('with HDFS', { skip: without('Hadoop', hadoopJars()) }, () => {
     assert.equal(one.emitted.length, 2)
     // A leader that dies in the middle of many events: the next one goes on there.
     const position = all.emitted[500]!.position!
-    const next = serve(
+    const next = serveHdfs(
       t,
       server.url,
       { directory: '/many/', type: 'CREATE' },
@@ -162,27 +140,25 @@ suite('with HDFS', { skip: without('Hadoop', hadoopJars()) }, () => {
   test('errors are said, tell nothing, and go by themselves', async (t) => {
     const server = await startHdfs({ permissions: true })
     t.after(() => server.close())
-    const said = async (harness: Running): Promise<string> =>
-      String(await new Promise((resolve) => harness.onEnd((error) => resolve((error as Error)?.message))))
-    assert.match(await said(serve(t, server.url)), /^directory \/in does not exist/)
+    assert.match(await said(serveHdfs(t, server.url)), /^directory \/in does not exist/)
     await make(server, '/in/open')
-    const first = serve(t, server.url, { hdfsUser: 'alice' })
+    const first = serveHdfs(t, server.url, { hdfsUser: 'alice' })
     await tells(first, ['1 /in/open'])
     await first.stop()
     await make(server, '/in/closed/deep')
     await server.call('PUT', '/in/closed', 'op=SETPERMISSION&permission=700')
-    const refused = serve(t, server.url, { hdfsUser: 'alice' }, goneOn(first))
+    const refused = serveHdfs(t, server.url, { hdfsUser: 'alice' }, goneOn(first))
     assert.match(await said(refused), /^user alice may not list \/in\/closed$/)
     assert.deepEqual(told(refused), [])
     await server.call('PUT', '/in/closed', 'op=SETPERMISSION&permission=755')
-    const again = serve(t, server.url, { hdfsUser: 'alice' }, goneOn(first))
+    const again = serveHdfs(t, server.url, { hdfsUser: 'alice' }, goneOn(first))
     await tells(again, ['1 /in/closed', '1 /in/closed/deep'])
     assert.equal(again.emitted.length, 2)
     await again.stop()
     await server.put('/in/file', 'x')
-    assert.match(await said(serve(t, server.url, { directory: '/in/file' })), /^\/in\/file is not a directory$/)
+    assert.match(await said(serveHdfs(t, server.url, { directory: '/in/file' })), /^\/in\/file is not a directory$/)
     const [port] = await freePorts(1)
-    assert.match(await said(serve(t, `http://127.0.0.1:${port}`)), /^TCP: 127\.0\.0\.1:\d+: nothing listens there/)
+    assert.match(await said(serveHdfs(t, `http://127.0.0.1:${port}`)), /^TCP: 127\.0\.0\.1:\d+: nothing listens there/)
   })
 
   test('a name node that stands by, one that hangs up, one that is none: the other is asked; restarted, all goes on', async (t) => {
@@ -215,21 +191,19 @@ suite('with HDFS', { skip: without('Hadoop', hadoopJars()) }, () => {
       }),
     )
     const [standby, page, kerberos, lies] = doubles as [string, string, string, string]
-    const first = serve(t, [standby, page, server.url])
+    const first = serveHdfs(t, [standby, page, server.url])
     await tells(first, ['1 /in/a'])
     const askedOnce = asked
     await make(server, '/in/b')
     await tells(first, ['1 /in/b'])
     assert.equal(asked, askedOnce, 'the one that answered is asked first')
     await first.stop()
-    const said = async (urls: string[]): Promise<string> =>
-      String(await new Promise((resolve) => serve(t, urls).onEnd((error) => resolve((error as Error).message))))
-    assert.match(await said([standby]), /is a standby, and no other name node serves$/)
-    assert.match(await said([standby, page]), /answered 502$/)
-    assert.match(await said([kerberos]), /asks for Kerberos, which is not in this version$/)
-    assert.match(await said([lies]), /gave no listing/)
+    assert.match(await said(serveHdfs(t, [standby])), /^no name node is active: 127\.0\.0\.1:\d+ is a standby$/)
+    assert.match(await said(serveHdfs(t, [standby, page])), /answered 502; 127\.0\.0\.1:\d+ is a standby$/)
+    assert.match(await said(serveHdfs(t, [kerberos])), /asks for Kerberos, which is not in this version$/)
+    assert.match(await said(serveHdfs(t, [lies])), /is no listing/)
     await server.restart()
-    const after = serve(t, server.url, {}, goneOn(first))
+    const after = serveHdfs(t, server.url, {}, goneOn(first))
     await make(server, '/in/c')
     await tells(after, ['1 /in/c'])
     assert.equal(after.emitted.length, 1)

@@ -63,8 +63,7 @@ export async function startHdfs({ permissions = false, files = true } = {}): Pro
     ...['-nnport', String(rpc), '-httpport', String(http), '-datanodes', files ? '1' : '0'],
     ...Object.entries(settings).flatMap(([name, value]) => ['-D', `${name}=${value}`]),
   ]
-  const call = (method: string, path: string, query: string) =>
-    send(method, `${url}/webhdfs/v1${path}?${query}&user.name=root`)
+  const call = callsOf(url)
   // Out of its safe mode, and with its data node.
   const ready = async () => {
     await call('PUT', '/tmp', 'op=MKDIRS')
@@ -92,6 +91,12 @@ export async function startHdfs({ permissions = false, files = true } = {}): Pro
     },
   }
 }
+
+/** Calls of WebHDFS as {@link HdfsServer.call} makes them. @param url without a slash at its end */
+export const callsOf =
+  (url: string): HdfsServer['call'] =>
+  (method, path, query) =>
+    send(method, `${url}/webhdfs/v1${path}?${query}&user.name=root`)
 
 /** `node:http`, since data nodes send a "100 Continue" that nobody asked for, which undici refuses. */
 function send(method: string, url: string, body = ''): Promise<any> {

@@ -58,7 +58,9 @@ export function changesBetween(before: Tree, after: Tree): Change[] {
 }
 
 function differing([fileId, length, mtimeMs, mode]: EntryState, now: EntryState): number {
-  const wrote = fileId !== now[0] || length !== now[1] || mtimeMs !== now[2]
+  // Where it is asked is no change: one server may say the number, another not.
+  const other = fileId !== now[0] && fileId !== 0 && now[0] !== 0
+  const wrote = other || length !== now[1] || mtimeMs !== now[2]
   return (wrote ? ops.WRITE : 0) | (mode === now[3] ? 0 : ops.CHMOD)
 }
 

@@ -7,7 +7,7 @@ import { configMapKeySelector, filterSchema, metadataSchema, secretKeySelector }
 import { tlsSchema, validateTls } from '../shared/tls.ts'
 import { validateWatchPath } from '../shared/watch-path.ts'
 import { maskOf } from './diff.ts'
-import { httpAddresses } from './webhdfs.ts'
+import { httpAddresses } from './name-nodes.ts'
 
 export const specSchema = z.object({
   directory: z.string().default('').describe('The directory to watch with all that is below it, an absolute path.'),
