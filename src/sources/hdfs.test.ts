@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { suite, test } from 'node:test'
+import { after, before, beforeEach, suite, test } from 'node:test'
 import { goneOn, said, serveHdfs, tells, told } from '../../test/hdfs-source.ts'
 import { without } from '../../test/servers/cache.ts'
 import { type HdfsServer, hadoopJars, startHdfs } from '../../test/servers/hdfs.ts'
@@ -32,6 +32,7 @@ test('what Argo Events refuses, and what cannot work, with a remedy', () => {
     [{ webhdfsAddresses: ['h:9870'] }, ['webhdfsAddresses'], 'warning', true],
     [{ webhdfsAddresses: ['http://u:p@h'] }, ['webhdfsAddresses'], 'warning', true],
     [{ hdfsUser: '' }, ['hdfsUser'], 'error', undefined],
+    [{ hdfsUser: 'a&b' }, ['hdfsUser'], 'warning', true],
     [{ hdfsUser: '', krbKeytabSecret: krb, ...service }, ['krbKeytabSecret'], 'error', undefined],
     [{ krbKeytabSecret: krb, ...service, krbUsername: 'u', krbRealm: 'R' }, ['krbKeytabSecret'], 'warning', true],
     [{ hdfsUser: '', krbCCacheSecret: krb }, ['krbCCacheSecret'], 'error', undefined],
@@ -45,6 +46,7 @@ test('what Argo Events refuses, and what cannot work, with a remedy', () => {
     )
   }
   assert.deepEqual(hdfs.validate!(hdfs.spec.parse(valid)), [])
+  assert.deepEqual(hdfs.validate!(hdfs.spec.parse({ ...valid, hdfsUser: '', delegationTokenSecret: krb })), [])
   assert.deepEqual(hdfs.validate!(hdfs.spec.parse({ ...valid, pathRegexp: undefined, path: 'a/b.txt' })), [])
 })
 
@@ -62,14 +64,17 @@ test('name nodes are asked at their port of WebHDFS, or where it is said', () =>
 })
 
 suite('with HDFS', { skip: without('Hadoop', hadoopJars()) }, () => {
-  const make = (server: HdfsServer, path: string) => server.call('PUT', path, 'op=MKDIRS')
-  const move = (server: HdfsServer, path: string, to: string) =>
-    server.call('PUT', path, `op=RENAME&destination=${encodeURIComponent(to)}`)
+  let server: HdfsServer
+  before(async () => {
+    server = await startHdfs({ permissions: true })
+  })
+  after(() => server?.close())
+  beforeEach(() => server.call('DELETE', '/in', 'op=DELETE&recursive=true'))
+  const make = (path: string) => server.call('PUT', path, 'op=MKDIRS')
+  const move = (path: string, to: string) => server.call('PUT', path, `op=RENAME&destination=${encodeURIComponent(to)}`)
 
   test('every kind; two looks at a tree; names that are hard; then what happened while nobody served', async (t) => {
-    const server = await startHdfs()
-    t.after(() => server.close())
-    await make(server, '/in/sub')
+    await make('/in/sub')
     await server.put('/in/there', 'x')
     const first = serveHdfs(t, server.url, { metadata: { b: '2', a: '1' } })
     await tells(first, ['1 /in/there', '1 /in/sub'])
@@ -79,19 +84,19 @@ suite('with HDFS', { skip: without('Hadoop', hadoopJars()) }, () => {
     await server.put('/in/there', 'more')
     await tells(first, ['2 /in/there'])
     // It may have been seen while it was written: a look that begins after that tells the rest of it.
-    await make(server, '/in/mark')
+    await make('/in/mark')
     await tells(first, ['1 /in/mark'])
     await server.call('PUT', '/in/there', 'op=SETPERMISSION&permission=600')
     await tells(first, ['16 /in/there'])
-    await move(server, '/in/there', '/in/sub/there')
+    await move('/in/there', '/in/sub/there')
     await tells(first, ['8 /in/sub/there'])
-    await move(server, '/in/sub/there', '/in/sub/other')
+    await move('/in/sub/there', '/in/sub/other')
     await tells(first, ['4 /in/sub/there', '1 /in/sub/other'])
     await server.call('DELETE', '/in/sub/other', 'op=DELETE')
     await tells(first, ['4 /in/sub/other'])
     assert.equal(await first.stop(), undefined)
 
-    await make(server, '/in/new')
+    await make('/in/new')
     await server.call('DELETE', '/in/sub', 'op=DELETE&recursive=true')
     const second = serveHdfs(t, server.url, {}, goneOn(first))
     await tells(second, ['1 /in/new', '4 /in/sub', '4 /in/sub/ä %?#&+;.txt'])
@@ -102,11 +107,8 @@ suite('with HDFS', { skip: without('Hadoop', hadoopJars()) }, () => {
   })
 
   test('only what path, pathRegexp and type mean; a directory with more entries than a page', async (t) => {
-    const server = await startHdfs()
-    t.after(() => server.close())
-    for (let i = 0; i < 1100; i += 20)
-      await Promise.all(Array.from({ length: 20 }, (_, j) => make(server, `/many/d${i + j}`)))
-    await make(server, '/many/d1099/x.txt')
+    for (let i = 0; i < 1100; i += 20) await Promise.all(Array.from({ length: 20 }, (_, j) => make(`/many/d${i + j}`)))
+    await make('/many/d1099/x.txt')
     const all = serveHdfs(t, server.url, { directory: '/many/', type: 'CREATE' })
     const one = serveHdfs(t, server.url, {
       directory: '/many',
@@ -138,14 +140,12 @@ suite('with HDFS', { skip: without('Hadoop', hadoopJars()) }, () => {
   })
 
   test('errors are said, tell nothing, and go by themselves', async (t) => {
-    const server = await startHdfs({ permissions: true })
-    t.after(() => server.close())
     assert.match(await said(serveHdfs(t, server.url)), /^directory \/in does not exist/)
-    await make(server, '/in/open')
+    await make('/in/open')
     const first = serveHdfs(t, server.url, { hdfsUser: 'alice' })
     await tells(first, ['1 /in/open'])
     await first.stop()
-    await make(server, '/in/closed/deep')
+    await make('/in/closed/deep')
     await server.call('PUT', '/in/closed', 'op=SETPERMISSION&permission=700')
     const refused = serveHdfs(t, server.url, { hdfsUser: 'alice' }, goneOn(first))
     assert.match(await said(refused), /^user alice may not list \/in\/closed$/)
@@ -162,9 +162,7 @@ suite('with HDFS', { skip: without('Hadoop', hadoopJars()) }, () => {
   })
 
   test('a name node that stands by, one that hangs up, one that is none: the other is asked; restarted, all goes on', async (t) => {
-    const server = await startHdfs()
-    t.after(() => server.close())
-    await make(server, '/in/a')
+    await make('/in/a')
     const answers = new Map<string, (path: string) => [status: number, body: string]>([
       [
         'standby',
@@ -194,7 +192,7 @@ suite('with HDFS', { skip: without('Hadoop', hadoopJars()) }, () => {
     const first = serveHdfs(t, [standby, page, server.url])
     await tells(first, ['1 /in/a'])
     const askedOnce = asked
-    await make(server, '/in/b')
+    await make('/in/b')
     await tells(first, ['1 /in/b'])
     assert.equal(asked, askedOnce, 'the one that answered is asked first')
     await first.stop()
@@ -204,7 +202,7 @@ suite('with HDFS', { skip: without('Hadoop', hadoopJars()) }, () => {
     assert.match(await said(serveHdfs(t, [lies])), /is no listing/)
     await server.restart()
     const after = serveHdfs(t, server.url, {}, goneOn(first))
-    await make(server, '/in/c')
+    await make('/in/c')
     await tells(after, ['1 /in/c'])
     assert.equal(after.emitted.length, 1)
   })

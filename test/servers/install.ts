@@ -7,6 +7,7 @@ import { serversDir } from './cache.ts'
 import { CLIENT_GO_VERSION, electorBinary, installElector } from './client-go.ts'
 import { ELASTICMQ_VERSION, elasticmqJars, installElasticmq } from './elasticmq.ts'
 import { HADOOP_VERSION, hadoopJars, installHadoop } from './hdfs.ts'
+import { HTTPFS_VERSION, httpfsJars, installHttpfs } from './httpfs.ts'
 import { installKafka, KAFKA_VERSION, kafkaJars } from './kafka.ts'
 import {
   controlPlane,
@@ -90,6 +91,12 @@ const catalogue: Installable[] = [
     needs: 'Java 17 and Maven',
     present: () => hadoopJars() !== null,
     install: installHadoop,
+  },
+  {
+    name: `HttpFS ${HTTPFS_VERSION}`,
+    needs: 'Java 17 and Maven',
+    present: () => httpfsJars() !== null,
+    install: installHttpfs,
   },
   {
     name: 'Mosquitto (Debian)',

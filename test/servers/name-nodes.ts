@@ -24,7 +24,7 @@ export interface NameNode {
 
 export interface NameNodePair {
   readonly nodes: readonly [NameNode, NameNode]
-  /** Whom clients of HDFS find at this name with the configuration in `configuration`. */
+  /** The folder of Hadoop's configuration, for servers and clients. */
   readonly configuration: string
   /** PEM: of the authority that the name nodes' certificate is from, and of a client that the second one takes; with `tls`. */
   readonly tls: { ca: string; cert: string; key: string }
@@ -39,10 +39,10 @@ const NAMES = ['nn1', 'nn2'] as const
 const PASSWORD = 'changeit'
 
 /**
+ * A listing has ten entries a page. Permissions are checked, and the superuser is this system's.
  * @param tls they serve HTTPS, too; the second one asks for a certificate of the client
- * @param permissions whether they are checked; `root` is the superuser
  */
-export async function startNameNodes({ tls = false, permissions = false } = {}): Promise<NameNodePair> {
+export async function startNameNodes({ tls = false } = {}): Promise<NameNodePair> {
   const jars = hadoopJars()
   if (jars === null) throw new Error('Hadoop is not installed: npm run servers')
   const dir = mkdtempSync(join(tmpdir(), 'vedette-name-nodes-'))
@@ -69,7 +69,10 @@ export async function startNameNodes({ tls = false, permissions = false } = {}):
     // Who was active is not reached to be stopped: that is what some tests are about.
     'dfs.ha.fencing.methods': 'shell(/bin/true)',
     'ha.failover-controller.graceful-fence.rpc-timeout.ms': 1_000,
-    'dfs.permissions.enabled': permissions,
+    // So that a client gives up soon while nobody is active.
+    'dfs.client.failover.max.attempts': 2,
+    'dfs.ls.limit': 10,
+    'dfs.permissions.enabled': true,
     'dfs.http.policy': tls ? 'HTTP_AND_HTTPS' : 'HTTP_ONLY',
   }
   const user = userInfo().username

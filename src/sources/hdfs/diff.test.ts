@@ -33,6 +33,17 @@ test('kinds as text and as bits; unknown parts count nothing', () => {
   )
 })
 
+test('a number of the entry that one server says and another does not is no change, but is remembered', () => {
+  const [without, numbered] = [tree({ a: state(0) }), tree({ a: state(7) })]
+  for (const [before, after] of [
+    [without, numbered],
+    [numbered, without],
+  ] as const) {
+    assert.deepEqual(changesBetween(before, after), [])
+    assert.deepEqual([...differences(before, after)], [...after])
+  }
+})
+
 test('every kind, removals first and the rest by time', () => {
   const before = tree({
     gone: state(1),

@@ -64,12 +64,12 @@ function differing([fileId, length, mtimeMs, mode]: EntryState, now: EntryState)
   return (wrote ? ops.WRITE : 0) | (mode === now[3] ? 0 : ops.CHMOD)
 }
 
-/** Where the two trees differ; null: no longer there. */
+/** Where the two trees differ in anything; null: no longer there. */
 export function differences(before: Tree, after: Tree): Map<string, EntryState | null> {
   const found = new Map<string, EntryState | null>()
   for (const [path, state] of after) {
     const was = before.get(path)
-    if (was === undefined || differing(was, state) !== 0) found.set(path, state)
+    if (was === undefined || was.some((value, i) => value !== state[i])) found.set(path, state)
   }
   for (const path of before.keys()) if (!after.has(path)) found.set(path, null)
   return found

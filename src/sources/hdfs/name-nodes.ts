@@ -52,6 +52,9 @@ export async function openNameNodes(ctx: PrepareContext<HdfsSpec>): Promise<Name
   const { spec, clock, log } = ctx
   const nodes = [...new Set(httpAddresses(spec))]
   const tls = await tlsMaterial(ctx, spec.tls)
+  const token = spec.delegationTokenSecret === undefined ? null : await ctx.secret(spec.delegationTokenSecret)
+  const login = new URLSearchParams(token === null ? { 'user.name': spec.hdfsUser } : { delegation: token.trim() })
+  const who = token === null ? `user ${spec.hdfsUser}` : 'the user of the delegation token'
   const { Agent, request } = await import('undici')
   const dispatcher = new Agent({
     headersTimeout: ANSWER_MS,
@@ -63,7 +66,6 @@ export async function openNameNodes(ctx: PrepareContext<HdfsSpec>): Promise<Name
   let rankedMs = Number.NEGATIVE_INFINITY
 
   const get = async (url: string, signal: AbortSignal): Promise<[status: number, text: string]> => {
-    const login = new URLSearchParams({ 'user.name': spec.hdfsUser })
     const answer = await request(`${url}${login}`, { dispatcher, signal })
     return [answer.statusCode, await textOf(answer.body, LARGEST_ANSWER)]
   }
@@ -95,7 +97,7 @@ export async function openNameNodes(ctx: PrepareContext<HdfsSpec>): Promise<Name
     const encoded = path.split('/').map(encodeURIComponent).join('/')
     try {
       const [status, text] = await get(`${node}/webhdfs/v1${encoded}?${new URLSearchParams(query)}&`, signal)
-      if (status !== 200) throw refusal(status, text, { node, path, user: spec.hdfsUser })
+      if (status !== 200) throw refusal(status, text, { node, path, who })
       return JSON.parse(text)
     } catch (error) {
       signal.throwIfAborted()

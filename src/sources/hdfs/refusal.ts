@@ -14,22 +14,21 @@ const DEFINITE: ReadonlySet<unknown> = new Set([
 
 /**
  * An answer that is not 200: `{"RemoteException":{"exception","javaClassName","message"}}`, or a page of a server before it.
+ * @param who `user alice`, or in other words who it is that asks
  * @returns ORIGIN_UNAVAILABLE with `details.exception` and `details.message`, its own words, empty when it has none
  */
 export function refusal(
   status: number,
   text: string,
-  { node, path, user }: { node: string; path: string; user: string },
+  { node, path, who }: { node: string; path: string; who: string },
 ): VedetteError {
   const { host } = new URL(node)
   const { exception, message } = remoteException(text)
   const say = (words: string) => fail('ORIGIN_UNAVAILABLE', words, { exception, message })
   if (exception === STANDBY) return say(`${host} is a standby`)
-  if (exception === 'AccessControlException') return say(`user ${user} may not list ${path}`)
+  if (exception === 'AccessControlException') return say(`${who} may not list ${path}`)
   if (message.includes('"user.name"'))
-    return say(
-      `${host} takes no user ${JSON.stringify(user)}: its dfs.webhdfs.user.provider.user.pattern says which it takes`,
-    )
+    return say(`${host} does not take ${who}: it takes those that fit its dfs.webhdfs.user.provider.user.pattern`)
   if (status === 401) return say(`${host} asks for Kerberos, which is not in this version`)
   const first = message.split('\n', 1)[0]!.slice(0, 300)
   return say(`${host} answered ${status}${exception === '' ? '' : ` ${exception}`}${first === '' ? '' : `: ${first}`}`)

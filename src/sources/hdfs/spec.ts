@@ -45,6 +45,11 @@ export const specSchema = z.object({
     ),
   tls: tlsSchema.optional().describe('TLS to `https` addresses of `webhdfsAddresses`. Not in Argo Events.'),
   hdfsUser: z.string().default('').describe('The user to ask as (simple authentication).'),
+  delegationTokenSecret: secretKeySelector
+    .optional()
+    .describe(
+      'A delegation token to ask with instead of `hdfsUser`, as `GETDELEGATIONTOKEN` gives it. Read anew whenever it is refused. Not in Argo Events.',
+    ),
   krbCCacheSecret: secretKeySelector.optional().describe('Kerberos: not in this version.'),
   krbKeytabSecret: secretKeySelector.optional().describe('Kerberos: not in this version.'),
   krbUsername: z.string().default('').describe('Kerberos: not in this version.'),
@@ -101,7 +106,7 @@ function loginRules(spec: HdfsSpec): Finding[] {
       'add them, or use hdfsUser',
     )
   }
-  if (hdfsUser !== '') return []
+  if (hdfsUser !== '' || spec.delegationTokenSecret !== undefined) return []
   return error('hdfsUser', 'either hdfsUser, krbCCacheSecret or krbKeytabSecret is required', 'write hdfsUser: hdfs')
 }
 
@@ -110,8 +115,10 @@ function cannotWork(spec: HdfsSpec): Finding[] {
   const fatal = (field: keyof HdfsSpec, message: string, remedy: string) =>
     findings.push({ severity: 'warning', fatal: true, path: [field], message, remedy })
   for (const field of ['krbKeytabSecret', 'krbCCacheSecret'] as const) {
-    if (spec[field] !== undefined) fatal(field, 'Kerberos is not in this version', 'use hdfsUser, or HttpFS without it')
+    if (spec[field] !== undefined)
+      fatal(field, 'Kerberos is not in this version', 'use delegationTokenSecret, or hdfsUser with HttpFS')
   }
+  if (spec.hdfsUser.includes('&')) fatal('hdfsUser', 'name nodes take no user with "&"', 'write hdfsUser: hdfs')
   try {
     httpAddresses(spec)
   } catch (error) {
