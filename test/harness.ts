@@ -94,7 +94,7 @@ export function serveInHarness<Spec, Position>(
           waiters.delete(check)
           reject(
             new Error(
-              `not within ${timeoutMs} ms; emitted: ${goJson(harness.emitted.map((e) => e.text)).slice(0, 2000)}`,
+              `not within ${timeoutMs} ms; emitted: ${goJson(harness.emitted.map((e) => e.text)).slice(-2000)}`,
             ),
           )
         }, timeoutMs)

@@ -29,8 +29,8 @@ export interface Broker {
   send(texts: string[]): Promise<void>
   /** How many replicas listen; for hot standby. */
   listeners?(): Promise<number>
-  /** Graceful stop and start. */
-  restart(): Promise<void>
+  /** Graceful stop and start, or whatever else brokers do. @param rig what status says meanwhile */
+  restart(rig: Rig): Promise<void>
   close(): Promise<void>
 }
 
@@ -102,7 +102,7 @@ async function deliver(t: TestContext, adapter: DeliveryAdapter, bus: 'embedded'
     // Who forgets what nobody was there to take cannot be asked to remember it over its own restart.
     const hot = adapter.guarantee === 'hot-standby'
     if (hot) await sender.pause()
-    await broker.restart()
+    await broker.restart(rig)
     await allListen(rig, broker)
     if (hot) sender.resume()
     sent = await sender.finish(MESSAGES)
