@@ -3,11 +3,10 @@ import { z } from 'zod'
 import { defineSource } from '../source.ts'
 import { docs, examples } from './bitbucket/docs.ts'
 import { bitbucketHooks } from './bitbucket/hooks.ts'
-import { isUnsigned, type Spec, spec, validate } from './bitbucket/spec.ts'
+import { type Spec, spec, validate } from './bitbucket/spec.ts'
 import { hookEvent } from './shared/hook-fields.ts'
 import { deliveryId, jsonBody } from './shared/hook-request.ts'
-import { hubProof } from './shared/proof.ts'
-import { serveHooks } from './shared/serve-hooks.ts'
+import { isUnsigned, serveHubHooks } from './shared/hub-hooks.ts'
 import { webhookListens } from './shared/webhook-context.ts'
 
 export default defineSource<Spec>({
@@ -28,15 +27,8 @@ export default defineSource<Spec>({
   listens: ({ webhook }) => webhookListens(webhook),
   unsigned: isUnsigned,
   hooks: bitbucketHooks,
-  async serve(ctx) {
-    const { webhook, webhookSecret, metadata } = ctx.spec
-    await serveHooks(ctx, {
-      webhook,
-      metadata,
-      proof: await hubProof(ctx, webhookSecret, ['X-Hub-Signature']),
-      events: (request) => [
-        { body: jsonBody(request.body), id: deliveryId(request.header('X-Request-UUID'), request.body) },
-      ],
-    })
-  },
+  serve: (ctx) =>
+    serveHubHooks(ctx, ['X-Hub-Signature'], (request) => [
+      { body: jsonBody(request.body), id: deliveryId(request.header('X-Request-UUID'), request.body) },
+    ]),
 })

@@ -4,10 +4,9 @@ import { defineSource } from '../source.ts'
 import { docs, examples } from './bitbucketserver/docs.ts'
 import { eventsOf } from './bitbucketserver/events.ts'
 import { serverHooks } from './bitbucketserver/hooks.ts'
-import { isUnsigned, type Spec, spec, validate } from './bitbucketserver/spec.ts'
+import { type Spec, spec, validate } from './bitbucketserver/spec.ts'
 import { hookEvent } from './shared/hook-fields.ts'
-import { hubProof } from './shared/proof.ts'
-import { serveHooks } from './shared/serve-hooks.ts'
+import { isUnsigned, serveHubHooks } from './shared/hub-hooks.ts'
 import { webhookListens } from './shared/webhook-context.ts'
 
 export default defineSource<Spec>({
@@ -34,13 +33,5 @@ export default defineSource<Spec>({
   listens: ({ webhook }) => webhookListens(webhook),
   unsigned: isUnsigned,
   hooks: serverHooks,
-  async serve(ctx) {
-    const { webhook, webhookSecret, metadata } = ctx.spec
-    await serveHooks(ctx, {
-      webhook,
-      metadata,
-      proof: await hubProof(ctx, webhookSecret, ['X-Hub-Signature']),
-      events: (request) => eventsOf(ctx, request),
-    })
-  },
+  serve: (ctx) => serveHubHooks(ctx, ['X-Hub-Signature'], (request) => eventsOf(ctx, request)),
 })

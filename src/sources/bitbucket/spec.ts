@@ -2,6 +2,7 @@
 import { z } from 'zod'
 import type { Finding } from '../../source.ts'
 import { deleteHookOnFinish } from '../shared/hook-fields.ts'
+import { isUnsigned } from '../shared/hub-hooks.ts'
 import { filterSchema, metadataSchema, secretKeySelector } from '../shared/schemas.ts'
 import { hookFindings, unsignedAdvice } from '../shared/serve-hooks.ts'
 import { webhookContextSchema } from '../shared/webhook-context.ts'
@@ -70,9 +71,6 @@ export function managesHooks({ auth, webhook }: Spec): boolean {
   const basic = auth?.basic?.username !== undefined && auth.basic.password !== undefined
   return (basic || auth?.oauthToken !== undefined) && (webhook?.url ?? '') !== ''
 }
-
-export const isUnsigned = ({ webhookSecret, webhook }: Spec): boolean =>
-  webhookSecret === undefined && webhook?.authSecret === undefined
 
 export const validate = (spec: Spec): Finding[] =>
   hookFindings(spec.webhook, upstreamError(spec), () =>

@@ -4,6 +4,7 @@ import { parseDurationNs } from '../../core/duration.ts'
 import { messageOf } from '../../core/errors.ts'
 import type { Finding } from '../../source.ts'
 import { deleteHookOnFinish } from '../shared/hook-fields.ts'
+import { isUnsigned } from '../shared/hub-hooks.ts'
 import { filterSchema, metadataSchema, secretKeySelector } from '../shared/schemas.ts'
 import { hookFindings, unsignedAdvice } from '../shared/serve-hooks.ts'
 import { tlsSchema } from '../shared/tls.ts'
@@ -78,9 +79,6 @@ export const managesHooks = (spec: Spec): boolean =>
 /** Milliseconds. @throws SPEC_INVALID with Go's words */
 export const checkEveryMs = ({ checkInterval }: Spec): number =>
   checkInterval === '' ? 60_000 : Number(parseDurationNs(checkInterval) / 1_000_000n)
-
-export const isUnsigned = ({ webhookSecret, webhook }: Spec): boolean =>
-  webhookSecret === undefined && webhook?.authSecret === undefined
 
 export const validate = (spec: Spec): Finding[] =>
   hookFindings(spec.webhook, upstreamError(spec), () => [

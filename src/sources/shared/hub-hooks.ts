@@ -1,0 +1,25 @@
+/** Hooks that a provider signs with `X-Hub-Signature` or its like, by the Secret that `webhookSecret` names. */
+import type { HttpRequest, SecretKeySelector, SourceContext } from '../../source.ts'
+import { hubProof } from './proof.ts'
+import { type HookEvent, serveHooks } from './serve-hooks.ts'
+import type { WebhookContext } from './webhook-context.ts'
+
+interface HubSpec {
+  webhook?: WebhookContext | undefined
+  webhookSecret?: SecretKeySelector | undefined
+  metadata?: Record<string, string> | undefined
+}
+
+/** True when anybody's requests get in. */
+export const isUnsigned = ({ webhookSecret, webhook }: HubSpec): boolean =>
+  webhookSecret === undefined && webhook?.authSecret === undefined
+
+/** Serves until the entry stops. @param headers of the signature; the first that is there counts @param events see `HookRoute` */
+export async function serveHubHooks(
+  ctx: SourceContext<HubSpec>,
+  headers: readonly string[],
+  events: (request: HttpRequest) => Promise<HookEvent[]> | HookEvent[],
+): Promise<void> {
+  const { webhook, webhookSecret, metadata } = ctx.spec
+  await serveHooks(ctx, { webhook, metadata, proof: await hubProof(ctx, webhookSecret, headers), events })
+}
