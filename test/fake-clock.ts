@@ -1,4 +1,5 @@
 /** A clock that only moves when a test says so. */
+import { setTimeout as pause } from 'node:timers/promises'
 import { type Clock, sleepOn } from '../src/core/clock.ts'
 
 export interface FakeClock extends Clock {
@@ -81,4 +82,14 @@ export function fakeClock(startMs: number = Date.parse('2026-11-22T15:18:14Z')):
 /** One turn of the event loop: every promise chain that waits for nothing else has run when it is over. */
 function settle(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve))
+}
+
+/** Lets fake time pass until `holds`; what really waits (the bus, a hash) gets real time. @throws when it never does */
+export async function passUntil(clock: FakeClock, holds: () => boolean, what: string, stepMs = 250): Promise<void> {
+  for (let i = 0; i < 2000; i++) {
+    if (holds()) return
+    await clock.advance(stepMs)
+    await pause(1)
+  }
+  throw new Error(`never: ${what}`)
 }

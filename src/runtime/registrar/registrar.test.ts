@@ -1,20 +1,17 @@
 /** The registrar over the memory bus and a provider in memory: exactly one hook, whichever replicas come and go. */
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
-import { setTimeout as pause } from 'node:timers/promises'
 import { z } from 'zod'
-import { type FakeClock, fakeClock } from '../../../test/fake-clock.ts'
+import { type FakeClock, fakeClock, passUntil as until } from '../../../test/fake-clock.ts'
 import type { KeyValue } from '../../bus/bus.ts'
 import { memoryBusWorld } from '../../bus/memory.ts'
 import { fail } from '../../core/errors.ts'
 import { silentLogger } from '../../core/log.ts'
 import { defineSource, type Hook, type HookRegistration, type HookTarget } from '../../source.ts'
 import { localSecrets } from '../secrets.ts'
-import { withLease } from './lease.ts'
 import { createHookSecrets } from './records.ts'
 import { runRegistrar } from './registrar.ts'
 import { removeRemote } from './remove.ts'
-import { olderFirst } from './settle.ts'
 
 interface Made extends Hook {
   url: string
@@ -113,16 +110,6 @@ function start(
 const wants = (target: HookTarget<any>, wanted: unknown = 'w', more: Partial<HookRegistration> = {}) => {
   const registration: HookRegistration = { wanted, targets: async () => [target], removeOnDelete: true, ...more }
   return async () => registration
-}
-
-/** Lets fake time pass until `holds`; what really waits (the bus, the hash) gets real time. */
-async function until(clock: FakeClock, holds: () => boolean, what: string, stepMs = 250): Promise<void> {
-  for (let i = 0; i < 2000; i++) {
-    if (holds()) return
-    await clock.advance(stepMs)
-    await pause(1)
-  }
-  assert.fail(`never: ${what}`)
 }
 
 const setUp = (t: TestContext) => {
@@ -380,41 +367,4 @@ test('removal: our hooks go, those of others stay, what fails is tried again unt
   await until(clock, () => provider.calls.length > before + 4, 'tried twice')
   end.abort()
   assert.deepEqual(await given, ['es/e: repos/acme/shop: answered 502'])
-})
-
-test('the lease: one at a time, given back, taken over only when it stands still', async (t) => {
-  const { clock, connect } = setUp(t)
-  const lease = (index: number) => ({ kv: connect(index).kv, key: 'k', holder: `es-${index}`, clock })
-  const { signal } = new AbortController()
-  const order: string[] = []
-  const first = Promise.withResolvers<void>()
-  const held = withLease(lease(0), signal, async () => {
-    order.push('first')
-    await first.promise
-  })
-  await until(clock, () => order.length === 1, 'held')
-  const waiting = withLease(lease(1), signal, async () => void order.push('second'))
-  // Renewed, so it never stands still for long enough.
-  for (let i = 0; i < 60; i++) {
-    await clock.advance(1000)
-    await pause(1)
-  }
-  assert.deepEqual(order, ['first'])
-  first.resolve()
-  await held
-  await until(clock, () => order.length === 2, 'next')
-  await waiting
-})
-
-test('the oldest: by creation, else by number, else by text', () => {
-  const ids = (hooks: Hook[]) => hooks.sort(olderFirst).map(({ id }) => id)
-  assert.deepEqual(ids([{ id: '10' }, { id: '9' }, { id: '100' }]), ['9', '10', '100'])
-  assert.deepEqual(
-    ids([
-      { id: 'a', createdMs: 2 },
-      { id: 'b', createdMs: 1 },
-    ]),
-    ['b', 'a'],
-  )
-  assert.deepEqual(ids([{ id: '{b}' }, { id: '{a}' }]), ['{a}', '{b}'])
 })
