@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { ops } from '../shared/file-event.ts'
-import { type Change, changesBetween, differences, type EntryState, maskOf, type Tree } from './diff.ts'
+import { type Change, changesBetween, differences, type EntryState, inPortions, maskOf, type Tree } from './diff.ts'
 
 const state = (fileId: number, more: { length?: number; mtimeMs?: number; mode?: string } = {}): EntryState => [
   fileId,
@@ -116,5 +116,27 @@ test('property: the differences make one tree of the other', () => {
       }
       assert.deepEqual(new Map([...rebuilt].sort()), new Map([...after].sort()))
     }),
+  )
+})
+
+test('property: in portions all is told once, and whoever goes on after one of them tells the rest', () => {
+  const sorted = (changes: Change[]) => told(changes).sort()
+  fc.assert(
+    fc.property(trees, trees, fc.integer({ min: 1, max: 3 }), (before, after, most) => {
+      const all = changesBetween(before, after)
+      const portions = [...inPortions(before, after, all, most)]
+      assert.deepEqual(sorted(portions.flatMap((one) => one.told)), sorted(all))
+      let known = new Map(before)
+      let left = all
+      for (const [i, { tree: so, changed, told: now }] of portions.entries()) {
+        if (i < portions.length - 1) assert.ok(now.length > 0 && now.length <= most)
+        assert.deepEqual(new Map(differences(known, so)), new Map(changed))
+        known = new Map(so)
+        left = left.filter((one) => !now.includes(one))
+        assert.deepEqual(sorted(changesBetween(so, after)), sorted(left))
+      }
+      assert.deepEqual(known, new Map(after))
+    }),
+    { numRuns: 1000 },
   )
 })

@@ -64,6 +64,34 @@ function differing([fileId, length, mtimeMs, mode]: EntryState, now: EntryState)
   return (wrote ? ops.WRITE : 0) | (mode === now[3] ? 0 : ops.CHMOD)
 }
 
+/** What is told together, and the tree as it then has been told. */
+export interface Portion {
+  tree: Tree
+  /** Where it differs from the tree before; null: no longer there. */
+  changed: ReadonlyMap<string, EntryState | null>
+  told: Change[]
+}
+
+/**
+ * Splits what is told at once: first creations, in portions, then all the rest. Each portion is written down before it is told, with the whole
+ * tree so far: a first look at a large tree would take twice the room otherwise.
+ * @param told of the changes between the two, those that are meant
+ */
+export function* inPortions(before: Tree, after: Tree, told: Change[], most: number): Generator<Portion> {
+  let tree = new Map(before)
+  let rest = told
+  while (rest.length > most) {
+    const portion = rest.filter(({ op }) => op === ops.CREATE).slice(0, most)
+    if (portion.length === 0) break
+    const changed = new Map(portion.map(({ path, state }) => [path, state]))
+    tree = new Map(tree)
+    for (const [path, state] of changed) tree.set(path, state)
+    rest = rest.filter(({ path }) => !changed.has(path))
+    yield { tree, changed, told: portion }
+  }
+  yield { tree: after, changed: differences(tree, after), told: rest }
+}
+
 /** Where the two trees differ in anything; null: no longer there. */
 export function differences(before: Tree, after: Tree): Map<string, EntryState | null> {
   const found = new Map<string, EntryState | null>()

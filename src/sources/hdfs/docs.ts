@@ -15,16 +15,33 @@ The tree below \`directory\` is listed every \`checkInterval\`, and the differen
 | several of the last three | one event with the sum of their numbers, which \`type\` takes when it names one of them |
 
 Name nodes are asked over WebHDFS, which each of them serves (\`dfs.webhdfs.enabled\`, true by default). The RPC addresses of \`addresses\` are mapped to port 9870 of the same host; where it is another port, HTTPS or HttpFS,
-write \`webhdfsAddresses\`. The name node that is active is found by asking. Data nodes are not needed.
+write \`webhdfsAddresses\`. Data nodes are not needed.
 
-The tree as last told is kept on the bus: up to about 300,000 entries fit.
+Of several name nodes the active one is found by asking. A name node that hung while another was made active may go on to answer from the tree as it was then; so each says at \`/jmx\` since when it
+is active, and the one that became active last is meant. The others, and observers, are left out, and the log says so. Who is active is asked at the start, every 10 s and whenever one does not answer. Where \`/jmx\` is closed to
+the user, fence the old name node (\`dfs.ha.fencing.methods\`), as Hadoop asks for anyway.
+
+HttpFS works as it is. It gives a directory in one piece: one with more than about 250,000 entries (64 MiB) is refused, with a message in status; name nodes give it in pages.
+
+The tree as last told is kept on the bus, compressed: 24 MiB, except on Kafka, where 256 MiB uncompressed are the limit. That is about 600,000 entries with long random names, and more than a million with short ones. A larger tree
+tells nothing more: status says how many entries there are, and when there are fewer again, all that changed meanwhile is told. Watch directories below it instead, each as an entry of its own.
+
+## Who asks
+
+| | |
+|---|---|
+| \`hdfsUser\` | simple authentication. A name node takes what fits its \`dfs.webhdfs.user.provider.user.pattern\`: letters, digits, \`.\`, \`_\`, \`-\` unless it was changed; HttpFS drops what follows an \`@\` or \`/\` |
+| \`delegationTokenSecret\` | a delegation token, which goes to the server in the URL, as WebHDFS wants it: use HTTPS. Renewing it is up to whoever made it; a new one in the Secret is taken when the old one is refused |
+| \`tls\` | for \`https\` addresses: the authorities, and a certificate of the client where the server asks for one (\`dfs.client.https.need-auth\`) |
 
 ## When something fails
 
 | what happens | |
 |---|---|
 | the serving replica is killed or frozen | the next one looks at once, and tells what nobody told: each entry's final state once |
-| a name node is restarted or becomes a standby | the others are asked; then all again with growing pauses, for ever |
+| a name node is restarted, killed or becomes a standby | the others are asked; then all again with growing pauses, for ever; status says of each what is wrong |
+| no name node is active | nothing is told; status says which stand by; afterwards the difference |
+| the tree is too large for the bus | nothing is told; status says so |
 | the directory is missing, or a part of it may not be read | nothing is told; status says which, and since when; afterwards the difference |
 | the cluster wants Kerberos | \`validate\` says that this is not in this version, and the entry is not served |
 

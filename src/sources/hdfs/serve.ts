@@ -1,11 +1,11 @@
 /** The loop of an HDFS entry: look at the tree, tell what changed, write down how far it got. */
-import { fail } from '../../core/errors.ts'
+import { fail, isVedetteError } from '../../core/errors.ts'
 import { whenAborted } from '../../core/signals.ts'
 import type { PrepareContext, SourceContext } from '../../source.ts'
 import { fileEvents, pathWithin } from '../shared/file-event.ts'
-import { type JournalPosition, openJournal } from '../shared/journal.ts'
+import { type JournalPosition, type Owed, openJournal } from '../shared/journal.ts'
 import { cleanDirectory, matcherOf } from '../shared/watch-path.ts'
-import { changesBetween, differences, type EntryState, maskOf, type Tree } from './diff.ts'
+import { changesBetween, type EntryState, inPortions, maskOf, type Tree } from './diff.ts'
 import { type HdfsSpec, intervalMs } from './spec.ts'
 import { type Listed, openWebHdfs, type WebHdfs } from './webhdfs.ts'
 
@@ -15,6 +15,8 @@ export type HdfsPosition = JournalPosition<Op, EntryState>
 
 /** Directories that are listed side by side. */
 const LISTINGS = 8
+/** Events that are written down at once. */
+const MOST_TOLD = 50_000
 
 /** The directory can be listed by this user. */
 export async function standBy(ctx: PrepareContext<HdfsSpec>): Promise<void> {
@@ -50,17 +52,26 @@ export async function serveTree(ctx: SourceContext<HdfsSpec, HdfsPosition>): Pro
       const before = journal.table!
       const seenMs = clock.now()
       const meant = changesBetween(before, tree).filter(({ op, path }) => (op & mask) !== 0 && matches(path))
-      await journal.commit(
-        tree,
-        differences(before, tree),
-        meant.map(({ op, path, state }) => [`${op}`, path, `${op}:${path}:${state.join(':')}:${seenMs}`]),
-      )
+      for (const { tree: so, changed, told } of inPortions(before, tree, meant, MOST_TOLD)) {
+        const owed = told.map(
+          ({ op, path, state }): Owed<Op> => [`${op}`, path, `${op}:${path}:${state.join(':')}:${seenMs}`],
+        )
+        await journal.commit(so, changed, owed).catch((error: unknown) => {
+          throw isVedetteError(error, 'EVENT_TOO_LARGE') ? outgrown(directory, tree, error) : error
+        })
+      }
       await clock.sleep(Math.max(0, intervalMs(spec) - (clock.monotonic() - startedMs)), signal)
     }
   } finally {
     await hdfs.close()
   }
 }
+
+const outgrown = (directory: string, { size }: Tree, { message }: Error) =>
+  fail(
+    'EVENT_TOO_LARGE',
+    `${directory} has ${size} entries, more than the bus can keep (${message}): what changes is told once there are fewer; watch directories below it, each as an entry of its own`,
+  )
 
 async function rootOf(hdfs: WebHdfs, directory: string, signal: AbortSignal): Promise<Listed[]> {
   const entries = await hdfs.list(directory, signal)
