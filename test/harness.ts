@@ -26,6 +26,8 @@ export interface Harness<Position> {
   snapshot: Uint8Array | null
   /** Makes the next emits fail with this. */
   failWith: Error | null
+  /** Makes the next saves of a snapshot fail with this. */
+  failSaveWith: Error | null
   /** Calls back when `serve` has ended, with what it threw. */
   onEnd(listener: (error: unknown) => void): void
   /** Ends `serve` and returns what it threw, if it threw. */
@@ -80,6 +82,7 @@ export function serveInHarness<Spec, Position>(
     routes: [],
     snapshot,
     failWith: null,
+    failSaveWith: null,
     context: undefined as never,
     onEnd(listener) {
       served.then(listener)
@@ -152,6 +155,7 @@ export function serveInHarness<Spec, Position>(
     snapshot: {
       load: async () => harness.snapshot,
       async save(bytes) {
+        if (harness.failSaveWith !== null) throw harness.failSaveWith
         harness.snapshot = bytes
         changed()
       },

@@ -7,6 +7,7 @@ import { goneOn, said, serveHdfs, tells, told } from '../../test/hdfs-source.ts'
 import { without } from '../../test/servers/cache.ts'
 import { type HdfsServer, hadoopJars, startHdfs } from '../../test/servers/hdfs.ts'
 import { freePorts } from '../../test/servers/process.ts'
+import { fail } from '../core/errors.ts'
 import { httpAddresses } from './hdfs/name-nodes.ts'
 import hdfs from './hdfs.ts'
 
@@ -159,6 +160,25 @@ suite('with HDFS', { skip: without('Hadoop', hadoopJars()) }, () => {
     assert.match(await said(serveHdfs(t, server.url, { directory: '/in/file' })), /^\/in\/file is not a directory$/)
     const [port] = await freePorts(1)
     assert.match(await said(serveHdfs(t, `http://127.0.0.1:${port}`)), /^TCP: 127\.0\.0\.1:\d+: nothing listens there/)
+  })
+
+  test('a tree that is too large for the bus is said, tells nothing, and is told once it is small enough', async (t) => {
+    await make('/in/first')
+    const first = serveHdfs(t, server.url)
+    await tells(first, ['1 /in/first'])
+    first.failSaveWith = fail('EVENT_TOO_LARGE', 'the snapshot of e has 2 bytes, more than 1')
+    await Promise.all(Array.from({ length: 40 }, (_, i) => make(`/in/d${i}`)))
+    const words = await said(first)
+    assert.match(
+      words,
+      /^\/in has \d+ entries, more than the bus can keep \(the snapshot of e has 2 bytes, more than 1\): /,
+    )
+    const second = serveHdfs(t, server.url, {}, goneOn(first))
+    await tells(
+      second,
+      Array.from({ length: 40 }, (_, i) => `1 /in/d${i}`).filter((line) => !told(first).includes(line)),
+    )
+    assert.equal(first.emitted.length + second.emitted.length, 41)
   })
 
   test('a name node that stands by, one that hangs up, one that is none: the other is asked; restarted, all goes on', async (t) => {

@@ -83,9 +83,17 @@ async function rootOf(hdfs: WebHdfs, directory: string, signal: AbortSignal): Pr
 async function look(hdfs: WebHdfs, directory: string, signal: AbortSignal): Promise<Tree> {
   const tree = new Map<string, EntryState>()
   const ahead: string[] = []
+  const at = new Map<number, string>()
   const take = (within: string, entries: Listed[]) => {
     for (const { name, state, inside } of entries) {
       const path = within === '' ? name : `${within}/${name}`
+      // What moves meanwhile may be seen twice: it is where it was seen last.
+      const [fileId] = state
+      if (fileId !== 0) {
+        const earlier = at.get(fileId)
+        if (earlier !== undefined) tree.delete(earlier)
+        at.set(fileId, path)
+      }
       tree.set(path, state)
       if (inside) ahead.push(path)
     }
