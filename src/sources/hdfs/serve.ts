@@ -83,16 +83,17 @@ async function rootOf(hdfs: WebHdfs, directory: string, signal: AbortSignal): Pr
 async function look(hdfs: WebHdfs, directory: string, signal: AbortSignal): Promise<Tree> {
   const tree = new Map<string, EntryState>()
   const ahead: string[] = []
-  const at = new Map<number, string>()
+  const seen = new Map<string, string>()
   const take = (within: string, entries: Listed[]) => {
     for (const { name, state, inside } of entries) {
       const path = within === '' ? name : `${within}/${name}`
-      // What moves meanwhile may be seen twice: it is where it was seen last.
-      const [fileId] = state
-      if (fileId !== 0) {
-        const earlier = at.get(fileId)
+      // What moves meanwhile may be seen twice: it is where it was seen last. All of its state counts, since in a tree of several name
+      // nodes (federation) a number alone may be that of two entries.
+      if (state[0] !== 0) {
+        const same = `${state.join(':')}:${name}`
+        const earlier = seen.get(same)
         if (earlier !== undefined) tree.delete(earlier)
-        at.set(fileId, path)
+        seen.set(same, path)
       }
       tree.set(path, state)
       if (inside) ahead.push(path)
