@@ -6,6 +6,9 @@ import hdfs from '../src/sources/hdfs.ts'
 import { waitFor } from './faults/rig.ts'
 import { endOf, type Harness, serveInHarness } from './harness.ts'
 
+/** Name nodes are slow on a busy machine. */
+const PATIENCE_MS = 60_000
+
 export type ServedHdfs = Harness<HdfsPosition>
 
 /**
@@ -87,10 +90,10 @@ export function keepServing(t: TestContext, urls: string[]): KeptHdfs {
   return {
     errors,
     told: all,
-    tells: (line) => waitFor(async () => all().includes(line)),
+    tells: (line) => waitFor(async () => all().includes(line), PATIENCE_MS),
     async says(words) {
       const from = errors.length
-      await waitFor(async () => errors.slice(from).some((one) => words.test(one)))
+      await waitFor(async () => errors.slice(from).some((one) => words.test(one)), PATIENCE_MS)
     },
     async stop() {
       stopped = true

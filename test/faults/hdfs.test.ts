@@ -73,7 +73,8 @@ async function changeNameNodes(pair: NameNodePair, rig: Rig): Promise<void> {
     waitFor(async () => {
       const { error } = (await rig.status()).eventSources[0]!.entries[0]!
       return words === null ? error === null : words.test(error ?? '')
-    })
+      // It is asked with growing pauses.
+    }, 60_000)
   const [one, other] = pair.nodes
   await pair.failover(1)
   await says(null)
