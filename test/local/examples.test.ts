@@ -31,6 +31,7 @@ const elsewhere: Record<string, string> = {
   'azure-events-hub-identity': 'logs in with Microsoft Entra ID',
   'eventbus-jetstream': 'has an EventBus: see eventbus-examples.test.ts',
   'eventbus-kafka': 'has an EventBus: see eventbus-examples.test.ts',
+  'kafka-msk': 'logs in to Amazon MSK by AWS IAM',
 }
 /** Types that this version does not have. */
 const notYet = ['azure-queue-storage', 'azure-service-bus', 'gerrit', 'redis-streams', 'sftp'].map(
