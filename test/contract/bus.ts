@@ -273,6 +273,27 @@ function fencing(bus: () => Bus, world: World, traits: Traits) {
   })
 
   if (traits.strict) {
+    test('a claim is not held up by a term whose positions move all the time', async () => {
+      const source = world.source()
+      let leading = await world.lead(bus(), source, 'r-0')
+      const client = await world.connect()
+      for (let round = 1; round <= 30; round++) {
+        const old = leading
+        let moved = 0
+        const moving = (async () => {
+          for (;;) {
+            const [outcome] = await client.appendFenced(old, [{ entry: 'e', position: `${old.term}-${++moved}` }])
+            if (outcome!.outcome !== 'stored') return outcome!.outcome
+            await new Promise((resolve) => setTimeout(resolve, 2))
+          }
+        })()
+        await until('a position has moved', () => moved > 2)
+        leading = await world.lead(bus(), source, `r-${round}`)
+        assert.equal(await moving, 'fenced')
+      }
+      await client.close()
+    })
+
     test('under load, nothing of the old term is stored after the claim resolved, and positions end where its events do', async () => {
       const source = world.source()
       let holder = 0

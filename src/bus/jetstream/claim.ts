@@ -51,6 +51,9 @@ export async function newestRecord(jsm: JetStreamManager, source: SourceRef): Pr
   return found === null ? null : { seq: found.seq, record: decodeRecord(found.data) }
 }
 
+/** By then it is no coincidence. */
+const MOST_RENEWALS = 20
+
 interface Found {
   seq: number
   record: TermRecord | null
@@ -62,12 +65,15 @@ function ofNonce(found: Found | null, nonce: string): { record: TermRecord; seq:
 }
 
 async function writeRecord(
-  { jsm, sender, kv, maxRecordBytes }: ClaimParts,
+  parts: ClaimParts,
   source: SourceRef,
-  { holder, nonce, floor }: Claim,
+  claim: Claim,
   before: Found | null,
   reached: ReadonlyMap<string, unknown> | null,
+  renewals = 0,
 ): Promise<{ record: TermRecord; seq: number }> {
+  const { jsm, sender, kv, maxRecordBytes } = parts
+  const { holder, nonce, floor } = claim
   const record: TermRecord = {
     term: Math.max(before?.record?.term ?? 0, floor) + 1,
     holder,
@@ -89,9 +95,14 @@ async function writeRecord(
     .then((ack) => refusal(ack) ?? { outcome: 'stored' as const, seq: ack.seq }, failure)
   if (outcome.outcome === 'stored') return { record: decodeRecord(payload)!, seq: outcome.seq }
   if (outcome.outcome === 'fenced') {
+    const newest = await newestRecord(jsm, source)
     // Perhaps by an earlier attempt of one's own, which came late.
-    const own = ofNonce(await newestRecord(jsm, source), nonce)
+    const own = ofNonce(newest, nonce)
     if (own !== null) return own
+    // Or by the term before, which goes on writing until this one stands, and has renewed its record: that is no other claim.
+    const renewed = newest?.record != null && newest.record.nonce === before?.record?.nonce
+    if (renewed && renewals < MOST_RENEWALS)
+      return await writeRecord(parts, source, claim, newest, reached, renewals + 1)
   }
   throw 'error' in outcome ? outcome.error : fail('BUG', `a claim was answered ${outcome.outcome}`)
 }
