@@ -56,8 +56,8 @@ export function createPipeline({
   /** Active-passive: waits for room, and an event that can never be stored is stepped over. */
   fenced: boolean
   filter: EventFilter
-  /** Ids of events that are on the log for longer than the bus may remember them. */
-  recalled: ReadonlySet<string>
+  /** Ids of events that are on the log for longer than the bus may remember them. Read while the source connects; events wait for it. */
+  recalled: ReadonlySet<string> | Promise<ReadonlySet<string>>
   sink: Sink
   /** In stored form. */
   position: unknown
@@ -70,10 +70,14 @@ export function createPipeline({
   let position = resumed
   /** Calls are numbered, so that what waits for room cannot be overtaken by the position of a later call. */
   let calls = 0
+  let recalledIds = recalled instanceof Promise ? null : recalled
   let behind: { call: number; position: StoredPosition; consumed: Consumed | undefined } | null = null
   let cancelFlush: (() => void) | null = null
 
   const encode = eventEncoder({ source: eventSource, type: eventType, subject: entry })
+
+  // Whoever emits is told.
+  if (recalled instanceof Promise) recalled.catch(() => {})
 
   const stored = (at: unknown): StoredPosition => ({ f: fingerprint, p: at })
 
@@ -85,9 +89,11 @@ export function createPipeline({
     return outcome
   }
 
-  /** In the order of the calls: whoever came earlier and still waits for room goes first. */
-  const turn = async (): Promise<void> => {
+  /** In the order of the calls: whoever came earlier and still waits goes first. @returns the ids that are recalled */
+  const turn = async (): Promise<ReadonlySet<string>> => {
+    recalledIds ??= await recalled
     if (fenced) await sink.ready()
+    return recalledIds
   }
 
   const track = <T>(work: Promise<T>): Promise<T> => {
@@ -106,6 +112,7 @@ export function createPipeline({
   const flushBehind = async (): Promise<void> => {
     cancelFlush?.()
     cancelFlush = null
+    if (behind === null) return
     await turn()
     if (behind === null) return
     const member: Advance = { entry, position: behind.position, consumed: behind.consumed }
@@ -122,8 +129,8 @@ export function createPipeline({
       moveOnLater(call, event)
       return { id, outcome: 'filtered' }
     }
-    await turn()
-    if (recalled.has(id)) {
+    const known = await turn()
+    if (known.has(id)) {
       account.settled({ outcome: 'duplicate' }, startedMs, id)
       moveOnLater(call, event)
       return { id, outcome: 'duplicate' }
