@@ -1,5 +1,5 @@
 /** One entry in one replica: makes the context its source sees, and keeps the source running, for ever, until told to stop. */
-import type { Bus, Outcome, Stored } from '../bus/bus.ts'
+import type { Bus, Outcome } from '../bus/bus.ts'
 import { backoffMs } from '../core/backoff.ts'
 import type { Clock } from '../core/clock.ts'
 import { fail, isVedetteError, messageOf } from '../core/errors.ts'
@@ -154,8 +154,7 @@ export function createEntry(options: EntryOptions): EntryRunner {
   /** One call of the source's `serve`, with everything it emitted settled. */
   const serveOnce = async (sink: Sink, signal: AbortSignal): Promise<void> => {
     const resumed = positionFor(fingerprint, position)
-    const { recall } = definition
-    const recalled = recall === undefined ? new Set<string>() : idsOf(bus.tail(source, entry.name, recall))
+    const recalled = definition.recall === undefined ? [] : await bus.tail(source, entry.name, definition.recall)
     const pipeline = createPipeline({
       namespace,
       eventSource,
@@ -164,7 +163,7 @@ export function createEntry(options: EntryOptions): EntryRunner {
       fingerprint,
       fenced: definition.strategy === 'active-passive',
       filter,
-      recalled,
+      recalled: new Set(recalled.map(({ id }) => id)),
       sink: ear === null ? sink : { ...sink, append: (member) => noting(sink.append(member)) },
       position,
       clock,
@@ -283,6 +282,3 @@ export function createEntry(options: EntryOptions): EntryRunner {
     }),
   }
 }
-
-const idsOf = async (events: Promise<Stored[]>): Promise<ReadonlySet<string>> =>
-  new Set((await events).map(({ id }) => id))

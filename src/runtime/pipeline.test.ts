@@ -15,13 +15,11 @@ function setUp({
   filter,
   answer = (_: Append | Advance): Outcome => ({ outcome: 'stored', seq: 1 }),
   gated = false,
-  recalled = new Set<string>(),
 }: {
   fenced?: boolean
   filter?: string
   answer?: (member: Append | Advance) => Outcome
   gated?: boolean
-  recalled?: ReadonlySet<string> | Promise<ReadonlySet<string>>
 } = {}) {
   const members: (Append | Advance)[] = []
   const gate: (() => void)[] = []
@@ -46,7 +44,7 @@ function setUp({
     eventType: 'test',
     fingerprint: 'ff',
     fenced,
-    recalled,
+    recalled: new Set(),
     filter: eventFilter(filter === undefined ? undefined : { expression: filter, onError: 'drop' }),
     sink,
     position: null,
@@ -91,32 +89,6 @@ test('no position overtakes an event that waits for room', async () => {
   for (const open of gate) open()
   await Promise.all(calls)
   assert.deepEqual(shown(members), ['1', '2', 'to 3', '4'])
-})
-
-test('events and positions wait for the ids that are recalled, in their order', async () => {
-  const read = Promise.withResolvers<ReadonlySet<string>>()
-  const { pipeline, members } = setUp({ recalled: read.promise })
-  const calls = [
-    pipeline.emit({ data: '1', id: 'one', position: 1 }),
-    pipeline.emit({ data: '2', id: 'two', position: 2 }),
-    pipeline.advance(3),
-    pipeline.emit({ data: '4', id: 'four', position: 4 }),
-  ]
-  await new Promise(setImmediate)
-  assert.deepEqual(members, [])
-  read.resolve(new Set([eventId('default', 'es', 'e', 'ff/two')]))
-  const [, second] = await Promise.all(calls)
-  assert.equal(second!.outcome, 'duplicate')
-  assert.deepEqual(shown(members), ['1', 'to 3', '4'])
-  await pipeline.settle()
-})
-
-test('ids that cannot be recalled: nothing is stored, and whoever emits is told', async () => {
-  const { pipeline, members } = setUp({ recalled: Promise.reject(fail('BUS_UNAVAILABLE', 'away')) })
-  await assert.rejects(pipeline.emit({ data: '1', id: 'one' }), /away/)
-  await assert.rejects(pipeline.advance(3), /away/)
-  await pipeline.settle()
-  assert.deepEqual(members, [])
 })
 
 test('the position of a held back event is written when settling, after what came before it, and not undone by it', async () => {

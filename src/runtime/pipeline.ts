@@ -56,8 +56,8 @@ export function createPipeline({
   /** Active-passive: waits for room, and an event that can never be stored is stepped over. */
   fenced: boolean
   filter: EventFilter
-  /** Ids of events that are on the log for longer than the bus may remember them. Read while the source connects; events wait for it. */
-  recalled: ReadonlySet<string> | Promise<ReadonlySet<string>>
+  /** Ids of events that are on the log for longer than the bus may remember them. */
+  recalled: ReadonlySet<string>
   sink: Sink
   /** In stored form. */
   position: unknown
@@ -70,14 +70,10 @@ export function createPipeline({
   let position = resumed
   /** Calls are numbered, so that what waits for room cannot be overtaken by the position of a later call. */
   let calls = 0
-  let recalledIds = recalled instanceof Promise ? null : recalled
   let behind: { call: number; position: StoredPosition; consumed: Consumed | undefined } | null = null
   let cancelFlush: (() => void) | null = null
 
   const encode = eventEncoder({ source: eventSource, type: eventType, subject: entry })
-
-  // Whoever emits is told.
-  if (recalled instanceof Promise) recalled.catch(() => {})
 
   const stored = (at: unknown): StoredPosition => ({ f: fingerprint, p: at })
 
@@ -89,11 +85,9 @@ export function createPipeline({
     return outcome
   }
 
-  /** In the order of the calls: whoever came earlier and still waits goes first. @returns the ids that are recalled */
-  const turn = async (): Promise<ReadonlySet<string>> => {
-    recalledIds ??= await recalled
+  /** In the order of the calls: whoever came earlier and still waits for room goes first. */
+  const turn = async (): Promise<void> => {
     if (fenced) await sink.ready()
-    return recalledIds
   }
 
   const track = <T>(work: Promise<T>): Promise<T> => {
@@ -112,7 +106,6 @@ export function createPipeline({
   const flushBehind = async (): Promise<void> => {
     cancelFlush?.()
     cancelFlush = null
-    if (behind === null) return
     await turn()
     if (behind === null) return
     const member: Advance = { entry, position: behind.position, consumed: behind.consumed }
@@ -129,8 +122,8 @@ export function createPipeline({
       moveOnLater(call, event)
       return { id, outcome: 'filtered' }
     }
-    const known = await turn()
-    if (known.has(id)) {
+    await turn()
+    if (recalled.has(id)) {
       account.settled({ outcome: 'duplicate' }, startedMs, id)
       moveOnLater(call, event)
       return { id, outcome: 'duplicate' }

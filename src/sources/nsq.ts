@@ -29,7 +29,7 @@ export default defineSource<NsqSpec>({
   identity: ({ hostAddress, topic, channel }) => ({ hostAddress, topic, channel }),
   reconnect: (spec) => backoffOptions(spec.connectionBackoff),
   // For each of several nsqds.
-  recall: 4 * IN_FLIGHT,
+  recall: 8 * IN_FLIGHT,
   prepare: stoppable(standBy),
   serve: stoppable(serveNsq),
 })
