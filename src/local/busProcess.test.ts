@@ -2,26 +2,46 @@ import assert from 'node:assert/strict'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import test from 'node:test'
+import test, { type TestContext } from 'node:test'
 import { until } from '../../test/contract/bus.ts'
 import { connectEmbedded } from '../bus/embedded/client.ts'
 import { systemClock } from '../core/clock.ts'
 import { messageOf } from '../core/errors.ts'
 import { silentLogger } from '../core/log.ts'
-import { startBusProcess } from './busProcess.ts'
+import { type BusProcessOptions, startBusProcess } from './busProcess.ts'
 import { whenConnected } from './whenConnected.ts'
 
-test('a bus that answers nothing is killed and started again, in the same incarnation', async (t) => {
+/** A bus of its own, ended and removed with its store when the test ends. `pids` are those of its processes, in their order. */
+async function started(t: TestContext, { onPid = () => {}, ...options }: Partial<BusProcessOptions>) {
   const dir = mkdtempSync(join(tmpdir(), 'vedette-test-'))
   const pids: number[] = []
   const bus = await startBusProcess({
-    dir,
-    socket: join(dir, 'bus.sock'),
-    clock: systemClock,
-    log: silentLogger,
-    onPid: (pid) => pids.push(pid),
-    frozenMs: 2500,
+    ...{ dir, socket: join(dir, 'bus.sock'), clock: systemClock, log: silentLogger, ...options },
+    onPid(pid) {
+      pids.push(pid)
+      onPid(pid)
+    },
   })
+  /** What ends before the bus does. */
+  const ends: (() => Promise<void>)[] = []
+  t.after(async () => {
+    for (const end of ends) await end()
+    await bus.stop()
+    rmSync(dir, { recursive: true, force: true })
+  })
+  return { bus, pids, ends }
+}
+
+/** Freezes the second process before it has said a word. */
+function hangingSecond(): (pid: number) => void {
+  let count = 0
+  return (pid) => {
+    if (++count === 2) process.kill(pid, 'SIGSTOP')
+  }
+}
+
+test('a bus that answers nothing is killed and started again, in the same incarnation', async (t) => {
+  const { bus, pids, ends } = await started(t, { frozenMs: 2500 })
   const client = connectEmbedded({
     socket: bus.socket,
     incarnation: bus.incarnation,
@@ -29,11 +49,7 @@ test('a bus that answers nothing is killed and started again, in the same incarn
     clock: systemClock,
     log: silentLogger,
   })
-  t.after(async () => {
-    await client.close()
-    await bus.stop()
-    rmSync(dir, { recursive: true, force: true })
-  })
+  ends.push(() => client.close())
   await whenConnected(client)
   bus.watch(() => client.kv.get('ping'))
   await client.kv.put('a', Buffer.from('1'))
@@ -46,24 +62,11 @@ test('a bus that answers nothing is killed and started again, in the same incarn
 })
 
 test('a bus that hangs in its start is killed and started again; what is the trouble is said', async (t) => {
-  const dir = mkdtempSync(join(tmpdir(), 'vedette-test-'))
-  const pids: number[] = []
   const errors: string[] = []
-  const bus = await startBusProcess({
-    dir,
-    socket: join(dir, 'bus.sock'),
-    clock: systemClock,
+  const { bus, pids } = await started(t, {
     log: { ...silentLogger, error: (message, fields) => errors.push(`${message}: ${messageOf(fields?.error)}`) },
-    onPid(pid) {
-      pids.push(pid)
-      // Before it has said a word.
-      if (pids.length === 2) process.kill(pid, 'SIGSTOP')
-    },
+    onPid: hangingSecond(),
     silentMs: 8_000,
-  })
-  t.after(async () => {
-    await bus.stop()
-    rmSync(dir, { recursive: true, force: true })
   })
   assert.equal(bus.trouble, null)
   process.kill(pids[0]!, 'SIGKILL')
@@ -77,20 +80,7 @@ test('a bus that hangs in its start is killed and started again; what is the tro
 })
 
 test('stopped while the bus hangs in its start: that process is ended, too', async (t) => {
-  const dir = mkdtempSync(join(tmpdir(), 'vedette-test-'))
-  t.after(() => rmSync(dir, { recursive: true, force: true }))
-  const pids: number[] = []
-  const bus = await startBusProcess({
-    dir,
-    socket: join(dir, 'bus.sock'),
-    clock: systemClock,
-    log: silentLogger,
-    onPid(pid) {
-      pids.push(pid)
-      if (pids.length === 2) process.kill(pid, 'SIGSTOP')
-    },
-    stopPatienceMs: 500,
-  })
+  const { bus, pids } = await started(t, { onPid: hangingSecond(), stopPatienceMs: 500 })
   process.kill(pids[0]!, 'SIGKILL')
   await until('the second is there', () => pids.length === 2)
   await bus.stop()

@@ -59,27 +59,36 @@ const rabbitmq = origin({
   },
 })
 
+/** A broker with topics of two partitions. */
+async function kafkaWith(topics: string[]) {
+  const server = await startKafka()
+  const client = await connectKafka({ brokers: [server.broker], clientId: 'test' })
+  await client.admin.createTopics({ topics, partitions: 2, replicas: 1 })
+  await client.close()
+  const retries = { retries: 20, retryDelay: 100 }
+  const producer = new Producer({ clientId: 'test', bootstrapBrokers: [server.broker], idempotent: true, ...retries })
+  return {
+    broker: server.broker,
+    send: (topic: string, value: Buffer) => producer.send({ acks: -1, messages: [{ topic, partition: 1, value }] }),
+    async close() {
+      await producer.close()
+      await server.close()
+    },
+  }
+}
+
 const kafka = origin({
   files: ['kafka', 'upstream/kafka'],
   skip: without('Kafka', kafkaJars()),
   async start() {
-    const server = await startKafka()
-    const client = await connectKafka({ brokers: [server.broker], clientId: 'test' })
-    await client.admin.createTopics({ topics: ['orders', 'topic-2'], partitions: 2, replicas: 1 })
-    await client.close()
-    const retries = { retries: 20, retryDelay: 100 }
-    const producer = new Producer({ clientId: 'test', bootstrapBrokers: [server.broker], idempotent: true, ...retries })
-    const to = (topic: string) =>
-      sending((text) => producer.send({ acks: -1, messages: [{ topic, partition: 1, value: Buffer.from(text) }] }))
+    const { broker, send, close } = await kafkaWith(['orders', 'topic-2'])
+    const to = (topic: string) => sending((text) => send(topic, Buffer.from(text)))
     return {
       examples: {
-        kafka: { put: { 'kafka.orders.url': server.broker }, entries: { orders: to('orders') } },
-        'upstream/kafka': { put: { 'kafka.example.url': server.broker }, entries: { example: to('topic-2') } },
+        kafka: { put: { 'kafka.orders.url': broker }, entries: { orders: to('orders') } },
+        'upstream/kafka': { put: { 'kafka.example.url': broker }, entries: { example: to('topic-2') } },
       },
-      async close() {
-        await producer.close()
-        await server.close()
-      },
+      close,
     }
   },
 })
@@ -88,25 +97,15 @@ const avro = origin({
   files: ['kafka-avro'],
   skip: without('Kafka', kafkaJars()) || without('Apicurio', apicurioJar()),
   async start() {
-    const [server, registry] = await Promise.all([startKafka(), startApicurio()])
-    const client = await connectKafka({ brokers: [server.broker], clientId: 'test' })
-    await client.admin.createTopics({ topics: ['payments'], partitions: 1, replicas: 1 })
-    await client.close()
+    const [server, registry] = await Promise.all([kafkaWith(['payments']), startApicurio()])
     const type = avsc.Type.forSchema({ type: 'record', name: 'Payment', fields: [{ name: 'n', type: 'long' }] })
     const head = Buffer.alloc(5)
     head.writeUInt32BE(await registry.register('payments-value', { schema: JSON.stringify(type.schema()) }), 1)
-    const retries = { retries: 20, retryDelay: 100 }
-    const producer = new Producer({ clientId: 'test', bootstrapBrokers: [server.broker], idempotent: true, ...retries })
-    const send = (n: number) =>
-      producer.send({
-        acks: -1,
-        messages: [{ topic: 'payments', partition: 0, value: Buffer.concat([head, type.toBuffer({ n })]) }],
-      })
+    const send = (n: number) => server.send('payments', Buffer.concat([head, type.toBuffer({ n })]))
     const put = { 'kafka.payments.url': server.broker, 'kafka.payments.schemaRegistry.url': registry.url }
     return {
       examples: { 'kafka-avro': { put, entries: { payments: { send, data: (n) => ({ body: { n } }) } } } },
       async close() {
-        await producer.close()
         await Promise.all([server.close(), registry.close()])
       },
     }
