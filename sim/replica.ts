@@ -26,7 +26,13 @@ export interface SimulatedReplica {
 const nothing = () => {}
 const entryMetrics: EntryMetrics = {
   ...{ sent: nothing, sendFailed: nothing, processingFailed: nothing, duration: nothing, filtered: nothing },
-  ...{ filterError: nothing, duplicate: nothing, skipped: nothing, running: nothing },
+  ...{
+    filterError: nothing,
+    duplicate: nothing,
+    skipped: nothing,
+    running: nothing,
+    stalled: nothing,
+  },
 }
 const metrics = {
   entry: () => entryMetrics,

@@ -19,6 +19,8 @@ export interface Harness<Position> {
   emitted: (Emit<Position> & { text: string })[]
   advanced: Position[]
   conditions: (string | null)[]
+  /** How often the source said that it reads. */
+  reads: number
   /** What was said to be skipped, with why. */
   skipped: string[]
   routes: HttpRoute[]
@@ -78,6 +80,7 @@ export function serveInHarness<Spec, Position>(
     emitted: [],
     advanced: [],
     conditions: [],
+    reads: 0,
     skipped: [],
     routes: [],
     snapshot,
@@ -124,6 +127,10 @@ export function serveInHarness<Spec, Position>(
     configMap: secret,
     condition(error) {
       harness.conditions.push(error)
+      changed()
+    },
+    reading() {
+      harness.reads++
       changed()
     },
     skip(what, error) {

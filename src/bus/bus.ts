@@ -118,8 +118,9 @@ export type BusStatus = { connected: true } | { connected: false; error: string 
 
 /** Small values with a revision: registrar secrets, delivery cursors. */
 export interface KeyValue {
+  /** @throws BUS_UNAVAILABLE */
   get(key: string): Promise<{ value: Uint8Array; revision: number } | null>
-  /** @param expected the revision it must have (0: must not exist); left out: whatever. @returns the new revision, or null when it had another */
+  /** @param expected the revision it must have (0: must not exist); left out: whatever. @returns the new revision, or null when it had another. @throws BUS_UNAVAILABLE, BUS_FULL…; OUTCOME_UNKNOWN it may have been written */
   put(key: string, value: Uint8Array, expected?: number): Promise<number | null>
   delete(key: string): Promise<void>
 }
@@ -152,14 +153,15 @@ export interface Bus {
   commits?(cluster: string, group: string): boolean
   /** Appends for active-active entries; may be pipelined. Never throws. */
   append(source: SourceRef, batch: Append[]): Promise<Outcome[]>
+  // Reads. Whatever happens to one, it changed nothing and may be asked again: @throws BUS_UNAVAILABLE, never OUTCOME_UNKNOWN.
   /** The last `limit` events of an entry, oldest first. */
   tail(source: SourceRef, entry: string, limit: number): Promise<Stored[]>
   /** Events in order, without our own records. */
   read(options?: ReadOptions): AsyncIterable<Stored>
   state(): Promise<LogState>
   loadSnapshot(source: SourceRef, entry: string): Promise<Uint8Array | null>
-  /** @throws FENCED from an older term */
-  saveSnapshot(fence: Fenced, entry: string, bytes: Uint8Array): Promise<void>
+  /** Never throws: `stored`, or `fenced` from an older term, and so on as for {@link appendFenced}; `refused` when it is too large. */
+  saveSnapshot(fence: Fenced, entry: string, bytes: Uint8Array): Promise<Outcome>
   readonly kv: KeyValue
   close(): Promise<void>
 }

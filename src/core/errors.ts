@@ -28,6 +28,7 @@ export const codes = {
   LOCK_UNAVAILABLE: 'transient',
   NOT_RUNNING: 'transient',
   ORIGIN_UNAVAILABLE: 'transient',
+  STALLED: 'transient',
   SHUTTING_DOWN: 'transient',
   KUBERNETES_UNAVAILABLE: 'transient',
   KUBERNETES_CONFLICT: 'transient',

@@ -3,8 +3,14 @@
  * repeating the same id, which the bus stores once.
  */
 import type { Append, Bus, Outcome, SourceRef } from '../bus/bus.ts'
+import { outcomeOfError } from '../bus/outcome.ts'
 import type { Clock } from '../core/clock.ts'
 import { fail } from '../core/errors.ts'
+
+const unanswered: Outcome = {
+  outcome: 'unknown',
+  error: fail('OUTCOME_UNKNOWN', 'the bus answered for too few members'),
+}
 
 interface Waiting {
   member: Append
@@ -98,9 +104,11 @@ export function createAppender({
       const batch = queue.splice(0, maxBatch)
       const members = batch.map((waiting) => waiting.member)
       const answered = watch(batch)
-      bus.append(source, members).then((outcomes) => {
+      // The port says that it never throws; if it does, nothing is known.
+      const appended = bus.append(source, members).catch((error: unknown) => members.map(() => outcomeOfError(error)))
+      void appended.then((outcomes) => {
         answered()
-        const again = batch.filter((waiting, i) => judge(waiting, outcomes[i]!))
+        const again = batch.filter((waiting, i) => judge(waiting, outcomes[i] ?? unanswered))
         if (again.length > 0) clock.after(retryMs, () => enqueue(again))
       })
     }

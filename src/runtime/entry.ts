@@ -1,29 +1,31 @@
 /** One entry in one replica: makes the context its source sees, and keeps the source running, for ever, until told to stop. */
 import type { Bus, Outcome } from '../bus/bus.ts'
+import { asRead } from '../bus/outcome.ts'
 import { backoffMs } from '../core/backoff.ts'
 import type { Clock } from '../core/clock.ts'
-import { fail, isVedetteError, messageOf } from '../core/errors.ts'
+import { fail, messageOf, type VedetteError } from '../core/errors.ts'
 import type { Logger } from '../core/log.ts'
-import { patiently, whenAborted } from '../core/signals.ts'
+import { within } from '../core/signals.ts'
 import type { Entry } from '../manifest/manifest.ts'
 import {
   type Closable,
   guaranteeOf,
-  type ListenContext,
   type PrepareContext,
   type SourceContext,
   type SourceDefinition,
 } from '../source.ts'
 import { createAccount } from './account.ts'
+import { type Attempt, attempt } from './attempt.ts'
 import { fingerprintOf, positionFor } from './fingerprint.ts'
 import type { Listeners } from './http/listeners.ts'
 import type { EntryMetrics } from './metrics.ts'
-import { createPipeline, eventFilter, type Sink } from './pipeline.ts'
+import { createPipeline, eventFilter, type Pipeline, type Sink } from './pipeline.ts'
 import { createHookSecrets } from './registrar/records.ts'
 import { runRegistrar } from './registrar/registrar.ts'
 import type { EntryReport } from './report.ts'
 import type { SecretStore } from './secrets.ts'
-import { createEar } from './standby/ear.ts'
+import { createEar, type Ear } from './standby/ear.ts'
+import type { Watchdog } from './watchdog.ts'
 
 export interface EntryOptions {
   namespace: string
@@ -69,10 +71,13 @@ export interface EntryRunner {
   report(): EntryReport
 }
 
-/** How long a source may take to return after it was told to stop, before it is left behind. */
-const STOP_PATIENCE_MS = 10_000
 /** A source that served this long before it failed is retried at once. */
 const HEALTHY_MS = 60_000
+/** A source must have begun to read by then, or have said why not; each time that it has not it is given twice as long. */
+const STARTS_MS = 30_000
+const MOST_STARTS_MS = 300_000
+/** A read of the bus that has no answer by then is given up, and the entry begun anew. */
+const READ_LIMIT_MS = 30_000
 
 export function createEntry(options: EntryOptions): EntryRunner {
   const { namespace, eventSource, entry, definition, bus, clock, log, secrets, listeners, metrics, onChange } = options
@@ -82,6 +87,9 @@ export function createEntry(options: EntryOptions): EntryRunner {
   const account = createAccount({ clock, log, metrics, logEvents: options.logEvents, onChange })
   let position: unknown = null
   let serving = false
+  /** The attempt that serves now, and how many before it stood still. */
+  let watch: Watchdog | null = null
+  let stalls = 0
   // a listener serves from the moment its port accepts, not before: `ready` promises that
   const hasPort = (definition.listens?.(entry.spec).length ?? 0) > 0
   let accepting = !hasPort
@@ -107,7 +115,8 @@ export function createEntry(options: EntryOptions): EntryRunner {
         })
       : null
 
-  const prepareContext = (signal: AbortSignal): PrepareContext => ({
+  /** @param over aborts when what was given the context is over, though it may still go on */
+  const prepareContext = (signal: AbortSignal, over?: AbortSignal, dog?: Watchdog): PrepareContext => ({
     spec: entry.spec,
     entry: entry.name,
     eventSource,
@@ -117,7 +126,12 @@ export function createEntry(options: EntryOptions): EntryRunner {
     clock,
     secret: (selector) => secrets.secret(namespace, selector),
     configMap: (selector) => secrets.configMap(namespace, selector),
-    condition: (error) => account.condition(error),
+    condition(error) {
+      if (over?.aborted) return
+      // A source that says what is wrong has begun, and knows what it does.
+      if (dog?.activity() === 'starting') dog.reading()
+      account.condition(error)
+    },
     skip: account.skip,
     keep(connection) {
       closeKept()
@@ -151,33 +165,80 @@ export function createEntry(options: EntryOptions): EntryRunner {
     return outcome
   }
 
-  /** One call of the source's `serve`, with everything it emitted settled. */
-  const serveOnce = async (sink: Sink, signal: AbortSignal): Promise<void> => {
-    const resumed = positionFor(fingerprint, position)
-    const recalled = definition.recall === undefined ? [] : await bus.tail(source, entry.name, definition.recall)
-    const pipeline = createPipeline({
-      namespace,
-      eventSource,
-      entry: entry.name,
-      eventType: definition.eventType ?? definition.type,
-      fingerprint,
-      fenced: definition.strategy === 'active-passive',
-      filter,
-      recalled: new Set(recalled.map(({ id }) => id)),
+  /** @param busy whether waiting for the bus is right now */
+  const watched = (ends: AbortSignal, busy: () => boolean) => ({
+    ...{ ends, clock, busy, startsMs: Math.min(STARTS_MS * 2 ** stalls, MOST_STARTS_MS) },
+    onStalled(error: VedetteError) {
+      stalls++
+      metrics.stalled()
+      // Now, not when it has stopped: it may not.
+      account.condition(error.message, { thrown: true })
+    },
+  })
+
+  /** What the bus has of this entry from before it was asked for by position. @throws BUS_UNAVAILABLE */
+  const recall = async (): Promise<Set<string>> => {
+    if (definition.recall === undefined) return new Set()
+    const read = bus.tail(source, entry.name, definition.recall)
+    const recalled = await asRead(`reading the last events of ${entry.name}`, within(read, READ_LIMIT_MS, clock))
+    return new Set(recalled.map(({ id }) => id))
+  }
+
+  const pipelineInto = (sink: Sink, recalled: Set<string>): Pipeline =>
+    createPipeline({
+      ...{ namespace, eventSource, entry: entry.name, eventType: definition.eventType ?? definition.type },
+      ...{ fingerprint, fenced: definition.strategy === 'active-passive', filter, recalled },
       sink: ear === null ? sink : { ...sink, append: (member) => noting(sink.append(member)) },
-      position,
-      clock,
-      log,
-      account,
-      maxEventBytes: options.maxEventBytes,
+      ...{ position, clock, log, account, maxEventBytes: options.maxEventBytes },
     })
-    const prepared = prepareContext(signal)
-    const over = new AbortController()
-    let registering: Promise<void> | undefined
+
+  /** One call of the source's `serve`, with everything it emitted settled. @throws STALLED when it stood still; what `serve` throws */
+  const serveOnce = async (sink: Sink, ends: AbortSignal): Promise<void> => {
+    const pipeline = pipelineInto(sink, await recall())
+    let registered = async (): Promise<void> => {}
+    const work = async (now: Attempt): Promise<void> => {
+      watch = now.watchdog
+      const made = serveContext(sink, pipeline, now)
+      registered = made.registered
+      const { context } = made
+      if (ear === null) return await definition.serve(context)
+      await ear.lead(context.emit, now.signal, {
+        caughtUp: () => now.watchdog.reading(),
+        condition: context.condition,
+      })
+    }
+    const wrapUp = async (): Promise<void> => {
+      accepting = !hasPort
+      await registered()
+      await pipeline.settle()
+    }
+    try {
+      const returned = await attempt(watched(ends, sink.busy), work, wrapUp)
+      if (!returned) log.error('the source does not stop; what it still emits is refused')
+      else if (!ends.aborted) throw fail('ORIGIN_UNAVAILABLE', 'the source ended by itself')
+    } finally {
+      pipeline.end()
+      watch = null
+      position = pipeline.position()
+    }
+  }
+
+  /** What the source is given for one attempt; of one that was left behind nothing counts any more. */
+  const serveContext = (
+    sink: Sink,
+    pipeline: Pipeline,
+    { watchdog, signal, over }: Attempt,
+  ): { context: SourceContext; registered: () => Promise<void> } => {
+    const resumed = positionFor(fingerprint, position)
+    const prepared = prepareContext(signal, over, watchdog)
+    const snapshot = sink.snapshot(entry.name)
+    let registering: Promise<void> = Promise.resolve()
+    let listening = false
     const context: SourceContext = {
       ...prepared,
-      emit: pipeline.emit,
-      advance: pipeline.advance,
+      reading: watchdog.reading,
+      emit: (event) => watchdog.handed(pipeline.emit(event)),
+      advance: (at, consumed) => watchdog.handed(pipeline.advance(at, consumed)),
       commits: (cluster, group) => bus.commits?.(cluster, group) ?? false,
       resume: () => resumed,
       kept() {
@@ -185,30 +246,26 @@ export function createEntry(options: EntryOptions): EntryRunner {
         kept = null
         return taken
       },
-      snapshot: sink.snapshot(entry.name),
+      snapshot: {
+        load: () => snapshot.load(),
+        async save(bytes) {
+          over.throwIfAborted()
+          await snapshot.save(bytes)
+        },
+      },
       async http(route) {
         const owner = `${namespace}/${eventSource}/${entry.name}`
         await listeners.route(owner, route, { signal, secret: prepared.secret, log })
         accepting = true
+        watchdog.reading()
         account.served()
-        registering ??= register(prepareContext(AbortSignal.any([signal, over.signal])))
+        if (!listening) registering = register(prepareContext(AbortSignal.any([signal, over])))
+        listening = true
         onChange()
       },
       hookSecret: createHookSecrets({ source, entry: entry.name, kv: bus.kv, clock }),
     }
-    const patience = { signal, clock, patienceMs: STOP_PATIENCE_MS }
-    try {
-      const work = ear === null ? definition.serve(context) : ear.lead(pipeline.emit, signal)
-      const returned = await patiently(work, patience)
-      if (!returned) log.error('the source does not stop; what it still emits is refused')
-      else if (!signal.aborted) throw fail('ORIGIN_UNAVAILABLE', 'the source ended by itself')
-    } finally {
-      accepting = !hasPort
-      over.abort()
-      await patiently(registering ?? Promise.resolve(), patience)
-      await patiently(pipeline.settle(), patience)
-      position = pipeline.position()
-    }
+    return { context, registered: () => registering }
   }
 
   /** Repeats `work` with backoff until it returns or `signal` aborts; what it throws is shown in status. */
@@ -218,14 +275,37 @@ export function createEntry(options: EntryOptions): EntryRunner {
       try {
         return await work()
       } catch (error) {
+        // Whoever ends the lead for this error (see lead.ts) has done so by now. If nobody has, nobody will: it is tried again.
         if (signal.aborted) return
-        // Losing the lead is not the source's fault; the replica acts on it, and ends this by the signal.
-        if (isVedetteError(error, 'FENCED', 'OUTCOME_UNKNOWN', 'NOT_LEADING')) return await whenAborted(signal)
         account.condition(messageOf(error), { thrown: true })
         if (clock.monotonic() - startedMs > HEALTHY_MS) attempt = 0
         await clock.sleep(backoffMs(attempt, definition.reconnect?.(entry.spec)), signal).catch(() => {})
       }
     }
+  }
+
+  /** One subscription of a hot standby. @throws STALLED when it stood still; what `listen` throws */
+  const listenOnce = async (
+    ears: Ear,
+    listen: NonNullable<typeof definition.listen>,
+    ends: AbortSignal,
+  ): Promise<void> => {
+    const work = ({ watchdog, signal, over }: Attempt) =>
+      listen({
+        ...prepareContext(signal, over, watchdog),
+        reading: watchdog.reading,
+        subscribed() {
+          ears.subscribed()
+          watchdog.reading()
+          account.condition(null)
+        },
+        hear: (message) => (over.aborted ? Promise.resolve() : ears.hear(message)),
+      })
+    // What is heard waits in the buffer, never for the bus.
+    await attempt(
+      watched(ends, () => true),
+      work,
+    )
   }
 
   return {
@@ -234,15 +314,7 @@ export function createEntry(options: EntryOptions): EntryRunner {
     async listen(signal) {
       const { listen } = definition
       if (ear === null || listen === undefined) return
-      const context: ListenContext = {
-        ...prepareContext(signal),
-        subscribed() {
-          ear.subscribed()
-          account.condition(null)
-        },
-        hear: ear.hear,
-      }
-      await ear.attend((ends) => keepTrying(ends, () => listen({ ...context, signal: ends })), signal)
+      await ear.attend((ends) => keepTrying(ends, () => listenOnce(ear, listen, ends)), signal)
     },
     async prepare(signal) {
       const { prepare } = definition
@@ -276,6 +348,7 @@ export function createEntry(options: EntryOptions): EntryRunner {
       type: entry.type,
       name: entry.name,
       serving: serving && accepting,
+      activity: !serving ? 'standing by' : (watch?.activity() ?? 'backing off'),
       ...(definition.guaranteeOf === undefined ? {} : { guarantee: definition.guaranteeOf(entry.spec) }),
       ...account.report(),
       ...(definition.unsigned?.(entry.spec) ? { unsigned: true } : {}),

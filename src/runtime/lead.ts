@@ -1,9 +1,10 @@
 /** What a replica does while it leads: its active-passive entries served under one fence after another. */
-import type { Bus, Fenced, SourceRef } from '../bus/bus.ts'
+import type { Bus, Fenced, Outcome, SourceRef } from '../bus/bus.ts'
+import { asRead } from '../bus/outcome.ts'
 import type { Clock } from '../core/clock.ts'
-import { isVedetteError } from '../core/errors.ts'
+import { fail, isVedetteError, messageOf } from '../core/errors.ts'
 import type { Logger } from '../core/log.ts'
-import { patiently, whenAborted } from '../core/signals.ts'
+import { patiently, whenAborted, within } from '../core/signals.ts'
 import type { Lead } from '../ha/elector.ts'
 import type { EntryRunner } from './entry.ts'
 import type { Sink } from './pipeline.ts'
@@ -43,6 +44,8 @@ export interface Leadership {
 
 /** How long a hand-over waits for what is in flight. */
 const DRAIN_PATIENCE_MS = 10_000
+/** A snapshot that was not read or written by then is given up: large ones go in many parts. */
+const SNAPSHOT_LIMIT_MS = 60_000
 
 export function createLeadership({
   bus,
@@ -70,24 +73,48 @@ export function createLeadership({
   const serveTerm = async (fence: Fenced, held: Lead<Fenced>): Promise<boolean> => {
     const doubt = new AbortController()
     const signal = AbortSignal.any([held.signal, doubt.signal])
+    const onLost = (error: unknown) => held.lost(error)
+    const onUnknown = (error: unknown) => {
+      if (signal.aborted) return
+      log.warn('the outcome of a write is unknown: claiming anew and reading positions', { error })
+      doubt.abort(error)
+    }
     const publisher = createFencedPublisher({
-      bus,
-      fence,
-      clock,
-      log,
-      onLost: (error) => held.lost(error),
-      onUnknown: (error) => {
-        log.warn('the outcome of a write is unknown: claiming anew and reading positions', { error })
-        doubt.abort(error)
-      },
+      ...{ bus, fence, clock, log, onLost, onUnknown },
       onFailing: (sinceMs) => held.failing(sinceMs) && onFailing(),
     })
+    /** What every fenced write comes to: a refused term and an unknown outcome end this term, whoever wrote. @throws what became of it */
+    const settled = (outcome: Outcome): void => {
+      switch (outcome.outcome) {
+        case 'stored':
+        case 'duplicate':
+          return
+        case 'fenced':
+          onLost(outcome.error)
+          throw outcome.error
+        case 'unknown':
+          onUnknown(outcome.error)
+          throw outcome.error
+        case 'refused':
+        case 'unavailable':
+          throw outcome.error
+        default:
+          throw fail('BUG', `an outcome that nobody acts on: ${outcome satisfies never}`)
+      }
+    }
+    const inTime = (write: Promise<Outcome>): Promise<Outcome> =>
+      within(write, SNAPSHOT_LIMIT_MS, clock).catch((error: unknown) => ({
+        outcome: 'unknown',
+        error: isVedetteError(error) ? error : fail('OUTCOME_UNKNOWN', messageOf(error), {}, { cause: error }),
+      }))
     const sink: Sink = {
       append: (member) => publisher.append(member),
       ready: () => publisher.ready(),
+      busy: () => publisher.pending > 0,
       snapshot: (entry) => ({
-        load: () => bus.loadSnapshot(source, entry),
-        save: (bytes) => bus.saveSnapshot(fence, entry, bytes),
+        load: () =>
+          asRead(`reading the snapshot of ${entry}`, within(bus.loadSnapshot(source, entry), SNAPSHOT_LIMIT_MS, clock)),
+        save: async (bytes) => settled(await inTime(bus.saveSnapshot(fence, entry, bytes))),
       }),
     }
     const running = new Map<string, Running>()

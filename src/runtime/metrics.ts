@@ -11,6 +11,8 @@ export interface EntryMetrics {
   filterError(): void
   duplicate(): void
   skipped(): void
+  /** The entry stood still and was begun anew. */
+  stalled(): void
   running(on: boolean): void
 }
 
@@ -64,6 +66,7 @@ export function createMetrics(): ReplicaMetrics {
   const filterErrors = counter('vedette_filter_errors_total', 'Filters that failed on an event')
   const duplicates = counter('vedette_events_duplicate_total', 'Events that were on the bus already')
   const skipped = counter('vedette_events_skipped_total', 'Events that can never be stored, e.g. too large')
+  const stalls = counter('vedette_entry_stalls_total', 'Times that an entry stood still and was begun anew')
   const leading = new Gauge({
     name: 'vedette_leading',
     help: '1 while this replica leads',
@@ -114,7 +117,7 @@ export function createMetrics(): ReplicaMetrics {
         child.inc(0)
         return child
       }
-      const [s, sf, pf, fi, fe, du, sk] = [
+      const [s, sf, pf, fi, fe, du, sk, st] = [
         sent,
         sendFailed,
         processingFailed,
@@ -122,6 +125,7 @@ export function createMetrics(): ReplicaMetrics {
         filterErrors,
         duplicates,
         skipped,
+        stalls,
       ].map(of)
       const time = duration.labels(labels)
       on.inc(0)
@@ -134,6 +138,7 @@ export function createMetrics(): ReplicaMetrics {
         filterError: () => fe!.inc(),
         duplicate: () => du!.inc(),
         skipped: () => sk!.inc(),
+        stalled: () => st!.inc(),
         running: (yes) => (yes ? on.inc() : on.dec()),
       }
     },

@@ -29,6 +29,7 @@ function setUp({
       return answer(member)
     },
     ready: () => (gated ? new Promise((resolve) => gate.push(resolve)) : Promise.resolve()),
+    busy: () => false,
     snapshot: () => ({ load: async () => null, save: async () => {} }),
   }
   const account = createAccount({

@@ -15,6 +15,9 @@ export interface Sink {
   append(member: Append | Advance): Promise<Outcome>
   /** Resolves when there is room (active-passive entries wait, active-active ones are refused instead). */
   ready(): Promise<void>
+  /** Something of this replica is on its way to the bus, or waits until that takes it: who waits for an outcome waits rightly. */
+  busy(): boolean
+  /** Its failures are acted upon here: who calls it only lets them through. */
   snapshot: (entry: string) => Snapshot
 }
 
@@ -25,6 +28,8 @@ export interface Pipeline {
   position(): unknown
   /** Writes what waits to be written and resolves when everything handed over has an outcome. */
   settle(): Promise<void>
+  /** What comes from now on is refused: the source was left behind, or another one goes on in its place. */
+  end(): void
 }
 
 /** Positions that move without an event are written at least this often. */
@@ -72,6 +77,7 @@ export function createPipeline({
   let calls = 0
   let behind: { call: number; position: StoredPosition; consumed: Consumed | undefined } | null = null
   let cancelFlush: (() => void) | null = null
+  let ended = false
 
   const encode = eventEncoder({ source: eventSource, type: eventType, subject: entry })
 
@@ -85,9 +91,10 @@ export function createPipeline({
     return outcome
   }
 
-  /** In the order of the calls: whoever came earlier and still waits for room goes first. */
+  /** In the order of the calls: whoever came earlier and still waits for room goes first. @throws NOT_LEADING when another one goes on */
   const turn = async (): Promise<void> => {
     if (fenced) await sink.ready()
+    if (ended) throw fail('NOT_LEADING', `${entry} is served anew: what an earlier attempt still hands over is refused`)
   }
 
   const track = <T>(work: Promise<T>): Promise<T> => {
@@ -106,6 +113,7 @@ export function createPipeline({
   const flushBehind = async (): Promise<void> => {
     cancelFlush?.()
     cancelFlush = null
+    if (behind === null || ended) return
     await turn()
     if (behind === null) return
     const member: Advance = { entry, position: behind.position, consumed: behind.consumed }
@@ -174,6 +182,10 @@ export function createPipeline({
       await Promise.allSettled(inFlight)
       await flushBehind()
       await Promise.allSettled(inFlight)
+    },
+    end() {
+      ended = true
+      cancelFlush?.()
     },
   }
 }

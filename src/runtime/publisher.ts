@@ -8,6 +8,7 @@ import { backoffMs } from '../core/backoff.ts'
 import type { Clock } from '../core/clock.ts'
 import { fail, isVedetteError, messageOf, type VedetteError } from '../core/errors.ts'
 import type { Logger } from '../core/log.ts'
+import { within } from '../core/signals.ts'
 
 export interface FencedPublisherOptions {
   bus: Pick<Bus, 'appendFenced'>
@@ -50,6 +51,8 @@ interface Pending {
 }
 
 const RETRY = { firstMs: 10, maxMs: 500, jitter: 0 }
+/** Beyond the time-outs of every bus. */
+const ANSWER_LIMIT_MS = 30_000
 
 export function createFencedPublisher({
   bus,
@@ -120,10 +123,13 @@ export function createFencedPublisher({
     open.clear()
     const batch = flying
     const members = batch.map(({ member }) => member)
-    Promise.resolve()
-      .then(() => bus.appendFenced(fence, members))
+    // The port says that it always answers, and never throws; if it does not, nothing is known.
+    within(
+      Promise.resolve().then(() => bus.appendFenced(fence, members)),
+      ANSWER_LIMIT_MS,
+      clock,
+    )
       .catch((error: unknown): Outcome[] => {
-        // The port says it never throws; if it does, nothing is known.
         const unknown = fail('OUTCOME_UNKNOWN', `the bus failed: ${messageOf(error)}`, {}, { cause: error })
         return members.map(() => ({ outcome: 'unknown', error: unknown }))
       })

@@ -98,6 +98,7 @@ export async function startReplica(options: ReplicaOptions): Promise<Replica> {
     // No entry without a fence has a position to move.
     append: (member) => ('event' in member ? appender.append(member) : Promise.resolve({ outcome: 'duplicate' })),
     ready: async () => {},
+    busy: () => appender.pending > 0,
     snapshot: (entry) => ({ load: () => bus.loadSnapshot(source, entry), save: async () => {} }),
   }
 
@@ -374,8 +375,10 @@ export async function startReplica(options: ReplicaOptions): Promise<Replica> {
   return {
     id,
     apply(object) {
-      applying = applying.then(() => (stopping.signal.aborted ? undefined : apply(object)))
-      return applying
+      const applied = applying.then(() => (stopping.signal.aborted ? undefined : apply(object)))
+      // One that fails is told to who asked for it, and holds up none after it.
+      applying = applied.catch(() => {})
+      return applied
     },
     async handOver(successor) {
       if (election === null || !leadership.leading) return false

@@ -1,6 +1,7 @@
 /** What one replica says of itself; the supervisor (or the Pod's status endpoint) folds these into `vedette status`. */
 import type { Entry } from '../manifest/manifest.ts'
 import type { Guarantee } from '../source.ts'
+import type { Activity } from './watchdog.ts'
 
 export type ReplicaState = 'starting' | 'standby' | 'serving' | 'draining'
 
@@ -8,6 +9,8 @@ export interface EntryReport {
   type: string
   name: string
   serving: boolean
+  /** What this replica does for the entry now; absent when it cannot work as written. */
+  activity?: Activity | 'standing by' | 'backing off'
   /** Where the entry's fields decide which. */
   guarantee?: Guarantee
   /** Counted by this process since it started. */

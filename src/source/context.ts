@@ -21,7 +21,10 @@ export interface PrepareContext<Spec = unknown> {
   secret(selector: SecretKeySelector): Promise<string>
   /** The value of a ConfigMap's key, likewise. @throws SECRET_MISSING */
   configMap(selector: SecretKeySelector): Promise<string>
-  /** Says what is wrong with the origin (`null`: nothing any more). Shown in status, logged once per change. */
+  /**
+   * Says what is wrong with the origin (`null`: nothing any more). Shown in status, logged once per change. Whoever has said it once has
+   * begun: see {@link Watched.reading}.
+   */
   condition(error: string | null): void
   /** Something of the origin can never become an event: counted as skipped, logged and shown, never stepped over silently. */
   skip(what: string, error: unknown): void
@@ -33,9 +36,21 @@ export interface Closable {
   close(): void | Promise<void>
 }
 
+/** An entry that reads its origin is watched: one that stands still is shown, counted and begun anew. */
+export interface Watched {
+  /**
+   * Says that the entry reads its origin now, or waits for it to say something. To be said by the code that does the reading, not by a
+   * timer beside it.
+   * @param withinMs it will be said again by then (what waits for the bus meanwhile is not counted); left out: until further notice, for
+   * an origin that calls and whose connection is watched, so that its loss is noticed
+   * @param part of the entry's reading, where several go on side by side; each has its own time
+   */
+  reading(withinMs?: number, part?: string): void
+}
+
 /** What an entry has that listens on every replica. */
-export interface ListenContext<Spec = unknown> extends PrepareContext<Spec> {
-  /** The subscription stands: from here on everything is heard. Says too that nothing is wrong. */
+export interface ListenContext<Spec = unknown> extends PrepareContext<Spec>, Watched {
+  /** The subscription stands: from here on everything is heard. Says too that nothing is wrong, and that the entry reads. */
   subscribed(): void
   /**
    * Hands over what the origin told everybody who listens. Never rejects, never waits for room.
@@ -52,11 +67,11 @@ export interface Heard {
 }
 
 /** What a serving entry has. */
-export interface SourceContext<Spec = unknown, Position = unknown> extends PrepareContext<Spec> {
+export interface SourceContext<Spec = unknown, Position = unknown> extends PrepareContext<Spec>, Watched {
   /**
    * Hands an event over. Resolves only when the bus holds it durably, or it was filtered out or already there; only
    * then ack upstream. Calls may overlap; they are stored in call order. Waits while too much is in flight.
-   * @throws FENCED or OUTCOME_UNKNOWN: this entry is being stopped, let it through; BUS_UNAVAILABLE, BUS_FULL,
+   * @throws FENCED, OUTCOME_UNKNOWN or NOT_LEADING: this entry is being stopped, let it through; BUS_UNAVAILABLE, BUS_FULL,
    * BUS_BUSY (active-active only): not stored, tell the sender to retry; EVENT_TOO_LARGE, EVENT_INVALID: never storable
    */
   emit(event: Emit<Position>): Promise<Emitted>
@@ -111,7 +126,9 @@ export interface Emitted {
 }
 
 export interface Snapshot {
+  /** @throws BUS_UNAVAILABLE: let it through, the entry is begun anew */
   load(): Promise<Uint8Array | null>
+  /** @throws FENCED, OUTCOME_UNKNOWN: this entry is being stopped; BUS_UNAVAILABLE, BUS_FULL, EVENT_TOO_LARGE: not written */
   save(bytes: Uint8Array): Promise<void>
 }
 

@@ -3,7 +3,7 @@
  * happen to a request (answered, certainly not done, fate unknown) into the port's outcomes.
  */
 import type { Clock } from '../../core/clock.ts'
-import { type ErrorCode, fail, VedetteError } from '../../core/errors.ts'
+import { fail, VedetteError } from '../../core/errors.ts'
 import {
   type Advance,
   type Append,
@@ -15,6 +15,7 @@ import {
   type ReadOptions,
   type Stored,
 } from '../bus.ts'
+import { asRead, outcomeOf, outcomeOfError } from '../outcome.ts'
 import type { WireLease } from './leases.ts'
 import type { Input, Operation, Output, Push } from './request.ts'
 import type { WireFence, WireOutcome } from './rules.ts'
@@ -79,7 +80,7 @@ export function busOver(
       try {
         outcomes.push(...(await send(part)).map(asOutcome))
       } catch (error) {
-        const outcome = outcomeOf(error)
+        const outcome = outcomeOfError(error)
         outcomes.push(...part.map(() => outcome))
       }
     }
@@ -122,7 +123,8 @@ export function busOver(
     try {
       for (let next = Math.ceil(from); !signal?.aborted; ) {
         heard = false
-        const page = await call('page', { from: next, namespace, eventSource, entry }).catch((error: unknown) => {
+        const asked = asRead('reading the log', call('page', { from: next, namespace, eventSource, entry }))
+        const page = await asked.catch((error: unknown) => {
           if (follow && error instanceof VedetteError && error.class === 'transient') return null
           throw error
         })
@@ -161,21 +163,20 @@ export function busOver(
     appendFenced: (fence, batch) =>
       sendFitting(batch, true, (part) => call('appendFenced', { fence: wireFence(fence), batch: part })),
     append: (source, batch) => sendFitting(batch, false, (part) => call('append', { source, batch: part })),
-    tail: (source, entry, limit): Promise<Stored[]> => call('tail', { source, entry, limit }),
+    tail: (source, entry, limit): Promise<Stored[]> =>
+      asRead('reading the last events', call('tail', { source, entry, limit })),
     read,
-    state: () => call('state', {}),
-    loadSnapshot: (source, entry) => call('loadSnapshot', { source, entry }),
+    state: () => asRead('asking for the state of the log', call('state', {})),
+    loadSnapshot: (source, entry) => asRead('reading the snapshot', call('loadSnapshot', { source, entry })),
     async saveSnapshot(fence, entry, bytes) {
       if (bytes.byteLength > MAX_SNAPSHOT_BYTES) {
-        throw fail(
-          'EVENT_TOO_LARGE',
-          `the snapshot of ${entry} has ${bytes.byteLength} bytes, more than ${MAX_SNAPSHOT_BYTES}`,
-        )
+        const message = `the snapshot of ${entry} has ${bytes.byteLength} bytes, more than ${MAX_SNAPSHOT_BYTES}`
+        return { outcome: 'refused', error: fail('EVENT_TOO_LARGE', message) }
       }
-      await call('saveSnapshot', { fence: wireFence(fence), entry, bytes })
+      return await outcomeOf(call('saveSnapshot', { fence: wireFence(fence), entry, bytes }))
     },
     kv: {
-      get: (key) => call('get', { key }),
+      get: (key) => asRead('reading a value', call('get', { key })),
       put: (key, value, expected) => call('put', { key, value, expected }),
       async delete(key) {
         await call('delete', { key })
@@ -220,16 +221,6 @@ function asOutcome(wire: WireOutcome): Outcome {
   if (wire === -1) return { outcome: 'stored', seq: 0 }
   if (typeof wire === 'number') return { outcome: 'stored', seq: wire }
   return { outcome: wire[0], error: fail(wire[1], wire[2]) }
-}
-
-const NOT_DONE: ErrorCode[] = ['BUS_UNAVAILABLE', 'BUS_FULL', 'BUS_BUSY', 'STORE_CORRUPT', 'SHUTTING_DOWN']
-
-function outcomeOf(error: unknown): Outcome {
-  if (!(error instanceof VedetteError)) {
-    return { outcome: 'unknown', error: fail('OUTCOME_UNKNOWN', 'the bus client failed', {}, { cause: error }) }
-  }
-  if (error.code === 'FENCED') return { outcome: 'fenced', error }
-  return { outcome: NOT_DONE.includes(error.code) ? 'unavailable' : 'unknown', error }
 }
 
 function refusedForSize({ event, entry }: Append, maxEventBytes: number): Outcome {

@@ -9,10 +9,11 @@ import type { Clock } from '../../core/clock.ts'
 import { fail, messageOf, type VedetteError } from '../../core/errors.ts'
 import type { Logger } from '../../core/log.ts'
 import { type Append, type Bus, type BusStatus, type Fenced, type Outcome, type SourceRef, sourceKey } from '../bus.ts'
+import { asRead, outcomeOf, outcomeOfError } from '../outcome.ts'
 import { claimTerm, newestRecord } from './claim.ts'
 import { createFence, type JetStreamFence, type Sender } from './fence.ts'
 import { eventMessage, HEADER_ROOM, unstorable } from './message.ts'
-import { failure, refusal } from './outcome.ts'
+import { refusal } from './outcome.ts'
 import { type Readers, readLog, readTail } from './reading.ts'
 import { createSender } from './sender.ts'
 import { loadSnapshot, saveSnapshot } from './snapshots.ts'
@@ -215,7 +216,7 @@ export function openJetStream({
       const ack = await live().sender.single(eventMessage(source, member))
       return refusal(ack) ?? (ack.duplicate ? { outcome: 'duplicate' } : { outcome: 'stored', seq: ack.seq })
     } catch (error) {
-      return failure(error)
+      return outcomeOfError(error)
     }
   }
 
@@ -279,9 +280,10 @@ export function openJetStream({
         { ...options, signal: AbortSignal.any([closing.signal, ...(options.signal ? [options.signal] : [])]) },
         clock,
       ),
-    state: async () => await logState(live().jsm),
+    state: async () => await asRead('asking for the state of the log', logState(live().jsm)),
     loadSnapshot: (source, entry) => loadSnapshot(buckets.data, source, entry),
-    saveSnapshot: (fence, entry, bytes) => saveSnapshot(buckets.data, ours(fence), entry, bytes, maxEventBytes()),
+    saveSnapshot: (fence, entry, bytes) =>
+      outcomeOf(saveSnapshot(buckets.data, ours(fence), entry, bytes, maxEventBytes())),
     kv: buckets.data,
     leases: buckets.leases,
     async close() {

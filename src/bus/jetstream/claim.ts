@@ -7,9 +7,10 @@ import type { NatsKv } from '../../clients/nats-kv.ts'
 import { fail, messageOf } from '../../core/errors.ts'
 import type { Logger } from '../../core/log.ts'
 import type { Claim, SourceRef } from '../bus.ts'
+import { outcomeOfError } from '../outcome.ts'
 import { createRecordWriter, loadBeside, tidyBeside } from './beside.ts'
 import type { Sender } from './fence.ts'
-import { failure, refusal } from './outcome.ts'
+import { refusal } from './outcome.ts'
 import { type Readers, scanHeaders } from './reading.ts'
 import { decodeRecord, header, headerValue, type TermRecord, termSubject } from './record.ts'
 import { STREAM } from './stream.ts'
@@ -92,7 +93,7 @@ async function writeRecord(
   }
   const outcome = await sender
     .single(message)
-    .then((ack) => refusal(ack) ?? { outcome: 'stored' as const, seq: ack.seq }, failure)
+    .then((ack) => refusal(ack) ?? { outcome: 'stored' as const, seq: ack.seq }, outcomeOfError)
   if (outcome.outcome === 'stored') return { record: decodeRecord(payload)!, seq: outcome.seq }
   if (outcome.outcome === 'fenced') {
     const newest = await newestRecord(jsm, source)

@@ -7,9 +7,10 @@ import type { NatsKv } from '../../clients/nats-kv.ts'
 import type { Clock } from '../../core/clock.ts'
 import { fail, messageOf, type VedetteError } from '../../core/errors.ts'
 import { type Advance, type Append, type Fenced, isAppend, type Outcome, type SourceRef } from '../bus.ts'
+import { outcomeOfError } from '../outcome.ts'
 import { createRecordWriter } from './beside.ts'
 import { eventMessage, type Message, positionHeader, unstorable } from './message.ts'
-import { code, ends, failure, refusal } from './outcome.ts'
+import { code, ends, refusal } from './outcome.ts'
 import { header, type TermRecord, termSubject } from './record.ts'
 import type { StreamFacts } from './stream.ts'
 
@@ -111,7 +112,7 @@ export function createFence(parts: FenceParts): JetStreamFence {
     try {
       ack = await sender.single(await recordMessage())
     } catch (error) {
-      return failure(error)
+      return outcomeOfError(error)
     }
     const no = refusal(ack)
     if (no !== null) return no.outcome === 'refused' ? { ...no, outcome: 'unavailable' } : no
@@ -161,7 +162,7 @@ export function createFence(parts: FenceParts): JetStreamFence {
       .then(
         (ack): Outcome =>
           refusal(ack) ?? (ack.duplicate ? { outcome: 'duplicate' } : { outcome: 'stored', seq: ack.seq }),
-        failure,
+        outcomeOfError,
       )
     if (outcome.outcome === 'stored') {
       eventsSince++
@@ -190,14 +191,14 @@ export function createFence(parts: FenceParts): JetStreamFence {
       ack = messages.length === 1 ? await sender.single(messages[0]!) : await sender.batch(messages)
     } catch (error) {
       rollBack()
-      return members.map(() => failure(error))
+      return members.map(() => outcomeOfError(error))
     }
     const repeated = [code.duplicateInBatch, code.duplicateInProcess].includes(ack.error?.err_code as never)
     const no = refusal(ack)
     if (repeated || ack.duplicate === true || no?.outcome === 'refused') {
       rollBack()
       // Stored by a newer term, perhaps: that need not be found out one by one.
-      const older = await check().then(() => null, failure)
+      const older = await check().then(() => null, outcomeOfError)
       return older === null ? await oneByOne(members) : members.map(() => older)
     }
     if (no !== null) {
@@ -221,7 +222,7 @@ export function createFence(parts: FenceParts): JetStreamFence {
   /** A server that cannot refuse: ask at least, which leaves the time until the write arrives. */
   const checkIfLeaseOnly = async (): Promise<Outcome | null> => {
     if (fencing.kind !== 'none') return null
-    return await check().then(() => null, failure)
+    return await check().then(() => null, outcomeOfError)
   }
 
   /** What can never be stored is told apart first; its position moves on all the same. */

@@ -1,6 +1,6 @@
 /** What the stream's answers mean. Codes: https://github.com/nats-io/nats-server/blob/main/server/errors.json, those below measured. */
 import type { PubAck } from '../../clients/nats-acks.ts'
-import { fail, isVedetteError, messageOf } from '../../core/errors.ts'
+import { fail } from '../../core/errors.ts'
 import type { Outcome } from '../bus.ts'
 
 export const code = {
@@ -45,11 +45,3 @@ export function refusal({ error }: PubAck): Outcome | null {
 /** Whether it stands in the way of all that comes after it. */
 export const ends = ({ outcome }: Outcome): boolean =>
   outcome === 'fenced' || outcome === 'unknown' || outcome === 'unavailable'
-
-/** The outcome of a request that got no answer of the stream. */
-export function failure(error: unknown): Outcome {
-  if (isVedetteError(error, 'FENCED')) return { outcome: 'fenced', error }
-  if (isVedetteError(error, 'BUS_UNAVAILABLE', 'BUS_BUSY', 'BUS_FULL')) return { outcome: 'unavailable', error }
-  if (isVedetteError(error)) return { outcome: 'unknown', error }
-  return { outcome: 'unknown', error: fail('OUTCOME_UNKNOWN', messageOf(error)) }
-}

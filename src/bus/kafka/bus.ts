@@ -17,6 +17,7 @@ import {
   sourceKey,
   type Transport,
 } from '../bus.ts'
+import { asRead, outcomeOf } from '../outcome.ts'
 import { claimTerm, type FenceParts, type KafkaFence, snapshotKey } from './fence.ts'
 import { createFreeAppender, type FreeAppender } from './free.ts'
 import { kafkaKv } from './kv.ts'
@@ -215,14 +216,16 @@ export function openKafka({ connect, topic, partitioner, transport, clock, log }
       let next = 0
       return refusals.map((refused) => refused ?? outcomes[next++]!)
     },
-    tail: async (source, entry, limit) => await live().log.tail(source, entry, limit),
+    tail: async (source, entry, limit) =>
+      await asRead('reading the last events', live().log.tail(source, entry, limit)),
     async *read(options = {}) {
       const signal = AbortSignal.any([closing.signal, ...(options.signal ? [options.signal] : [])])
       yield* live().log.read({ ...options, signal })
     },
-    state: async () => await live().log.state(),
-    loadSnapshot: async (source, entry) => storedValue(await live().state.read(), snapshotKey(source, entry)),
-    saveSnapshot: async (fence, entry, bytes) => await ours(fence).saveSnapshot(entry, bytes),
+    state: async () => await asRead('asking for the state of the log', live().log.state()),
+    loadSnapshot: async (source, entry) =>
+      storedValue(await asRead('reading the snapshot', live().state.read()), snapshotKey(source, entry)),
+    saveSnapshot: (fence, entry, bytes) => outcomeOf(ours(fence).saveSnapshot(entry, bytes)),
     kv: kafkaKv(live, clock),
     async close() {
       if (closing.signal.aborted) return

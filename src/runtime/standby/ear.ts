@@ -24,6 +24,14 @@ const FRESH_AGAIN_MS = 10_000
 const MOST_IN_FLIGHT = 1_000
 const AGAIN = { firstMs: 50, maxMs: 1_000 }
 
+/** How a lead begins. */
+export interface LeadNews {
+  /** What the log has is known: from here on what is heard is published. */
+  caughtUp(): void
+  /** Why that cannot be done yet; null: it could. */
+  condition(trouble: string | null): void
+}
+
 export interface Ear {
   /** Follows the log and calls `listen` once it knows where that ends; until `signal` aborts. */
   attend(listen: (signal: AbortSignal) => Promise<void>, signal: AbortSignal): Promise<void>
@@ -33,7 +41,7 @@ export interface Ear {
   readonly fresh: boolean
   hear(message: Heard): Promise<void>
   /** Publishes until `signal` aborts; what it handed over has an outcome when it resolves. @throws what `emit` throws */
-  lead(emit: (event: Emit) => Promise<Emitted>, signal: AbortSignal): Promise<void>
+  lead(emit: (event: Emit) => Promise<Emitted>, signal: AbortSignal, say?: LeadNews): Promise<void>
   /** This replica has written up to `seq`. */
   wrote(seq: number): void
 }
@@ -79,7 +87,7 @@ export function createEar({
   }
 
   /** Compares with everything that the log has by now. */
-  const catchUp = (signal: AbortSignal): Promise<void> =>
+  const catchUp = (signal: AbortSignal, say: (trouble: string) => void): Promise<void> =>
     retryForEver(
       async () => {
         seen ??= (await bus.state()).lastSeq
@@ -89,7 +97,7 @@ export function createEar({
         ...AGAIN,
         clock,
         signal,
-        onError: (error) => log.debug('the log cannot be read yet', { error: messageOf(error) }),
+        onError: (error) => say(`nothing is published until the log can be read: ${messageOf(error)}`),
       },
     )
 
@@ -159,14 +167,18 @@ export function createEar({
         leading?.pump()
       })
     },
-    async lead(emit, signal) {
+    async lead(emit, signal, say = { caughtUp() {}, condition() {} }) {
       stopFollowing()
       const failed = new AbortController()
       const ends = AbortSignal.any([signal, failed.signal])
       const flying = new Set<Promise<void>>()
       buffer.expire(clock.monotonic())
       try {
-        await catchUp(ends)
+        let troubled = false
+        await catchUp(ends, (trouble) => {
+          troubled = true
+          say.condition(trouble)
+        })
         let cursor = 0
         const pump = () => {
           while (flying.size < MOST_IN_FLIGHT && !ends.aborted) {
@@ -188,6 +200,8 @@ export function createEar({
           }
         }
         leading = { pump }
+        say.caughtUp()
+        if (troubled) say.condition(null)
         if (buffer.size > 0) log.info('publishing what was heard and is not on the log', { messages: buffer.size })
         pump()
         await whenAborted(ends)
