@@ -7,6 +7,8 @@ busContract('embedded', { claimNeedsLease: true, dedup: true, strict: true }, as
   return {
     connect: () => fixture.connect(),
     hold: (source, holder) => takeLease(keeper, source, holder),
+    freeze: () => void fixture.child.kill('SIGSTOP'),
+    thaw: () => void fixture.child.kill('SIGCONT'),
     close: () => fixture.close(),
   }
 })

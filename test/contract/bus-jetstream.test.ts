@@ -16,6 +16,12 @@ for (const [name, line, nodes] of [
       return {
         connect: async () => withOwnIds((await fixture.open()).bus),
         hold: async () => {},
+        freeze() {
+          for (const server of fixture.servers) server.freeze()
+        },
+        thaw() {
+          for (const server of fixture.servers) server.thaw()
+        },
         close: () => fixture.close(),
       }
     })

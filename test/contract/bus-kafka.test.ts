@@ -38,6 +38,12 @@ async function clientsOf(size: number): Promise<BusUnderTest> {
       return bus
     },
     hold: async () => {},
+    freeze() {
+      for (const { server } of nodes) server.freeze()
+    },
+    thaw() {
+      for (const { server } of nodes) server.thaw()
+    },
     async close() {
       await Promise.all(open.map((bus) => bus.close()))
       await Promise.all(nodes.map((node) => node.close()))
