@@ -247,10 +247,10 @@ export function createEntry(options: EntryOptions): EntryRunner {
         return taken
       },
       snapshot: {
-        load: () => snapshot.load(),
+        load: () => watchdog.asked(snapshot.load()),
         async save(bytes) {
           over.throwIfAborted()
-          await snapshot.save(bytes)
+          await watchdog.asked(snapshot.save(bytes))
         },
       },
       async http(route) {

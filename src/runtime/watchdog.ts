@@ -11,6 +11,8 @@ export interface Watchdog {
   reading(withinMs?: number, part?: string): void
   /** Something was handed over to the bus, and waits for its outcome. @returns `work` itself */
   handed<T>(work: Promise<T>): Promise<T>
+  /** The bus was asked something that has an answer, or is given up, in time: until then nothing else is expected. @returns `work` itself */
+  asked<T>(work: Promise<T>): Promise<T>
   activity(): Activity
   /** The source has ended: only what it handed over still counts. */
   settling(): void
@@ -46,6 +48,7 @@ export function createWatchdog({
     ['', { left: ticksOf(startsMs), of: ticksOf(startsMs) }],
   ])
   let waiting = 0
+  let asking = 0
   let lost = 0
   let cancel: (() => void) | null = null
   let ended = false
@@ -63,6 +66,7 @@ export function createWatchdog({
   }
   /** One more turn. @returns what it does not do, or null */
   const complaint = (): string | null => {
+    if (asking > 0) return null
     if (waiting > 0 && busy()) lost = 0
     else if (waiting === 0 || ++lost <= LOST_TICKS) {
       for (const [part, silence] of parts) if (--silence.left < 0) return silent(part, silence.of)
@@ -102,8 +106,16 @@ export function createWatchdog({
       work.then(done, done)
       return work
     },
+    asked(work) {
+      asking++
+      const done = () => {
+        asking--
+      }
+      work.then(done, done)
+      return work
+    },
     settling: () => parts.clear(),
-    activity: () => (waiting > 0 ? 'waiting for the bus' : starting ? 'starting' : 'reading'),
+    activity: () => (waiting + asking > 0 ? 'waiting for the bus' : starting ? 'starting' : 'reading'),
     end,
   }
 }

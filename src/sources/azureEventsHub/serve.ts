@@ -14,6 +14,8 @@ import type { AzureEventsHubSpec } from './spec.ts'
 export const IN_FLIGHT = 1_000
 /** How often the hub is asked: it may have new partitions, be made anew, or be silent because it is gone. */
 const LOOK_MS = 5_000
+/** After so long without a look it stands still. */
+const SILENT_MS = 60_000
 
 type Context = SourceContext<AzureEventsHubSpec, HubPosition>
 
@@ -53,6 +55,7 @@ async function receiveAll(ctx: Context, hub: Hub, hand: Hand, ended: AbortSignal
   const receiving = new Set<string>()
   const share = Math.max(1, Math.floor(IN_FLIGHT / Math.max(1, found.partitions.length)))
   for (;;) {
+    ctx.reading(SILENT_MS)
     if (found.created !== position.created)
       throw fail('ORIGIN_UNAVAILABLE', `${spec.fqdn}: the event hub ${spec.hubName} was made anew`)
     const added = found.partitions.filter((id) => !Object.hasOwn(position.numbers, id))

@@ -24,6 +24,8 @@ export interface CalendarPosition {
 const ON_TIME_MS = 1000
 /** The wall clock is looked at this often, so that a step of it is noticed. */
 const LONGEST_SLEEP_MS = 1000
+/** It looks at the clock each second: after so long without a look it stands still. */
+const SILENT_MS = 30_000
 /** Ticks handed over and not yet durable. More would only help a bus that has been slow for minutes. */
 const MOST_IN_FLIGHT = 128
 /** Skipped ticks are counted up to here; the exact number of more is worth no one's time. */
@@ -106,7 +108,7 @@ function nextTick(schedule: Schedule, afterMs: number, anchorMs: number): number
 async function waitUntil(
   due: number,
   lastMs: number,
-  { clock, condition }: Pick<SourceContext, 'clock' | 'condition'>,
+  { clock, condition, reading }: Pick<SourceContext, 'clock' | 'condition' | 'reading'>,
   signal: AbortSignal,
 ): Promise<void> {
   signal.throwIfAborted()
@@ -118,6 +120,7 @@ async function waitUntil(
         `the clock says ${iso(now)}, which is before the last tick (${iso(lastMs)}); the next one is at ${iso(due)}. Check the clock`,
       )
     }
+    reading(SILENT_MS)
     await clock.sleep(Math.min(due - now, LONGEST_SLEEP_MS), signal)
   }
   if (behind) condition(null)

@@ -53,6 +53,8 @@ const REWATCH_MS = 30_000
 /** The longest pauses that are made only because looking takes long: when polling, and after being woken. */
 const LONGEST_REST_MS = 2000
 const LONGEST_SETTLE_MS = 200
+/** A look at a very large directory on a slow network takes minutes, but not so many. */
+const SILENT_MS = 600_000
 
 /** Serves until `ctx.signal` aborts. @throws what `emit` throws */
 export async function serveDirectory(
@@ -111,6 +113,7 @@ async function follow(
   }
   try {
     while (!signal.aborted) {
+      ctx.reading(SILENT_MS)
       const startedMs = clock.monotonic()
       let seen: Seen | null
       try {

@@ -17,6 +17,8 @@ export type HdfsPosition = JournalPosition<Op, EntryState>
 const LISTINGS = 8
 /** Events that are written down at once. */
 const MOST_TOLD = 50_000
+/** Requests are bounded: a look that has not got on for so long stands still. */
+const SILENT_MS = 120_000
 
 /** The directory can be listed by this user. */
 export async function standBy(ctx: PrepareContext<HdfsSpec>): Promise<void> {
@@ -47,7 +49,7 @@ export async function serveTree(ctx: SourceContext<HdfsSpec, HdfsPosition>): Pro
     if (journal.table === null) await journal.begin(new Map())
     for (;;) {
       const startedMs = clock.monotonic()
-      const tree = await look(hdfs, directory, signal)
+      const tree = await look(hdfs, directory, signal, () => ctx.reading(SILENT_MS))
       ctx.condition(null)
       const before = journal.table!
       const seenMs = clock.now()
@@ -60,6 +62,7 @@ export async function serveTree(ctx: SourceContext<HdfsSpec, HdfsPosition>): Pro
           throw isVedetteError(error, 'EVENT_TOO_LARGE') ? outgrown(directory, tree, error) : error
         })
       }
+      ctx.reading(intervalMs(spec) + SILENT_MS)
       await clock.sleep(Math.max(0, intervalMs(spec) - (clock.monotonic() - startedMs)), signal)
     }
   } finally {
@@ -79,8 +82,8 @@ async function rootOf(hdfs: WebHdfs, directory: string, signal: AbortSignal): Pr
   throw fail('ORIGIN_UNAVAILABLE', `directory ${directory} does not exist: it is watched once it is there`)
 }
 
-/** All that is below. What goes while it is looked at is not in it. @throws ORIGIN_UNAVAILABLE when a part cannot be read */
-async function look(hdfs: WebHdfs, directory: string, signal: AbortSignal): Promise<Tree> {
+/** All that is below. What goes while it is looked at is not in it. @param getsOn called at each step. @throws ORIGIN_UNAVAILABLE when a part cannot be read */
+async function look(hdfs: WebHdfs, directory: string, signal: AbortSignal, getsOn: () => void): Promise<Tree> {
   const tree = new Map<string, EntryState>()
   const ahead: string[] = []
   const seen = new Map<string, string>()
@@ -101,6 +104,7 @@ async function look(hdfs: WebHdfs, directory: string, signal: AbortSignal): Prom
   }
   take('', await rootOf(hdfs, directory, signal))
   while (ahead.length > 0) {
+    getsOn()
     await Promise.all(
       ahead.splice(0, LISTINGS).map(async (path) => {
         take(path, (await hdfs.list(pathWithin(directory, path), signal)) ?? [])

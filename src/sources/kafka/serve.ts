@@ -24,6 +24,8 @@ const EVERY_MS = 1_000
 const STANDBY_PING_MS = 5_000
 /** After a fetch that failed, and while there is nothing to fetch. */
 const PAUSE_MS = 200
+/** A loop that has not come round for so long, though each of its requests is bounded, stands still. */
+const SILENT_MS = 60_000
 /** So long, what a broker sent waits for a schema; then only the partition does that needs it. */
 const SCHEMA_PATIENCE_MS = 1_000
 
@@ -145,6 +147,7 @@ async function read(
   /** Reads what one broker leads, until it leads nothing any more. */
   const follow = async (node: number): Promise<void> => {
     while (!signal.aborted) {
+      ctx.reading(SILENT_MS, `from broker ${node}`)
       const mine = partitionsOf(spec, topic).filter((one) => topic.leaders[one] === node)
       if (mine.length === 0) return
       const free = mine.filter((one) => !held.has(one))
@@ -171,7 +174,10 @@ async function read(
       if (node >= 0 && !followers.has(node))
         followers.set(
           node,
-          follow(node).finally(() => followers.delete(node)),
+          follow(node).finally(() => {
+            ctx.reading(Number.POSITIVE_INFINITY, `from broker ${node}`)
+            followers.delete(node)
+          }),
         )
     }
   }
@@ -192,6 +198,7 @@ async function read(
   }
   const tend = async (): Promise<void> => {
     while (!signal.aborted) {
+      ctx.reading(SILENT_MS)
       followAll()
       const refused = await commit()
       const leaderless = topic.leaders.flatMap((leader, i) => (leader < 0 ? [i] : []))

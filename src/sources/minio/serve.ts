@@ -20,6 +20,8 @@ export const IN_FLIGHT = 256
 const MOST_WAITING = 20_000
 /** How far back a listing is looked at in a bucket that is too large to be remembered. */
 const OVERLAP_MS = 60_000
+/** A page of a listing takes no longer. */
+const PAGE_MS = 120_000
 
 const CREATED = 's3:ObjectCreated:'
 const REMOVED = 's3:ObjectRemoved:'
@@ -50,6 +52,8 @@ export async function serveBucket(ctx: Context): Promise<void> {
       // What a snapshot holds counts as told.
       await settled()
       await known.begin(latest.objects, Math.max(latest.modifiedMs, known.mark ?? 0))
+      // From here on MinIO calls, and its silence is watched.
+      ctx.reading()
       for (;;) {
         const line = await heard.next()
         await tell(ctx, bucket, line, known, hand)
@@ -107,6 +111,7 @@ async function catchUp(
   let listed: Map<string, number> | null = new Map()
   let latestMs = 0
   await bucket.list(signal, (page) => {
+    ctx.reading(PAGE_MS)
     for (const one of page) {
       latestMs = Math.max(latestMs, one.modifiedMs)
       listed?.set(one.key, one.modifiedMs)

@@ -27,16 +27,20 @@ export function emptyFleet(): Fleet {
 /** nsqlookupd is asked this often when all is well. */
 const LOOK_MS = 15_000
 const LOOKUP_TIMEOUT_MS = 5_000
+/** After so long without a look it stands still. */
+export const SILENT_MS = 4 * LOOK_MS
 
 /**
  * Keeps the fleet complete until `signal` aborts; what is wrong is the entry's condition. It closes nothing at the end.
  * @param joined called for each new connection, and for each that is there at the start
+ * @param looks called before each look, at least every {@link SILENT_MS}
  */
 export async function tend(
   ctx: PrepareContext<NsqSpec>,
   fleet: Fleet,
   joined: (connection: NsqdConnection) => Promise<void>,
   signal: AbortSignal,
+  looks: () => void = () => {},
 ): Promise<void> {
   const backoff = backoffOptions(ctx.spec.connectionBackoff)
   /** What is wrong, by address; that of nsqlookupd under its own. */
@@ -68,6 +72,7 @@ export async function tend(
     else fleet.connections.delete(connection.address)
   }
   while (!signal.aborted) {
+    looks()
     const found = await lookUp(ctx, signal).catch((error: unknown) => {
       problems.set('lookup', messageOf(error))
       return null

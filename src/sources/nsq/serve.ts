@@ -3,7 +3,7 @@ import { whenAborted } from '../../core/signals.ts'
 import type { PrepareContext, SourceContext } from '../../source.ts'
 import { bodyOf, payloadOf } from '../shared/json-body.ts'
 import { payloadOrSkip } from '../shared/skip.ts'
-import { emptyFleet, type Fleet, tend } from './fleet.ts'
+import { emptyFleet, type Fleet, SILENT_MS, tend } from './fleet.ts'
 import type { NsqSpec } from './spec.ts'
 import type { NsqdConnection, NsqMessage } from './wire.ts'
 
@@ -57,7 +57,8 @@ export async function serveNsq(ctx: SourceContext<NsqSpec>): Promise<void> {
 
   const touching = keepTouching(clock, () => open.values())
   try {
-    await Promise.race([tend(ctx, fleet, joined, signal), whenAborted(signal)])
+    const looks = () => ctx.reading(SILENT_MS)
+    await Promise.race([tend(ctx, fleet, joined, signal, looks), whenAborted(signal)])
     for (const connection of fleet.connections.values()) connection.ready(0)
     while (work.size > 0) await Promise.race(work)
     // The next leader gets at once what this one has not published.

@@ -8,6 +8,8 @@ import { fullTopic, type PulsarSpec } from './spec.ts'
 
 /** Topics get partitions while we serve; they are looked for this often. */
 const LOOK_MS = 60_000
+/** After so long without a look it stands still. */
+const SILENT_MS = 3 * LOOK_MS
 
 /** Partitions that were subscribed to, by topic; 0: it has none. A partition beyond them is read from its beginning. */
 export type PulsarPosition = Record<string, number>
@@ -46,6 +48,7 @@ export async function servePulsar(ctx: SourceContext<PulsarSpec, PulsarPosition>
       if (JSON.stringify(found) !== JSON.stringify(known)) await ctx.advance(found)
       known = found
       ctx.condition(null)
+      ctx.reading(SILENT_MS)
       found = await nextLook()
     }
   }
@@ -58,6 +61,7 @@ export async function servePulsar(ctx: SourceContext<PulsarSpec, PulsarPosition>
       } catch (error) {
         if (!isVedetteError(error, 'ORIGIN_UNAVAILABLE')) throw error
         ctx.condition(error.message)
+        ctx.reading(SILENT_MS)
       }
     }
   }

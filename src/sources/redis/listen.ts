@@ -13,6 +13,8 @@ import { addressOf, type RedisSpec } from './spec.ts'
 const CONNECT_TIMEOUT_MS = 10_000
 /** A server that does not answer a ping within this is gone. */
 const PING_MS = 3_000
+/** A loop that has asked for no answer for so long stands still. */
+const SILENT_MS = 30_000
 
 export async function listenToChannels(ctx: ListenContext<RedisSpec>): Promise<void> {
   const { spec, signal, clock } = ctx
@@ -53,6 +55,7 @@ export async function listenToChannels(ctx: ListenContext<RedisSpec>): Promise<v
   /** Ends by an error, when an answer does not come in time. */
   async function pinging(): Promise<never> {
     for (;;) {
+      ctx.reading(SILENT_MS)
       await clock.sleep(PING_MS, signal)
       const answered = await Promise.race([
         redis.ping().then(() => true),

@@ -30,6 +30,8 @@ type Context = SourceContext<ResourceSpec, ResourcePosition>
 
 /** Events that are published side by side. */
 export const IN_FLIGHT = 128
+/** A listing of many objects takes long. */
+const LISTING_MS = 300_000
 
 /** The API server can be reached, and listing is permitted. */
 export async function standBy(ctx: PrepareContext<ResourceSpec>): Promise<void> {
@@ -49,9 +51,12 @@ export async function serveResource(ctx: Context): Promise<void> {
   const ended = new AbortController()
   const signal = AbortSignal.any([ctx.signal, ended.signal])
   const work = async (): Promise<never> => {
+    ctx.reading(LISTING_MS)
     const known: Known = await remember(ctx, ctx.clock)
     const story = await begin(ctx, client, known, { hand, settled, signal })
     ctx.condition(null)
+    // From here on the API server calls, and its silence is watched.
+    ctx.reading()
     for (;;) {
       try {
         await follow(ctx, client, story, known, settled, signal)

@@ -17,6 +17,8 @@ export interface SqsSpec extends QueueSpec {
 
 /** Receive requests in flight, at most; one when the queue is empty. */
 const MAX_RECEIVERS = 8
+/** A long poll takes 20 s: a loop that has not come round for so long stands still. */
+const SILENT_MS = 90_000
 /** How long a stop waits until what is stored is deleted too. */
 const STOP_PATIENCE_MS = 3_000
 /** A message that can never become an event is shown in status for so long. */
@@ -96,6 +98,8 @@ export async function serveSqs(ctx: SourceContext<SqsSpec>): Promise<void> {
           }
           if (!refused) refusedByBus++
           refused = true
+          // Receivers wait meanwhile.
+          ctx.reading(SILENT_MS)
           if (!signal.aborted) await clock.sleep(backoffMs(attempt, { maxMs: 500 }), signal).catch(() => {})
           if (!signal.aborted) continue
           await held.show([message])
@@ -130,6 +134,7 @@ export async function serveSqs(ctx: SourceContext<SqsSpec>): Promise<void> {
     for (let failures = 0; ; ) {
       await room()
       if (signal.aborted) break
+      if (first) ctx.reading(SILENT_MS)
       try {
         const messages = await queue.receive(HIDDEN_SECONDS, signal)
         failures = 0
