@@ -102,6 +102,7 @@ export function createClient({
         mutation === 'never stands again' && hasLed ? { connected: false, error: 'broken on purpose' } : bus.status(),
       onStatus: (listener) => bus.onStatus(gate(listener)),
       state: () => gated(bus.state()),
+      tail: (of, entry, limit) => gated(bus.tail(of, entry, limit)),
       loadSnapshot: (of, entry) => gated(bus.loadSnapshot(of, entry)),
       saveSnapshot: (fence, entry, bytes) => gated(bus.saveSnapshot(fence, entry, bytes)),
     },

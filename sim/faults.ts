@@ -110,6 +110,21 @@ export const faults: Readonly<Record<string, Fault>> = {
     const { object } = world
     for (const { alive, process, replica } of world.places) if (alive) process.reach(() => replica.apply(object))
   },
+  /** Of what is read, and of snapshots, no answer comes; events and claims go through, so the lead does not end by itself. */
+  unanswered(world) {
+    const ms = world.random.pick([200, 1_000, 4_000])
+    const calls = world.random.pick([
+      ['tail'],
+      ['loadSnapshot'],
+      ['saveSnapshot'],
+      ['tail', 'loadSnapshot', 'saveSnapshot'],
+    ])
+    world.say(`world   ${calls} have no answer for ${ms} ms`)
+    world.net.unanswered = calls
+    world.after(ms, () => {
+      world.net.unanswered = []
+    })
+  },
   wallClock(world, place) {
     const ms = world.random.between(-4e6, 4e6)
     world.say(`world   the wall clock of ${place.id} jumps by ${ms.toFixed(0)} ms`)
@@ -155,6 +170,7 @@ export function drawFaults(world: World, lastsMs: number): { lastsMs: number; re
     restore() {
       world.bus.thaw()
       world.net.lossy = 0
+      world.net.unanswered = []
       world.net.delayMs = world.net.usualMs
       for (const orphan of world.orphans) world.kill(orphan, true)
       for (const place of world.places) {

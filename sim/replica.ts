@@ -73,6 +73,7 @@ export function startSimulatedReplica({
     ...pace,
     watch: {
       resumed: (entry, position) => log.info(`resumes ${entry} at ${position}`),
+      ahead: (entry, saved, position) => checker.ahead(pid, entry, saved, position),
       outcome(entry, item, outcome) {
         if (outcome !== 'stored') log.info(`${entry}-${item}: ${outcome}`)
         checker.outcome(pid, entry, item, outcome)

@@ -57,8 +57,8 @@ export interface World {
   leader(): Place | undefined
   /** Faults have ceased. */
   readonly calm: boolean
-  /** What a message takes now and usually, milliseconds, and the share that is lost. */
-  net: { delayMs: number; usualMs: number; lossy: number }
+  /** What a message takes now and usually, milliseconds, the share that is lost, and the operations that have no answer. */
+  net: { delayMs: number; usualMs: number; lossy: number; unanswered: string[] }
   say(line: string): void
   count(fault: string): void
 }
@@ -96,7 +96,9 @@ export async function simulate(
     const connected = bus.connect(session, { clock: process.clock })
     const messages = random.fork()
     connected.link.delayMs = () => world.net.delayMs * (0.5 - Math.log(1 - messages() * 0.98) / 2)
-    connected.link.lose = () => world.net.lossy > 0 && messages.chance(world.net.lossy)
+    connected.link.lose = (direction, operation) =>
+      (direction === 'reply' && world.net.unanswered.includes(operation)) ||
+      (world.net.lossy > 0 && messages.chance(world.net.lossy))
     return connected
   }
   const logger = (who: string): Logger => {
@@ -127,7 +129,7 @@ export async function simulate(
     get calm() {
       return calmSince !== null
     },
-    net: { delayMs: usualMs, usualMs, lossy: 0 },
+    net: { delayMs: usualMs, usualMs, lossy: 0, unanswered: [] },
     say,
     count(fault) {
       faults[fault] = (faults[fault] ?? 0) + 1
@@ -183,20 +185,26 @@ export async function simulate(
       return leaders.length === 1 && views.every((view) => view.leader === leader && view.state !== 'draining')
     }
     const limit = calmSince + recoveryMs(requestTimeoutMs)
-    // One whole second in which all agree, nobody claims, and events go on.
-    for (let [from, claims, events] = [time.monotonic(), -1, 0]; ; ) {
+    // One whole second in which all agree, nobody claims, and every entry goes on.
+    const entries = world.object.entries.map(({ name }) => name)
+    const counts = () => entries.map(checker.eventsOf)
+    for (let [from, claims, events] = [time.monotonic(), -1, counts()]; ; ) {
       await time.runUntil(time.monotonic() + 200)
       const over = time.monotonic() >= from + 1_000
-      if (over && checker.events > events) break
+      if (over && counts().every((count, i) => count > events[i]!)) break
       if (time.monotonic() > limit) {
         const views = world.places.map(({ id, replica }) => `${id} ${JSON.stringify(replica.view())}`)
-        checker.fail(`liveness: not settled after ${time.monotonic() - calmSince} ms of calm: ${views.join(', ')}`)
+        const still = entries.filter((_, i) => counts()[i] === events[i])
+        const what = still.length === 0 ? '' : `, nothing new of ${still}`
+        checker.fail(
+          `liveness: not settled after ${time.monotonic() - calmSince} ms of calm${what}: ${views.join(', ')}`,
+        )
         break
       }
       if (!over && agreed() && checker.claims === claims) continue
       from = time.monotonic()
       claims = checker.claims
-      events = checker.events
+      events = counts()
     }
     for (const { replica } of world.places) replica.stop()
     const patience = time.monotonic() + 2 * quickTiming.leaseMs + 2 * requestTimeoutMs

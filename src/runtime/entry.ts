@@ -3,7 +3,7 @@ import type { Bus, Outcome } from '../bus/bus.ts'
 import { asRead } from '../bus/outcome.ts'
 import { backoffMs } from '../core/backoff.ts'
 import type { Clock } from '../core/clock.ts'
-import { fail, messageOf, type VedetteError } from '../core/errors.ts'
+import { fail, isVedetteError, messageOf, type VedetteError } from '../core/errors.ts'
 import type { Logger } from '../core/log.ts'
 import { within } from '../core/signals.ts'
 import type { Entry } from '../manifest/manifest.ts'
@@ -76,6 +76,8 @@ const HEALTHY_MS = 60_000
 /** A source must have begun to read by then, or have said why not; each time that it has not it is given twice as long. */
 const STARTS_MS = 30_000
 const MOST_STARTS_MS = 300_000
+/** A bus that is away comes back for all at once: nobody is to sleep on then. */
+const BUS_BACKOFF = { firstMs: 100, maxMs: 1_000 }
 /** A read of the bus that has no answer by then is given up, and the entry begun anew. */
 const READ_LIMIT_MS = 30_000
 
@@ -279,7 +281,9 @@ export function createEntry(options: EntryOptions): EntryRunner {
         if (signal.aborted) return
         account.condition(messageOf(error), { thrown: true })
         if (clock.monotonic() - startedMs > HEALTHY_MS) attempt = 0
-        await clock.sleep(backoffMs(attempt, definition.reconnect?.(entry.spec)), signal).catch(() => {})
+        const away = isVedetteError(error, 'BUS_UNAVAILABLE', 'BUS_BUSY', 'BUS_FULL', 'OUTCOME_UNKNOWN')
+        const backoff = away ? BUS_BACKOFF : definition.reconnect?.(entry.spec)
+        await clock.sleep(backoffMs(attempt, backoff), signal).catch(() => {})
       }
     }
   }
