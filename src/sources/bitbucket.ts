@@ -29,6 +29,9 @@ export default defineSource<Spec>({
   hooks: bitbucketHooks,
   serve: (ctx) =>
     serveHubHooks(ctx, ['X-Hub-Signature'], (request) => [
-      { body: jsonBody(request.body), id: deliveryId(request.header('X-Request-UUID'), request.body) },
+      {
+        body: jsonBody(request.body),
+        id: deliveryId(request.header('X-Request-UUID'), request.body, { hook: request.header('X-Hook-UUID') }),
+      },
     ]),
 })

@@ -1,6 +1,6 @@
 /** The type `github`: hooks of GitHub repositories and organizations become events; the hooks are managed too. */
 import { z } from 'zod'
-import { defineSource, type HttpAnswer } from '../source.ts'
+import { defineSource, type HttpAnswer, type HttpRequest } from '../source.ts'
 import { githubBody } from './github/body.ts'
 import { docs, examples } from './github/docs.ts'
 import { githubHooks } from './github/hooks.ts'
@@ -42,12 +42,16 @@ export default defineSource<Spec>({
       webhook,
       metadata,
       proof: async (request) => (await signed(request)) ?? unsupported(mediaType(request)),
-      events: (request) => [
-        { body: githubBody(request), id: deliveryId(request.header('X-GitHub-Delivery'), request.body) },
-      ],
+      events: (request) => [{ body: githubBody(request), id: idOf(request) }],
     })
   },
 })
+
+/** GitHub gives an event one id for all hooks that it is delivered to. */
+function idOf(request: HttpRequest): string | undefined {
+  const hook = request.header('X-GitHub-Hook-ID')
+  return deliveryId(request.header('X-GitHub-Delivery'), request.body, { hook })
+}
 
 /** GitHub sends JSON or a form, nothing else. */
 function unsupported(type: string): HttpAnswer | null {

@@ -148,7 +148,8 @@ suite('payloads', () => {
   test('every type of the tables can be encoded from nothing', () => {
     const { event } = slackPayloads()
     for (const type of Object.keys(EVENTS)) {
-      const { data } = event({ type: '', challenge: '', token: '', eventId: '1', event: `{"type":"${type}"}` })
+      const outer = { type: '', challenge: '', token: '', eventId: '1', app: '', team: '' }
+      const { data } = event({ ...outer, event: `{"type":"${type}"}` })
       const { Data } = JSON.parse(data)
       const always = EVENTS[type]!.split('; ')
         .filter((field) => !/^\w+\?/.test(field))

@@ -75,8 +75,8 @@ async function serve(ctx: SourceContext<Spec>): Promise<void> {
   const knowsToken = await proofOf(ctx, token!, ({ body }, tokens) =>
     isOneOf(outerOf(body).token, tokens) ? null : 'signature validation failed',
   )
-  const emit = async ({ data, key, of }: SlackPayload): Promise<HttpAnswer> =>
-    success(await ctx.emit({ data, id: deliveryId(key, Buffer.from(of)) }))
+  const emit = async ({ data, key, of, from }: SlackPayload): Promise<HttpAnswer> =>
+    success(await ctx.emit({ data, id: deliveryId(key, of, from) }))
 
   const form = async ({ body }: HttpRequest): Promise<HttpAnswer> => {
     const { values } = parseQuery(body.toString('latin1'))

@@ -72,9 +72,9 @@ async function serve(ctx: SourceContext<Spec>): Promise<void> {
     async handle(request): Promise<HttpAnswer> {
       const refused = await proof(request)
       if (refused !== null) return refused
-      const { id, type, data, about } = eventOf(request.body)
+      const { id, type, data, object, from } = eventOf(request.body)
       if (wanted !== null && !wanted.has(type)) return { status: 200, body: 'success' }
-      return success(await ctx.emit({ data, id: deliveryId(id, Buffer.from(proof === letAllIn ? about : '')) }))
+      return success(await ctx.emit({ data, id: deliveryId(id, proof === letAllIn ? object : '', from) }))
     },
   })
   await whenAborted(ctx.signal)

@@ -3,15 +3,17 @@ import { z } from 'zod'
 import { fail } from '../core/errors.ts'
 import { compactJsonBytes, goJson } from '../core/json.ts'
 import { whenAborted } from '../core/signals.ts'
-import { defineSource, type Finding, type HttpRequest } from '../source.ts'
-import { deliveryId, payloadEncoder, success } from './shared/hook-request.ts'
-import { letAllIn } from './shared/proof.ts'
+import { defineSource, type Finding, type HttpRequest, type SourceContext } from '../source.ts'
+import { cloudEventOf, contextOf, type SenderName } from './shared/cloud-event.ts'
+import { payloadEncoder, success } from './shared/hook-request.ts'
 import { parseQuery } from './shared/query.ts'
 import { filterSchema } from './shared/schemas.ts'
+import { scopes } from './shared/scope.ts'
+import { senderKey } from './shared/sender-id.ts'
 import { unsignedAdvice } from './shared/serve-hooks.ts'
 import { validateWebhookContext, webhookContextFields, webhookListens, webhookRoute } from './shared/webhook-context.ts'
 import { docs, examples } from './webhook/docs.ts'
-import { signatureProof, signatureSchema, validateSignature } from './webhook/signature.ts'
+import { ANYBODY, signatureProof, signatureSchema, validateSignature } from './webhook/signature.ts'
 
 const spec = z.object({
   ...webhookContextFields,
@@ -58,14 +60,16 @@ export default defineSource<Spec>({
   async serve(ctx) {
     const payload = payloadEncoder('header', ctx.spec.metadata)
     const { signature } = ctx.spec
-    const proof = signature === undefined ? letAllIn : await signatureProof(ctx, signature)
+    const { proof, signerOf } = signature === undefined ? ANYBODY : await signatureProof(ctx, signature)
+    const idOf = senderIds(ctx, signerOf)
     await ctx.http({
       ...webhookRoute(ctx.spec),
       methods: [ctx.spec.method],
       async handle(request) {
         const refused = await proof(request)
         if (refused !== null) return refused
-        return success(await ctx.emit({ data: payload(request, bodyOf(request)), id: senderId(request) }))
+        const body = bodyOf(request)
+        return success(await ctx.emit({ data: payload(request, body), id: await idOf(request, body) }))
       },
     })
     await whenAborted(ctx.signal)
@@ -114,17 +118,37 @@ function bodyOf(request: HttpRequest): Uint8Array {
   return Buffer.from(goJson(form.values))
 }
 
-/** Headers in which senders say which of their messages this is, the first one counts. */
-const KEY_HEADERS = ['Idempotency-Key', 'Webhook-Id', 'Ce-Id']
+/** Headers in which senders say which of their messages this is, the first one counts. Svix has names of its own for Standard Webhooks. */
+const KEY_HEADERS = ['Idempotency-Key', 'Webhook-Id', 'Svix-Id']
 
 /**
- * What makes a sender's retry the same event: its key together with where it was sent and the body, so that a key used
- * again for something else is another event. Undefined without a key.
+ * What makes a sender's retry the same event: its key, or what identifies its CloudEvent, together with what it sent, where it was sent,
+ * and whose token or secret let it in; so that a key used again for something else or by somebody else is another event. Undefined
+ * without a key.
  */
-function senderId(request: HttpRequest): string | undefined {
-  let key: string | undefined
-  for (const name of KEY_HEADERS) key ||= request.header(name)
-  if (!key) return undefined
-  const where = request.method === 'GET' ? request.url.pathname + request.url.search : request.url.pathname
-  return deliveryId(key, Buffer.concat([Buffer.from(`${request.method} ${where}\n`), request.body]))
+function senderIds(
+  { spec, namespace, eventSource, entry }: SourceContext<Spec>,
+  signerOf: (request: HttpRequest) => string | undefined,
+): (request: HttpRequest, body: Uint8Array) => Promise<string | undefined> {
+  const scopeOf = scopes(`${namespace}/${eventSource}/${entry}`)
+  return async (request, body) => {
+    const name = nameOf(request, body)
+    if (name === undefined) return undefined
+    const token = spec.authSecret === undefined ? undefined : request.header('Authorization')
+    const credentials = [token, signerOf(request)].filter((one) => one !== undefined)
+    const scope = credentials.length === 0 ? undefined : await scopeOf(credentials.join('\n'))
+    const { method, url } = request
+    const where = Buffer.from(`${method} ${url.pathname}${url.search}\n`)
+    const sent = typeof name.sent === 'string' ? Buffer.from(name.sent) : name.sent
+    return senderKey(name.key, Buffer.concat([where, sent]), { ...name.from, scope })
+  }
+}
+
+/** A CloudEvent's own id is asked last: some senders make it anew for each attempt, under one key. */
+function nameOf(request: HttpRequest, body: Uint8Array): SenderName | undefined {
+  for (const header of KEY_HEADERS) {
+    const key = request.header(header)
+    if (key) return { key, sent: request.body, from: contextOf((name) => request.header(`ce-${name}`)) }
+  }
+  return cloudEventOf(request, body)
 }

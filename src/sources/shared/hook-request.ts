@@ -2,7 +2,7 @@
 import { fail, isVedetteError } from '../../core/errors.ts'
 import { compactJsonBytes, goJsonOfMap } from '../../core/json.ts'
 import type { Emitted, HttpAnswer, HttpRequest } from '../../source.ts'
-import { senderKey } from './sender-id.ts'
+import { type From, senderKey } from './sender-id.ts'
 import type { WebhookContext } from './webhook-context.ts'
 
 /** What upstream's payloads show instead of credentials. */
@@ -33,10 +33,11 @@ export function payloadEncoder(
 /**
  * The id of a delivery: what its sender calls it, together with a hash of what it says (a sender may err, and an id that is not
  * signed proves nothing). Undefined without a key.
+ * @param from what tells senders apart that may call a delivery the same: a hook, an app, an account
  */
-export function deliveryId(key: string | undefined, body: Uint8Array): string | undefined {
+export function deliveryId(key: string | undefined, body: string | Uint8Array, from?: From): string | undefined {
   if (!key) return undefined
-  return senderKey(key, body)
+  return senderKey(key, body, from)
 }
 
 /** The body of a request as raw JSON, for a payload. @throws EVENT_INVALID with the words of upstream's hook types */

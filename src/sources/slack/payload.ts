@@ -4,6 +4,7 @@ import { compactJsonBytes, goJson, goJsonOfMap } from '../../core/json.ts'
 import { scanJson } from '../../core/json-scan.ts'
 import { jsonItems, jsonMembers } from '../../core/json-slices.ts'
 import { type GoEncoder, type GoStructs, goStructs } from '../shared/go-struct.ts'
+import type { From } from '../shared/sender-id.ts'
 import { EVENTS, STRUCTS } from './types.ts'
 
 export interface SlackPayload {
@@ -12,6 +13,8 @@ export interface SlackPayload {
   key: string | undefined
   /** What it is made of, for the id. */
   of: string
+  /** Whose it is, where that does not say it. */
+  from?: From
 }
 
 /** The outer JSON of the Events API. */
@@ -20,6 +23,9 @@ export interface Outer {
   challenge: string
   token: string
   eventId: string
+  /** The app and the workspace: several apps may have one request URL. */
+  app: string
+  team: string
   /** The inner event, compact JSON. */
   event: string | undefined
 }
@@ -33,6 +39,8 @@ export function outerOf(body: Uint8Array): Outer {
     challenge: text('challenge'),
     token: text('token'),
     eventId: text('event_id'),
+    app: text('api_app_id'),
+    team: text('team_id'),
     event: members.get('event'),
   }
 }
@@ -56,12 +64,17 @@ export function slackPayloads(metadata: Record<string, string> = {}) {
 
   return {
     /** @throws EVENT_INVALID when there is no inner event, or it does not fit its type */
-    event({ event, eventId }: Outer): SlackPayload {
+    event({ event, eventId, app, team }: Outer): SlackPayload {
       if (event === undefined || !event.startsWith('{'))
         throw fail('EVENT_INVALID', 'failed to extract event, it has no event')
       const type = textIn(new Map(jsonMembers(event)), 'type')
       const inner = worded('failed to extract event', () => dataOf(structs, type, event))
-      return { data: `{"type":${goJson(type)},"Data":${inner}${tail}`, key: eventId || undefined, of: event }
+      return {
+        data: `{"type":${goJson(type)},"Data":${inner}${tail}`,
+        key: eventId || undefined,
+        of: event,
+        from: { app, team },
+      }
     },
     /** @param json the form field `payload`. @throws EVENT_INVALID */
     interaction(json: string): SlackPayload {

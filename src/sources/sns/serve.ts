@@ -41,7 +41,7 @@ export async function serveSns(ctx: SourceContext<SnsSpec>): Promise<void> {
       if (message.Type === 'SubscriptionConfirmation') return await confirmSubscription(message.Token)
       // The registrar subscribes again when somebody has unsubscribed.
       if (message.Type !== 'Notification') return { status: 200 }
-      const id = deliveryId(message.MessageId, Buffer.from(signedText(message)))
+      const id = deliveryId(message.MessageId, signedText(message))
       return success(await ctx.emit({ data: payload(request, message.json), id }))
     },
   })

@@ -22,7 +22,7 @@ export async function serveStorageGrid(ctx: SourceContext<Spec>): Promise<void> 
       if (filter !== undefined && !notification.records.some(passes)) return published()
       const data = payloadOf(notification, structs, metadata)
       const key = notification.records.map(identityOf).join('\n')
-      const { id } = await ctx.emit({ data, id: deliveryId(key, Buffer.from(data)) })
+      const { id } = await ctx.emit({ data, id: deliveryId(key, data) })
       return { ...published(id), headers: { ...XML, 'X-Event-Id': id } }
     },
   })

@@ -4,15 +4,22 @@ import { compactJsonBytes, goJsonOfMap } from '../../core/json.ts'
 import { scanJson } from '../../core/json-scan.ts'
 import { jsonMembers } from '../../core/json-slices.ts'
 import { goStructs } from '../shared/go-struct.ts'
+import type { From } from '../shared/sender-id.ts'
 
 export interface StripeEvent {
-  id: string
+  /** Undefined for a test webhook: Stripe calls all of them the same. */
+  id: string | undefined
   type: string
   /** The payload. */
   data: string
-  /** What the event is about, for the id of one that nobody signed. A repeat has it unchanged, unlike `pending_webhooks`. */
-  about: string
+  /** JSON of what the event is about, for the id of one that nobody signed. A repeat has it unchanged, unlike `pending_webhooks`. */
+  object: string
+  /** Whose the event is, of which kind and when, for its id. */
+  from: From
 }
+
+/** `evt_00000000000000`; in newer versions of the API `charge.succeeded_00000000000000`. */
+const TEST_ID = /_0+$/
 
 const STRUCTS = {
   Event:
@@ -44,8 +51,14 @@ export function stripeEvents(metadata: Record<string, string> = {}): (body: Uint
       const value = members.get(name)
       return value?.startsWith('"') ? (JSON.parse(value) as string) : ''
     }
-    const about = `${members.get('type')} ${members.get('created')} ${object}`
-    return { id: text('id'), type: text('type'), data: `{"event":${encode(json)}${tail}`, about }
+    const [id, type, account] = [text('id'), text('type'), text('account')]
+    return {
+      id: TEST_ID.test(id) ? undefined : id,
+      type,
+      data: `{"event":${encode(json)}${tail}`,
+      object: object ?? '',
+      from: { account, livemode: members.get('livemode'), type, created: members.get('created') },
+    }
   }
 
   function encode(json: string): string {

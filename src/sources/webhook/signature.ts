@@ -1,9 +1,16 @@
 /** The optional signature of the type `webhook`: Standard Webhooks, or a plain HMAC of the body in a header. Not in Argo Events. */
 import { z } from 'zod'
-import type { Finding, SourceContext } from '../../source.ts'
-import { type Proof, proofOf } from '../shared/proof.ts'
+import type { Finding, HttpRequest, SourceContext } from '../../source.ts'
+import { letAllIn, type Proof, proofOf } from '../shared/proof.ts'
 import { secretKeySelector } from '../shared/schemas.ts'
-import { checkStandardWebhook, fromBase64, fromHex, hmacMatches, TOLERANCE_S } from '../shared/signature.ts'
+import {
+  checkStandardWebhook,
+  fromBase64,
+  fromHex,
+  hmacMatches,
+  type Refused,
+  TOLERANCE_S,
+} from '../shared/signature.ts'
 
 export const signatureSchema = z
   .object({
@@ -40,10 +47,32 @@ export function validateSignature(signature: Signature | undefined): Finding[] {
   return [{ severity: 'warning', fatal: true, path: ['signature'], message, remedy: 'add secret: {name: …, key: …}' }]
 }
 
+export interface SignatureProof {
+  proof: Proof
+  /** The secret that a request was signed with which the proof has let in. */
+  signerOf(request: HttpRequest): string | undefined
+}
+
+/** Where nothing is signed. */
+export const ANYBODY: SignatureProof = { proof: letAllIn, signerOf: () => undefined }
+
 /** @param signature a valid one */
-export function signatureProof(ctx: SourceContext<any>, signature: Signature): Promise<Proof> {
-  const { secret, scheme, header, prefix, encoding, toleranceSeconds } = signature
-  return proofOf(ctx, secret!, (request, secrets) => {
+export async function signatureProof(ctx: SourceContext<any>, signature: Signature): Promise<SignatureProof> {
+  const check = signatureCheck(ctx, signature)
+  const signers = new WeakMap<HttpRequest, string>()
+  const proof = await proofOf(ctx, signature.secret!, (request, secrets) => {
+    const refused = check(request, secrets)
+    if (refused === null) signers.set(request, secrets.find((secret) => check(request, [secret]) === null)!)
+    return refused
+  })
+  return { proof, signerOf: (request) => signers.get(request) }
+}
+
+function signatureCheck(
+  ctx: SourceContext<any>,
+  { scheme, header, prefix, encoding, toleranceSeconds }: Signature,
+): (request: HttpRequest, secrets: readonly string[]) => Refused | null {
+  return (request, secrets) => {
     if (scheme === 'standard-webhooks') {
       return checkStandardWebhook(request, secrets, ctx.clock.now(), toleranceSeconds)
     }
@@ -53,5 +82,5 @@ export function signatureProof(ctx: SourceContext<any>, signature: Signature): P
     const bytes = encoding === 'hex' ? fromHex(text) : fromBase64(text)
     if (bytes === null) return 'malformed signature'
     return hmacMatches(bytes, [request.body], secrets) ? null : 'signature check failed'
-  })
+  }
 }
