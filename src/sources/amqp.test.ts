@@ -164,6 +164,34 @@ suite('RabbitMQ', { skip }, () => {
     assert.match(first!, /^same:[0-9a-f]{32}$/)
   })
 
+  test('ids: two senders may call a message the same; attempts of one may differ in what is made anew', async (t) => {
+    const { harness, name } = await serve(t)
+    await consuming(harness)
+    const channel = await channelFor(t)
+    const login = new URL((await server()).url).username || 'guest'
+    const ones: Options.Publish[] = [
+      {},
+      { appId: 'a' },
+      { appId: 'b' },
+      { userId: login },
+      { type: 'made' },
+      { type: 'paid' },
+      { headers: { 'cloudEvents:source': '/orders' } },
+      { headers: { 'cloudEvents:source': '/bills' } },
+      { headers: { cloudEvents_type: 'made' } },
+    ]
+    const anew = { timestamp: 1_700_000_000, replyTo: 'r', expiration: '60000' }
+    for (const one of ones) {
+      await send(channel, name, 'x', { messageId: '1', ...one })
+      const headers = { ...one.headers, traceparent: '00-1-1-01' }
+      await send(channel, name, 'x', { messageId: '1', ...one, ...anew, headers })
+    }
+    await harness.until(({ emitted }) => emitted.length === 2 * ones.length)
+    const ids = harness.emitted.map(({ id }) => id)
+    for (let i = 0; i < ids.length; i += 2) assert.equal(ids[i], ids[i + 1], JSON.stringify(ones[i / 2]))
+    assert.equal(new Set(ids).size, ones.length)
+  })
+
   test('a message that is no JSON goes to the dead-letter exchange, is counted, and holds nothing up', async (t) => {
     const channel = await channelFor(t)
     await channel.assertExchange('dead', 'fanout')

@@ -7,6 +7,7 @@ import { type GenericServerOptions, startGeneric } from '../../test/servers/gene
 import { freePorts } from '../../test/servers/process.ts'
 import type { GenericPosition } from './generic/serve.ts'
 import generic from './generic.ts'
+import { senderKey } from './shared/sender-id.ts'
 
 const valid = { url: 'h:1', config: 'c', uniqueNames: true }
 
@@ -70,6 +71,16 @@ test('request and payload as Argo Events: base64 or JSON; no JSON is skipped; na
   assert.deepEqual(server.requests[0], { name: 'e', config: 'käse', lastName: null, authorization: null })
 })
 
+test('unique names: one that is used again for another payload, as by a server that counts anew, is another event', async (t) => {
+  const server = await started(t)
+  for (const payload of ['1', '1', '2']) server.send([payload], 'same')
+  const harness = serve(t, { url: server.target })
+  await harness.until(({ emitted }) => emitted.length === 3)
+  const [first, again, other] = harness.emitted.map(({ id }) => id)
+  assert.equal(again, first)
+  assert.notEqual(other, first)
+})
+
 test('unique names: identify, and the next stream goes on after the last one; what is skipped counts too', async (t) => {
   const server = await started(t)
   server.send(['1'], 'ä/1')
@@ -79,15 +90,15 @@ test('unique names: identify, and the next stream goes on after the last one; wh
   assert.deepEqual(
     first.emitted.map(({ id, position }) => [id, position]),
     [
-      ['ä/1', { name: 'ä/1' }],
-      ['n2', { name: 'n2' }],
+      [senderKey('ä/1', '1'), { name: 'ä/1' }],
+      [senderKey('n2', '2'), { name: 'n2' }],
     ],
   )
   assert.deepEqual(first.advanced, [{ name: 'n1' }])
   await first.stop()
   const second = serve(t, { url: server.target, jsonBody: true }, { resume: { name: 'ä/1' } })
   await second.until(({ emitted }) => emitted.length === 1)
-  assert.equal(second.emitted[0]!.id, 'n2')
+  assert.equal(second.emitted[0]!.id, first.emitted[1]!.id)
   assert.equal(server.requests[1]!.lastName, '%C3%A4%2F1')
 })
 

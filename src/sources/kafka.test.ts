@@ -76,6 +76,22 @@ test('payload and id byte for byte; the group sees what the bus holds; a new lea
   await next.stop()
 })
 
+test('another cluster under the name of the one before: its offsets are told apart from those', { skip }, async () => {
+  const { send, spec, url } = await topicOf('moved', 1)
+  await send('1')
+  const resume = { cluster: 'another', topic: 'another', resets: 0, offsets: { 0: 7 } }
+  const moved = serveInHarness(kafka, spec, { resume })
+  await moved.until(({ emitted }) => emitted.length === 1, 20_000)
+  const [event] = moved.emitted
+  assert.equal(event!.eventId, `es:e:${url}:moved:0:0:1`)
+  await moved.stop()
+  const next = serveInHarness(kafka, spec, { resume: event!.position! })
+  await send('2')
+  await next.until(({ emitted }) => emitted.length === 1, 20_000)
+  assert.equal(next.emitted[0]!.eventId, `es:e:${url}:moved:0:1:1`, 'and so they stay')
+  await next.stop()
+})
+
 test('offsets go to a bus that commits them, unless others are members of the group: the broker would not save those from it', {
   skip,
 }, async (t) => {

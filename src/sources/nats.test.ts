@@ -73,6 +73,36 @@ test('payload as Argo Events: base64 or JSON, headers as sent; no JSON is skippe
   assert.equal(plain.emitted[0]!.id, undefined)
 })
 
+test('ids: of two CloudEvents of one Nats-Msg-Id, those of two sources or types are two events', {
+  skip,
+}, async (t) => {
+  const { url } = await started(t)
+  const harness = listen(t, { url })
+  await subscribed(harness)
+  const nc = await connect({ servers: url })
+  t.after(() => nc.close())
+  for (const [source, type] of [
+    ['/orders', 'made'],
+    ['/orders', 'made'],
+    ['/bills', 'made'],
+    ['/orders', 'paid'],
+  ] as const) {
+    const given = headers()
+    for (const [name, value] of Object.entries({
+      'Nats-Msg-Id': '1',
+      'ce-id': '1',
+      'ce-source': source,
+      'ce-type': type,
+    }))
+      given.set(name, value)
+    nc.publish('s.a', '{}', { headers: given })
+  }
+  await harness.until(({ emitted }) => emitted.length === 4)
+  const ids = harness.emitted.map(({ id }) => id)
+  assert.equal(ids[0], ids[1])
+  assert.equal(new Set(ids).size, 3)
+})
+
 test('logins: user and password from Secrets or the URL, a token, an NKey', { skip }, async (t) => {
   const user = { username: { name: 's', key: 'u' }, password: { name: 's', key: 'p' } }
   const basic = await started(t, 'authorization { user: "a", password: "b%c" }')

@@ -10,6 +10,7 @@ import { without } from '../../test/servers/cache.ts'
 import { type NsqServer, nsqdBinary, startNsq } from '../../test/servers/nsq.ts'
 import { freePorts } from '../../test/servers/process.ts'
 import { frameReader } from './nsq/frames.ts'
+import { messageKey } from './nsq/serve.ts'
 import type { NsqMessage } from './nsq/wire.ts'
 import nsq from './nsq.ts'
 
@@ -72,6 +73,17 @@ test('frames: what is not the protocol is refused, and takes no memory', () => {
   }
 })
 
+test('ids: what nsqd queues again is the same; what two nsqds of one node id call the same is not', () => {
+  const message = { id: '0a1b2c3d4e5f6071', timestamp: 1_700_000_000_000_000_000n, body: Buffer.from('a') }
+  assert.equal(messageKey(message), messageKey({ ...message }))
+  for (const more of [
+    { body: Buffer.from('b') },
+    { timestamp: 1_700_000_000_000_000_001n },
+    { id: '0a1b2c3d4e5f6072' },
+  ])
+    assert.notEqual(messageKey({ ...message, ...more }), messageKey(message))
+})
+
 async function started(t: TestContext, options: Parameters<typeof startNsq>[0] = {}) {
   const server = await startNsq(options)
   t.after(() => server.close())
@@ -116,7 +128,7 @@ test('payload as Argo Events; no JSON is skipped; what is published is finished'
       `^\\{"body":\\{"a":1\\},"timestamp":"\\d{19}","nsqdAddress":"127\\.0\\.0\\.1:${server.port}","metadata":\\{"k":"v"\\}\\}$`,
     ),
   )
-  for (const { id } of harness.emitted) assert.match(id!, /^[0-9a-f]{16}:\d{19}$/)
+  for (const { id } of harness.emitted) assert.match(id!, /^[0-9a-f]{16}:\d{19}:[0-9a-f]{32}$/)
   while ((await depth(server)) > 0) await pause(20)
 })
 

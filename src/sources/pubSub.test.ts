@@ -123,9 +123,36 @@ test('messages are published with their ids, and acknowledged; no JSON is skippe
   const [{ messageIds }] = await send('{"n":1}', 'no json', '{"n":2}')
   const harness = serve(t, { subscriptionID: 'plain', jsonBody: true })
   await harness.until(({ emitted, skipped }) => emitted.length === 2 && skipped.length === 1, 15_000)
-  assert.deepEqual(harness.emitted.map(({ id }) => id).sort(), [messageIds![0], messageIds![2]].sort())
+  const given = harness.emitted.map(({ id }) => /^(.+):\d+\.\d+$/.exec(id!)?.[1])
+  assert.deepEqual(given.sort(), [messageIds![0], messageIds![2]].sort())
   await harness.stop()
   assert.deepEqual(await waiting(), [])
+})
+
+test('an emulator that is started again counts anew: another message of a known id is another event', {
+  skip,
+}, async (t) => {
+  const fresh = async (text: string) => {
+    const emulator = await startPstest()
+    t.after(() => emulator.close())
+    const options = { ...(await emulatorAt(emulator.host)), projectId: 'p' }
+    const clients = [new v1.PublisherClient(options), new v1.SubscriberClient(options)] as const
+    t.after(() => Promise.all(clients.map((client) => client.close())))
+    const at = { topic: 'projects/p/topics/anew', subscription: 'projects/p/subscriptions/anew' }
+    await clients[0].createTopic({ name: at.topic })
+    await clients[1].createSubscription({ name: at.subscription, topic: at.topic, ackDeadlineSeconds: 10 })
+    process.env.PUBSUB_EMULATOR_HOST = emulator.host
+    const harness = serve(t, { subscriptionID: 'anew' })
+    await fine(harness)
+    process.env.PUBSUB_EMULATOR_HOST = server.host
+    const [{ messageIds }] = await clients[0].publish({ topic: at.topic, messages: [{ data: Buffer.from(text) }] })
+    await harness.until(({ emitted }) => emitted.length === 1, 15_000)
+    await harness.stop()
+    return { named: messageIds![0], id: harness.emitted[0]!.id }
+  }
+  const [before, after] = [await fresh('1'), await fresh('2')]
+  assert.equal(after.named, before.named, 'the fake counts anew')
+  assert.notEqual(after.id, before.id)
 })
 
 test('a bus that is slow: held for longer than the deadline, and delivered to nobody else', { skip }, async (t) => {
@@ -154,8 +181,10 @@ test('told to stop, or fenced: what is not stored goes to the next one at once',
   const first = serve(t, { subscriptionID: 'next' })
   const both = Promise.withResolvers<void>()
   let asked = 0
+  const ids = new Set<string>()
   // pstest sends each message by itself: one that comes after the end is with nobody until its deadline.
-  first.context.emit = async () => {
+  first.context.emit = async ({ id }) => {
+    ids.add(id!)
     if (++asked === 2) both.resolve()
     await both.promise
     throw fail('FENCED', 'term 2 rules')
@@ -165,6 +194,7 @@ test('told to stop, or fenced: what is not stored goes to the next one at once',
   assert.equal((await endOf(first)).code, 'FENCED')
   const next = serve(t, { subscriptionID: 'next' })
   await next.until(({ emitted }) => emitted.length === 2, 8_000)
+  assert.deepEqual(new Set(next.emitted.map(({ id }) => id)), ids, 'the same events')
 })
 
 test('what is missing is made, by any number of replicas at once; and deleted with the object only', {

@@ -1,5 +1,6 @@
 /** A message as upstream's payload, member by member, and the id that tells a repeat. */
 import type { ConsumeMessage } from 'amqplib'
+import { contextOf } from '../shared/cloud-event.ts'
 import { goTime } from '../shared/go-time.ts'
 import { bodyOf, payloadOf } from '../shared/json-body.ts'
 import { senderKey } from '../shared/sender-id.ts'
@@ -33,9 +34,16 @@ export function payload(
   )
 }
 
-/** The sender's message-id with a digest of the message, or undefined when it gave none. */
+/**
+ * The sender's message-id with a digest of the message and of what tells senders apart, or undefined when it gave none. Properties that
+ * an attempt may have anew (`timestamp`, `reply-to`, headers of the broker and of traces) do not count.
+ */
 export function messageKey({ properties, fields, content }: ConsumeMessage): string | undefined {
-  const id = properties.messageId
+  const { messageId: id, appId, userId, type, headers } = properties
   if (typeof id !== 'string' || id === '') return undefined
-  return senderKey(id, Buffer.concat([Buffer.from(`${fields.exchange}\n${fields.routingKey}\n`), content]))
+  const text = (value: unknown) => (typeof value === 'string' ? value : undefined)
+  // Both prefixes are CloudEvents', https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/bindings/amqp-protocol-binding.md
+  const event = contextOf((name) => text(headers?.[`cloudEvents:${name}`]) ?? text(headers?.[`cloudEvents_${name}`]))
+  const from = { app: text(appId), user: text(userId), kind: text(type), ...event }
+  return senderKey(id, Buffer.concat([Buffer.from(`${fields.exchange}\n${fields.routingKey}\n`), content]), from)
 }

@@ -3,6 +3,7 @@ import { fail, isVedetteError } from '../../core/errors.ts'
 import { whenAborted } from '../../core/signals.ts'
 import type { Emit, PrepareContext, SourceContext } from '../../source.ts'
 import { bodyOf, payloadOf } from '../shared/json-body.ts'
+import { senderKey } from '../shared/sender-id.ts'
 import { sideBySide } from '../shared/side-by-side.ts'
 import { payloadOrSkip } from '../shared/skip.ts'
 import { type Channel, described, openChannel, openStream, staysConnected } from './connect.ts'
@@ -59,7 +60,9 @@ async function publish(ctx: SourceContext<GenericSpec, GenericPosition>, event: 
     // Go's nil slice: an absent payload.
     payloadOf({ body: payload.length === 0 && !jsonBody ? null : bodyOf(payload, jsonBody) }, metadata),
   )
-  const where: Pick<Emit<GenericPosition>, 'id' | 'position'> = named ? { id: name, position: { name } } : {}
+  const where: Pick<Emit<GenericPosition>, 'id' | 'position'> = named
+    ? { id: senderKey(name, payload), position: { name } }
+    : {}
   if (data !== null) await ctx.emit({ data, ...where })
   else if (named) await ctx.advance({ name })
 }

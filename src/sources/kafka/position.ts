@@ -8,7 +8,7 @@ export interface KafkaPosition {
   /** The ids of the cluster and of the topic. */
   cluster: string
   topic: string
-  /** How often offsets began anew (the topic was made again): part of the ids of events when it is not 0. */
+  /** How often offsets began anew (another topic or cluster of the name): part of the ids of events when it is not 0. */
   resets: number
   /** The next offset of each partition. */
   offsets: KafkaOffsets
@@ -46,7 +46,8 @@ export async function whereToBegin(
     const fromOldest = group !== undefined && (group.oldest || oldest)
     const at = fromOldest ? 'earliest' : endOf(readCommitted)
     const first = await client.offsets(spec.topic, without, at)
-    return { ...here, resets: 0, offsets: { ...first, ...committed } }
+    // Another cluster under the name of the first: it counts its offsets too.
+    return { ...here, resets: stored === null ? 0 : stored.resets + 1, offsets: { ...first, ...committed } }
   }
   const anew = stored.topic !== topic.id
   if (anew) log.warn('the topic was made anew: read from its start', { topic: spec.topic })

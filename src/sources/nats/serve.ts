@@ -4,6 +4,7 @@ import { fail, messageOf } from '../../core/errors.ts'
 import { sortedMap } from '../../core/json.ts'
 import { whenAborted } from '../../core/signals.ts'
 import type { Heard, ListenContext, PrepareContext, SourceContext } from '../../source.ts'
+import { contextOf } from '../shared/cloud-event.ts'
 import { bodyOf, payloadOf } from '../shared/json-body.ts'
 import { senderKey } from '../shared/sender-id.ts'
 import { payloadOrSkip } from '../shared/skip.ts'
@@ -83,5 +84,7 @@ function eventOf(message: Msg, ctx: PrepareContext<NatsSpec>): Heard | null {
   )
   if (data === null) return null
   const id = headers?.get('Nats-Msg-Id') ?? ''
-  return id === '' ? { data } : { data, id: senderKey(id, Buffer.concat([Buffer.from(`${subject}\n`), bytes])) }
+  if (id === '') return { data }
+  const event = contextOf((name) => headers!.get(`ce-${name}`))
+  return { data, id: senderKey(id, Buffer.concat([Buffer.from(`${subject}\n`), bytes]), event) }
 }

@@ -2,6 +2,7 @@
 import { whenAborted } from '../../core/signals.ts'
 import type { PrepareContext, SourceContext } from '../../source.ts'
 import { bodyOf, payloadOf } from '../shared/json-body.ts'
+import { senderKey } from '../shared/sender-id.ts'
 import { payloadOrSkip } from '../shared/skip.ts'
 import { emptyFleet, type Fleet, SILENT_MS, tend } from './fleet.ts'
 import type { NsqSpec } from './spec.ts'
@@ -37,7 +38,7 @@ export async function serveNsq(ctx: SourceContext<NsqSpec>): Promise<void> {
     open.set(key, { connection, id: message.id })
     try {
       const data = payloadFor(message, connection, ctx)
-      if (data !== null) await ctx.emit({ data, id: `${message.id}:${message.timestamp}` })
+      if (data !== null) await ctx.emit({ data, id: messageKey(message) })
       connection.finish(message.id)
       open.delete(key)
     } catch (error) {
@@ -68,6 +69,14 @@ export async function serveNsq(ctx: SourceContext<NsqSpec>): Promise<void> {
     fleet.close()
   }
   if (!ctx.signal.aborted) throw failed.signal.reason
+}
+
+/**
+ * What nsqd keeps of a message that it queues again. Its id is one within a channel of one nsqd: several may count with the same node id
+ * (https://github.com/nsqio/go-nsq/issues/250), so the time and the message are part of it.
+ */
+export function messageKey({ id, timestamp, body }: Pick<NsqMessage, 'id' | 'timestamp' | 'body'>): string {
+  return senderKey(`${id}:${timestamp}`, body)
 }
 
 /** Lets nsqd have as many messages under way as their size allows. @returns to be told of each */

@@ -92,9 +92,11 @@ async function pull(ctx: SourceContext<PubSubSpec>, clients: PubSubClients): Pro
     }
   })
   const publish = async ({ message }: Received): Promise<'published'> => {
-    const { messageId } = message!
+    const { messageId, publishTime } = message!
     const data = payloadOrSkip(ctx, `the message ${messageId}`, () => messagePayload(message!, spec))
-    if (data !== null) await ctx.emit({ data, id: messageId! })
+    // With the time: ids are unique within a topic only, and one that is made anew, as by an emulator, may count anew.
+    const id = `${messageId}:${publishTime?.seconds ?? ''}.${publishTime?.nanos ?? ''}`
+    if (data !== null) await ctx.emit({ data, id })
     return 'published'
   }
   const stream = subscriber.streamingPull({ timeout: 24 * 3600 * 1000 })
