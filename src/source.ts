@@ -64,6 +64,11 @@ export interface SourceDefinition<Spec = unknown, Position = unknown> {
   guaranteeOf?(spec: Spec): Guarantee
   /** Why the guarantee holds, one or two sentences. */
   because: string
+  /**
+   * What an event is known by, and why that is one: what two senders, tenants, hooks or clusters may both call 1 is no identity by
+   * itself. One or two sentences; begins with `None` where the origin gives nothing.
+   */
+  ids: string
   /** Every field, described, with upstream's names. Lenient as upstream's decoder: rules live in `validate`. */
   spec: z.ZodType<Spec>
   /** The payload that lands on the bus (the CloudEvent's data). */

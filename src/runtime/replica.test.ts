@@ -29,6 +29,7 @@ const counter = defineSource<{ step?: number; everyMs?: number; failAt?: number 
   strategy: 'active-passive',
   guarantee: 'exactly-once',
   because: 'it counts',
+  ids: 'The number.',
   spec: z.any(),
   event: z.any(),
   filterable: true,

@@ -16,6 +16,7 @@ export default defineSource<AzureEventsHubSpec, HubPosition>({
   guarantee: 'exactly-once',
   because:
     'The last sequence number of each partition is written to the bus in the same write as the events, so whoever serves next goes on exactly there; the id of an event is made from hub, partition and sequence number.',
+  ids: 'Namespace, hub, partition and sequence number, which a hub gives once in each partition. Where it counts anew (the hub was made again, or has lost events), the number of that count is part of it.',
   spec: specSchema,
   event: z.object({
     id: z.string().describe("The event's message-id; empty without one, as most producers leave it."),

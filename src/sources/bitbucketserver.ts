@@ -19,6 +19,7 @@ export default defineSource<Spec>({
   because:
     'Bitbucket gets 200 only when the event is durable, and the id comes from `X-Request-Id`. Bitbucket Server does not send again ' +
     'what failed: what no replica answered 200 is lost.',
+  ids: '`X-Request-Id`, a UUID that each request of each server has for itself, together with the body; where a push becomes several events, also the place of the change.',
   filterable: true,
   spec,
   event: hookEvent(

@@ -14,6 +14,7 @@ export default defineSource<CalendarSpec, CalendarPosition>({
   because:
     'The id of an event is the time at which its tick was due, and its position is written together with it: whoever serves next ' +
     `goes on after the last tick on the bus, and makes up the ticks of an outage of up to ${MAKE_UP_MS / 1000} s (of any length with persistence.catchup).`,
+  ids: 'The time at which the tick was due, together with schedule and time zone: the same on all replicas, whoever tells it.',
   spec: specSchema,
   event: z.object({
     eventTime: z

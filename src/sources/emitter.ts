@@ -16,6 +16,7 @@ export default defineSource<EmitterSpec>({
   guarantee: 'hot-standby',
   because:
     'Every replica is subscribed; a standby keeps the last 60 s and follows the log, and when it leads it publishes what the log lacks.',
+  ids: 'None: the protocol has no ids of messages. A standby recognises what the leader has published by its bytes and their number.',
   spec: specSchema,
   event: z.object({
     topic: z.string().describe('The channel that it was published to, with a slash at its end.'),

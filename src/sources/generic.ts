@@ -16,6 +16,7 @@ export default defineSource<GenericSpec, GenericPosition>({
   guaranteeOf: ({ uniqueNames }) => (uniqueNames ? 'exactly-once' : 'at-most-once'),
   because:
     'The contract has no acknowledgement: what was sent to a replica that dies is gone. With `uniqueNames` it is exactly-once: the name of the last stored event is the position, which the next request tells the server, and repeats are known by their names.',
+  ids: 'With `uniqueNames` the name that the server at `url` gives, together with the payload: a server that counts anew after a restart uses names again. Without it, none.',
   spec: specSchema,
   event: z.object({
     body: z

@@ -21,8 +21,9 @@ export default defineSource<Spec>({
   strategy: 'active-active',
   guarantee: 'exactly-once',
   because:
-    'GitHub gets 200 only when the event is durable, and the id comes from `X-GitHub-Delivery`, which a redelivery repeats. GitHub ' +
+    'GitHub gets 200 only when the event is durable, and the id comes from `X-GitHub-Delivery` and the hook, which a redelivery repeats. GitHub ' +
     'does not redeliver by itself: what no replica answered 200 is lost unless it is redelivered by hand or by API.',
+  ids: '`X-GitHub-Delivery`, which GitHub gives an event and not a delivery, so that the hooks of an organization and of its repository call it the same; therefore together with the hook (`X-GitHub-Hook-ID`), and the body. A redelivery repeats all three.',
   filterable: true,
   spec,
   event: hookEvent(

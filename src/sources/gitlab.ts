@@ -19,8 +19,9 @@ export default defineSource<Spec>({
   strategy: 'active-active',
   guarantee: 'exactly-once',
   because:
-    'GitLab gets 200 only when the event is durable, and the id comes from `Idempotency-Key` (or the UUIDs of hook and event), which a ' +
+    'GitLab gets 200 only when the event is durable, and the id comes from `Idempotency-Key` (GitLab 17.4 and later), which a ' +
     'resent delivery repeats. What no replica answered 200 is lost unless GitLab sends it again (by hand or by API).',
+  ids: '`Idempotency-Key` (GitLab 17.4 and later), a UUID that GitLab makes for each event of each hook, and repeats when it sends that again, together with the body. Older versions give each attempt UUIDs of its own: what they send again is another event.',
   filterable: true,
   spec,
   event: hookEvent(
@@ -63,7 +64,7 @@ async function proofs(ctx: SourceContext<Spec>): Promise<Proof[]> {
   return await Promise.all(wanted)
 }
 
-/** `Idempotency-Key` since GitLab 17.4; before that hook and event, of which only both together are one delivery. */
+/** `Idempotency-Key` since GitLab 17.4; before that UUIDs of the attempt and of the chain of hooks that it is part of. */
 function deliveryOf(request: HttpRequest): string | undefined {
   const event = request.header('X-Gitlab-Event-UUID')
   return request.header('Idempotency-Key') || (event && `${request.header('X-Gitlab-Webhook-UUID') ?? ''}/${event}`)

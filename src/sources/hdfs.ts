@@ -16,6 +16,7 @@ export default defineSource<HdfsSpec, HdfsPosition>({
   guarantee: 'exactly-once',
   because:
     "What was last told of the tree is kept on the bus in the same write as the events, so a new leader tells exactly what changed since. A tree only shows states: each entry's final state is told once, and changes between two looks may fold into one.",
+  ids: 'The kind of change, the path, the state that shows it (file number, length, time of writing, permissions) and the time at which it was seen: what was told of the tree is in the same write as the event, so nothing is seen twice.',
   spec: specSchema,
   event: z.object({
     name: z.string().describe('Full path of the entry; for a renamed one the new one.'),

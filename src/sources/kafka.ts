@@ -16,6 +16,7 @@ export default defineSource<KafkaSpec, KafkaPosition>({
   guarantee: 'exactly-once',
   because:
     'The next offset of each partition is written to the bus in the same write as the events, so whoever serves next goes on exactly there; the id of an event is made from topic, partition and offset.',
+  ids: "Topic, partition and offset at the first broker of `url`, by Argo Events' own rule. Another topic or cluster under the same name counts anew, and the number of that count is part of it. The namespace is not: EventSources of two namespaces that share a JetStream stream need names of their own.",
   spec: specSchema,
   event: z.object({
     topic: z.string().describe('The topic.'),

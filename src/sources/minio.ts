@@ -16,6 +16,7 @@ export default defineSource<MinioSpec, MinioPosition>({
   guarantee: 'exactly-once',
   because:
     "The next leader lists the bucket, compares it with what was last told, and tells what happened meanwhile: each object's final state once. Ids are made from the object's key and time of writing, which notifications and listings both show.",
+  ids: "The object's key, whether it was written or removed, and its time of writing, in this bucket at this endpoint: notifications and listings both show these. A removed version is known by its version id; what was read or tagged has no identity.",
   spec: specSchema,
   event: z.object({
     notification: z

@@ -17,6 +17,7 @@ export default defineSource<MqttSpec>({
   guaranteeOf: ({ qos }) => (qos === 0 ? 'hot-standby' : 'at-least-once'),
   because:
     'With QoS 0 every replica is subscribed; a standby keeps the last 60 s and follows the log, and when it leads it publishes what the log lacks. With `qos: 1` or `2` it is at-least-once: the broker keeps a session, which the next leader takes over, and a message is acknowledged only when the bus has it.',
+  ids: 'None: a packet id of MQTT is used again for the next message. A retained message, which the broker tells at each subscription, is known by topic and payload.',
   spec: specSchema,
   event: z.object({
     topic: z.string().describe('The topic that it was published to.'),

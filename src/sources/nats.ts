@@ -17,6 +17,7 @@ export default defineSource<NatsSpec>({
   guaranteeOf: (spec) => (spec.queue === undefined ? 'hot-standby' : 'at-most-once'),
   because:
     'Every replica is subscribed; a standby keeps the last 60 s and follows the log, and when it leads it publishes what the log lacks. In a queue group, where a standby would take messages away, only the serving replica is subscribed.',
+  ids: "The sender's `Nats-Msg-Id`, together with the subject, the body, and a CloudEvent's `ce-source`, `ce-type` and `ce-subject`, since senders may count alike. A message without that header has no identity.",
   spec: specSchema,
   event: z.object({
     subject: z.string().describe('The subject that it was published on.'),

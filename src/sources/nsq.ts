@@ -15,7 +15,8 @@ export default defineSource<NsqSpec>({
   strategy: 'active-passive',
   guarantee: 'exactly-once',
   because:
-    "A message is finished only when the bus has it, and nsqd gives what was not finished to the next replica. The event's id is made from the message's id and timestamp, so what comes again is stored once.",
+    "A message is finished only when the bus has it, and nsqd gives what was not finished to the next replica. The event's id is made from the message's id, timestamp and body, so what comes again is stored once.",
+  ids: "The message's id, its time in nanoseconds, and the body, which all stay the same when nsqd queues it again. An id alone is one within a channel of one nsqd: several may count with the same node id.",
   spec: specSchema,
   event: z.object({
     body: z.unknown().describe('The message: base64 text, or with `jsonBody` the JSON as sent.'),

@@ -15,7 +15,8 @@ export default defineSource<PubSubSpec>({
   strategy: 'active-passive',
   guarantee: 'exactly-once',
   because:
-    "A message is acknowledged only when the bus has it, and Pub/Sub gives what was not acknowledged to the next replica. The event's id is made from the message's id, so what comes again is stored once.",
+    "A message is acknowledged only when the bus has it, and Pub/Sub gives what was not acknowledged to the next replica. The event's id is made from the message's id and publish time, so what comes again is stored once.",
+  ids: "Pub/Sub's id of the message, together with its publish time: ids are unique within a topic, and one that is made anew, as in an emulator, may begin with the same. A delivery that is repeated has both.",
   spec: specSchema,
   event: z.object({
     id: z.string().describe("Pub/Sub's id of the message."),

@@ -17,6 +17,7 @@ export default defineSource<PulsarSpec, PulsarPosition>({
   guarantee: 'exactly-once',
   because:
     "A message is acknowledged only when the bus has it, and the broker gives what was not acknowledged to the next replica. The event's id is made from the topic, the message's id and its publish time, so what comes again is stored once.",
+  ids: 'Topic and partition, ledger, entry and place in the batch, together with the publish time, since a cluster that is made anew counts its ledgers anew.',
   spec: specSchema,
   event: z.object({
     key: z.string().describe("The message's key; empty without one."),

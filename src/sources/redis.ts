@@ -15,6 +15,7 @@ export default defineSource<RedisSpec>({
   guarantee: 'hot-standby',
   because:
     'Every replica is subscribed; a standby keeps the last 60 s and follows the log, and when it leads it publishes what the log lacks.',
+  ids: 'None: Pub/Sub has no ids of messages. A standby recognises what the leader has published by its bytes and their number.',
   spec: specSchema,
   event: z.object({
     channel: z.string().describe('The channel.'),

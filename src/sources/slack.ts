@@ -39,6 +39,7 @@ export default defineSource<Spec>({
   because:
     'Slack gets 200 only when the event is durable; the id comes from `event_id` (or `trigger_id`), which a repeat carries too. Slack ' +
     'repeats events three times, within some minutes, and interactions and commands never: what no replica could take in that time is lost.',
+  ids: "An event's `event_id`, unique among all workspaces, together with the app, since several may have one request URL, the workspace and the inner event. An interaction or command is known by its `trigger_id` and all of its fields, which name app and workspace.",
   filterable: true,
   spec,
   event: z

@@ -45,6 +45,7 @@ export default defineSource<Spec>({
   because:
     'A message is deleted only when its event is durable, and its event has the id of the message: what SQS delivers again, ' +
     "to any replica, is stored once (within the bus's window).",
+  ids: "`MessageId`, which SQS gives a message once, unique across all accounts, and repeats with each delivery. A FIFO sender's `MessageDeduplicationId` is no part of it: what SQS lets through is a message of its own.",
   filterable: true,
   spec,
   event: z.object({

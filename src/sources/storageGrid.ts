@@ -21,6 +21,7 @@ export default defineSource<Spec>({
   because:
     'StorageGRID gets 200 only when the event is durable and sends again otherwise; the id of the event is made from bucket, key, ' +
     "sequencer and kind, so a repeat is stored once (within the bus's window).",
+  ids: 'Bucket, key, sequencer and kind of each change that it tells of, together with the whole notification, so also its endpoint, time and account.',
   filterable: false,
   spec,
   event: z.object({

@@ -21,6 +21,7 @@ export default defineSource<Spec>({
   because:
     "Stripe gets 200 only when the event is durable and sends again otherwise, for up to three days; the id comes from Stripe's event id, " +
     "so a repeat is stored once (within the bus's window).",
+  ids: "Stripe's event id, together with account, mode (`livemode`), type and time of the event; where no signature is checked also with the object that it is about. Test webhooks from Stripe's page all have one id (zeros): they have no identity, and each is an event.",
   filterable: false,
   spec,
   event: z.object({

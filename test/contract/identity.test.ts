@@ -1,13 +1,18 @@
 /** What identifies a delivery of each provider. */
+import assert from 'node:assert/strict'
 import { createHmac } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { test } from 'node:test'
 import bitbucket from '../../src/sources/bitbucket.ts'
 import bitbucketserver from '../../src/sources/bitbucketserver.ts'
 import github from '../../src/sources/github.ts'
 import gitlab from '../../src/sources/gitlab.ts'
+import { loadSource, types } from '../../src/sources/index.ts'
 import slack from '../../src/sources/slack.ts'
 import sns from '../../src/sources/sns.ts'
 import storageGrid from '../../src/sources/storageGrid.ts'
 import stripe from '../../src/sources/stripe.ts'
+import { cell } from '../../tools/generate/pages.ts'
 import { stripeSignature } from '../servers/fakes/stripe.ts'
 import { identityContract, type Pair, type Sent } from './identity.ts'
 
@@ -217,3 +222,24 @@ identityContract(stripe, { name: 'unsigned', spec: (port) => ({ webhook: context
   ...charges,
   ['another object under the same id', 'two', charge(), charge({ data: { object: { id: 'ch_2' } } })],
 ])
+
+test('every type that listens has its pairs here', async () => {
+  const tables = ['identity', 'identity-webhook'].map((name) =>
+    readFileSync(new URL(`./${name}.test.ts`, import.meta.url), 'utf8'),
+  )
+  for (const type of types) {
+    if ((await loadSource(type))!.listens === undefined) continue
+    assert.match(tables.join(''), new RegExp(`^identityContract\\(\\s*${type},`, 'm'), type)
+  }
+})
+
+test('every type says what an event is known by, on its page and on that of the guarantees', async () => {
+  const page = (name: string) => readFileSync(new URL(`../../docs/${name}`, import.meta.url), 'utf8')
+  const guarantees = page('guarantees.md')
+  for (const type of types) {
+    const { ids } = (await loadSource(type))!
+    assert.match(ids, /^[A-Z`].{60,}\.$/s, type)
+    assert.ok(page(`sources/${type}.md`).includes(`| identity | ${cell(ids)} |`), type)
+    assert.ok(guarantees.includes(`| [${type}](sources/${type}.md) | ${cell(ids)} |`), type)
+  }
+})

@@ -327,6 +327,7 @@ test('removal: our hooks go, those of others stay, what fails is tried again unt
         strategy: 'active-active',
         guarantee: 'at-least-once',
         because: '',
+        ids: '…',
         spec: z.any(),
         event: z.any(),
         filterable: true,

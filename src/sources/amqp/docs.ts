@@ -14,7 +14,8 @@ broker's order; they are acknowledged in that order, and only when the bus has t
 | absent, or without a name | every replica, each from a queue of its own | hot standby |
 | a name and \`exclusive\` or \`autoDelete\` | the serving replica | the queue goes with it: what comes before the next one serves is lost. \`validate\` warns |
 
-A \`message-id\` counts together with the exchange, the routing key and the body: used again for another message, it is another event.
+A \`message-id\` counts together with the exchange, the routing key, the body, \`app-id\`, \`user-id\`, \`type\`, and the source, type and subject of a CloudEvent: used again for another message, or by another sender, it is
+another event. Other properties and headers may change from attempt to attempt.
 
 ## When something fails
 

@@ -44,7 +44,7 @@ accepted, the first is given to Bitbucket. When the value is simply replaced, th
 - The API's address is a field (upstream takes another one from its environment).
 - \`auth\` missing is an error (upstream's controller crashes).
 - 405 for another method, 413 for a large body: upstream answers 400.
-- Ids come from \`X-Request-UUID\` and the body.
+- Ids come from \`X-Request-UUID\`, the hook and the body.
 `.trim()
 
 export const examples: Example[] = [

@@ -35,7 +35,7 @@ are left to the server by HTTP/2's flow control. An event may have ${LARGEST_MES
 The contract has no acknowledgement, so what a server has sent to a replica that dies is gone. A server that can go back gives each event a \`name\` that no other event has,
 and the entry says \`uniqueNames: true\`. Then
 
-- the name identifies the event: sent again it is not stored again;
+- the name and the payload identify the event: sent again it is not stored again. A name that comes with another payload, as from a server that counts anew, is another event;
 - each request carries the metadata \`last-event-name\`: the name of the last event that is stored, percent-encoded (\`encodeURIComponent\`); absent at the first
   start. The server goes on after it. Begin a little earlier if you must: repeats of the last minutes are not stored.
 

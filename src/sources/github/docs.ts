@@ -47,6 +47,7 @@ the keys \`X-GitHub-Event\` and \`X-GitHub-Delivery\` added. \`ping\` is an even
 | a replica is killed with a delivery in flight | GitHub shows it as failed; it is asked for again within a minute or two and stored once, under the same id |
 | all replicas or the bus are away | deliveries fail (503 or no answer) and are asked for again once it is back, up to an hour later |
 | a delivery is redelivered by hand | it has the same \`X-GitHub-Delivery\`: stored once within the bus's window |
+| two hooks deliver an event here (of an organization and of its repository) | two events, although GitHub calls both the same: what each delivers is its own |
 | the hook is deleted or changed at GitHub | it is made anew or changed back within a minute |
 | GitHub's API is away, the token is wrong, or the rate limit is used up | status says so; deliveries are served all the same |
 | the secret is rotated | GitHub is given the new one within seconds; both are accepted meanwhile |
@@ -58,7 +59,7 @@ the keys \`X-GitHub-Event\` and \`X-GitHub-Delivery\` added. \`ping\` is an even
 - Hooks are looked at for ever (upstream: ten minutes), and are not deleted when a Pod stops.
 - 401 for a wrong signature, 415 for another content type, 405 for another method, 413 for a large body: upstream answers 400.
 - A SHA-1 signature alone is refused.
-- Ids come from \`X-GitHub-Delivery\` and the body; failed deliveries are asked for again.
+- Ids come from \`X-GitHub-Delivery\`, the hook and the body; failed deliveries are asked for again.
 `.trim()
 
 export const examples: Example[] = [

@@ -39,7 +39,7 @@ cannot store, the secret cannot be read, or the entry is being started or change
 | a replica is killed with a request in flight | GitLab shows the delivery as failed; resent (by hand or API) it is stored once, under the same id |
 | all replicas or the bus are away | 503 or no answer: GitLab pauses the hook for a minute and longer each time, and goes on by itself |
 | GitLab has switched the hook off for good | status says so; a test request sent from GitLab's page switches it on again |
-| a delivery is resent | the same \`Idempotency-Key\` (older GitLab: the same UUIDs): stored once within the bus's window |
+| a delivery is resent | the same \`Idempotency-Key\`: stored once within the bus's window. GitLab before 17.4 gives it UUIDs of its own: another event |
 | the hook is deleted or changed at GitLab | it is made anew or changed back within a minute |
 | GitLab's API is away, the token is wrong, or the rate limit is used up | status says so; requests are served all the same |
 

@@ -6,7 +6,7 @@ export const docs = `
 nsqlookupd says which nsqds have the topic; the serving replica is connected to all of them, and asks again every 15 s and whenever a connection is lost. Each nsqd has up to
 ${IN_FLIGHT} messages under way, or 32 MiB. A message is finished (\`FIN\`) when the bus has it durably; while the bus is slow it is touched, so that nsqd does not give it to somebody else. NSQ has no order.
 
-The event's id is made from the message's id and timestamp, which stay the same when nsqd queues a message again: stored once, however often it comes.
+The event's id is made from the message's id, timestamp and body, which stay the same when nsqd queues a message again: stored once, however often it comes.
 
 ## When something fails
 

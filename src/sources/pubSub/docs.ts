@@ -6,7 +6,7 @@ export const docs = `
 The serving replica pulls by one stream, up to ${IN_FLIGHT} messages (or 64 MiB) at a time, and publishes them side by side. A message is acknowledged when the bus has it durably; while the bus is slow
 its deadline is extended, for as long as it takes. Messages with an ordering key of a subscription with ordering come, and are stored, in their order.
 
-The event's id is made from the message's id, which stays the same when Pub/Sub delivers a message again: stored once, however often it comes.
+The event's id is made from the message's id and publish time, which stay the same when Pub/Sub delivers a message again: stored once, however often it comes.
 
 ### The subscription
 

@@ -37,6 +37,7 @@ The API key needs write permission for webhook endpoints, nothing else: use a re
 | somebody deletes, disables or changes the endpoint | it is made, enabled or changed back within a minute |
 | Stripe's API cannot be reached, or refuses the key | status says so; it is tried again for ever; events are served meanwhile |
 | the bus loses its key-value store | the endpoint is replaced by a new one with a new secret; events signed with the old one in that minute are refused, and Stripe sends them again |
+| *Send test webhook* on Stripe's page | an event each time: all of them have one id, which is therefore no identity |
 | Stripe repeats an event after the bus's window of ids (24 h embedded, 5 min on JetStream as Argo Events sets it up) | it is stored twice |
 
 ### What differs from Argo Events

@@ -19,7 +19,7 @@ export interface StripeEvent {
 }
 
 /** `evt_00000000000000`; in newer versions of the API `charge.succeeded_00000000000000`. */
-const TEST_ID = /_0+$/
+const TEST_ID = /_0{14}$/
 
 const STRUCTS = {
   Event:

@@ -42,9 +42,21 @@ stored before). Any other answer means that it was not stored by this request, s
 
 ### Retries without doubles
 
-A request may say which message it is: \`Idempotency-Key\`, else \`webhook-id\` (Standard Webhooks), else \`ce-id\`
-(CloudEvents). The same key, path and body is the same event: it gets 200 and the same \`X-Event-Id\`, and is stored once
-within the bus's window. The same key with another body is another event.
+A request may say which message it is. The first of these counts:
+
+| what | names |
+|---|---|
+| \`Idempotency-Key\` | the request |
+| \`webhook-id\`, \`svix-id\` | the message, by [Standard Webhooks](https://www.standardwebhooks.com) |
+| \`ce-id\` and the other \`ce-\` headers | the CloudEvent in binary mode |
+| \`Content-Type: application/cloudevents+json\` | the CloudEvent in the body, by its \`id\` |
+| \`Content-Type: application/cloudevents-batch+json\` | all CloudEvents in the body, in whatever order; all must have an \`id\`. The batch is one event here, as in Argo Events |
+
+The same request again is the same event: it gets 200 and the same \`X-Event-Id\`, and is stored once within the bus's window. Senders may choose the same key, so it counts only
+together with the method, the path and its query, the body, a CloudEvent's \`source\`, \`type\` and \`subject\`, and the token (\`authSecret\`) or secret (\`signature\`) that let
+the request in: where one of these is another one, it is another event. Other headers may change from attempt to attempt, and so may \`time\` and the extensions of a
+CloudEvent, such as a trace; of one in structured mode only \`data\` is its body, and its members may come in any order. A sender that changes its token between two
+attempts makes two events.
 
 ### Token and signature
 
