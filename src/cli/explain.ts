@@ -60,8 +60,18 @@ function find(definition: SourceDefinition<any, any>, path: string[]): Field {
 export function explainJson(definition: SourceDefinition<any, any>, path: string[]): object {
   const field = fieldJson(find(definition, path))
   if (path.length > 0) return { path: [definition.type, ...path].join('.'), ...field }
-  const { type, title, summary, strategy, guarantee, because, examples } = definition
-  return { type, title, summary, strategy, guarantee, because, ...field, examples: examples.map(({ yaml }) => yaml) }
+  const { type, title, summary, strategy, guarantee, because, ids, examples } = definition
+  return {
+    type,
+    title,
+    summary,
+    strategy,
+    guarantee,
+    because,
+    ids,
+    ...field,
+    examples: examples.map(({ yaml }) => yaml),
+  }
 }
 
 function fieldJson(field: Field): Record<string, unknown> {
@@ -83,13 +93,13 @@ export function explain(definition: SourceDefinition<any, any>, path: string[]):
   const below = Object.entries(members(field) ?? {})
   const fields = below.length === 0 ? '' : `\nFIELDS\n${below.map(([name, child]) => fieldText(name, child)).join('')}`
   if (path.length > 0) return `${fieldText([definition.type, ...path].join('.'), field, '')}${fields}`
-  const { type, title, summary, strategy, guarantee, because, examples } = definition
+  const { type, title, summary, strategy, guarantee, because, ids, examples } = definition
   const serve = strategy === 'active-active' ? 'all replicas serve' : 'one replica serves, the others stand by'
   const example =
     examples[0] === undefined ? '' : `\nEXAMPLE: ${examples[0].title}\n${indent(examples[0].yaml.trim())}\n`
   return (
     `${title} (spec.${type})\n${wrap(summary, '')}\n` +
-    `STRATEGY   ${strategy}: ${serve}\nGUARANTEE  ${guarantee}\n${wrap(because, '  ')}${fields}${example}`
+    `STRATEGY   ${strategy}: ${serve}\nGUARANTEE  ${guarantee}\n${wrap(because, '  ')}IDENTITY\n${wrap(ids, '  ')}${fields}${example}`
   )
 }
 

@@ -103,6 +103,7 @@ test('types: JSON with exactly three keys, a table for people', () => {
 test('explain: a type, a field, unknown ones', () => {
   assert.match(vedette(['explain']).stdout, /^calendar +active-passive/m)
   assert.match(vedette(['explain', 'webhook']).stdout, /^ {2}endpoint {2}<string, required>\n/m)
+  assert.match(vedette(['explain', 'webhook']).stdout, /^IDENTITY\n {2}`Idempotency-Key`/m)
   assert.match(
     vedette(['explain', 'file.watchPathConfig.directory']).stdout,
     /^file\.watchPathConfig\.directory {2}<string/,

@@ -33,7 +33,7 @@ export default defineSource<Spec>({
     'The sender gets 200 only when the event is durable, so what was not answered is sent again. A retry that carries ' +
     "`Idempotency-Key` or `webhook-id`, or is a CloudEvent, is the same event and is stored once (within the bus's window); " +
     'without such a key nothing tells a retry from a new event.',
-  ids: "`Idempotency-Key`, else `webhook-id` (Standard Webhooks; Svix: `svix-id`), else the id of a CloudEvent (for a batch those of all its events); together with method, path, query, what was sent, a CloudEvent's source, type and subject, and the token or secret that let it in. Two senders that choose the same id differ in one of these. A request without any has no identity.",
+  ids: "`Idempotency-Key`, else `webhook-id` (Standard Webhooks; Svix: `svix-id`), else the id of a CloudEvent (for a batch those of all its events); together with method, path, query, what was sent, a CloudEvent's source, type and subject, and the token or secret that let it in. What agrees in all of these is taken for a repeat: senders that share a path, a token and a body must choose ids of their own. A request without any has no identity.",
   filterable: true,
   spec,
   event: z.object({
