@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { hash } from 'node:crypto'
 import { existsSync, readFileSync } from 'node:fs'
 import { afterEach, test } from 'node:test'
 import fc from 'fast-check'
@@ -232,6 +233,15 @@ test('a sender’s key makes the same id for the same body, path and query only'
   assert.ok(others.every((id) => id !== undefined))
   assert.equal(await idOf({}, '{}'), undefined)
   assert.equal(await idOf({ 'Idempotency-Key': '' }, '{}'), undefined)
+})
+
+test('a key alone makes the id that it made before there was more to tell senders apart: replicas of two builds agree', async () => {
+  const { harness, send } = await serve()
+  const digest = hash('sha256', 'POST /e\n{"n":1}').slice(0, 32)
+  for (const name of ['Idempotency-Key', 'webhook-id', 'ce-id']) {
+    await send('POST /e', { ...JSON_TYPE, [name]: 'k1' }, '{"n":1}')
+    assert.equal(harness.emitted.at(-1)!.id, `k1:${digest}`, name)
+  }
 })
 
 test('GET with a key: the query is what is the same', async () => {
