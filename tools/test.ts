@@ -5,18 +5,25 @@
  *
  * Tests beside the code and the contract suites run two files at a time; tests in test/faults run alone, because they
  * judge times. `--full` lets suites run their whole matrix (VEDETTE_FULL=1). With VEDETTE_REQUIRE=all a skipped test counts as a failure.
+ * With CI=true a test that failed is run once more alone: one that passes then counts as passed, is named in a line `flaky: …` and gets an
+ * entry with its log in test/flaky.md. When more than two have failed none is.
  */
-import { globSync } from 'node:fs'
+import { appendFileSync, globSync } from 'node:fs'
 import { relative } from 'node:path'
 import { run } from 'node:test'
 import { spec } from 'node:test/reporters'
 import { parseArgs } from 'node:util'
+import { collectFailures, type Failure, flakyEntry } from './tests/failures.ts'
 
 interface Tally {
   passed: number
-  failed: string[]
   skipped: string[]
+  failures: Failure[]
+  flaky: Failure[]
 }
+
+/** More are no bad luck. */
+const MOST_FLAKY = 2
 
 const root = new URL('..', import.meta.url).pathname
 const { values, positionals } = parseArgs({
@@ -32,52 +39,71 @@ const all =
     : globSync(['src/**/*.test.ts', 'test/**/*.test.ts', 'sim/**/*.test.ts', 'tools/**/*.test.ts']).sort()
 const alone = all.filter((file) => /(^|\/)test\/(faults|local|pod)\//.test(file))
 const together = all.filter((file) => !alone.includes(file))
-const tally: Tally = { passed: 0, failed: [], skipped: [] }
+const tally: Tally = { passed: 0, skipped: [], failures: [], flaky: [] }
 const startedMs = performance.now()
 await runFiles(together, 2)
 if (!values.coverage) await runFiles(alone, 1)
+if (process.env.CI === 'true' && tally.failures.length <= MOST_FLAKY) await runFailuresAgain()
 conclude()
 
-async function runFiles(files: string[], concurrency: number): Promise<void> {
+/** @param only the name of one test, of all files; left out: those that were asked for */
+async function runFiles(files: string[], concurrency: number, only?: RegExp): Promise<void> {
   if (files.length === 0) return
+  const pattern = only ?? values.only
   const events = run({
     files,
     concurrency,
     cwd: root,
     // Of a file.
     timeout: values.full ? 2_700_000 : 900_000,
-    ...(values.only === undefined ? {} : { testNamePatterns: [values.only] }),
+    ...(pattern === undefined ? {} : { testNamePatterns: [pattern] }),
     ...(values.coverage
       ? { coverage: true, coverageIncludeGlobs: ['src/**'], coverageExcludeGlobs: ['**/*.test.ts'] }
       : {}),
   })
-  const count =
-    (kind: 'pass' | 'fail') =>
-    (event: {
-      name: string
-      file?: string
-      skip?: string | boolean
-      todo?: string | boolean
-      details: { type?: string }
-    }) => {
-      if (event.details.type === 'suite') return
-      const name = `${relative(root, event.file ?? '')}: ${event.name}${typeof event.skip === 'string' ? ` (${event.skip})` : ''}`
-      if (event.skip !== undefined && event.skip !== false) tally.skipped.push(name)
-      else if (kind === 'pass') tally.passed++
-      else tally.failed.push(name)
-    }
-  events.on('test:pass', count('pass'))
-  events.on('test:fail', count('fail'))
+  const failures = collectFailures()
+  const local = <E extends { file?: string }>(event: E): E => ({ ...event, file: relative(root, event.file ?? '') })
+  events.on('test:pass', (event) => {
+    failures.passed(local(event))
+    if (event.details.type === 'suite') return
+    const name = `${relative(root, event.file ?? '')}: ${event.name}${typeof event.skip === 'string' ? ` (${event.skip})` : ''}`
+    if (event.skip === undefined || event.skip === false) tally.passed++
+    else tally.skipped.push(name)
+  })
+  events.on('test:fail', (event) => failures.failed(local(event)))
+  events.on('test:diagnostic', (event) => failures.said(local(event)))
   const report = events.compose(new spec())
   report.pipe(process.stdout, { end: false })
   await new Promise((resolve) => report.on('end', resolve))
+  tally.failures.push(...failures.all())
+}
+
+/** Each alone, now that nothing else runs. */
+async function runFailuresAgain(): Promise<void> {
+  const first = tally.failures
+  for (const failure of first) {
+    const { file, name } = failure
+    const before = tally.passed
+    tally.failures = []
+    const whole = name === file || name.endsWith(file)
+    console.log(`once more, alone: ${file}: ${name}`)
+    await runFiles([file], 1, whole ? undefined : new RegExp(`${name.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')}$`))
+    // It was run and passed, whatever else bore its name.
+    const passed = tally.failures.length === 0 && tally.passed > before
+    tally.passed = before + (passed ? failure.count : 0)
+    if (passed) tally.flaky.push(failure)
+  }
+  tally.failures = first.filter((failure) => !tally.flaky.includes(failure))
 }
 
 function conclude(): void {
   const required = process.env.VEDETTE_REQUIRE === 'all'
+  const at = new Date().toISOString()
+  for (const failure of tally.flaky) appendFileSync('test/flaky.md', `\n${flakyEntry(failure, at)}`)
   for (const name of tally.skipped) console.log(`skipped: ${name}`)
-  for (const name of tally.failed) console.log(`failed: ${name}`)
-  const failed = tally.failed.length + (required ? tally.skipped.length : 0)
+  for (const { file, name } of tally.flaky) console.log(`flaky: ${file}: ${name}`)
+  for (const { file, name } of tally.failures) console.log(`failed: ${file}: ${name}`)
+  const failed = tally.failures.reduce((sum, { count }) => sum + count, 0) + (required ? tally.skipped.length : 0)
   if (required && tally.skipped.length > 0) console.log('VEDETTE_REQUIRE=all: skipped tests count as failed')
   console.log(`${Math.round((performance.now() - startedMs) / 1000)} s`)
   console.log(`${tally.passed} passed, ${failed} failed${required ? '' : `, ${tally.skipped.length} skipped`}`)

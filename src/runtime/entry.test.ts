@@ -17,7 +17,15 @@ type Serve = (ctx: SourceContext<any, number>) => Promise<void>
 
 const definitionOf = (serve: Serve, more: Partial<SourceDefinition<any, number>> = {}) =>
   defineSource<any, number>({
-    ...{ type: 'test', title: 'Test', summary: 'tests', docs: '', because: 'it tests', ids: 'its number', examples: [] },
+    ...{
+      type: 'test',
+      title: 'Test',
+      summary: 'tests',
+      docs: '',
+      because: 'it tests',
+      ids: 'its number',
+      examples: [],
+    },
     ...{ strategy: 'active-passive', guarantee: 'exactly-once', filterable: true, spec: z.any(), event: z.any() },
     serve,
     ...more,
