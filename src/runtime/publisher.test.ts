@@ -223,6 +223,17 @@ test('a bus that breaks its word leaves the outcome unknown', async () => {
   assert.deepEqual(short.outcomes, { 1: 'stored', 2: 'unknown' })
 })
 
+test('a batch that the bus never answers is of unknown outcome, after a time', async () => {
+  const r = rig()
+  r.put(event('1'))
+  await r.settle()
+  r.put(event('2'))
+  await r.clock.advance(29_000)
+  assert.deepEqual([r.outcomes, r.doubted.length], [{}, 0])
+  await r.clock.advance(2_000)
+  assert.deepEqual([r.outcomes, r.doubted.length], [{ 1: 'unknown', 2: 'fenced' }, 1])
+})
+
 test('closed: what is in flight is unknown, the rest not stored, and a late answer changes nothing', async () => {
   const r = rig()
   r.put(event('1'))

@@ -173,6 +173,95 @@ test('an unknown outcome is resolved by a new term, under the same lease', async
   assert.equal(lost > 0, true)
 })
 
+/** As {@link counter}, for an origin that redelivers and shows its state: asks the bus for more than positions. */
+const asking: SourceDefinition<any, any> = {
+  ...counter,
+  recall: 10,
+  async serve(ctx) {
+    await ctx.snapshot.load()
+    await ctx.snapshot.save(Buffer.from('all'))
+    await counter.serve(ctx)
+  },
+}
+
+for (const operation of ['tail', 'loadSnapshot', 'saveSnapshot']) {
+  test(`a leader whose ${operation} is not answered goes on by itself, without a hole`, async (t) => {
+    const world = memoryBusWorld({ requestTimeoutMs: 100 })
+    const a = await start(t, world, 0, object(entry('e')), asking)
+    await until(() => numbers(world).length > 3, 'events')
+    const b = await start(t, world, 1, object(entry('e')), asking)
+    await until(() => b.replica.report().leader === 'es-0', 'the second knows who leads')
+    let lost = 0
+    b.link.lose = (direction, of) => direction === 'reply' && of === operation && lost++ < 2
+    a.link.cut({ processDied: true, deliver: true })
+    await until(() => lost > 0, 'the next leader is not answered')
+    const seen = numbers(world).length
+    await until(() => numbers(world).length > seen + 5, 'events of the second')
+    assertUnbroken(numbers(world))
+    assert.equal(b.replica.report().entries[0]!.error, null)
+  })
+}
+
+test('a snapshot whose outcome is unknown ends the term, as an event does: what comes late is refused', async (t) => {
+  const world = memoryBusWorld({ requestTimeoutMs: 100 })
+  const a = await start(t, world, 0, object(entry('e'), entry('f')), asking)
+  await until(() => numbers(world).length > 3, 'events')
+  const before = a.replica.report().term!
+  let lost = 0
+  a.link.lose = (direction, of) => direction === 'reply' && of === 'saveSnapshot' && lost++ === 0
+  await a.replica.apply(object(entry('e', { everyMs: 1 }), entry('f')))
+  await until(() => (a.replica.report().term ?? 0) > before, 'a new term')
+  const seen = numbers(world, 'f').length
+  await until(() => numbers(world, 'f').length > seen + 3, 'more events of the other entry')
+  for (const name of ['e', 'f']) assertUnbroken(numbers(world, name))
+})
+
+test('a snapshot of an older term is refused, and ends that lead', async (t) => {
+  const world = memoryBusWorld()
+  const saving: SourceDefinition<any, any> = {
+    ...counter,
+    async serve(ctx) {
+      for (ctx.reading(); !ctx.signal.aborted; ) {
+        await ctx.snapshot.save(Buffer.from('x'))
+        await ctx.clock.sleep(5, ctx.signal)
+      }
+    },
+  }
+  const a = await start(t, world, 0, object(entry('e')), saving)
+  await until(() => a.replica.report().state === 'serving', 'it serves')
+  const before = a.replica.report().term!
+  const other = world.connect('other')
+  // Somebody else writes a newer term record, whatever the lease says.
+  await other.writeLease(
+    'default/es',
+    { holder: 'x', durationMs: 300, term: 0, released: false },
+    await revisionOf(other),
+  )
+  const claimed = await other.claim({ namespace: 'default', name: 'es' }, { holder: 'x', nonce: 'n', floor: 0 })
+  await until(() => (a.replica.report().term ?? 0) > claimed.term, 'it has claimed anew')
+  assert.ok(claimed.term > before)
+})
+
+const revisionOf = async (bus: { readLease(name: string): Promise<{ revision: string } | null> }) =>
+  (await bus.readLease('default/es'))?.revision ?? null
+
+test('a change that cannot be applied is told, and holds up none after it', async (t) => {
+  const world = memoryBusWorld()
+  let broken = true
+  const a = await start(t, world, 0, object(entry('e')), {
+    ...counter,
+    identity(spec: { bad?: boolean }) {
+      if (spec.bad && broken) throw new Error('no identity')
+      return 1
+    },
+  })
+  await until(() => numbers(world).length > 3, 'events')
+  await assert.rejects(a.replica.apply(object(entry('e'), entry('g', { bad: true }))), /no identity/)
+  broken = false
+  await a.replica.apply(object(entry('e'), entry('g', { bad: true })))
+  await until(() => numbers(world, 'g').length > 3, 'events of the entry that could not be made before')
+})
+
 test('a source that throws is tried again for ever, says why, and hurts no sibling', async (t) => {
   const world = memoryBusWorld()
   const { replica } = await start(t, world, 0, object(entry('bad', { failAt: 3 }), entry('good')))

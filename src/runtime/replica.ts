@@ -286,12 +286,13 @@ export async function startReplica(options: ReplicaOptions): Promise<Replica> {
     const digest = JSON.stringify([entry.spec, entry.filter, entry.refused])
     const before = known.get(entry.name)
     if (before?.type === entry.type && before.digest === digest) return
-    known.set(entry.name, { type: entry.type, digest })
     const definition = entry.refused === undefined ? await load(entry.type) : null
     if (definition === null || (before !== undefined && before.type !== entry.type)) await drop(entry.name)
     refused.delete(entry.name)
     if (definition === null) refused.set(entry.name, refusedReport(entry, clock.now()))
     else await replace(runnerFor(entry, definition))
+    // Not before that worked: what failed is tried again with the next object, also if it is the same.
+    known.set(entry.name, { type: entry.type, digest })
   }
 
   const apply = async (object: EventSource): Promise<void> => {

@@ -11,7 +11,7 @@ import {
 import { systemClock } from '../../src/core/clock.ts'
 import { type Harness, serveInHarness } from '../../test/harness.ts'
 import { until } from '../../test/http-routes.ts'
-import { mutations } from '../../test/mutations.ts'
+import { mutations } from '../../test/fuzz.ts'
 import { without } from '../../test/servers/cache.ts'
 import { elasticmqJars, startElasticmq } from '../../test/servers/elasticmq.ts'
 import { type AwsServer, localstackPython, startLocalstack } from '../../test/servers/localstack.ts'
