@@ -247,6 +247,23 @@ test('closed: what is in flight is unknown, the rest not stored, and a late answ
   r.publisher.close(new Error('again'))
 })
 
+test('closed: all who wait for room are let go', async () => {
+  const r = rig({ maxPending: 1 })
+  r.put(event('1'))
+  await r.settle()
+  let gone = 0
+  for (let i = 0; i < 3; i++) {
+    void r.publisher.ready().then(() => {
+      gone++
+    })
+  }
+  await r.settle()
+  assert.equal(gone, 0)
+  r.publisher.close(fail('FENCED', 'term 4 rules'))
+  await r.settle()
+  assert.equal(gone, 3)
+})
+
 test('closed while it waits to try again, it tries no more', async () => {
   const r = rig()
   r.put(event('1'))

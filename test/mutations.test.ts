@@ -1,0 +1,37 @@
+/** The product broken on purpose: for each mutation its tests must fail. One that does not break them shows what no test looks at. */
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { suite, test } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import { mutations } from './mutations.ts'
+
+const root = fileURLToPath(new URL('..', import.meta.url))
+/** A mutant that waits for ever is one that was noticed. */
+const HANGS_AFTER_MS = 60_000
+
+/** @returns true when the tests of the file pass with that mutation */
+async function survives(index: number, file: string): Promise<boolean> {
+  const child = spawn(process.execPath, ['--import', './test/mutate.ts', '--test-timeout=20000', file], {
+    cwd: root,
+    stdio: ['ignore', 'ignore', 'pipe'],
+    timeout: HANGS_AFTER_MS,
+    killSignal: 'SIGKILL',
+    env: { ...process.env, VEDETTE_MUTATION: `${index}`, NODE_V8_COVERAGE: '', NODE_TEST_CONTEXT: '' },
+  })
+  let said = ''
+  child.stderr.on('data', (chunk) => {
+    said += chunk
+  })
+  const code = await new Promise<number | null>((resolve) => child.once('exit', resolve))
+  assert.notEqual(code, 99, said)
+  return code === 0
+}
+
+suite('mutations', { concurrency: 2, timeout: 900_000 }, () => {
+  for (const [index, { file, breaks, tests }] of mutations.entries()) {
+    test(`${file}: ${breaks}`, async () => {
+      for (const one of tests) if (!(await survives(index, one))) return
+      assert.fail(`nothing in ${tests.join(', ')} notices`)
+    })
+  }
+})
