@@ -88,7 +88,7 @@ export function serveInHarness<Spec, Position>(
     failSaveWith: null,
     context: undefined as never,
     onEnd(listener) {
-      served.then(listener)
+      void served.then(listener)
     },
     async stop() {
       controller.abort()

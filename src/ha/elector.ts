@@ -251,7 +251,7 @@ export function createElector<F extends { term: number }>(options: ElectorOption
         return signal.aborted
       },
     }
-    Promise.resolve(lead)
+    void Promise.resolve(lead)
       .then(options.serve)
       .catch((error: unknown) => log.error(`serving failed: ${messageOf(error)}`, { replica: id, error }))
       .then(() => {

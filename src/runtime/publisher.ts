@@ -124,11 +124,8 @@ export function createFencedPublisher({
     const batch = flying
     const members = batch.map(({ member }) => member)
     // The port says that it always answers, and never throws; if it does not, nothing is known.
-    within(
-      Promise.resolve().then(() => bus.appendFenced(fence, members)),
-      ANSWER_LIMIT_MS,
-      clock,
-    )
+    const appended = Promise.resolve().then(() => bus.appendFenced(fence, members))
+    void within(appended, ANSWER_LIMIT_MS, clock)
       .catch((error: unknown): Outcome[] => {
         const unknown = fail('OUTCOME_UNKNOWN', `the bus failed: ${messageOf(error)}`, {}, { cause: error })
         return members.map(() => ({ outcome: 'unknown', error: unknown }))

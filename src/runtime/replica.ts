@@ -125,7 +125,8 @@ export async function startReplica(options: ReplicaOptions): Promise<Replica> {
   const keepWarm = (runner: EntryRunner) => {
     const stop = new AbortController()
     warm.set(runner.entry.name, stop)
-    runner.prepare(AbortSignal.any([stop.signal, stopping.signal]))
+    // Never rejects, as listening: what fails there is tried again, and shown.
+    void runner.prepare(AbortSignal.any([stop.signal, stopping.signal]))
   }
   const letCool = (entry: string) => {
     warm.get(entry)?.abort()
@@ -135,7 +136,7 @@ export async function startReplica(options: ReplicaOptions): Promise<Replica> {
   const listen = (runner: EntryRunner) => {
     const stop = new AbortController()
     listening.set(runner.entry.name, stop)
-    runner.listen(AbortSignal.any([stop.signal, stopping.signal]))
+    void runner.listen(AbortSignal.any([stop.signal, stopping.signal]))
   }
   const letGo = (entry: string) => {
     letCool(entry)
@@ -158,7 +159,7 @@ export async function startReplica(options: ReplicaOptions): Promise<Replica> {
     onFailing() {
       log.warn('the bus takes nothing from this replica: handing the lead over', { replica: id })
       busFails = true
-      probeBus()
+      void probeBus()
     },
   })
 

@@ -61,7 +61,7 @@ for (const file of notYet) {
 suite('examples', { concurrency: true, timeout: 600_000 }, () => {
   // While that one waits for its time, the other has the machine.
   const waiting = runs('by the clock', [calendars])
-  runs('by what is sent', [...clouds, ...hooks, ...messaging, ...own, ...stores], waiting)
+  void runs('by what is sent', [...clouds, ...hooks, ...messaging, ...own, ...stores], waiting)
 })
 
 /** One run with all of them. @param turn when it may start @returns when it has started, or cannot */

@@ -11,6 +11,7 @@ import { dialNsqd, type NsqdConnection } from './wire.ts'
 export interface Fleet extends Closable {
   /** By address. */
   readonly connections: Map<string, NsqdConnection>
+  close(): void
 }
 
 export function emptyFleet(): Fleet {

@@ -8,6 +8,7 @@ import { type Host, hostPort, type PulsarSpec, serviceOf, usesAthenz } from './s
 import { type BrokerConnection, dialBroker, type Encryption, type Login } from './wire.ts'
 
 export interface Cluster extends Closable {
+  close(): void
   readonly alive: boolean
   /** Rejects when one of its connections is lost. */
   readonly lost: Promise<never>
