@@ -1,100 +1,20 @@
 /** RabbitMQ: see delivery.ts. And a queue that is full before anybody comes. */
 import assert from 'node:assert/strict'
 import { after, test } from 'node:test'
-import { type Channel, type ChannelModel, connect } from 'amqplib'
+import { connect } from 'amqplib'
 import { PREFETCH } from '../../src/sources/amqp/serve.ts'
 import { without } from '../servers/cache.ts'
-import { type RabbitmqServer, rabbitmqBinary, startRabbitmq } from '../servers/rabbitmq.ts'
-import { type Broker, count, deliveryContract, FULL, manifest, settledLog } from './delivery.ts'
+import { rabbitmqBinary, startRabbitmq } from '../servers/rabbitmq.ts'
+import { manifest, sharedServer } from './broker.ts'
+import { amqpAdapters, durableQueue, rabbitBroker } from './brokers/amqp.ts'
+import { count, deliveryContract, FULL, settledLog } from './delivery.ts'
 import { nextLeader, startRig, waitFor } from './rig.ts'
 
 const skip = without('rabbitmq-server', rabbitmqBinary())
-let server: Promise<RabbitmqServer> | null = null
-/** One for all tests of this file: it takes seconds to start. */
-const rabbitmq = (): Promise<RabbitmqServer> => {
-  server ??= startRabbitmq()
-  return server
-}
-after(async () => (await server)?.close())
+const rabbitmq = sharedServer(startRabbitmq)
+after(rabbitmq.close)
 
-const spec = (name: string, queue: string, port: number): string => `
-url: amqp://guest:guest@127.0.0.1:${port}
-exchangeName: ${name}
-exchangeType: direct
-routingKey: number
-jsonBody: true
-${queue}`
-
-/** Publishes persistent messages and waits for the broker's confirmation. */
-async function broker(name: string, queue: string, withId: boolean): Promise<Broker> {
-  const rabbit = await rabbitmq()
-  let link: { model: ChannelModel; channel: Channel & { waitForConfirms(): Promise<void> } } | null = null
-  let returned = 0
-  const open = async () => {
-    const model = await connect(rabbit.url)
-    model.on('error', () => {})
-    model.on('close', () => {
-      link = null
-    })
-    const channel = await model.createConfirmChannel()
-    channel.on('error', () => {})
-    channel.on('return', () => {
-      returned++
-    })
-    return { model, channel }
-  }
-  return {
-    spec: spec(name, queue, rabbit.port),
-    async send(texts) {
-      link ??= await open()
-      const { channel } = link
-      returned = 0
-      for (const text of texts) {
-        const id = withId ? { messageId: `m-${JSON.parse(text).n}` } : {}
-        channel.publish(name, 'number', Buffer.from(text), { persistent: true, mandatory: true, ...id })
-      }
-      await channel.waitForConfirms()
-      if (returned > 0) throw new Error('nobody has a queue for it')
-    },
-    restart: () => rabbit.restart(),
-    async close() {
-      await link?.model.close().catch(() => {})
-    },
-  }
-}
-
-const durable = (name: string) => `queueDeclare: { name: ${name}, durable: true }`
-
-deliveryContract({
-  type: 'amqp',
-  variant: 'message-id',
-  guarantee: 'exactly-once',
-  skip,
-  start: (_, name) => broker(name, durable(name), true),
-})
-
-deliveryContract({
-  type: 'amqp',
-  variant: 'no message-id',
-  guarantee: 'at-least-once',
-  unacknowledged: PREFETCH,
-  otherwise: true,
-  skip,
-  start: (_, name) => broker(name, durable(name), false),
-})
-
-deliveryContract({
-  type: 'amqp',
-  variant: 'queue without a name',
-  guarantee: 'hot-standby',
-  otherwise: true,
-  skip,
-  async start(_, name) {
-    const made = await broker(name, '', false)
-    const rabbit = await rabbitmq()
-    return { ...made, listeners: () => rabbit.bindings(name) }
-  },
-})
+for (const adapter of amqpAdapters(rabbitmq.get)) deliveryContract(adapter)
 
 for (const withId of [true, false]) {
   const waiting = FULL || withId ? 20_000 : 5_000
@@ -102,8 +22,9 @@ for (const withId of [true, false]) {
     skip,
   }, async (t) => {
     const name = `full-${withId}`
-    const made = await broker(name, durable(name), withId)
-    const model = await connect((await rabbitmq()).url)
+    const server = await rabbitmq.get()
+    const made = await rabbitBroker(server, { name, queue: durableQueue(name), withId })
+    const model = await connect(server.url)
     const channel = await model.createChannel()
     await channel.assertExchange(name, 'direct', { durable: true })
     await channel.assertQueue(name, { durable: true })

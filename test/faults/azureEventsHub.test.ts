@@ -1,44 +1,5 @@
-/** The double of Azure Event Hubs, a process that keeps its messages, filled by the official client: see delivery.ts. */
-import { startEventHubs } from '../servers/event-hubs.ts'
+/** Azure Event Hubs: see delivery.ts. */
+import { eventHubsAdapter } from './brokers/azureEventsHub.ts'
 import { deliveryContract } from './delivery.ts'
-import { dataOf } from './rig.ts'
 
-const PARTITIONS = 3
-
-deliveryContract({
-  type: 'azureEventsHub',
-  guarantee: 'exactly-once',
-  skip: false,
-  numberOf: (line) => JSON.parse(Buffer.from(dataOf(line).body, 'base64').toString()).n,
-  async start() {
-    const server = await startEventHubs({ numbers: PARTITIONS })
-    const producer = server.producer('numbers')
-    let sends = 0
-    return {
-      documents: [
-        `apiVersion: v1
-kind: Secret
-metadata: { name: policy }
-stringData: { name: ${server.policy.name}, key: "${server.policy.key}" }`,
-      ],
-      spec: `fqdn: ${server.fqdn}
-hubName: numbers
-useDevelopmentEmulator: true
-sharedAccessKeyName: { name: policy, key: name }
-sharedAccessKey: { name: policy, key: key }`,
-      async send(texts) {
-        // One transfer, which is stored whole or not at all.
-        const partitionId = String(sends++ % PARTITIONS)
-        await producer.sendBatch(
-          texts.map((text) => ({ body: Buffer.from(text) })),
-          { partitionId },
-        )
-      },
-      restart: () => server.restart(),
-      async close() {
-        await producer.close()
-        await server.close()
-      },
-    }
-  },
-})
+deliveryContract(eventHubsAdapter())

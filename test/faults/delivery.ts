@@ -7,11 +7,11 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
-import type { Guarantee } from '../../src/source.ts'
 import { installed, without } from '../servers/cache.ts'
 import { NATS_VERSION, startNats } from '../servers/nats.ts'
+import { type Broker, bodyNumber, type DeliveryAdapter, manifest, titleOf } from './broker.ts'
 import { recordMeasured } from './measured.ts'
-import { dataOf, everyoneBack, type Line, median, nextLeader, type Rig, startRig, waitFor } from './rig.ts'
+import { everyoneBack, type Line, median, nextLeader, type Rig, startRig, waitFor } from './rig.ts'
 
 export const FULL = process.env.VEDETTE_FULL === '1'
 const MESSAGES = FULL ? 5_000 : 500
@@ -19,45 +19,9 @@ const PER_SECOND = FULL ? 200 : 100
 /** Events of a source come again through the next replica within this, milliseconds. */
 const GAP_MS = 2_000
 
-/** A broker with what the messages go through. */
-export interface Broker {
-  /** The entry's fields, YAML; the payload must show the message's JSON as `body`, unless the adapter knows how to find its number. */
-  spec: string
-  /** Further documents of the manifest. */
-  documents?: string[]
-  /** Sends JSON texts in order; resolves when the broker has them. Rejects while the broker is away. */
-  send(texts: string[]): Promise<void>
-  /** How many replicas listen; for hot standby. */
-  listeners?(): Promise<number>
-  /** Graceful stop and start, or whatever else brokers do. @param rig what status says meanwhile */
-  restart(rig: Rig): Promise<void>
-  close(): Promise<void>
-}
-
-export interface DeliveryAdapter {
-  type: string
-  /** What distinguishes several adapters of one type. */
-  variant?: string
-  guarantee: Guarantee
-  /** Another variant of the type is tested over JetStream by default; this one with VEDETTE_FULL=1. */
-  otherwise?: boolean
-  /** Messages that may be unacknowledged: what at-least-once may double at each fault. */
-  unacknowledged?: number
-  /** Where the origin itself needs longer until it can tell anything: instead of {@link GAP_MS}. */
-  gapMs?: number
-  /** The number that an event tells of. Default: `body.n`. */
-  numberOf?(line: Line): number
-  /** For `test`'s options. */
-  skip: string | false
-  /** @param name of this test only, so that queues do not meet */
-  start(t: TestContext, name: string): Promise<Broker>
-}
-
-const bodyNumber = (line: Line): number => dataOf(line).body.n
-
 export function deliveryContract(adapter: DeliveryAdapter): void {
-  const { type, variant, guarantee } = adapter
-  const title = variant === undefined ? type : `${type} (${variant})`
+  const { guarantee } = adapter
+  const title = titleOf(adapter)
   const nats = without('nats-server', installed(`nats-${NATS_VERSION}`, 'nats-server'))
   test(
     `${title} over the embedded bus: 3 kills, a freeze, a restart of the broker: ${guarantee}`,
@@ -81,7 +45,9 @@ async function deliver(t: TestContext, adapter: DeliveryAdapter, bus: 'embedded'
   t.after(() => broker.close())
   const head = bus === 'jetstream' ? await jetstreamBus(t) : ''
   const documents = (broker.documents ?? []).map((text) => `${text.trim()}\n---\n`).join('')
-  const rig = await startRig(() => `${head}${documents}${manifest(adapter.type, broker.spec, 3)}`)
+  const rig = await startRig(() => `${head}${documents}${manifest(adapter.type, broker.spec, 3)}`, {
+    env: broker.env ?? {},
+  })
   t.after(() => rig.close(t))
   await allListen(rig, broker)
 
@@ -119,27 +85,13 @@ async function deliver(t: TestContext, adapter: DeliveryAdapter, bus: 'embedded'
   t.diagnostic(
     `${sent} messages: ${lost.length} lost, ${doubled} doubled; kill to the next event: ${gaps.map((gap) => gap.toFixed(0)).join(', ')} ms`,
   )
-  const title = adapter.variant === undefined ? adapter.type : `${adapter.type} (${adapter.variant})`
   if (FULL) {
-    recordMeasured([title, bus, sent, lost.length, doubled, Math.round(median(gaps))])
+    recordMeasured([titleOf(adapter), bus, sent, lost.length, doubled, Math.round(median(gaps))])
   }
   assert.deepEqual(lost, [], `${lost.length} messages are not on the bus\n${rig.log()}`)
   const allowed = adapter.guarantee === 'at-least-once' ? (adapter.unacknowledged ?? 0) * 5 : 0
   assert.ok(doubled <= allowed, `${doubled} events too many, ${allowed} are allowed\n${rig.log()}`)
   assert.ok(median(gaps) <= (adapter.gapMs ?? GAP_MS), `kill to the next event: ${gaps.join(', ')} ms`)
-}
-
-export function manifest(type: string, spec: string, replicas: number): string {
-  return `apiVersion: argoproj.io/v1alpha1
-kind: EventSource
-metadata:
-  name: queue
-spec:
-  replicas: ${replicas}
-  ${type}:
-    numbers:
-${spec.trim().replace(/^/gm, '      ')}
-`
 }
 
 export async function jetstreamBus(t: TestContext): Promise<string> {

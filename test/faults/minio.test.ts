@@ -1,53 +1,5 @@
-/** MinIO, an object per message: see delivery.ts. What nobody heard is found by listing. */
-import { without } from '../servers/cache.ts'
-import { MINIO_PASSWORD, MINIO_USER, minioBinary, startMinio } from '../servers/minio.ts'
-import { s3 } from '../servers/s3.ts'
+/** MinIO: see delivery.ts. */
+import { minioAdapter } from './brokers/minio.ts'
 import { deliveryContract } from './delivery.ts'
-import { dataOf } from './rig.ts'
 
-deliveryContract({
-  type: 'minio',
-  guarantee: 'exactly-once',
-  skip: without('MinIO', minioBinary()),
-  // A listener is answered after a second; the listing comes then.
-  gapMs: 5_000,
-  numberOf: (line) => Number(dataOf(line).notification[0].s3.object.key.slice('n/'.length)),
-  async start() {
-    const server = await startMinio()
-    await s3(server.endpoint, 'PUT', '/input')
-    /** Whether it arrived is not known: written once more it would be another event. */
-    const unsure = new Set<string>()
-    const put = async (text: string) => {
-      const path = `/input/n/${JSON.parse(text).n}`
-      if (unsure.has(path)) {
-        const there = await s3(server.endpoint, 'GET', path).then(
-          () => true,
-          (error: Error) => {
-            if (!/NoSuchKey/.test(error.message)) throw error
-            return false
-          },
-        )
-        if (there) return
-      }
-      unsure.add(path)
-      await s3(server.endpoint, 'PUT', path, text)
-    }
-    return {
-      documents: [
-        `apiVersion: v1\nkind: Secret\nmetadata: { name: minio }\nstringData: { user: ${MINIO_USER}, password: ${MINIO_PASSWORD} }`,
-      ],
-      spec: `endpoint: ${server.endpoint}
-insecure: true
-bucket: { name: input }
-events: ["s3:ObjectCreated:*"]
-filter: { prefix: n/ }
-accessKey: { name: minio, key: user }
-secretKey: { name: minio, key: password }`,
-      async send(texts) {
-        for (const text of texts) await put(text)
-      },
-      restart: () => server.restart(),
-      close: () => server.close(),
-    }
-  },
-})
+deliveryContract(minioAdapter())

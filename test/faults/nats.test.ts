@@ -1,37 +1,5 @@
 /** Core NATS: see delivery.ts. */
-import { connect } from '@nats-io/transport-node'
-import { without } from '../servers/cache.ts'
-import { natsBinary, startNats } from '../servers/nats.ts'
-import { freePorts } from '../servers/process.ts'
+import { natsAdapter } from './brokers/nats.ts'
 import { deliveryContract } from './delivery.ts'
 
-deliveryContract({
-  type: 'nats',
-  guarantee: 'hot-standby',
-  skip: without('nats-server', natsBinary('newest')),
-  async start() {
-    const [monitor] = (await freePorts(1)) as [number]
-    const nats = await startNats({ config: `http: "127.0.0.1:${monitor}"` })
-    const nc = await connect({ servers: nats.urls, maxReconnectAttempts: -1, reconnectTimeWait: 50 })
-    return {
-      spec: `url: ${nats.urls[0]}\nsubject: numbers\njsonBody: true`,
-      async send(texts) {
-        for (const text of texts) nc.publish('numbers', text)
-        await nc.flush()
-      },
-      async listeners() {
-        const answer = await fetch(`http://127.0.0.1:${monitor}/subsz?subs=1&test=numbers`).catch(() => null)
-        const { subscriptions_list: list = [] } = ((await answer?.json()) ?? {}) as { subscriptions_list?: unknown[] }
-        return list.length
-      },
-      async restart() {
-        await nats.servers[0]!.stop()
-        await nats.servers[0]!.restart()
-      },
-      async close() {
-        await nc.close()
-        await nats.close()
-      },
-    }
-  },
-})
+deliveryContract(natsAdapter())

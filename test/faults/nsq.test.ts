@@ -1,25 +1,5 @@
 /** NSQ: see delivery.ts. */
-import { without } from '../servers/cache.ts'
-import { nsqdBinary, startNsq } from '../servers/nsq.ts'
+import { nsqAdapter } from './brokers/nsq.ts'
 import { deliveryContract } from './delivery.ts'
 
-deliveryContract({
-  type: 'nsq',
-  guarantee: 'exactly-once',
-  skip: without('NSQ', nsqdBinary()),
-  async start() {
-    const nsq = await startNsq()
-    const post = async (path: string, body = '') => {
-      const answer = await fetch(`${nsq.http}/${path}`, { method: 'POST', body })
-      if (!answer.ok) throw new Error(`nsqd answers ${answer.status}`)
-    }
-    await post('topic/create?topic=numbers')
-    await post('channel/create?topic=numbers&channel=vedette')
-    return {
-      spec: `hostAddress: ${nsq.lookupd}\ntopic: numbers\nchannel: vedette\njsonBody: true`,
-      send: (texts) => post('mpub?topic=numbers', texts.join('\n')),
-      restart: () => nsq.restart(),
-      close: () => nsq.close(),
-    }
-  },
-})
+deliveryContract(nsqAdapter())

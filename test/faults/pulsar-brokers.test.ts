@@ -14,7 +14,8 @@ import { pulsarJars } from '../servers/pulsar.ts'
 import { type PulsarCluster, startPulsarCluster } from '../servers/pulsar-cluster.ts'
 import { startPulsarProxy } from '../servers/pulsar-proxy.ts'
 import { chunksOf, type WireProducer, wireProducer } from '../servers/pulsar-wire.ts'
-import { count, FULL, manifest, settledLog } from './delivery.ts'
+import { manifest } from './broker.ts'
+import { count, FULL, settledLog } from './delivery.ts'
 import { nextLeader, startRig, waitFor } from './rig.ts'
 
 type Context = Parameters<typeof pulsar.serve>[0]

@@ -1,95 +1,14 @@
 /** Pulsar: see delivery.ts. */
 import { after } from 'node:test'
-import { without } from '../servers/cache.ts'
-import { type PulsarProducer, type PulsarServer, pulsarJars, startPulsar } from '../servers/pulsar.ts'
-import { chunksOf, type WireEntry, type WireProducer, wireProducer } from '../servers/pulsar-wire.ts'
+import { startPulsar } from '../servers/pulsar.ts'
+import { sharedServer } from './broker.ts'
+import { pulsarAdapter, pulsarChunksAdapter } from './brokers/pulsar.ts'
 import { deliveryContract, FULL } from './delivery.ts'
 
-let server: Promise<PulsarServer> | null = null
-/** One for all tests of this file: it takes seconds to start. */
-const pulsar = (): Promise<PulsarServer> => {
-  server ??= startPulsar()
-  return server
-}
-after(async () => (await server)?.close())
+const pulsar = sharedServer(startPulsar)
+after(pulsar.close)
 
-const spec = (url: string, topic: string, type: string) =>
-  `url: ${url}\ntopics: [${topic}]\ntype: ${type}\njsonBody: true`
-const numberIn = (text: string): number => JSON.parse(text).n
-
-for (const variant of ['exclusive', 'shared']) {
-  deliveryContract({
-    type: 'pulsar',
-    variant,
-    guarantee: 'exactly-once',
-    otherwise: variant === 'shared',
-    skip: without('Pulsar', pulsarJars()),
-    async start(_, topic) {
-      const { url, producer, restart } = await pulsar()
-      let open: PulsarProducer | null = null
-      return {
-        spec: spec(url, topic, variant),
-        async send(texts) {
-          // The number is the sequence id: what is sent again after a lost answer is there once.
-          open ??= await producer(
-            topic,
-            `producerName=${topic}&batchingEnabled=false&initialSequenceId=${numberIn(texts[0]!) - 1}`,
-          )
-          try {
-            await open.send(texts)
-          } catch (error) {
-            open = null
-            throw error
-          }
-        },
-        restart,
-        async close() {
-          open?.close()
-        },
-      }
-    },
-  })
-
-  if (variant === 'shared' && !FULL) continue
-  deliveryContract({
-    type: 'pulsar',
-    variant: `${variant}, in chunks`,
-    guarantee: 'exactly-once',
-    otherwise: true,
-    skip: without('Pulsar', pulsarJars()),
-    async start(_, topic) {
-      const { url, restart } = await pulsar()
-      // Two producers, so that their chunks lie among each other.
-      const open: (WireProducer | null)[] = [null, null]
-      // As Pulsar's clients do, what is sent again is what was sent.
-      const made = new Map<number, WireEntry[]>()
-      const chunks = (text: string): WireEntry[] => {
-        const n = numberIn(text)
-        const entries = made.get(n) ?? chunksOf(text, 3, n, { uuid: `${topic}-${n}` })
-        made.set(n, entries)
-        return entries
-      }
-      return {
-        spec: spec(url, topic, variant),
-        async send(texts) {
-          await Promise.all(
-            open.map(async (_, i) => {
-              const own = texts.filter((text) => numberIn(text) % open.length === i).map(chunks)
-              open[i] ??= await wireProducer(url, `persistent://public/default/${topic}`, `${topic}-${i}`)
-              try {
-                await open[i].send(...[0, 1, 2].flatMap((chunk) => own.map((entries) => entries[chunk]!)))
-              } catch (error) {
-                open[i] = null
-                throw error
-              }
-            }),
-          )
-        },
-        restart,
-        async close() {
-          for (const one of open) one?.close()
-        },
-      }
-    },
-  })
+for (const variant of ['exclusive', 'shared'] as const) {
+  deliveryContract(pulsarAdapter(pulsar.get, variant))
+  if (variant === 'exclusive' || FULL) deliveryContract(pulsarChunksAdapter(pulsar.get, variant))
 }

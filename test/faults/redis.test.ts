@@ -1,28 +1,5 @@
 /** Redis Pub/Sub: see delivery.ts. */
-import { Redis } from 'ioredis'
-import { without } from '../servers/cache.ts'
-import { redisBinary, startRedis } from '../servers/redis.ts'
+import { redisAdapter } from './brokers/redis.ts'
 import { deliveryContract } from './delivery.ts'
 
-deliveryContract({
-  type: 'redis',
-  guarantee: 'hot-standby',
-  skip: without('redis-server', redisBinary()),
-  async start() {
-    const server = await startRedis()
-    const redis = new Redis({ host: '127.0.0.1', port: server.port, retryStrategy: () => 50 })
-    redis.on('error', () => {})
-    return {
-      spec: `hostAddress: 127.0.0.1:${server.port}\nchannels: [numbers]\njsonBody: true`,
-      async send(texts) {
-        for (const text of texts) await redis.publish('numbers', text)
-      },
-      listeners: async () => Number(((await redis.pubsub('NUMSUB', 'numbers')) as unknown[])[1]),
-      restart: () => server.restart(),
-      async close() {
-        redis.disconnect()
-        await server.close()
-      },
-    }
-  },
-})
+deliveryContract(redisAdapter())

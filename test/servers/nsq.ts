@@ -37,15 +37,17 @@ export interface NsqServer extends LastingServer {
   readonly http: string
 }
 
-/** @param args further arguments of nsqd @param tls with `cert.pem` and `key.pem` among `files` */
+/** @param args further arguments of nsqd @param tls with `cert.pem` and `key.pem` among `files` @param via the port that consumers are told, for nsqd's own */
 export async function startNsq({
   args = [],
   files = {},
   tls = false,
+  via = (port) => port,
 }: {
   args?: string[]
   files?: Record<string, string>
   tls?: boolean
+  via?: (port: number) => number | Promise<number>
 } = {}): Promise<NsqServer> {
   const [nsqd, nsqlookupd] = [nsqdBinary(), lookupdBinary()]
   if (nsqd === null || nsqlookupd === null) throw new Error('NSQ is not installed: npm run servers')
@@ -60,7 +62,8 @@ export async function startNsq({
     { ready: async () => (await accepts(lookupTcp)) && (await accepts(lookupHttp)) },
   )
   const addresses = ['-tcp-address', at(tcp), '-http-address', at(http), '-https-address', '']
-  const places = ['-broadcast-address', '127.0.0.1', '-data-path', dir, '-lookupd-tcp-address', at(lookupTcp)]
+  const told = ['-broadcast-address', '127.0.0.1', '-broadcast-tcp-port', String(await via(tcp))]
+  const places = [...told, '-data-path', dir, '-lookupd-tcp-address', at(lookupTcp)]
   const start = () =>
     startProcess(nsqd, [...addresses, ...places, ...certificate, ...args], {
       ready: async () => (await accepts(tcp)) && (await accepts(http)),

@@ -12,6 +12,8 @@ export interface TestQueue {
   readonly name: string
   /** Sends `{"key":"<key>"}` for each key, ten at a time. */
   send(keys: readonly string[]): Promise<void>
+  /** The same with whole bodies; no request is repeated. */
+  sendTexts(texts: readonly string[]): Promise<void>
   /** Messages that can be received, and those that somebody holds. */
   sizes(): Promise<{ visible: number; held: number }>
   /** One message, received; null when there is none now. */
@@ -23,6 +25,12 @@ export async function makeQueue(url: string, name: string): Promise<TestQueue> {
   const credentials = { accessKeyId: 'test', secretAccessKey: 'test' }
   const client = new SQSClient({ region: 'us-east-1', endpoint: url, credentials })
   const { QueueUrl } = await client.send(new CreateQueueCommand({ QueueName: name }))
+  const once = new SQSClient({ region: 'us-east-1', endpoint: url, credentials, maxAttempts: 1 })
+  const batch = async (by: SQSClient, texts: readonly string[]) => {
+    const Entries = texts.map((MessageBody, i) => ({ Id: String(i), MessageBody }))
+    const { Failed = [] } = await by.send(new SendMessageBatchCommand({ QueueUrl, Entries }))
+    if (Failed.length > 0) throw new Error(`not sent: ${Failed[0]?.Message}`)
+  }
   return {
     name,
     async send(keys) {
@@ -31,12 +39,16 @@ export async function makeQueue(url: string, name: string): Promise<TestQueue> {
         while (next < keys.length) {
           const some = keys.slice(next, next + 10)
           next += some.length
-          const Entries = some.map((key, i) => ({ Id: String(i), MessageBody: JSON.stringify({ key }) }))
-          const { Failed = [] } = await client.send(new SendMessageBatchCommand({ QueueUrl, Entries }))
-          if (Failed.length > 0) throw new Error(`not sent: ${Failed[0]?.Message}`)
+          await batch(
+            client,
+            some.map((key) => JSON.stringify({ key })),
+          )
         }
       }
       await Promise.all(Array.from({ length: 8 }, one))
+    },
+    async sendTexts(texts) {
+      for (let i = 0; i < texts.length; i += 10) await batch(once, texts.slice(i, i + 10))
     },
     async sizes() {
       const AttributeNames = ['All'] as 'All'[]
@@ -56,6 +68,9 @@ export async function makeQueue(url: string, name: string): Promise<TestQueue> {
         delete: async () => void (await client.send(new DeleteMessageCommand({ QueueUrl, ReceiptHandle }))),
       }
     },
-    close: () => client.destroy(),
+    close() {
+      client.destroy()
+      once.destroy()
+    },
   }
 }

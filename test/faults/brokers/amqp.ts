@@ -1,0 +1,82 @@
+/** RabbitMQ for tests of delivery: messages are persistent and confirmed. */
+import { type Channel, type ChannelModel, connect } from 'amqplib'
+import { PREFETCH } from '../../../src/sources/amqp/serve.ts'
+import { without } from '../../servers/cache.ts'
+import { type RabbitmqServer, rabbitmqBinary } from '../../servers/rabbitmq.ts'
+import { type Broker, type DeliveryAdapter, direct } from '../broker.ts'
+
+const specOf = (name: string, queue: string, port: number): string => `
+url: amqp://guest:guest@127.0.0.1:${port}
+exchangeName: ${name}
+exchangeType: direct
+routingKey: number
+jsonBody: true
+${queue}`
+
+/** Publishes persistent messages and waits for the broker's confirmation. @param queue fields of the entry @param port by which the entry reaches it */
+export async function rabbitBroker(
+  rabbit: RabbitmqServer,
+  { name, queue, withId, port = rabbit.port }: { name: string; queue: string; withId: boolean; port?: number },
+): Promise<Broker> {
+  let link: { model: ChannelModel; channel: Channel & { waitForConfirms(): Promise<void> } } | null = null
+  let returned = 0
+  const open = async () => {
+    const model = await connect(rabbit.url)
+    model.on('error', () => {})
+    model.on('close', () => {
+      link = null
+    })
+    const channel = await model.createConfirmChannel()
+    channel.on('error', () => {})
+    channel.on('return', () => {
+      returned++
+    })
+    return { model, channel }
+  }
+  return {
+    spec: specOf(name, queue, port),
+    async send(texts) {
+      link ??= await open()
+      const { channel } = link
+      returned = 0
+      for (const text of texts) {
+        const id = withId ? { messageId: `m-${JSON.parse(text).n}` } : {}
+        channel.publish(name, 'number', Buffer.from(text), { persistent: true, mandatory: true, ...id })
+      }
+      await channel.waitForConfirms()
+      if (returned > 0) throw new Error('nobody has a queue for it')
+    },
+    restart: () => rabbit.restart(),
+    server: () => rabbit.server,
+    async close() {
+      await link?.model.close().catch(() => {})
+    },
+  }
+}
+
+export const durableQueue = (name: string) => `queueDeclare: { name: ${name}, durable: true }`
+
+export const amqpAdapters = (server: () => Promise<RabbitmqServer>): DeliveryAdapter[] => {
+  const skip = without('rabbitmq-server', rabbitmqBinary())
+  const start =
+    (queueOf: (name: string) => string, withId: boolean): DeliveryAdapter['start'] =>
+    async (_, name, via = direct) => {
+      const rabbit = await server()
+      return rabbitBroker(rabbit, { name, queue: queueOf(name), withId, port: await via(rabbit.port) })
+    }
+  return [
+    { type: 'amqp', variant: 'message-id', guarantee: 'exactly-once', skip, start: start(durableQueue, true) },
+    {
+      ...{ type: 'amqp', variant: 'no message-id', guarantee: 'at-least-once', unacknowledged: PREFETCH },
+      ...{ otherwise: true, skip, start: start(durableQueue, false) },
+    },
+    {
+      ...{ type: 'amqp', variant: 'queue without a name', guarantee: 'hot-standby', otherwise: true, skip },
+      async start(t, name, via) {
+        const made = await start(() => '', false)(t, name, via)
+        const rabbit = await server()
+        return { ...made, listeners: () => rabbit.bindings(name) }
+      },
+    },
+  ]
+}

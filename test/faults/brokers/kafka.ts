@@ -1,0 +1,51 @@
+/** Kafka for tests of delivery. */
+import { type Admin, Producer } from '@platformatic/kafka'
+import { connectKafka, type KafkaClient } from '../../../src/clients/kafka.ts'
+import { without } from '../../servers/cache.ts'
+import { type KafkaServer, kafkaJars } from '../../servers/kafka.ts'
+import { type DeliveryAdapter, direct } from '../broker.ts'
+
+const variants = {
+  'consumer group': { partitions: 3, from: (name: string) => `consumerGroup: { groupName: ${name}, oldest: true }` },
+  'one partition': { partitions: 1, from: () => 'partition: "0"' },
+}
+
+export const kafkaAdapters = (server: () => Promise<KafkaServer>): DeliveryAdapter[] =>
+  Object.entries(variants).map(([variant, { partitions, from }]) => ({
+    ...{ type: 'kafka', variant, guarantee: 'exactly-once', otherwise: variant === 'one partition' },
+    skip: without('Kafka', kafkaJars()),
+    async start(_, name, via = direct) {
+      const kafka = await server()
+      const { broker, restart } = kafka
+      const client: KafkaClient = await connectKafka({ brokers: [broker], clientId: 'test' })
+      const admin: Admin = client.admin
+      await admin.createTopics({ topics: [name], partitions, replicas: 1 })
+      // Idempotent: what it repeats after a lost answer is there once.
+      const producer = new Producer({
+        clientId: 'test',
+        bootstrapBrokers: [broker],
+        idempotent: true,
+        retries: 100,
+        retryDelay: 100,
+      })
+      // Its own proxy names itself as the broker; others would be left at the first answer.
+      const at = via === direct ? broker : `127.0.0.1:${kafka.proxy.port}`
+      return {
+        spec: `url: ${at}\ntopic: ${name}\njsonBody: true\n${from(name)}`,
+        async send(texts) {
+          const messages = texts.map((text) => ({
+            topic: name,
+            partition: JSON.parse(text).n % partitions,
+            value: Buffer.from(text),
+          }))
+          await producer.send({ messages, acks: -1 })
+        },
+        restart,
+        server: () => kafka.server,
+        proxy: kafka.proxy,
+        async close() {
+          await Promise.allSettled([producer.close(), client.close()])
+        },
+      }
+    },
+  }))

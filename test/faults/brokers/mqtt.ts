@@ -1,0 +1,54 @@
+/** Mosquitto for tests of delivery. */
+import { connectAsync } from 'mqtt'
+import { without } from '../../servers/cache.ts'
+import { mosquittoBinary, startMosquitto } from '../../servers/mosquitto.ts'
+import { type Broker, type DeliveryAdapter, direct, type Via } from '../broker.ts'
+
+async function mqttBroker(qos: 0 | 1, via: Via): Promise<Broker & { subscriptions: () => number }> {
+  const server = await startMosquitto()
+  const client = await connectAsync(server.url, { reconnectPeriod: 50, queueQoSZero: false })
+  client.on('error', () => {})
+  // The broker tells how many subscriptions it has, ours included, when that has changed, once a second.
+  let subscriptions = 0
+  client.on('close', () => {
+    subscriptions = 0
+  })
+  client.on('message', (_, text) => {
+    subscriptions = Number(text.toString()) - 1
+  })
+  await client.subscribeAsync('$SYS/broker/subscriptions/count')
+  const port = await via(server.port)
+  return {
+    subscriptions: () => subscriptions,
+    spec: `url: tcp://127.0.0.1:${port}\ntopic: numbers\nclientId: vedette\njsonBody: true\nqos: ${qos}`,
+    async send(texts) {
+      if (!client.connected) throw new Error('not connected')
+      for (const text of texts) await client.publishAsync('numbers', text, { qos })
+    },
+    restart: () => server.restart(),
+    server: () => server.server,
+    async close() {
+      client.end(true)
+      await server.close()
+    },
+  }
+}
+
+export const mqttAdapters = (): DeliveryAdapter[] => {
+  const skip = without('mosquitto', mosquittoBinary())
+  return [
+    {
+      ...{ type: 'mqtt', variant: 'QoS 0', guarantee: 'hot-standby', otherwise: true, skip },
+      async start(_, __, via = direct) {
+        const made = await mqttBroker(0, via)
+        return { ...made, listeners: async () => made.subscriptions() }
+      },
+    },
+    {
+      ...{ type: 'mqtt', variant: 'QoS 1', guarantee: 'at-least-once', skip },
+      // Mosquitto's max_inflight_messages.
+      unacknowledged: 20,
+      start: (_, __, via = direct) => mqttBroker(1, via),
+    },
+  ]
+}

@@ -1,0 +1,34 @@
+/** A kube-apiserver for tests of delivery, an object per message. */
+import { resources } from '../../../src/kube/resources.ts'
+import { without } from '../../servers/cache.ts'
+import { apiOnly, kubernetesBinaries } from '../../servers/kubernetes/build.ts'
+import { startKubernetes } from '../../servers/kubernetes.ts'
+import type { DeliveryAdapter } from '../broker.ts'
+import { dataOf } from '../rig.ts'
+
+export const resourceAdapter = (): DeliveryAdapter => ({
+  type: 'resource',
+  guarantee: 'exactly-once',
+  skip: without('Kubernetes', kubernetesBinaries(apiOnly)),
+  numberOf: (line) => Number(dataOf(line).body.metadata.name.slice('n'.length)),
+  async start() {
+    const cluster = await startKubernetes({ controllers: false })
+    const namespace = await cluster.namespace('numbers')
+    const make = (n: number) =>
+      cluster.client.apply(
+        resources.configmaps,
+        { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: `n${n}`, namespace } },
+        { manager: 'test' },
+      )
+    return {
+      spec: `version: v1\nresource: configmaps\nnamespace: ${namespace}\neventTypes: [ADD]`,
+      env: { KUBECONFIG: cluster.kubeconfig },
+      async send(texts) {
+        // What is there already stays as it is.
+        for (const text of texts) await make(JSON.parse(text).n)
+      },
+      restart: () => cluster.restartApiServer(),
+      close: () => cluster.stop(),
+    }
+  },
+})
