@@ -20,7 +20,7 @@ export interface Broker {
   /** Graceful stop and start, or whatever else brokers do. @param rig what status says meanwhile */
   restart(rig: Pick<Rig, 'status'>): Promise<void>
   /** Its process as it was started last, to be frozen, or killed and started again by `restart`. */
-  server?(): Pick<ServerProcess, 'freeze' | 'thaw' | 'kill'>
+  server?(): Pick<ServerProcess, 'child' | 'freeze' | 'thaw' | 'kill'>
   /** By which an entry that was not to come directly reaches it, where it has one of its own. */
   proxy?: TcpProxy
   close(): Promise<void>

@@ -1,39 +1,18 @@
 /** The wall clock of one process is set, forward and back: nobody loses the lead for it, no tick is repeated. */
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
-import { pathToFileURL } from 'node:url'
+import { makeClocks } from './clocks.ts'
 import { nextLeader, type Rig, startRig, waitFor } from './rig.ts'
 import { assertEveryTickOnce, ticking, timeOfTick } from './ticks.ts'
 
 const HOUR_MS = 3_600_000
 
-interface ClockRig extends Rig {
-  /** From now on the wall clock of process `pid` is off by `ms`. */
-  setClock(pid: number, ms: number): Promise<void>
-}
-
-async function startClockRig(t: TestContext): Promise<ClockRig> {
-  const clocks = mkdtempSync(join(tmpdir(), 'vedette-clocks-'))
-  t.after(() => rmSync(clocks, { recursive: true, force: true }))
-  const preload = pathToFileURL(join(import.meta.dirname, 'shifted-clock.ts')).href
-  const rig = await startRig(ticking(3), {
-    env: { VEDETTE_TEST_CLOCKS: clocks, NODE_OPTIONS: `${process.env.NODE_OPTIONS ?? ''} --import=${preload}` },
-  })
+async function startClockRig(t: TestContext): Promise<Rig & { setClock(pid: number, ms: number): Promise<void> }> {
+  const clocks = makeClocks(t)
+  const rig = await startRig(ticking(3), { env: clocks.env })
   t.after(() => rig.close(t))
-  return Object.defineProperties(rig, {
-    setClock: {
-      async value(pid: number, ms: number) {
-        const said = `process ${pid}: the clock is off by ${ms} ms\n`
-        const before = rig.log().split(said).length
-        writeFileSync(join(clocks, String(pid)), String(ms))
-        process.kill(pid, 'SIGUSR2')
-        await waitFor(async () => rig.log().split(said).length > before)
-      },
-    },
-  }) as ClockRig
+  const setClock = { value: (pid: number, ms: number) => clocks.set(rig, pid, ms) }
+  return Object.defineProperties(rig, { setClock }) as Awaited<ReturnType<typeof startClockRig>>
 }
 
 const published = async (rig: Rig) => (await rig.status()).eventSources[0]!.entries[0]!.published

@@ -30,7 +30,13 @@ export function makeKnown(directory: string, count: number): string[] {
 }
 
 /** Starts to work in `directory`: about `perSecond` things done, in small groups as programs do them. */
-export function startWork(t: TestContext, directory: string, known: string[], perSecond: number): Worker {
+export function startWork(
+  t: Pick<TestContext, 'after'>,
+  directory: string,
+  known: string[],
+  perSecond: number,
+  random: () => number = Math.random,
+): Worker {
   const work: Work = { present: new Set(known), removed: new Set(), renamed: new Map(), written: new Set() }
   /** Files of this run, oldest first: they live for some hundred turns of the worker. */
   const young: string[] = []
@@ -44,7 +50,7 @@ export function startWork(t: TestContext, directory: string, known: string[], pe
     young.push(name)
   }
   const change = (name: string) => {
-    const kind = Math.floor(Math.random() * 3)
+    const kind = Math.floor(random() * 3)
     if (kind === 0) {
       unlinkSync(path(name))
       work.present.delete(name)
@@ -63,10 +69,10 @@ export function startWork(t: TestContext, directory: string, known: string[], pe
   const everyMs = 10
   const timer = setInterval(() => {
     for (let i = 0; i < (perSecond * everyMs) / 1000; i++) {
-      if (Math.random() < 0.6) make()
-      else if (young.length > 0) change(young.splice(Math.floor(Math.random() * young.length), 1)[0]!)
+      if (random() < 0.6) make()
+      else if (young.length > 0) change(young.splice(Math.floor(random() * young.length), 1)[0]!)
     }
-    if (left.length > 0 && Math.random() < 0.25) change(left.pop()!)
+    if (left.length > 0 && random() < 0.25) change(left.pop()!)
   }, everyMs)
   t.after(() => clearInterval(timer))
   return {

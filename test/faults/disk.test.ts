@@ -1,37 +1,18 @@
 /** The disk is full, or the store is damaged: it is said, nothing acknowledged is lost, and there is a way back. */
 import assert from 'node:assert/strict'
-import { execFileSync } from 'node:child_process'
-import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, statSync, truncateSync, writeSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { closeSync, openSync, readFileSync, rmSync, statSync, truncateSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
-import { type TestContext, test } from 'node:test'
+import { test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
 import { assertAcknowledgedOnce, assertOrdered } from './checks.ts'
 import { orders, ordersUrl } from './orders.ts'
 import { type Line, nextLeader, type Rig, startRig, waitFor } from './rig.ts'
 import { startCrowd } from './senders.ts'
+import { fill, smallDisk } from './small-disk.ts'
 import { assertEveryTickOnce, ticking } from './ticks.ts'
 
 const both = (ports: number[]) => `${ticking(3)()}---
 ${orders(3)(ports)}`
-
-/** A small disk of its own, gone when the test ends; a reason when there can be none. */
-function smallDisk(t: TestContext, megabytes: number): { path: string } | { cannot: string } {
-  if (process.platform !== 'linux') return { cannot: 'a small disk is only made on Linux' }
-  if (process.getuid?.() !== 0) return { cannot: 'only root may mount a small disk' }
-  const path = mkdtempSync(join(tmpdir(), 'vedette-disk-'))
-  try {
-    execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${megabytes}m`, 'vedette-test', path], { stdio: 'pipe' })
-  } catch (error) {
-    rmSync(path, { recursive: true })
-    return { cannot: `mount is not permitted here: ${(error as { stderr?: Buffer }).stderr}` }
-  }
-  t.after(() => {
-    execFileSync('umount', ['--lazy', path])
-    rmSync(path, { recursive: true, force: true })
-  })
-  return { path }
-}
 
 const posted = async (rig: Rig) => {
   const answer = await fetch(ordersUrl(rig), {
@@ -143,19 +124,6 @@ test('the bus and a host are killed while the disk is full: the run waits for sp
     `${crowd.acknowledged.length} acknowledged, ${ticks} ticks; went on ${recoveredMs.toFixed(0)} ms after there was space`,
   )
 })
-
-/** Takes all the space there is. */
-function fill(path: string): void {
-  const file = openSync(path, 'a')
-  try {
-    const block = Buffer.alloc(64 << 10)
-    for (;;) writeSync(file, block)
-  } catch (error) {
-    assert.equal((error as NodeJS.ErrnoException).code, 'ENOSPC')
-  } finally {
-    closeSync(file)
-  }
-}
 
 const PAGE = 4096
 

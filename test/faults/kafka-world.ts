@@ -1,7 +1,7 @@
 /** A `vedette run` whose EventBus is Kafka, under load, and the judgement of its topic as a reader of what is committed sees it. */
 import assert from 'node:assert/strict'
 import type { TestContext } from 'node:test'
-import type { Bus, Stored } from '../../src/bus/bus.ts'
+import type { Bus } from '../../src/bus/bus.ts'
 import { openKafka } from '../../src/bus/kafka/bus.ts'
 import { partitionerOf } from '../../src/bus/kafka/partitioner.ts'
 import { stateTopicOf } from '../../src/bus/kafka/state.ts'
@@ -13,7 +13,7 @@ import { type KafkaServer, startKafkaCluster } from '../servers/kafka.ts'
 import { beats, endLoad, endsOf, goesOn, startLoad } from './load.ts'
 import type { Proxied } from './network.ts'
 import { waitFor } from './rig.ts'
-import type { Logged } from './stream-log.ts'
+import { type Logged, loggedOf } from './stream-log.ts'
 import { assertTermsRise } from './terms.ts'
 import { timeOfTick } from './ticks.ts'
 import { type Verdict, verdictOn } from './verdict.ts'
@@ -55,8 +55,8 @@ export async function startKafkaWorld(t: TestContext, replicas: number, size = 1
       await withTopic(brokers, (bus) =>
         waitFor(
           async () => {
-            const [last] = await linesIn(bus.tail(CLOCK, beats[0]!.entry, 1))
-            return Date.now() - timeOfTick(last, beats[0]) < 5_000
+            const [last] = await bus.tail(CLOCK, beats[0]!.entry, 1)
+            return Date.now() - timeOfTick(last && loggedOf(last), beats[0]) < 5_000
           },
           PATIENCE_MS,
           200,
@@ -77,14 +77,15 @@ export async function startKafkaWorld(t: TestContext, replicas: number, size = 1
   return world
 }
 
-export const busAt = (brokers: string[]): string => `apiVersion: argoproj.io/v1alpha1
+/** @param topic when it is not to have its usual name */
+export const busAt = (brokers: string[], topic?: string): string => `apiVersion: argoproj.io/v1alpha1
 kind: EventBus
 metadata:
   name: default
 spec:
   kafka:
     url: ${brokers.join(',')}
-`
+${topic === undefined ? '' : `    topic: ${topic}\n`}`
 
 /** Ends the run and judges. What a sender of a webhook repeated may be there twice: this bus knows no ids. */
 export async function judge(world: KafkaWorld): Promise<Verdict> {
@@ -99,13 +100,13 @@ export async function judge(world: KafkaWorld): Promise<Verdict> {
 }
 
 /** All that is committed, once nothing is open any more. */
-export const readTopic = (brokers: string[]): Promise<Logged[]> =>
-  withTopic(brokers, (bus) => linesIn(readAll(bus, {})))
+export const readTopic = (brokers: string[], topic = TOPIC): Promise<Logged[]> =>
+  withTopic(brokers, async (bus) => (await readAll(bus, {})).map(loggedOf), topic)
 
-async function withTopic<T>(brokers: string[], work: (bus: Bus) => Promise<T>): Promise<T> {
+async function withTopic<T>(brokers: string[], work: (bus: Bus) => Promise<T>, topic = TOPIC): Promise<T> {
   const bus = openKafka({
     connect: () => connectKafka({ brokers, clientId: 'judge' }),
-    topic: TOPIC,
+    topic,
     partitioner: partitionerOf('random'),
     transport: 'plain',
     clock: systemClock,
@@ -117,12 +118,4 @@ async function withTopic<T>(brokers: string[], work: (bus: Bus) => Promise<T>): 
   } finally {
     await bus.close()
   }
-}
-
-async function linesIn(events: Promise<Stored[]>): Promise<Logged[]> {
-  return (await events).map(({ seq, timeMs, subject, namespace, term, event }) => ({
-    ...{ seq, subject, namespace, term: term ?? null },
-    time: new Date(timeMs).toISOString(),
-    event: JSON.parse(Buffer.from(event).toString()),
-  }))
 }

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { DeliverPolicy, jetstream, jetstreamManager } from '@nats-io/jetstream'
 import type { NatsConnection } from '@nats-io/transport-node'
+import type { Stored } from '../../src/bus/bus.ts'
 import type { Line } from './rig.ts'
 
 /** An event with what travels beside it. */
@@ -16,6 +17,13 @@ export interface StreamLog {
   /** Term records, oldest first. */
   records: { seq: number; subject: string; term: number }[]
 }
+
+/** An event as a bus gives it. */
+export const loggedOf = ({ seq, timeMs, subject, namespace, term, event }: Stored): Logged => ({
+  ...{ seq, subject, namespace, term: term ?? null },
+  time: new Date(timeMs).toISOString(),
+  event: JSON.parse(Buffer.from(event).toString()),
+})
 
 const SILENCE_MS = 10_000
 const PATIENCE_MS = 30_000

@@ -118,7 +118,7 @@ export async function startWorld(t: TestContext, options: WorldOptions): Promise
   return world
 }
 
-const busAt = (urls: string[], { stream = {}, bus = '' }: WorldOptions): string =>
+export const busAt = (urls: string[], { stream = {}, bus = '' }: Pick<WorldOptions, 'stream' | 'bus'>): string =>
   `apiVersion: argoproj.io/v1alpha1
 kind: EventBus
 metadata:

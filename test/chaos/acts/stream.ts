@@ -1,0 +1,28 @@
+/** The stream is emptied or deleted by somebody, while nobody can write: what the judge has copied before is the log until then. */
+import { setTimeout as pause } from 'node:timers/promises'
+import { killIfThere } from '../../faults/rig.ts'
+import { processesOf } from '../processes.ts'
+import type { World } from '../world.ts'
+import { type Act, whileAway } from './act.ts'
+
+/** What was on its way has arrived. */
+const STILL_MS = 150
+
+async function wiped(world: World, how: 'purge' | 'delete'): Promise<void> {
+  const { hosts } = await processesOf(world.rig)
+  await whileAway(world.busAway, async () => {
+    // They stand still while the stream is copied, but not for so long that another would lead.
+    for (const pid of hosts) killIfThere(pid, 'SIGSTOP')
+    try {
+      await pause(STILL_MS)
+      await world.bus.wipe!(how)
+    } finally {
+      for (const pid of hosts) killIfThere(pid, 'SIGCONT')
+    }
+  })
+}
+
+export const streamActs: Record<string, Act> = {
+  'purge the stream': (world) => wiped(world, 'purge'),
+  'delete the stream': (world) => wiped(world, 'delete'),
+}

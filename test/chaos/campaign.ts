@@ -1,0 +1,111 @@
+/** Runs one after the other, some at once; failures are kept and shortened. */
+import { appendFileSync, mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { draw } from './draw.ts'
+import { type BusName, type Plan, shown, shownPlan } from './plan.ts'
+import { newPool, type Pool } from './pool.ts'
+import { recordOf } from './record.ts'
+import { type Outcome, runPlan } from './run.ts'
+import { shorten } from './shorten.ts'
+
+export interface CampaignOptions {
+  /** Of the first run; each further one has the next. */
+  seed: number
+  runs: number
+  /** No run begins after so long. */
+  forMs: number
+  /** Does this again instead of drawing. */
+  replay: Plan | null
+  buses: readonly BusName[]
+  origins: readonly string[]
+  /** At once. */
+  jobs: number
+  /** Runs that shortening may take. */
+  tries: number
+  /** Where lines of JSON go, one for each run. */
+  out: string | null
+  /** Folder for what has failed. */
+  keep: string
+  commit: string
+  say(line: string): void
+}
+
+export interface Tally {
+  judged: number
+  violated: number
+  /** Could not be started or read. */
+  broken: number
+}
+
+export async function campaign(options: CampaignOptions): Promise<Tally> {
+  const { seed, runs, forMs, jobs, replay, buses, origins, say } = options
+  const pool = newPool()
+  const startedMs = performance.now()
+  const tally: Tally = { judged: 0, violated: 0, broken: 0 }
+  let begun = 0
+  const job = async () => {
+    while (begun < runs && performance.now() - startedMs < forMs) {
+      const number = begun++
+      const plan = replay ?? draw(seed + number, { buses, origins })
+      say(`run ${number + 1}: seed ${plan.seed ?? 'none'}: ${shownPlan(plan)}; ${plan.faults.length} faults`)
+      const outcome = await runPlan(plan, { pool, name: nameOf(seed, number) })
+      if (outcome.broken !== undefined) tally.broken++
+      else tally.judged++
+      if (outcome.violations.length > 0) tally.violated++
+      await conclude(outcome, { ...options, pool, number })
+    }
+  }
+  try {
+    await Promise.all(Array.from({ length: jobs }, job))
+  } finally {
+    await pool.close()
+  }
+  say(`${tally.judged} runs judged, ${tally.violated} with violations, ${tally.broken} broken`)
+  return tally
+}
+
+const nameOf = (seed: number, number: number, more = '') => `chaos-${seed}-${number}${more}`
+
+async function conclude(
+  outcome: Outcome,
+  { pool, number, seed, commit, out, keep, tries, say }: CampaignOptions & { pool: Pool; number: number },
+): Promise<void> {
+  const head = `run ${number + 1}: seed ${outcome.plan.seed ?? 'none'}`
+  const record = recordOf(outcome, commit, new Date().toISOString().slice(0, 10))
+  if (outcome.broken === undefined && outcome.violations.length === 0) {
+    const slowest = Math.max(0, ...Object.values(outcome.backMs))
+    say(
+      `${head}: held: ${outcome.ticks} ticks, ${outcome.acknowledged} acknowledged, ${outcome.messages} messages, all back after ${slowest} ms, ${outcome.largestMb} MiB, ${Math.round(outcome.tookMs / 1_000)} s`,
+    )
+  } else {
+    mkdirSync(keep, { recursive: true })
+    const file = join(keep, `${nameOf(seed, number)}.json`)
+    record.kept = file
+    const write = (more: object) => writeFileSync(file, JSON.stringify({ commit, ...outcome, ...more }, null, 1))
+    write({})
+    const what = outcome.broken === undefined ? 'VIOLATED' : 'broken'
+    say(`${head}: ${what}: ${outcome.broken ?? outcome.violations.join('\n  ')}`)
+    for (const line of outcome.said) say(`  ${line}`)
+    if (outcome.broken === undefined) {
+      const shortest = await shortestOf(outcome, { pool, name: (i) => nameOf(seed, number, `-s${i}`), tries })
+      write({ shortest })
+      say(`${head}: the shortest schedule that has failed:`)
+      for (const fault of shortest.faults) say(`  ${shown(fault)}`)
+    }
+    say(`${head}: again: npm run chaos -- --replay ${file}`)
+  }
+  if (out !== null) appendFileSync(out, `${JSON.stringify(record)}\n`)
+}
+
+async function shortestOf(
+  { plan }: Outcome,
+  { pool, name, tries }: { pool: Pool; name(attempt: number): string; tries: number },
+): Promise<Plan> {
+  let attempt = 0
+  const fails = async (faults: Plan['faults']) => {
+    const { violations } = await runPlan({ ...plan, faults }, { pool, name: name(attempt++) })
+    return violations.length > 0
+  }
+  const { faults } = await shorten(plan.faults, fails, tries)
+  return faults.length === plan.faults.length ? plan : { ...plan, seed: null, faults }
+}

@@ -1,0 +1,40 @@
+/** What is kept of a run: a line of JSON, small enough for hundreds. */
+import type { Outcome } from './run.ts'
+
+/** A run as docs/campaign.md counts it. */
+export interface Recorded {
+  seed: number | null
+  /** Of the code. */
+  commit: string
+  /** Day. */
+  date: string
+  bus: string
+  replicas: number
+  together: boolean
+  origins: string[]
+  /** Kinds, in their order. */
+  faults: string[]
+  ticks: number
+  acknowledged: number
+  messages: number
+  copies: number
+  terms: number
+  longestPauseMs: number
+  backMs: Record<string, number>
+  largestMb: number
+  tookMs: number
+  violations: string[]
+  broken?: string
+  /** The file with all of it. */
+  kept?: string
+}
+
+export function recordOf(outcome: Outcome, commit: string, date: string): Recorded {
+  const { plan, said: _, log: __, broken, ...counts } = outcome
+  const { seed, bus, replicas, together, origins, faults } = plan
+  return {
+    ...{ seed, commit, date, bus, replicas, together, origins, faults: faults.map(({ kind }) => kind) },
+    ...counts,
+    ...(broken === undefined ? {} : { broken: broken.slice(0, 400) }),
+  }
+}

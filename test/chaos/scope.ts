@@ -1,0 +1,25 @@
+/** What a run has started, ended with it: as a test does, outside of one. */
+export interface Scope {
+  /** What is to be done at the end; the last first. */
+  after(end: () => unknown): void
+  /** Ends everything. @returns what could not be ended */
+  end(): Promise<string[]>
+}
+
+export function newScope(): Scope {
+  const ends: (() => unknown)[] = []
+  return {
+    after: (end) => void ends.push(end),
+    async end() {
+      const failed: string[] = []
+      for (const end of ends.splice(0).reverse()) {
+        try {
+          await end()
+        } catch (error) {
+          failed.push((error as Error).message)
+        }
+      }
+      return failed
+    },
+  }
+}

@@ -1,0 +1,161 @@
+/** A run of the campaign: its bus, its origins, the `vedette run` between them, and what befell them. */
+import { seeded } from '../../sim/random.ts'
+import { type Clocks, makeClocks } from '../faults/clocks.ts'
+import { type Listener, listenFrom } from '../faults/listener.ts'
+import { ordersUrl } from '../faults/orders.ts'
+import { type Rig, startRig, waitFor } from '../faults/rig.ts'
+import { type Crowd, startCrowd } from '../faults/senders.ts'
+import { smallDisk } from '../faults/small-disk.ts'
+import type { ChaosBus } from './buses/bus.ts'
+import { embeddedBus } from './buses/embedded.ts'
+import { jetstreamBus } from './buses/jetstream.ts'
+import { kafkaBus } from './buses/kafka.ts'
+import { type Edits, manifestOf } from './manifest.ts'
+import type { Origin } from './origin.ts'
+import { startOrigin } from './origins.ts'
+import type { Plan, Who } from './plan.ts'
+import type { Pool } from './pool.ts'
+import type { Scope } from './scope.ts'
+import type { Deaf, Span } from './spans.ts'
+
+export interface World {
+  readonly plan: Plan
+  readonly rig: Rig
+  readonly bus: ChaosBus
+  readonly origins: readonly Origin[]
+  readonly crowd: Crowd
+  readonly listener: Listener
+  readonly clocks: Clocks | null
+  /** A small disk with the data of the run. */
+  readonly disk: string | null
+  readonly deaf: Deaf[]
+  readonly busAway: Span[]
+  /** By origin. */
+  readonly originAway: readonly Span[][]
+  /** Remembers what happened and when. */
+  say(text: string): void
+  readonly said: readonly string[]
+  /** Who a fault means now; null: nobody is there. */
+  pick(who: Who): Promise<{ index: number; pid: number } | null>
+  /** Changes the manifest, and writes it. */
+  edit(change: (now: Edits) => Partial<Edits>): void
+}
+
+export interface Parts {
+  scope: Scope
+  pool: Pool
+  /** Of this run's own, for topics and queues. */
+  name: string
+}
+
+/** Megabytes; a run stores a tenth of it. */
+const DISK = 96
+
+export async function startWorld(plan: Plan, { scope, pool, name }: Parts): Promise<World> {
+  const random = seeded(plan.seed ?? 0)
+  const said: string[] = []
+  let beganMs = performance.now()
+  const say = (text: string) => {
+    said.push(`${((performance.now() - beganMs) / 1_000).toFixed(2)} s: ${text}`)
+  }
+  const origins: Origin[] = []
+  for (const origin of plan.origins) {
+    const started = await startOrigin({ scope, pool, random }, origin, `${name}-${origins.length}`)
+    scope.after(() => started.close())
+    origins.push(started)
+  }
+  const bus = await startBus(plan, { scope, pool, name })
+  const clocks = plan.faults.some(({ kind }) => kind === 'set a clock') ? makeClocks(scope) : null
+  const disk = plan.faults.some(({ kind }) => kind === 'fill the disk') ? smallDisk(scope, DISK) : null
+  if (disk !== null && 'cannot' in disk) throw new Error(disk.cannot)
+  let edits: Edits = {
+    ...{ replicas: plan.replicas, extra: false, mistake: false },
+    ...{ without: new Set(), edits: plan.origins.map(() => 0) },
+  }
+  let ports: number[] = []
+  const text = () => manifestOf(plan, { ports, bus: bus.document, origins }, edits)
+  const rig = await startRig(
+    (free) => {
+      ports = free
+      return text()
+    },
+    {
+      env: Object.assign({}, clocks?.env, ...origins.map(({ env }) => env)),
+      ...(disk === null ? {} : { data: `${disk.path}/data` }),
+    },
+  )
+  scope.after(() => rig.close())
+  const listener = listenFrom(`${rig.api}/v1/events?from=start`)
+  scope.after(() => listener.close())
+  await everybodyThere(rig)
+  const crowd = startCrowd(scope, ordersUrl(rig), { senders: 6, pauseMs: 40, attemptTimeoutMs: 15_000 })
+  const world: World = {
+    ...{ plan, rig, bus, origins, crowd, listener, clocks, say, said },
+    disk: disk?.path ?? null,
+    deaf: [],
+    busAway: [],
+    originAway: plan.origins.map(() => []),
+    pick: (who) => picked(rig, who),
+    edit(change) {
+      edits = { ...edits, ...change(edits) }
+      rig.write(text())
+    },
+  }
+  bus.attach?.(world)
+  await warmUp(world)
+  beganMs = performance.now()
+  return world
+}
+
+function startBus({ bus }: Plan, { scope, pool, name }: Parts): Promise<ChaosBus> | ChaosBus {
+  if (bus === 'embedded') return embeddedBus()
+  if (bus === 'jetstream-1') return jetstreamBus(scope, 1)
+  if (bus === 'jetstream-3') return jetstreamBus(scope, 3)
+  return kafkaBus(scope, pool, bus === 'kafka-1' ? 1 : 3, name)
+}
+
+const START_MS = 90_000
+
+/** All entries are served and say nothing of an error. */
+async function everybodyThere(rig: Rig): Promise<void> {
+  await waitFor(
+    async () => {
+      const { eventSources } = await rig.status()
+      return eventSources.every(
+        ({ entries, replicas }) =>
+          replicas.every(({ state }) => state === 'serving' || state === 'standby') &&
+          entries.every(({ strategy, leader, error }) => error === null && (strategy === 'active-active' || leader)),
+      )
+    },
+    START_MS,
+    100,
+  )
+}
+
+/** Something of each origin is on the log, and where standbys listen, all do. */
+async function warmUp({ origins, listener, plan }: World): Promise<void> {
+  for (const origin of origins) origin.begin()
+  await Promise.all(
+    origins.map(async (origin, index) => {
+      const { listeners } = origin.broker ?? {}
+      if (listeners !== undefined) await waitFor(async () => (await listeners()) >= plan.replicas, START_MS, 100)
+      const isFresh = origin.fresh()
+      await waitFor(async () => listener.lines.some((line) => isOf(line, index) && isFresh(line)), START_MS, 100)
+    }),
+  )
+}
+
+export const isOf = ({ subject }: { subject: string }, origin: number): boolean => subject.endsWith(`.numbers${origin}`)
+
+async function picked(rig: Rig, who: Who): Promise<{ index: number; pid: number } | null> {
+  const status = await rig.status().catch(() => null)
+  const clock = status?.eventSources.find(({ name }) => name === 'clock')
+  if (clock === undefined) return null
+  const leader = clock.entries.find(({ name }) => name === 'beat0')?.leader ?? null
+  const there = clock.replicas.filter(({ pid }) => pid !== null)
+  const found =
+    typeof who === 'number'
+      ? there[who % Math.max(1, there.length)]
+      : there.find(({ id }) => (id === leader) === (who === 'leader'))
+  return found === undefined ? null : { index: Number(found.id.split('-').at(-1)), pid: found.pid! }
+}
