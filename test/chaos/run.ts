@@ -1,5 +1,6 @@
 /** One run: the world is started, its faults happen, all is healed, and the log is judged. */
 import { setTimeout as pause } from 'node:timers/promises'
+import { Ruined } from './acts/act.ts'
 import { ACTS } from './acts/index.ts'
 import { endRun } from './acts/run.ts'
 import { judgeLog } from './judge.ts'
@@ -76,12 +77,21 @@ async function underFaults(world: World, scope: Scope, outcome: Outcome): Promis
   const happened = await Promise.allSettled(plan.faults.map((fault) => happens(world, fault)))
   const lastEndMs = Math.max(0, ...plan.faults.map(({ atMs, lastsMs }) => atMs + lastsMs))
   await pause(Math.max(0, Math.min(plan.loadMs - lastEndMs, 2_000)))
-  for (const one of happened) if (one.status === 'rejected') outcome.violations.push((one.reason as Error).message)
+  for (const one of happened) {
+    if (one.status === 'fulfilled') continue
+    const { message } = one.reason as Error
+    if (one.reason instanceof Ruined) {
+      outcome.broken = message
+      return
+    }
+    outcome.violations.push(message.slice(0, 2_000))
+  }
   say('all is healed')
   const served = await everythingServed(world)
   outcome.violations.push(...served.violations)
   outcome.backMs = served.backMs
-  await settled(world, judgedFromMs)
+  // Who is not served has no more to wait for.
+  await settled(world, judgedFromMs, served.violations.length === 0 ? SETTLED_MS : 0)
   clearInterval(watch)
   await endRun(world).catch((error: Error) => outcome.violations.push(error.message))
   outcome.violations.push(...crashes(rig.log()))
@@ -95,7 +105,7 @@ async function happens(world: World, fault: Fault): Promise<void> {
   try {
     await ACTS[fault.kind]!(world, fault)
   } catch (error) {
-    world.say(`${fault.kind} failed: ${(error as Error).message}`)
+    world.say(`${fault.kind} failed: ${(error as Error).message.slice(0, 300)}`)
     throw error
   }
   if (fault.lastsMs > 0) world.say(`over: ${fault.kind}`)
@@ -106,11 +116,11 @@ const SETTLED_MS = 90_000
 const CROWD_MS = 60_000
 
 /** Stops the load, and waits for what is still to come. */
-async function settled(world: World, judgedFromMs: number): Promise<void> {
+async function settled(world: World, judgedFromMs: number, patienceMs: number): Promise<void> {
   const { origins, crowd, listener, say } = world
   await Promise.race([crowd.stop(), pause(CROWD_MS, undefined, { ref: false })])
   await Promise.all(origins.map((origin) => origin.stop()))
-  const deadline = performance.now() + SETTLED_MS
+  const deadline = performance.now() + patienceMs
   const missing = () =>
     origins.filter((origin, index) => {
       const lines = listener.lines.filter((line) => isOf(line, index))

@@ -40,3 +40,22 @@ export async function lasting({ lastsMs }: Fault, begin: () => unknown, heal: ()
     await heal()
   }
 }
+
+/** A server that is not ours did not come back: of such a run nothing can be said. */
+export class Ruined extends Error {}
+
+const STARTS = 3
+
+/** @throws Ruined when it does not start, tried again and again */
+export async function startedAgain(what: string, start: () => Promise<unknown>): Promise<void> {
+  for (let i = 1; ; i++) {
+    try {
+      await start()
+      return
+    } catch (error) {
+      const { message } = error as Error
+      // Servers say what is wrong at the end.
+      if (i === STARTS) throw new Ruined(`${what} does not start again: …${message.slice(-600)}`)
+    }
+  }
+}

@@ -1,7 +1,7 @@
 /** What happens to origins. */
 import type { Fault } from '../plan.ts'
 import type { World } from '../world.ts'
-import { type Act, lasting, whileAway, whileDeaf } from './act.ts'
+import { type Act, lasting, startedAgain, whileAway, whileDeaf } from './act.ts'
 
 /** Whoever heard it hears nothing now, and later has to subscribe again. */
 const away = (work: (world: World, fault: Fault) => Promise<void>): Act => {
@@ -10,14 +10,17 @@ const away = (work: (world: World, fault: Fault) => Promise<void>): Act => {
 }
 const brokerOf = ({ origins }: World, { index }: Fault) => origins[index!]!.broker!
 
+const restarted = (world: World, fault: Fault) =>
+  startedAgain(`the origin ${world.plan.origins[fault.index!]}`, () => brokerOf(world, fault).restart(world.rig))
+
 export const originActs: Record<string, Act> = {
-  'restart the origin': away((world, fault) => brokerOf(world, fault).restart(world.rig)),
+  'restart the origin': away((world, fault) => restarted(world, fault)),
   'kill the origin': away((world, fault) => {
     const broker = brokerOf(world, fault)
     return lasting(
       fault,
       () => broker.server!().kill(),
-      () => broker.restart(world.rig),
+      () => restarted(world, fault),
     )
   }),
   'freeze the origin': away((world, fault) => {

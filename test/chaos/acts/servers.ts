@@ -1,16 +1,18 @@
 /** What happens to the servers of the bus, and to the bus process of a run. */
 import { setTimeout as pause } from 'node:timers/promises'
 import { killIfThere } from '../../faults/rig.ts'
-import { type Act, lasting, whileAway, whileDeaf } from './act.ts'
+import { type Act, lasting, startedAgain, whileAway, whileDeaf } from './act.ts'
+
+const again = (start: () => Promise<void>) => () => startedAgain('the server of the bus', start)
 
 export const serverActs: Record<string, Act> = {
   'kill a bus server': (world, fault) => {
     const server = world.bus.servers[fault.index!]!
-    return whileAway(world.busAway, () => lasting(fault, server.kill, server.start))
+    return whileAway(world.busAway, () => lasting(fault, server.kill, again(server.start)))
   },
   'stop a bus server': (world, fault) => {
     const server = world.bus.servers[fault.index!]!
-    return whileAway(world.busAway, () => lasting(fault, server.stop, server.start))
+    return whileAway(world.busAway, () => lasting(fault, server.stop, again(server.start)))
   },
   'freeze a bus server': (world, fault) => {
     const server = world.bus.servers[fault.index!]!
@@ -24,6 +26,6 @@ export const serverActs: Record<string, Act> = {
       await whileDeaf(world, one.index, async () => killIfThere(one.pid))
       await pause(fault.gapMs)
     }
-    await whileAway(world.busAway, () => lasting(fault, server.kill, server.start))
+    await whileAway(world.busAway, () => lasting(fault, server.kill, again(server.start)))
   },
 }
