@@ -14,11 +14,10 @@ export interface Served {
 /** Everybody must be back within so long; a Kafka takes longer to elect. */
 const BOUND_MS = { embedded: 30_000, jetstream: 30_000, kafka: 60_000 }
 
-/** @param healedMs when all was well again, by `performance.now` */
-export async function everythingServed(world: World): Promise<Served> {
-  const { plan, listener, crowd, origins, bus } = world
+/** Asked when all is well again. @param boundMs within which everybody must be back */
+export async function everythingServed(world: World, boundMs = BOUND_MS[world.bus.kind]): Promise<Served> {
+  const { plan, listener, crowd, origins } = world
   const healedMs = performance.now()
-  const boundMs = BOUND_MS[bus.kind]
   const backMs: Record<string, number> = {}
   const violations: string[] = []
   const seen = (wanted: (line: Line) => boolean) => lookout(listener.lines, wanted)

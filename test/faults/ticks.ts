@@ -28,8 +28,8 @@ ${entries.map(({ entry, everyMs }) => `    ${entry}:\n      interval: ${everyMs}
 
 export const ticking = (replicas: number) => () => clockOf(replicas, [perSecond])
 
-/** The ids of an entry's ticks, by the time at which they are due. */
-function idsOf({ namespace, entry, everyMs }: Ticking): (dueMs: number) => string {
+/** The ids of an entry's ticks, by the time at which they are due, milliseconds since the epoch. */
+export function idsOf({ namespace, entry, everyMs }: Ticking): (dueMs: number) => string {
   const fingerprint = fingerprintOf(calendar, calendar.spec.parse({ interval: `${everyMs}ms` }))
   return (dueMs) => eventId(namespace, 'clock', entry, `${fingerprint}/${rfc3339Nano(dueMs)}`)
 }
