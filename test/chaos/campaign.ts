@@ -75,7 +75,7 @@ async function conclude(
   if (outcome.broken === undefined && outcome.violations.length === 0) {
     const slowest = Math.max(0, ...Object.values(outcome.backMs))
     say(
-      `${head}: held: ${outcome.ticks} ticks, ${outcome.acknowledged} acknowledged, ${outcome.messages} messages, all back after ${slowest} ms, ${outcome.largestMb} MiB, ${Math.round(outcome.tookMs / 1_000)} s`,
+      `${head}: held: ${outcome.ticks} ticks, ${outcome.acknowledged} acknowledged, ${outcome.messages} messages, all back after ${slowest} ms, ${outcome.largestMb} MiB, ${Math.round(outcome.tookMs / 1_000)} s of which ${Math.round(outcome.startMs / 1_000)} to start`,
     )
   } else {
     mkdirSync(keep, { recursive: true })

@@ -3,6 +3,7 @@
  *
  *   npm run chaos -- [--seed N] [--minutes M] [--runs K] [--jobs J] [--bus NAME…] [--origin NAME…] [--shorten TRIES] [--out FILE] [--keep DIR]
  *   npm run chaos -- --replay FILE [--runs K]
+ *   npm run chaos -- --page FILE    adds the runs of a former --out to docs/campaign.jsonl, and writes docs/campaign.md
  *
  * Prints the seed before each run. Of a run that fails it keeps schedule and log in DIR, shortens the schedule, and says how to do it again. Ends with 1
  * when one has failed, with 2 when nothing could be judged.
@@ -15,6 +16,7 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { campaign } from './campaign.ts'
 import { availability } from './origins.ts'
+import { writePage } from './pages.ts'
 import { BUSES, type BusName, type Plan } from './plan.ts'
 
 const { values } = parseArgs({
@@ -29,8 +31,14 @@ const { values } = parseArgs({
     out: { type: 'string' },
     keep: { type: 'string' },
     replay: { type: 'string' },
+    page: { type: 'string' },
   },
 })
+
+if (values.page !== undefined) {
+  console.log(writePage(values.page))
+  process.exit(0)
+}
 
 const whole = (text: string, name: string): number => {
   if (!/^\d+$/.test(text)) throw new Error(`--${name} ${text}: a whole number is wanted`)

@@ -22,10 +22,13 @@ export interface Recorded {
   longestPauseMs: number
   backMs: Record<string, number>
   largestMb: number
+  startMs: number
   tookMs: number
   violations: string[]
   broken?: string
-  /** The file with all of it. */
+  /** Why, once somebody has found out. */
+  cause?: string
+  /** The file with all of it; where it was run only. */
   kept?: string
 }
 

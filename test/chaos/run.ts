@@ -33,6 +33,8 @@ export interface Outcome {
   backMs: Record<string, number>
   /** Of the largest process, MiB. */
   largestMb: number
+  /** Until the load began, milliseconds. */
+  startMs: number
   tookMs: number
   /** What happened when. */
   said: string[]
@@ -47,10 +49,11 @@ const MOST_MB = 700
 export async function runPlan(plan: Plan, { pool, name }: { pool: Pool; name: string }): Promise<Outcome> {
   const startedMs = performance.now()
   const scope = newScope()
-  const outcome: Outcome = { plan, violations: [], ...NOTHING, backMs: {}, tookMs: 0, said: [] }
+  const outcome: Outcome = { plan, violations: [], ...NOTHING, backMs: {}, startMs: 0, tookMs: 0, said: [] }
   let world: World | null = null
   try {
     world = await startWorld(plan, { scope, pool, name })
+    outcome.startMs = Math.round(performance.now() - startedMs)
     await underFaults(world, scope, outcome)
   } catch (error) {
     const text = (error as Error).stack ?? String(error)
