@@ -27,6 +27,8 @@ export interface CampaignOptions {
   /** Folder for what has failed. */
   keep: string
   commit: string
+  /** Says what happened in runs that held, too. */
+  verbose?: boolean
   say(line: string): void
 }
 
@@ -68,7 +70,17 @@ const nameOf = (seed: number, number: number, more = '') => `chaos-${seed}-${num
 
 async function conclude(
   outcome: Outcome,
-  { pool, number, seed, commit, out, keep, tries, say }: CampaignOptions & { pool: Pool; number: number },
+  {
+    pool,
+    number,
+    seed,
+    commit,
+    out,
+    keep,
+    tries,
+    verbose = false,
+    say,
+  }: CampaignOptions & { pool: Pool; number: number },
 ): Promise<void> {
   const head = `run ${number + 1}: seed ${outcome.plan.seed ?? 'none'}`
   const record = recordOf(outcome, commit, new Date().toISOString().slice(0, 10))
@@ -77,6 +89,7 @@ async function conclude(
     say(
       `${head}: held: ${outcome.ticks} ticks, ${outcome.acknowledged} acknowledged, ${outcome.messages} messages, all back after ${slowest} ms, ${outcome.largestMb} MiB, ${Math.round(outcome.tookMs / 1_000)} s of which ${Math.round(outcome.startMs / 1_000)} to start`,
     )
+    if (verbose) for (const line of outcome.said) say(`  ${line}`)
   } else {
     mkdirSync(keep, { recursive: true })
     const file = join(keep, `${nameOf(seed, number)}.json`)

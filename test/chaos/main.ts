@@ -1,11 +1,11 @@
 /**
  * `npm run chaos`: runs of the campaign with fresh seeds, or one that is done again.
  *
- *   npm run chaos -- [--seed N] [--minutes M] [--runs K] [--jobs J] [--bus NAME…] [--origin NAME…] [--shorten TRIES] [--out FILE] [--keep DIR]
+ *   npm run chaos -- [--seed N] [--minutes M] [--runs K] [--jobs J] [--bus NAME…] [--origin NAME…] [--shorten TRIES] [--out FILE] [--keep DIR] [--verbose]
  *   npm run chaos -- --replay FILE [--runs K]
  *   npm run chaos -- --page FILE    adds the runs of a former --out to docs/campaign.jsonl, and writes docs/campaign.md
  *
- * Prints the seed before each run. Of a run that fails it keeps schedule and log in DIR, shortens the schedule, and says how to do it again. Ends with 1
+ * Prints the seed before each run, with --verbose also what happened in it. Of a run that fails it keeps schedule and log in DIR, shortens the schedule, and says how to do it again. Ends with 1
  * when one has failed, with 2 when nothing could be judged.
  */
 import { execFileSync } from 'node:child_process'
@@ -32,6 +32,7 @@ const { values } = parseArgs({
     keep: { type: 'string' },
     replay: { type: 'string' },
     page: { type: 'string' },
+    verbose: { type: 'boolean', default: false },
   },
 })
 
@@ -73,6 +74,7 @@ const failed = await campaign({
   ...{ seed, runs, replay, commit, forMs: minutes * 60_000 },
   ...{ buses, origins: wanted ?? had, jobs: whole(values.jobs, 'jobs'), tries: whole(values.shorten, 'shorten') },
   out: values.out ?? null,
+  verbose: values.verbose,
   keep: values.keep ?? join(tmpdir(), 'vedette-chaos'),
   say: (line) => console.log(line),
 })
