@@ -29,6 +29,8 @@ export interface CampaignOptions {
   commit: string
   /** Says what happened in runs that held, too. */
   verbose?: boolean
+  /** Aborted: no further run, and what was started is ended. */
+  signal?: AbortSignal
   say(line: string): void
 }
 
@@ -40,17 +42,18 @@ export interface Tally {
 }
 
 export async function campaign(options: CampaignOptions): Promise<Tally> {
-  const { seed, runs, forMs, jobs, replay, buses, origins, say } = options
+  const { seed, runs, forMs, jobs, replay, buses, origins, signal, say } = options
   const pool = newPool()
   const startedMs = performance.now()
   const tally: Tally = { judged: 0, violated: 0, broken: 0 }
   let begun = 0
   const job = async () => {
-    while (begun < runs && performance.now() - startedMs < forMs) {
+    while (begun < runs && performance.now() - startedMs < forMs && !signal?.aborted) {
       const number = begun++
       const plan = replay ?? draw(seed + number, { buses, origins })
       say(`run ${number + 1}: seed ${plan.seed ?? 'none'}: ${shownPlan(plan)}; ${plan.faults.length} faults`)
-      const outcome = await runPlan(plan, { pool, name: nameOf(seed, number) })
+      const outcome = await runPlan(plan, { pool, name: nameOf(seed, number), signal })
+      if (signal?.aborted) return
       if (outcome.broken !== undefined) tally.broken++
       else tally.judged++
       if (outcome.violations.length > 0) tally.violated++
@@ -100,7 +103,9 @@ async function conclude(
     say(`${head}: ${what}: ${outcome.broken ?? outcome.violations.join('\n  ')}`)
     for (const line of outcome.said) say(`  ${line}`)
     if (outcome.broken === undefined) {
-      const shortest = await shortestOf(outcome, { pool, name: (i) => nameOf(seed, number, `-s${i}`), tries })
+      const shortest = await shortestOf(outcome, {
+        ...{ pool, name: (i) => nameOf(seed, number, `-s${i}`), tries, signal },
+      })
       write({ shortest })
       say(`${head}: the shortest schedule that has failed:`)
       for (const fault of shortest.faults) say(`  ${shown(fault)}`)
@@ -112,11 +117,16 @@ async function conclude(
 
 async function shortestOf(
   { plan }: Outcome,
-  { pool, name, tries }: { pool: Pool; name(attempt: number): string; tries: number },
+  {
+    pool,
+    name,
+    tries,
+    signal,
+  }: { pool: Pool; name(attempt: number): string; tries: number; signal?: AbortSignal | undefined },
 ): Promise<Plan> {
   let attempt = 0
   const fails = async (faults: Plan['faults']) => {
-    const { violations } = await runPlan({ ...plan, faults }, { pool, name: name(attempt++) })
+    const { violations } = await runPlan({ ...plan, faults }, { pool, name: name(attempt++), signal })
     return violations.length > 0
   }
   const { faults } = await shorten(plan.faults, fails, tries)

@@ -20,7 +20,7 @@ const BUS_WEIGHTS: Record<BusName, number> = {
   'kafka-3': 1,
 }
 /** Before and after what stands for everything, nothing else happens for so long: what it leaves could not be told from what they leave. */
-const QUIET_MS = 4_000
+export const QUIET_MS = 4_000
 /** Between two that hold the same. */
 const APART_MS = 1_500
 

@@ -70,11 +70,19 @@ const commit = execFileSync('git', ['rev-parse', '--short', 'HEAD'], {
 }).trim()
 
 console.log(`seed ${seed}${replay === null ? '' : `, replaying ${values.replay}`}, commit ${commit}`)
+const ending = new AbortController()
+for (const name of ['SIGINT', 'SIGTERM'] as const) {
+  process.once(name, () => {
+    console.log(`${name}: what was started is ended`)
+    ending.abort()
+  })
+}
 const failed = await campaign({
   ...{ seed, runs, replay, commit, forMs: minutes * 60_000 },
   ...{ buses, origins: wanted ?? had, jobs: whole(values.jobs, 'jobs'), tries: whole(values.shorten, 'shorten') },
   out: values.out ?? null,
   verbose: values.verbose,
+  signal: ending.signal,
   keep: values.keep ?? join(tmpdir(), 'vedette-chaos'),
   say: (line) => console.log(line),
 })

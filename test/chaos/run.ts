@@ -4,6 +4,7 @@ import { Ruined } from './acts/act.ts'
 import { ACTS } from './acts/index.ts'
 import { endRun } from './acts/run.ts'
 import { judgeLog } from './judge.ts'
+import { KINDS } from './kinds.ts'
 import { namesOf, ticksOf } from './manifest.ts'
 import type { OriginJudged } from './origin.ts'
 import { type Fault, type Plan, shown } from './plan.ts'
@@ -46,9 +47,14 @@ const NOTHING = { ticks: 0, acknowledged: 0, messages: 0, copies: 0, terms: 0, l
 /** More memory than this is too much, MiB. */
 const MOST_MB = 700
 
-export async function runPlan(plan: Plan, { pool, name }: { pool: Pool; name: string }): Promise<Outcome> {
+/** @param signal aborted: what was started is ended, and the outcome is worth nothing */
+export async function runPlan(
+  plan: Plan,
+  { pool, name, signal }: { pool: Pool; name: string; signal?: AbortSignal | undefined },
+): Promise<Outcome> {
   const startedMs = performance.now()
   const scope = newScope()
+  signal?.addEventListener('abort', () => scope.end(), { once: true })
   const outcome: Outcome = { plan, violations: [], ...NOTHING, backMs: {}, startMs: 0, tookMs: 0, said: [] }
   let world: World | null = null
   try {
@@ -93,8 +99,8 @@ async function underFaults(world: World, scope: Scope, outcome: Outcome): Promis
   const served = await everythingServed(world)
   outcome.violations.push(...served.violations)
   outcome.backMs = served.backMs
-  // Who is not served has no more to wait for.
-  await settled(world, judgedFromMs, served.violations.length === 0 ? SETTLED_MS : 0)
+  // Who is not served has not much to wait for.
+  await settled(world, judgedFromMs, served.violations.length === 0 ? SETTLED_MS : UNSERVED_MS)
   clearInterval(watch)
   await endRun(world).catch((error: Error) => outcome.violations.push(error.message))
   outcome.violations.push(...crashes(rig.log()))
@@ -104,9 +110,11 @@ async function underFaults(world: World, scope: Scope, outcome: Outcome): Promis
 
 async function happens(world: World, fault: Fault): Promise<void> {
   await pause(fault.atMs)
-  world.say(`begins: ${shown(fault)}`)
   try {
-    await ACTS[fault.kind]!(world, fault)
+    await world.turns.take(KINDS[fault.kind]!.holds?.(fault) ?? null, async () => {
+      world.say(`begins: ${shown(fault)}`)
+      await ACTS[fault.kind]!(world, fault)
+    })
   } catch (error) {
     world.say(`${fault.kind} failed: ${(error as Error).message.slice(0, 300)}`)
     throw error
@@ -116,6 +124,7 @@ async function happens(world: World, fault: Fault): Promise<void> {
 
 /** What is held by those who died comes back late: an SQS message after half a minute, one of NSQ after a minute. */
 const SETTLED_MS = 90_000
+const UNSERVED_MS = 15_000
 const CROWD_MS = 60_000
 
 /** Stops the load, and waits for what is still to come. */

@@ -10,6 +10,7 @@ import type { ChaosBus } from './buses/bus.ts'
 import { embeddedBus } from './buses/embedded.ts'
 import { jetstreamBus } from './buses/jetstream.ts'
 import { kafkaBus } from './buses/kafka.ts'
+import { QUIET_MS } from './draw.ts'
 import { type Edits, manifestOf } from './manifest.ts'
 import type { Origin } from './origin.ts'
 import { startOrigin } from './origins.ts'
@@ -17,6 +18,7 @@ import type { Plan, Who } from './plan.ts'
 import type { Pool } from './pool.ts'
 import type { Scope } from './scope.ts'
 import type { Deaf, Span } from './spans.ts'
+import { newTurns, type Turns } from './turns.ts'
 
 export interface World {
   readonly plan: Plan
@@ -32,6 +34,7 @@ export interface World {
   readonly busAway: Span[]
   /** By origin. */
   readonly originAway: readonly Span[][]
+  readonly turns: Turns
   /** Remembers what happened and when. */
   say(text: string): void
   readonly said: readonly string[]
@@ -48,6 +51,8 @@ export interface Parts {
   name: string
 }
 
+/** By which a fault may be over later than was drawn. */
+const LATE_MS = 1_500
 /** Megabytes; a run stores a tenth of it. */
 const DISK = 96
 
@@ -92,6 +97,7 @@ export async function startWorld(plan: Plan, { scope, pool, name }: Parts): Prom
   const world: World = {
     ...{ plan, rig, bus, origins, crowd, listener, clocks, say, said },
     disk: disk?.path ?? null,
+    turns: newTurns(QUIET_MS - LATE_MS),
     deaf: [],
     busAway: [],
     originAway: plan.origins.map(() => []),

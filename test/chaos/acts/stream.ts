@@ -9,6 +9,8 @@ import { type Act, whileAway } from './act.ts'
 const STILL_MS = 150
 
 async function wiped(world: World, how: 'purge' | 'delete'): Promise<void> {
+  // Another may take longer than was drawn.
+  if (!world.turns.quiet()) return world.say('not done: something else is going on')
   const { hosts } = await processesOf(world.rig)
   await whileAway(world.busAway, async () => {
     // They stand still while the stream is copied, but not for so long that another would lead.
