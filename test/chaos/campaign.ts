@@ -82,6 +82,7 @@ async function conclude(
     keep,
     tries,
     verbose = false,
+    signal,
     say,
   }: CampaignOptions & { pool: Pool; number: number },
 ): Promise<void> {

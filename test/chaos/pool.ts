@@ -12,6 +12,7 @@ export interface Pool {
 }
 
 export function newPool(): Pool {
+  let closed = false
   const idle = new Map<string, { server: unknown; close(): Promise<unknown> }[]>()
   return {
     async lease(name, start, close) {
@@ -23,12 +24,13 @@ export function newPool(): Pool {
       return {
         server,
         async release(well) {
-          if (well) rest.push(one)
+          if (well && !closed) rest.push(one)
           else await one.close()
         },
       }
     },
     async close() {
+      closed = true
       const all = [...idle.values()].flat()
       idle.clear()
       await Promise.allSettled(all.map((one) => one.close()))
