@@ -13,7 +13,8 @@ import { kafkaJars, startKafkaCluster } from '../servers/kafka.ts'
 import { natsBinary, startNats } from '../servers/nats.ts'
 import { nsqdBinary, startNsq } from '../servers/nsq.ts'
 import { startProxy } from '../servers/proxy.ts'
-import { count, FULL, manifest, settledLog } from './delivery.ts'
+import { manifest } from './broker.ts'
+import { count, FULL, settledLog } from './delivery.ts'
 import { dataOf, everyoneBack, nextLeader, type Rig, startRig, waitFor } from './rig.ts'
 
 /** More than fit into a position: so a snapshot is written, and the last events are read. */
