@@ -3,9 +3,10 @@ import { appendFileSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { draw } from './draw.ts'
 import { type BusName, type Plan, shown, shownPlan } from './plan.ts'
-import { newPool, type Pool } from './pool.ts'
+import { newPool } from './pool.ts'
 import { recordOf } from './record.ts'
 import { type Outcome, runPlan } from './run.ts'
+import { newScope, type Scope } from './scope.ts'
 import { shorten } from './shorten.ts'
 
 export interface CampaignOptions {
@@ -44,59 +45,70 @@ export interface Tally {
 export async function campaign(options: CampaignOptions): Promise<Tally> {
   const { seed, runs, forMs, jobs, replay, buses, origins, signal, say } = options
   const pool = newPool()
+  const scopes = new Set<Scope>()
   const startedMs = performance.now()
   const tally: Tally = { judged: 0, violated: 0, broken: 0 }
   let begun = 0
+  const run = async (plan: Plan, name: string): Promise<Outcome> => {
+    const scope = newScope()
+    scopes.add(scope)
+    try {
+      return await runPlan(plan, { pool, name, scope })
+    } finally {
+      scopes.delete(scope)
+    }
+  }
   const job = async () => {
-    while (begun < runs && performance.now() - startedMs < forMs && !signal?.aborted) {
+    while (begun < runs && performance.now() - startedMs < forMs) {
       const number = begun++
       const plan = replay ?? draw(seed + number, { buses, origins })
+      const name = nameOf(seed, number)
       say(`run ${number + 1}: seed ${plan.seed ?? 'none'}: ${shownPlan(plan)}; ${plan.faults.length} faults`)
-      const outcome = await runPlan(plan, { pool, name: nameOf(seed, number), signal })
+      const outcome = await run(plan, name)
       if (signal?.aborted) return
       if (outcome.broken !== undefined) tally.broken++
       else tally.judged++
       if (outcome.violations.length > 0) tally.violated++
-      await conclude(outcome, { ...options, pool, number })
+      await conclude(outcome, { ...options, run, number, name })
     }
   }
+  const aborted = new Promise<void>((resolve) => signal?.addEventListener('abort', () => resolve(), { once: true }))
   try {
-    await Promise.all(Array.from({ length: jobs }, job))
+    await Promise.race([Promise.all(Array.from({ length: jobs }, job)), aborted])
   } finally {
+    await Promise.all([...scopes].map((scope) => scope.end()))
     await pool.close()
   }
   say(`${tally.judged} runs judged, ${tally.violated} with violations, ${tally.broken} broken`)
   return tally
 }
 
-const nameOf = (seed: number, number: number, more = '') => `chaos-${seed}-${number}${more}`
+const nameOf = (seed: number, number: number) => `chaos-${seed}-${number}`
+
+type Run = (plan: Plan, name: string) => Promise<Outcome>
 
 async function conclude(
   outcome: Outcome,
   {
-    pool,
+    run,
     number,
-    seed,
+    name,
     commit,
     out,
     keep,
     tries,
     verbose = false,
-    signal,
     say,
-  }: CampaignOptions & { pool: Pool; number: number },
+  }: CampaignOptions & { run: Run; number: number; name: string },
 ): Promise<void> {
   const head = `run ${number + 1}: seed ${outcome.plan.seed ?? 'none'}`
   const record = recordOf(outcome, commit, new Date().toISOString().slice(0, 10))
   if (outcome.broken === undefined && outcome.violations.length === 0) {
-    const slowest = Math.max(0, ...Object.values(outcome.backMs))
-    say(
-      `${head}: held: ${outcome.ticks} ticks, ${outcome.acknowledged} acknowledged, ${outcome.messages} messages, all back after ${slowest} ms, ${outcome.largestMb} MiB, ${Math.round(outcome.tookMs / 1_000)} s of which ${Math.round(outcome.startMs / 1_000)} to start`,
-    )
+    say(`${head}: held: ${counted(outcome)}`)
     if (verbose) for (const line of outcome.said) say(`  ${line}`)
   } else {
     mkdirSync(keep, { recursive: true })
-    const file = join(keep, `${nameOf(seed, number)}.json`)
+    const file = join(keep, `${name}.json`)
     record.kept = file
     const write = (more: object) => writeFileSync(file, JSON.stringify({ commit, ...outcome, ...more }, null, 1))
     write({})
@@ -104,9 +116,7 @@ async function conclude(
     say(`${head}: ${what}: ${outcome.broken ?? outcome.violations.join('\n  ')}`)
     for (const line of outcome.said) say(`  ${line}`)
     if (outcome.broken === undefined) {
-      const shortest = await shortestOf(outcome, {
-        ...{ pool, name: (i) => nameOf(seed, number, `-s${i}`), tries, signal },
-      })
+      const shortest = await shortestOf(outcome.plan, run, name, tries)
       write({ shortest })
       say(`${head}: the shortest schedule that has failed:`)
       for (const fault of shortest.faults) say(`  ${shown(fault)}`)
@@ -116,18 +126,16 @@ async function conclude(
   if (out !== null) appendFileSync(out, `${JSON.stringify(record)}\n`)
 }
 
-async function shortestOf(
-  { plan }: Outcome,
-  {
-    pool,
-    name,
-    tries,
-    signal,
-  }: { pool: Pool; name(attempt: number): string; tries: number; signal?: AbortSignal | undefined },
-): Promise<Plan> {
+function counted({ ticks, acknowledged, messages, backMs, largestMb, tookMs, startMs }: Outcome): string {
+  const slowest = Math.max(0, ...Object.values(backMs))
+  const seconds = (ms: number) => Math.round(ms / 1_000)
+  return `${ticks} ticks, ${acknowledged} acknowledged, ${messages} messages, all back after ${slowest} ms, ${largestMb} MiB, ${seconds(tookMs)} s of which ${seconds(startMs)} to start`
+}
+
+async function shortestOf(plan: Plan, run: Run, name: string, tries: number): Promise<Plan> {
   let attempt = 0
   const fails = async (faults: Plan['faults']) => {
-    const { violations } = await runPlan({ ...plan, faults }, { pool, name: name(attempt++), signal })
+    const { violations } = await run({ ...plan, faults }, `${name}-s${attempt++}`)
     return violations.length > 0
   }
   const { faults } = await shorten(plan.faults, fails, tries)

@@ -47,14 +47,12 @@ const NOTHING = { ticks: 0, acknowledged: 0, messages: 0, copies: 0, terms: 0, l
 /** More memory than this is too much, MiB. */
 const MOST_MB = 700
 
-/** @param signal aborted: what was started is ended, and the outcome is worth nothing */
+/** @param scope of this run alone: ended in any case */
 export async function runPlan(
   plan: Plan,
-  { pool, name, signal }: { pool: Pool; name: string; signal?: AbortSignal | undefined },
+  { pool, name, scope = newScope() }: { pool: Pool; name: string; scope?: Scope },
 ): Promise<Outcome> {
   const startedMs = performance.now()
-  const scope = newScope()
-  signal?.addEventListener('abort', () => scope.end(), { once: true })
   const outcome: Outcome = { plan, violations: [], ...NOTHING, backMs: {}, startMs: 0, tookMs: 0, said: [] }
   let world: World | null = null
   try {
