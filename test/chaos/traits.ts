@@ -9,6 +9,8 @@ export interface Traits {
   weight: number
   /** A state that is told once: what changed meanwhile may fold. */
   state?: true
+  /** Takes long to start. */
+  heavy?: true
   /** Every replica takes messages; on a bus that knows no ids a repeat may be there twice. */
   activeActive?: true
 }
@@ -24,9 +26,9 @@ export const TRAITS: Readonly<Record<string, Traits>> = {
   emitter: { guarantee: 'hot-standby', can: ['restart', 'cut'], weight: 0.8 },
   file: { guarantee: 'exactly-once', can: [], weight: 1, state: true },
   generic: { guarantee: 'exactly-once', can: ['restart', 'cut'], weight: 1 },
-  hdfs: { guarantee: 'exactly-once', can: ['restart', 'kill', 'freeze'], weight: 0.5, state: true },
-  'kafka (consumer group)': { guarantee: 'exactly-once', can: all, weight: 0.9 },
-  'kafka (one partition)': { guarantee: 'exactly-once', can: all, weight: 0.6 },
+  hdfs: { guarantee: 'exactly-once', can: ['restart', 'kill', 'freeze'], weight: 0.5, state: true, heavy: true },
+  'kafka (consumer group)': { guarantee: 'exactly-once', can: all, weight: 0.9, heavy: true },
+  'kafka (one partition)': { guarantee: 'exactly-once', can: all, weight: 0.6, heavy: true },
   minio: { guarantee: 'exactly-once', can: all, weight: 1, state: true },
   // It keeps sessions in memory and writes them when it ends.
   'mqtt (QoS 0)': { guarantee: 'hot-standby', can: all, weight: 0.8 },
@@ -36,11 +38,16 @@ export const TRAITS: Readonly<Record<string, Traits>> = {
   nsq: { guarantee: 'exactly-once', can: ['restart', 'freeze', 'cut', 'readd'], weight: 1.3 },
   // A fake that keeps everything in memory.
   pubSub: { guarantee: 'exactly-once', can: ['restart', 'freeze', 'cut', 'readd'], weight: 1 },
-  'pulsar (exclusive)': { guarantee: 'exactly-once', can: ['restart', 'kill', 'freeze'], weight: 0.6 },
-  'pulsar (shared)': { guarantee: 'exactly-once', can: ['restart', 'kill', 'freeze'], weight: 0.6 },
-  'pulsar (exclusive, in chunks)': { guarantee: 'exactly-once', can: ['restart', 'kill', 'freeze'], weight: 0.3 },
+  'pulsar (exclusive)': { guarantee: 'exactly-once', can: ['restart', 'kill', 'freeze'], weight: 0.6, heavy: true },
+  'pulsar (shared)': { guarantee: 'exactly-once', can: ['restart', 'kill', 'freeze'], weight: 0.6, heavy: true },
+  'pulsar (exclusive, in chunks)': {
+    guarantee: 'exactly-once',
+    can: ['restart', 'kill', 'freeze'],
+    weight: 0.3,
+    heavy: true,
+  },
   redis: { guarantee: 'hot-standby', can: all, weight: 0.8 },
-  resource: { guarantee: 'exactly-once', can: ['restart'], weight: 0.3, state: true },
+  resource: { guarantee: 'exactly-once', can: ['restart'], weight: 0.3, state: true, heavy: true },
   // ElasticMQ keeps everything in memory.
   sqs: { guarantee: 'exactly-once', can: ['freeze', 'readd'], weight: 1, activeActive: true },
 }
