@@ -121,11 +121,10 @@ export async function startReplica(options: ReplicaOptions): Promise<Replica> {
       onChange: changed,
     })
 
-  /** Standby: connected and authenticated, consuming nothing. */
+  /** Standby: connected and authenticated, consuming nothing. Never rejects, as listening: what fails is tried again. */
   const keepWarm = (runner: EntryRunner) => {
     const stop = new AbortController()
     warm.set(runner.entry.name, stop)
-    // Never rejects, as listening: what fails there is tried again, and shown.
     void runner.prepare(AbortSignal.any([stop.signal, stopping.signal]))
   }
   const letCool = (entry: string) => {

@@ -9,9 +9,9 @@ import {
   SQSClient,
 } from '@aws-sdk/client-sqs'
 import { systemClock } from '../../src/core/clock.ts'
+import { mutations } from '../../test/fuzz.ts'
 import { type Harness, serveInHarness } from '../../test/harness.ts'
 import { until } from '../../test/http-routes.ts'
-import { mutations } from '../../test/fuzz.ts'
 import { without } from '../../test/servers/cache.ts'
 import { elasticmqJars, startElasticmq } from '../../test/servers/elasticmq.ts'
 import { type AwsServer, localstackPython, startLocalstack } from '../../test/servers/localstack.ts'
