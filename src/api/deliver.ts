@@ -1,29 +1,30 @@
 /**
- * `--deliver URL`: every event by CloudEvents over HTTP, in order, at least once. One request is in flight at a time: order is
- * the promise, and a receiver that wants more throughput reads `/v1/events`. The cursor lives in the bus's key-value table, so it
- * survives every restart; it is written behind the deliveries, so the last ones before a crash may come twice, with the same id.
+ * `--deliver URL`: every event by CloudEvents over HTTP, in the order of the log, at least once. An event is delivered, or it is held and
+ * tried for ever: only 2xx moves the cursor. One request is in flight at a time, so what is held holds up everything after it; a receiver that
+ * wants more throughput reads `/v1/events`. The cursor is written behind the deliveries, so the last ones before a crash may come
+ * twice, with the same id.
  */
-import { createHash } from 'node:crypto'
 import type { Bus, Stored } from '../bus/bus.ts'
-import { backoffMs, retryAfterMs } from '../core/backoff.ts'
+import { backoffMs } from '../core/backoff.ts'
 import type { Clock } from '../core/clock.ts'
-import { fail, isAbort, messageOf } from '../core/errors.ts'
-import { decodeEvent, eventData } from '../core/event.ts'
+import { fail } from '../core/errors.ts'
 import type { Logger } from '../core/log.ts'
+import { patiently, within } from '../core/signals.ts'
+import { type Account, createAccount } from './delivery/account.ts'
+import { type Cursor, createCursor } from './delivery/cursor.ts'
+import { createGaps, createLook, type Gaps } from './delivery/look.ts'
+import { type DeliveryMode, message } from './delivery/message.ts'
+import { findPlace } from './delivery/place.ts'
+import { createPoster, type Poster } from './delivery/post.ts'
+import { parseTarget } from './delivery/target.ts'
 import type { DeliveryStatus } from './status.ts'
 
-/** `structured`: the CloudEvent is the body. `binary`: the data is the body, the attributes are `ce-` headers. */
-export type DeliveryMode = 'structured' | 'binary'
-
-/** An answer that says "never" (4xx but 408, 425, 429; also 3xx) is believed after so many tries: then the event is skipped, counted and logged. */
-const TRIES_BEFORE_SKIP = 10
-const CURSOR_EVERY_MS = 500
-const REQUEST_TIMEOUT_MS = 30_000
-const LONGEST_RETRY_AFTER_MS = 300_000
+export type { DeliveryMode } from './delivery/message.ts'
+export { parseTarget } from './delivery/target.ts'
 
 export interface Delivery {
   status(): DeliveryStatus
-  /** Resolves when the one request in flight is answered and the cursor is written. */
+  /** Resolves when the request in flight is answered, or was given a few seconds, and the cursor is written. */
   stop(): Promise<void>
 }
 
@@ -33,193 +34,158 @@ export interface DeliveryOptions {
   mode: DeliveryMode
   clock: Clock
   log: Logger
-  /** For tests. */
-  fetch?: typeof fetch
+  /** What the receiver is told: `vedette/<version>`. */
+  userAgent?: string
+  /** Names this run among those that use the bus: a new address goes on where the one before of the same run stood. */
+  owner?: string
 }
 
-interface Target {
-  url: string
-  /** Without user, password and query: what may be logged. */
-  shown: string
-  headers: Record<string, string>
+const CURSOR_EVERY_MS = 500
+/** A start waits for the bus to say where to begin, so that what is stored from then on is delivered; but not for ever. */
+const START_PATIENCE_MS = 5_000
+const LOOK_EVERY_MS = 10_000
+const PLACE_PATIENCE_MS = 60_000
+/** The request in flight has less. */
+const STOP_PATIENCE_MS = 10_000
+
+interface Parts {
+  bus: Bus
+  clock: Clock
+  mode: DeliveryMode
+  account: Account
+  cursor: Cursor
+  poster: Poster
+  gaps: Gaps
+  stopping: AbortSignal
+  /** Ends the session that reads now. */
+  anew: () => void
 }
 
-/** @throws USAGE when it is no http(s) URL */
-export function parseTarget(text: string): Target {
-  const url = URL.parse(text)
-  if (url === null || !/^https?:$/.test(url.protocol)) {
-    throw fail('USAGE', `--deliver ${JSON.stringify(text)} is not a URL: write http://host/path or https://host/path`)
-  }
-  const credentials = `${decodeURIComponent(url.username)}:${decodeURIComponent(url.password)}`
-  url.username = ''
-  url.password = ''
-  return {
-    url: url.href,
-    shown: `${url.origin}${url.pathname}`,
-    headers: credentials === ':' ? {} : { authorization: `Basic ${Buffer.from(credentials).toString('base64')}` },
-  }
-}
-
-/** Begins with the events that are stored after the URL was first given. Resolves once its cursor is on the bus. */
+/** Begins with the events that are stored after a first URL was given. Works in the background, for ever, whatever fails. */
 export async function startDelivery(options: DeliveryOptions): Promise<Delivery> {
-  const { bus, clock, log } = options
-  const target = parseTarget(options.url)
-  const key = `deliver/${createHash('sha256').update(target.url).digest('hex').slice(0, 32)}`
-  const status: DeliveryStatus = { url: target.shown, delivered: 0, skipped: 0, cursor: 0, head: 0, error: null }
-  const kept = await bus.kv.get(key)
-  status.head = (await bus.state()).lastSeq
-  status.cursor = kept === null ? status.head : cursorIn(kept.value)
-  const write = () => bus.kv.put(key, Buffer.from(JSON.stringify({ seq: status.cursor, url: target.shown })))
-  let written = status.cursor
-  if (kept === null) await write()
-
-  const stopping = new AbortController()
-  const post = poster({ ...options, target })
-  const keepCursor = async () => {
-    if (written === status.cursor) return
-    const seq = status.cursor
-    try {
-      await write()
-      written = seq
-    } catch (error) {
-      log.debug('the delivery cursor could not be written; it is tried again', { error })
-    }
-  }
-  const work = async () => {
-    for (let attempt = 0; !stopping.signal.aborted; attempt++) {
-      try {
-        for await (const stored of bus.read({ from: status.cursor + 1, follow: true, signal: stopping.signal })) {
-          attempt = 0
-          await deliverOne(stored)
-          if (stopping.signal.aborted) return
-        }
-      } catch (error) {
-        if (stopping.signal.aborted || isAbort(error)) return
-        status.error = messageOf(error)
-        await clock.sleep(backoffMs(attempt), stopping.signal).catch(() => {})
-      }
-    }
-  }
-  let cursorTimer = () => {}
-  const tick = () => {
-    void keepCursor().finally(() => {
-      if (!stopping.signal.aborted) cursorTimer = clock.after(CURSOR_EVERY_MS, tick)
-    })
-  }
-  cursorTimer = clock.after(CURSOR_EVERY_MS, tick)
-
-  /** Returns when it is delivered or skipped; also when stopping, then without having moved the cursor. */
-  const deliverOne = async (stored: Stored): Promise<void> => {
-    status.head = Math.max(status.head, stored.seq)
-    for (let attempt = 0, refusals = 0; ; attempt++) {
-      const verdict = await post(stored)
-      if (verdict.verdict === 'delivered') {
-        if (status.error !== null) log.info('delivery goes on', { url: target.shown })
-        status.error = null
-        status.delivered++
-        status.cursor = stored.seq
-        return
-      }
-      if (status.error === null)
-        log.warn('delivery fails; it is retried', { url: target.shown, error: verdict.why, eventID: stored.id })
-      status.error = verdict.why
-      if (verdict.verdict === 'refused' && ++refusals >= TRIES_BEFORE_SKIP) {
-        log.error('the receiver refuses this event for good; it is skipped', {
-          url: target.shown,
-          error: verdict.why,
-          eventID: stored.id,
-          seq: stored.seq,
-        })
-        status.skipped++
-        status.cursor = stored.seq
-        return
-      }
-      try {
-        await clock.sleep(Math.max(backoffMs(attempt), verdict.waitMs), stopping.signal)
-      } catch {
-        return
-      }
-    }
-  }
-  const working = work()
+  const { bus, clock, log, mode, url, userAgent = 'vedette', owner = '' } = options
+  const target = parseTarget(url)
+  const stopped = new AbortController()
+  const stopping = stopped.signal
+  const account = createAccount({ shown: target.shown, clock, log })
+  const cursor = createCursor({ bus, target, owner, clock, log })
+  const poster = createPoster({ target, userAgent, clock, ending: stopping })
+  const gaps = createGaps({ bus, clock, account, cursor })
+  const parts: Parts = { bus, clock, mode, account, cursor, poster, gaps, stopping, anew: () => {} }
+  const look = createLook({ bus, clock, log, account, cursor, gaps, anew: () => parts.anew() })
+  const placed = Promise.withResolvers<void>()
+  const working = Promise.all([
+    untilStopped(parts, placed.resolve),
+    repeat(parts, CURSOR_EVERY_MS, () => cursor.save()),
+    repeat(parts, LOOK_EVERY_MS, look),
+  ])
+  await Promise.race([placed.promise, clock.sleep(START_PATIENCE_MS, stopping)])
   return {
-    status: () => ({ ...status }),
+    status: () => account.status(cursor.place),
     async stop() {
-      stopping.abort()
-      cursorTimer()
-      await working
-      await keepCursor()
+      stopped.abort()
+      await patiently(working, { signal: stopping, clock, patienceMs: STOP_PATIENCE_MS })
+      await cursor.save()
+      poster.close()
     },
   }
 }
 
-type Verdict =
-  | { verdict: 'delivered' }
-  /** `again`: waiting helps. `refused`: the receiver says that it will not. */
-  | { verdict: 'again' | 'refused'; why: string; waitMs: number }
-
-function poster({ target, mode, clock, fetch: send = fetch }: DeliveryOptions & { target: Target }) {
-  return async (stored: Stored): Promise<Verdict> => {
+/** Session after session. However one ends, it is said, and the next begins. */
+async function untilStopped(parts: Parts, onPlaced: () => void): Promise<void> {
+  const { account, clock, stopping } = parts
+  for (let attempt = 0; !stopping.aborted; attempt++) {
     try {
-      const response = await send(target.url, {
-        method: 'POST',
-        redirect: 'manual',
-        signal: AbortSignal.timeout(REQUEST_TIMEOUT_MS),
-        ...message(stored, mode, target.headers),
-      } as RequestInit)
-      // an unread body would keep the connection from being used again
-      await response.arrayBuffer().catch(() => {})
-      return judge(response.status, response.headers.get('retry-after'), clock.now())
+      await session(parts, () => {
+        attempt = 0
+        account.read()
+        onPlaced()
+      })
     } catch (error) {
-      return { verdict: 'again', why: networkError(error), waitMs: 0 }
+      if (stopping.aborted) return
+      account.unread(error)
+      await clock.sleep(backoffMs(attempt), stopping).catch(() => {})
     }
   }
 }
 
-/** What an answer means. `retryAfter` is the header, seconds or a date. */
-export function judge(status: number, retryAfter: string | null, nowMs: number): Verdict {
-  if (status >= 200 && status < 300) return { verdict: 'delivered' }
-  const waitMs = Math.min(retryAfterMs(retryAfter, nowMs), LONGEST_RETRY_AFTER_MS)
-  const again = status >= 500 || status === 408 || status === 425 || status === 429
-  return { verdict: again ? 'again' : 'refused', why: `the receiver answered ${status}`, waitMs }
-}
-
-/** Headers and body of one event. */
-export function message(
-  stored: Pick<Stored, 'event'>,
-  mode: DeliveryMode,
-  headers: Record<string, string> = {},
-): { headers: Record<string, string>; body: Uint8Array } {
-  if (mode === 'structured') {
-    return {
-      headers: { ...headers, 'content-type': 'application/cloudevents+json; charset=utf-8' },
-      body: stored.event,
+/**
+ * Reads the log from the cursor on and delivers. Returns when it should be looked at anew: after a break of the bus what follows may be
+ * another log. @throws when the log cannot be read
+ */
+async function session(parts: Parts, onPlaced: () => void): Promise<void> {
+  const { bus, account, cursor, gaps, stopping } = parts
+  const over = new AbortController()
+  parts.anew = () => over.abort()
+  const signal = AbortSignal.any([stopping, over.signal])
+  const forget = bus.onStatus(({ connected }) => connected && over.abort())
+  let events: AsyncIterator<Stored> | null = null
+  try {
+    account.holds(null)
+    await settle(parts)
+    onPlaced()
+    events = bus.read({ from: cursor.place.seq + 1, follow: true, signal })[Symbol.asyncIterator]()
+    for (;;) {
+      const next = await unlessAborted(events.next(), signal)
+      if (next === null || signal.aborted) return
+      if (next.done === true) throw fail('BUS_UNAVAILABLE', 'the reading of the log ended')
+      account.holds(next.value)
+      await gaps.passed(cursor.place.seq + 1, next.value.seq)
+      if (!(await deliver(parts, next.value))) return
     }
-  }
-  const { data_base64: _, data: __, datacontenttype, ...attributes } = decodeEvent(stored.event)
-  const ce = Object.entries(attributes)
-    .filter(([, value]) => ['string', 'number', 'boolean'].includes(typeof value))
-    .map(([name, value]) => [`ce-${name}`, percentEncoded(String(value))])
-  return {
-    headers: { ...headers, ...Object.fromEntries(ce), 'content-type': datacontenttype ?? 'application/json' },
-    body: eventData(decodeEvent(stored.event)),
+  } finally {
+    over.abort()
+    forget()
+    events?.return?.().catch(() => {})
   }
 }
 
-/** CloudEvents HTTP binding 3.1.3.2: space, `"`, `%` and everything outside printable ASCII. */
-function percentEncoded(value: string): string {
-  return value.toWellFormed().replace(/[^\x21\x23\x24\x26-\x7e]/gu, (c) => encodeURIComponent(c))
+/** Finds the cursor, and its place in the log as it is now. @throws what the bus throws */
+async function settle({ bus, clock, cursor, account, gaps }: Parts): Promise<void> {
+  await within(cursor.load(), PLACE_PATIENCE_MS, clock)
+  const before = cursor.place
+  const { place, remade, lost } = await within(findPlace(bus, before), PLACE_PATIENCE_MS, clock)
+  gaps.settled(before.seq, remade)
+  if (remade) account.remade(before.seq, place.seq)
+  if (lost > 0) account.lost(lost, place.seq)
+  if (place !== before) cursor.move(place)
 }
 
-function networkError(error: unknown): string {
-  const cause = error instanceof Error ? (error.cause as { code?: string } | undefined) : undefined
-  if (error instanceof Error && error.name === 'TimeoutError') return `no answer within ${REQUEST_TIMEOUT_MS / 1000} s`
-  return cause?.code ?? messageOf(error)
+/** Until the receiver takes it. @returns false when stopping: it was not delivered, as far as is known */
+async function deliver({ account, cursor, poster, mode, clock, stopping }: Parts, stored: Stored): Promise<boolean> {
+  const request = message(stored, mode)
+  while (!stopping.aborted) {
+    const answer = await poster.post(request)
+    if (answer.taken) {
+      account.taken()
+      cursor.pass(stored)
+      return true
+    }
+    const waitMs = Math.max(backoffMs(account.refusals), answer.waitMs)
+    account.refused(answer, waitMs)
+    await clock.sleep(waitMs, stopping).catch(() => {})
+  }
+  return false
 }
 
-function cursorIn(value: Uint8Array): number {
-  const { seq } = JSON.parse(Buffer.from(value).toString('utf8')) as { seq?: unknown }
-  if (typeof seq !== 'number' || !Number.isSafeInteger(seq))
-    throw fail('STORE_CORRUPT', 'the delivery cursor is not a number')
-  return seq
+/** What `work` gives, or null once the signal aborts: also when `work` never ends. @throws what `work` throws */
+function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T | null> {
+  return new Promise((resolve, reject) => {
+    const aborted = () => resolve(null)
+    if (signal.aborted) aborted()
+    else signal.addEventListener('abort', aborted, { once: true })
+    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', aborted))
+  })
+}
+
+/** Does it again and again until the signal; what fails is done again the next time. Never rejects. */
+async function repeat(
+  { clock, stopping }: Pick<Parts, 'clock' | 'stopping'>,
+  everyMs: number,
+  work: () => Promise<void>,
+): Promise<void> {
+  while (!stopping.aborted) {
+    await clock.sleep(everyMs, stopping).catch(() => {})
+    if (!stopping.aborted) await work().catch(() => {})
+  }
 }

@@ -2,8 +2,16 @@
  * The metrics of all host processes as one. Counters of a process that has died stay in the sums (as last seen), so that a
  * restart does not look like a fall to whoever computes a rate; gauges of the dead do not.
  */
-import { AggregatorRegistry, Gauge, type MetricObjectWithValues, type MetricValue, Registry } from 'prom-client'
+import {
+  AggregatorRegistry,
+  Counter,
+  Gauge,
+  type MetricObjectWithValues,
+  type MetricValue,
+  Registry,
+} from 'prom-client'
 import { addBuildInfo } from '../runtime/metrics.ts'
+import type { DeliveryStatus } from './status.ts'
 
 export type Snapshot = MetricObjectWithValues<MetricValue<string>>[]
 
@@ -47,7 +55,9 @@ export interface RunFacts {
   busRestarts: number
   bytes: number
   messages: number
-  delivery: { delivered: number; skipped: number; lag: number; failing: boolean } | null
+  delivery: DeliveryStatus | null
+  /** Wall clock. */
+  nowMs: number
 }
 
 export async function runMetrics(facts: RunFacts): Promise<Snapshot> {
@@ -65,11 +75,36 @@ export async function runMetrics(facts: RunFacts): Promise<Snapshot> {
   gauge('vedette_bus_restarts', 'Restarts of the bus process in this run', facts.busRestarts)
   gauge('vedette_bus_bytes', 'Size of the stored events', facts.bytes)
   gauge('vedette_bus_messages', 'Stored events', facts.messages)
-  if (facts.delivery !== null) {
-    gauge('vedette_deliver_delivered', 'Events delivered in this run', facts.delivery.delivered)
-    gauge('vedette_deliver_skipped', 'Events the receiver refused for good, in this run', facts.delivery.skipped)
-    gauge('vedette_deliver_lag', 'Sequence numbers between the newest event and the cursor', facts.delivery.lag)
-    gauge('vedette_deliver_failing', '1 while delivery fails', facts.delivery.failing ? 1 : 0)
-  }
+  if (facts.delivery !== null) deliveryMetrics(registers, facts.delivery, facts.nowMs)
   return (await registers[0]!.getMetricsAsJSON()) as Snapshot
+}
+
+/** Counters begin with the run. */
+function deliveryMetrics(registers: Registry[], delivery: DeliveryStatus, nowMs: number): void {
+  const counter = (name: string, help: string, value: number) => new Counter({ name, help, registers }).inc(value)
+  const gauge = (name: string, help: string, value: number) => new Gauge({ name, help, registers }).set(value)
+  const seconds = (since: string | undefined) =>
+    since === undefined ? 0 : Math.max(0, (nowMs - Date.parse(since)) / 1000)
+  counter('vedette_deliver_delivered_total', 'Events that the receiver took', delivery.delivered)
+  counter('vedette_deliver_attempts_total', 'Requests to the receiver', delivery.attempts)
+  const refused = new Counter({
+    name: 'vedette_deliver_refused_total',
+    help: 'Requests that took no event, by the status of the answer or what kept one from coming',
+    labelNames: ['reason'],
+    registers,
+  })
+  for (const [reason, count] of Object.entries(delivery.refused)) refused.inc({ reason }, count)
+  counter('vedette_deliver_lost_total', 'Events that the bus let go before they were delivered, at most', delivery.lost)
+  gauge(
+    'vedette_deliver_lag',
+    'Sequence numbers between the newest event and the cursor',
+    delivery.head - delivery.cursor,
+  )
+  gauge('vedette_deliver_failing', '1 while delivery is held up', delivery.error === null ? 0 : 1)
+  gauge('vedette_deliver_failing_seconds', 'Since when it is', seconds(delivery.errorSince))
+  gauge(
+    'vedette_deliver_oldest_undelivered_seconds',
+    'Age of the oldest event that was not delivered, 0 when there is none',
+    seconds(delivery.oldestAt),
+  )
 }

@@ -5,7 +5,7 @@
 
 import type { Append, Bus, Outcome, SourceRef, Stored } from '../bus/bus.ts'
 import { fail, messageOf } from '../core/errors.ts'
-import { decodeEvent, encodeEvent, eventData, eventId, randomId } from '../core/event.ts'
+import { type DecodedEvent, decodeEvent, encodeEvent, eventData, eventId, randomId } from '../core/event.ts'
 import { compactJson } from '../core/json.ts'
 import type { Run } from './run.ts'
 import { scan } from './scan.ts'
@@ -90,10 +90,9 @@ async function storeAgain(bus: Bus, run: string, batch: Stored[], before: number
   let published = 0
   let rest = batch
   while (rest.length > 0) {
-    const first = decodeEvent(rest[0]!.event)
-    const ref = { namespace: rest[0]!.namespace, name: first.source }
+    const ref = { namespace: rest[0]!.namespace, name: decoded(rest[0]!, before + published).source }
     const length = rest.findIndex(
-      (one) => one.namespace !== ref.namespace || decodeEvent(one.event).source !== ref.name,
+      (one) => one.namespace !== ref.namespace || decoded(one, before + published).source !== ref.name,
     )
     const together = length < 0 ? rest : rest.slice(0, length)
     rest = length < 0 ? [] : rest.slice(length)
@@ -110,6 +109,20 @@ async function storeAgain(bus: Bus, run: string, batch: Stored[], before: number
     }
   }
   return published
+}
+
+/** @throws EVENT_INVALID for what others put on the bus and is no event: it is not left out without a word */
+function decoded({ seq, event }: Stored, replayed: number): DecodedEvent {
+  try {
+    const found = decodeEvent(event)
+    if (typeof found?.source === 'string' && typeof found.subject === 'string') return found
+  } catch {
+    // said below
+  }
+  throw fail(
+    'EVENT_INVALID',
+    `number ${seq} on the log is no CloudEvent in JSON: leave it out with --from and --to (replayed ${replayed} events before that)`,
+  )
 }
 
 function again(source: SourceRef, run: string, stored: Stored): Append {

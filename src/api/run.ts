@@ -1,6 +1,6 @@
 /** What the API needs to know of a run; the supervisor is one, tests may be another. */
 import type { Bus, SourceRef } from '../bus/bus.ts'
-import type { Status } from './status.ts'
+import type { DeliveryStatus, Status } from './status.ts'
 
 export interface Run {
   /** The run's own connection to the bus. */
@@ -8,6 +8,8 @@ export interface Run {
   status(): Promise<Status>
   /** Every entry is served or shows an error, and the bus answers. */
   ready(): boolean
+  /** Null where nothing is delivered. */
+  delivery(): DeliveryStatus | null
   /** Prometheus text, all hosts together. */
   metrics(): Promise<string>
   /**

@@ -55,7 +55,7 @@ async function lastEvents(
   limit: number,
 ): Promise<{ events: Stored[]; next: number }> {
   const { firstSeq, lastSeq }: LogState = await log.state()
-  if (limit <= 0 || lastSeq === 0) return { events: [], next: lastSeq + 1 }
+  if (limit <= 0 || firstSeq === 0) return { events: [], next: lastSeq + 1 }
   let events: Stored[] = []
   for (let window = Math.max(limit * 2, 64); ; window *= 4) {
     const from = Math.max(firstSeq, lastSeq - window + 1)

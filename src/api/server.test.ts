@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { request } from 'node:http'
 import test from 'node:test'
+import { type MemoryBus, memoryBusWorld } from '../bus/memory.ts'
 import { fail } from '../core/errors.ts'
 import { silentLogger } from '../core/log.ts'
 import { busWith, put } from './events.fixture.ts'
@@ -11,12 +12,13 @@ import { createApi, hostAllowed } from './server.ts'
 const TOKEN = 'the-token'
 
 async function serve(t: { after(fn: () => unknown): void }, change: Partial<Run> = {}) {
-  const bus = await busWith(5)
+  const bus = (change.bus as MemoryBus | undefined) ?? (await busWith(5))
   const done: string[] = []
   const run: Run = {
     bus,
     status: async () => ({ eventSources: [] }) as never,
     ready: () => true,
+    delivery: () => null,
     metrics: async () => 'up 1\n',
     failOver: async (source) => ({ from: 's-0', to: `${source.name}-1`, term: 2 }),
     find(name) {
@@ -74,6 +76,23 @@ test('ready is 503 until everything serves', async (t) => {
   assert.equal((await fetch(`${base}/healthz`)).status, 200)
 })
 
+test('what holds up a delivery is told at a place of its own: the run is ready all the same', async (t) => {
+  const fine = { url: 'http://r/in', delivered: 1, attempts: 1, refused: {}, lost: 0, cursor: 1, head: 1, error: null }
+  const held = { ...fine, error: 'the receiver answered 401 Unauthorized', errorSince: '2026-01-02T03:04:05Z' }
+  const at = async (delivery: Run['delivery']) => {
+    const { base } = await serve(t, { delivery })
+    const answer = await fetch(`${base}/readyz/delivery`)
+    assert.equal((await fetch(`${base}/readyz`)).status, 200)
+    return [answer.status, await answer.text()]
+  }
+  assert.deepEqual(await at(() => fine), [200, 'ready\n'])
+  assert.deepEqual(await at(() => held), [
+    503,
+    'held up since 2026-01-02T03:04:05Z: the receiver answered 401 Unauthorized\n',
+  ])
+  assert.equal((await at(() => null))[0], 404)
+})
+
 test('events stream, end when asked to, and resume behind Last-Event-ID', async (t) => {
   const { base, bus } = await serve(t)
   const read = async (path: string, headers: Record<string, string> = {}) => {
@@ -87,6 +106,41 @@ test('events stream, end when asked to, and resume behind Last-Event-ID', async 
   const resumed = await read('/v1/events?from=start&follow=false', { 'last-event-id': String(third!.seq) })
   assert.deepEqual(resumed, ['s-e-4', 's-e-5'])
   assert.equal((await fetch(`${base}/v1/events?from=nowhere`)).status, 400)
+})
+
+test('what is no longer on the log is told to who resumes before it, or behind its end', async (t) => {
+  const world = memoryBusWorld()
+  const bus = world.connect('only')
+  const { base } = await serve(t, { bus })
+  const read = async (lastEventId: number) =>
+    (await fetch(`${base}/v1/events?follow=false`, { headers: { 'last-event-id': String(lastEventId) } })).text()
+  await put(bus, 1, 5)
+  assert.doesNotMatch(await read(2), /^: (gone|ends)/m)
+  assert.doesNotMatch(await read(5), /^: (gone|ends)/m)
+  world.retain({ maxAgeMs: -1, maxBytes: 0 })
+  await put(bus, 6, 7)
+  assert.match(await read(2), /^: gone 3 5$[\s\S]*s-e-6/m)
+  assert.match(await read(100), /^: ends 7$/m)
+})
+
+test('a stream whose reading is aborted under it is broken off, so that the consumer comes back', async (t) => {
+  const bus = await busWith(1)
+  const { base } = await serve(t, { bus })
+  Object.assign(bus, {
+    read: () => ({
+      [Symbol.asyncIterator]: () => ({ next: () => Promise.reject(new DOMException('aborted', 'AbortError')) }),
+    }),
+  })
+  const answer = await fetch(`${base}/v1/events?from=start`)
+  await assert.rejects(answer.text())
+})
+
+test('a replay stops at what is no event, and says so', async (t) => {
+  const { post, bus } = await serve(t)
+  await bus.append({ namespace: 'default', name: 's' }, [{ entry: 'e', id: 'x', event: Buffer.from('not json') }])
+  const refused = await post('/v1/replay', { from: 'start', to: 'now', execute: true })
+  assert.equal(refused.status, 400)
+  assert.match(((await refused.json()) as { error: string }).error, /^number 6 on the log is no CloudEvent/)
 })
 
 test('a consumer that does not read costs no memory here', async (t) => {

@@ -86,6 +86,15 @@ const routes: Record<string, { method: 'GET' | 'POST'; answer(call: Call): Promi
       text(response, ready ? 200 : 503, ready ? 'ready\n' : 'not ready\n')
     },
   },
+  '/readyz/delivery': {
+    method: 'GET',
+    async answer({ run, response }) {
+      const delivery = run.delivery()
+      if (delivery === null) return text(response, 404, 'nothing is delivered: this run has no --deliver\n')
+      const { error, errorSince } = delivery
+      text(response, error === null ? 200 : 503, error === null ? 'ready\n' : `held up since ${errorSince}: ${error}\n`)
+    },
+  },
   '/metrics': {
     method: 'GET',
     async answer({ run, response }) {
@@ -159,6 +168,7 @@ GET  /v1/events    events as they are stored (server-sent events, resumable by L
 GET  /metrics      Prometheus
 GET  /healthz      this process lives
 GET  /readyz       all entries are served and the bus answers
+GET  /readyz/delivery   what --deliver sends is taken; 503 says what holds it up
 POST /v1/failover  {"source"}                  with the bearer token from <data>/run.json
 POST /v1/send      {"source","entry","data"}   likewise
 POST /v1/replay    {"from","to","execute"}     likewise

@@ -45,17 +45,43 @@ export interface SourceStatus {
   replicas: ReplicaStatus[]
 }
 
-/** How a `--deliver` target fares. */
+/** How a `--deliver` target fares. Nothing is skipped: what is not delivered is held, and tried again for ever. */
 export interface DeliveryStatus {
-  /** Without credentials. */
+  /** Without credentials and query. */
   url: string
+  /** Events that the receiver took (answered 2xx), in this run. */
   delivered: number
-  skipped: number
-  /** Everything up to this sequence number is delivered or skipped. */
+  /** Requests that were made, in this run. */
+  attempts: number
+  /** Those of them that took nothing, by why: the status of the answer, or what kept one from coming (`timeout`, `ECONNREFUSED`, …). */
+  refused: Record<string, number>
+  /** Events that the bus let go, by its limits, before they could be delivered; since the first delivery. At most: see docs/operations.md. */
+  lost: number
+  /** Everything up to this sequence number was taken by the receiver, or is lost. */
   cursor: number
   /** The newest event's sequence number when last looked at. */
   head: number
+  /** What holds it up, with the receiver's own words; null while it goes on. */
   error: string | null
+  /** Since when `error` stands. */
+  errorSince?: string
+  /** When the oldest event that was not delivered was stored; absent when none is known. */
+  oldestAt?: string
+  /** The event that the receiver does not take. */
+  held?: HeldEvent
+}
+
+export interface HeldEvent {
+  id: string
+  seq: number
+  /** `default.<eventsource>.<entry>`. */
+  subject: string
+  namespace: string
+  refusals: number
+  /** Null while the request is under way. */
+  nextAttemptAt: string | null
+  /** Sequence numbers after it that the bus has let go meanwhile: what was not read before is lost. */
+  droppedAfter?: number
 }
 
 export interface Status {

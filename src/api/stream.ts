@@ -1,15 +1,20 @@
 /**
  * `GET /v1/events`: the log as server-sent events. `id:` is the sequence number, so a browser's `EventSource` (or anybody who sends
- * `Last-Event-ID`) goes on where it was. The log is read only as fast as the consumer takes it: nothing is buffered here.
+ * `Last-Event-ID`) goes on where it was. The log is read only as fast as the consumer takes it: nothing is buffered here. Comments say what
+ * else there is to know: `next N` where it stands, `gone A B` which of the wanted the bus has let go, `ends N` that the log ends before the
+ * place asked for (it was made anew, or is yet to come there).
  */
 import { once } from 'node:events'
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { LogState } from '../bus/bus.ts'
 import { type Clock, systemClock } from '../core/clock.ts'
-import { isAbort, messageOf } from '../core/errors.ts'
+import { messageOf } from '../core/errors.ts'
 import { eventLine } from './line.ts'
 import { parseCount, parseFrom, type Readable, type Scan, scan } from './scan.ts'
 
 const HEARTBEAT_MS = 15_000
+/** A consumer that took longer for what it was sent may have been overtaken by the bus's limits. */
+const SLOW_MS = 1_000
 
 /**
  * The query (`source`, `namespace`, `entry`, `from=start|now|SEQ`, `limit`, `follow=false`) and `Last-Event-ID`, which wins over `from`.
@@ -47,7 +52,7 @@ export async function streamEvents(
     'x-accel-buffering': 'no',
   })
   // a consumer that waits for its first event can still tell where it stood
-  response.write(`: next ${begin.next}\n\n`)
+  response.write(`: next ${begin.next}\n\n${begin.gone}`)
   let stopHeartbeat = () => {}
   const heartbeat = () => {
     if (response.writableLength === 0) response.write(': \n\n')
@@ -55,14 +60,20 @@ export async function streamEvents(
   }
   stopHeartbeat = clock.after(heartbeatMs, heartbeat)
   try {
+    let waitedFor = 0
     for await (const stored of scan(log, { ...begin.wanted, signal: gone.signal })) {
       if (gone.signal.aborted) return
+      if (waitedFor > 0) response.write(goneText(await log.state(), waitedFor))
+      waitedFor = 0
       const taken = response.write(`id: ${stored.seq}\ndata: ${eventLine(stored)}\n\n`)
-      if (!taken) await once(response, 'drain', { signal: gone.signal })
+      if (taken) continue
+      const sinceMs = clock.monotonic()
+      await once(response, 'drain', { signal: gone.signal })
+      if (clock.monotonic() - sinceMs > SLOW_MS) waitedFor = stored.seq + 1
     }
     response.end()
   } catch (error) {
-    if (gone.signal.aborted || isAbort(error)) return
+    if (gone.signal.aborted) return
     // not a proper end: whoever resumes should come back
     response.write(`: ${messageOf(error).replaceAll('\n', ' ')}\n\n`, () => response.destroy())
   } finally {
@@ -70,15 +81,23 @@ export async function streamEvents(
   }
 }
 
-/** Makes "now" a number. */
+/** Makes "now" a number, and says what of the wanted is not there any more. */
 async function beginning(
   log: Readable,
   wanted: Omit<Scan, 'signal'>,
-): Promise<{ next: number; wanted: Omit<Scan, 'signal'> }> {
-  if (typeof wanted.from === 'number') return { next: wanted.from, wanted }
-  const { firstSeq, lastSeq } = await log.state()
-  if (wanted.from === 'start') return { next: Math.max(1, firstSeq), wanted }
-  const next = lastSeq + 1
-  if (wanted.from === undefined && wanted.limit !== undefined) return { next, wanted }
-  return { next, wanted: { ...wanted, from: next } }
+): Promise<{ next: number; wanted: Omit<Scan, 'signal'>; gone: string }> {
+  const state = await log.state()
+  const { from } = wanted
+  if (typeof from === 'number') return { next: from, wanted, gone: goneText(state, from) }
+  if (from === 'start') return { next: Math.max(1, state.firstSeq), wanted, gone: '' }
+  const next = state.lastSeq + 1
+  if (from === undefined && wanted.limit !== undefined) return { next, wanted, gone: '' }
+  return { next, wanted: { ...wanted, from: next }, gone: '' }
+}
+
+/** A comment for who wants the events from `from` on: nothing is passed over without a word. */
+function goneText({ firstSeq, lastSeq }: LogState, from: number): string {
+  const oldest = firstSeq === 0 ? lastSeq + 1 : firstSeq
+  if (oldest > from && from > 0) return `: gone ${from} ${oldest - 1}\n\n`
+  return from > lastSeq + 1 ? `: ends ${lastSeq}\n\n` : ''
 }

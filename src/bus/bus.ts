@@ -102,8 +102,11 @@ export interface ReadOptions {
 }
 
 export interface LogState {
+  /** Another one after the log was deleted and made anew; absent where the bus does not say. */
+  log?: string | undefined
   /** 0 when empty. */
   firstSeq: number
+  /** The last one given, also when its event has been let go. */
   lastSeq: number
   messages: number
   bytes: number

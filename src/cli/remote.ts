@@ -13,12 +13,14 @@ export interface EventText {
 
 /**
  * @param onNext called first, with the sequence number from which on the run is looking
+ * @param onNote told what of the wanted events is not there
  * @throws NOT_RUNNING when the run ends before the stream does
  */
 export async function* remoteEvents(
   run: RunRecord,
   { source, namespace, entry, from, limit, follow }: Scan,
   onNext: (next: number) => void,
+  onNote: (note: string) => void = () => {},
 ): AsyncGenerator<EventText> {
   const query = new URLSearchParams()
   for (const [key, value] of Object.entries({ source, namespace, entry, from, limit, follow })) {
@@ -35,6 +37,7 @@ export async function* remoteEvents(
       if (line.startsWith('id: ')) seq = Number(line.slice(4))
       else if (line.startsWith('data: ')) yield { seq, json: line.slice(6) }
       else if (line.startsWith(': next ')) onNext(Number(line.slice(7)))
+      else if (/^: (gone|ends) /.test(line)) onNote(noteOf(line.split(' ')))
     }
   } catch (error) {
     throw fail('NOT_RUNNING', `the run ended: ${messageOf(error)}`)
@@ -42,4 +45,9 @@ export async function* remoteEvents(
     gone.abort()
   }
   if (!response.complete) throw fail('NOT_RUNNING', 'the run ended')
+}
+
+function noteOf([, what, first, last]: string[]): string {
+  if (what === 'ends') return `the log ends at ${first}, before the place asked for: was the store made anew?`
+  return `events ${first} to ${last} are no longer on the log`
 }

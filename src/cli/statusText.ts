@@ -1,6 +1,6 @@
 /** `vedette status` for people. Pure. */
 import { printable } from '../api/line.ts'
-import type { EntryStatus, ReplicaStatus, SourceStatus, Status } from '../api/status.ts'
+import type { DeliveryStatus, EntryStatus, ReplicaStatus, SourceStatus, Status } from '../api/status.ts'
 import { formatMs } from '../core/duration.ts'
 import { transportWords } from '../runtime/transport.ts'
 
@@ -47,14 +47,7 @@ export function statusText(status: Status, { nowMs, paint }: { nowMs: number; pa
     const { text, remedy } = transportWords[bus.transport]
     lines.push(remedy === undefined ? text : paint('yellow', text))
   }
-  if (status.deliver !== undefined) {
-    const { url, delivered, skipped, cursor, head, error } = status.deliver
-    const behind = head > cursor ? `, behind by up to ${head - cursor}` : ''
-    lines.push(
-      `delivers to ${url}: ${delivered} in this run${skipped > 0 ? `, ${skipped} refused for good` : ''}${behind}`,
-    )
-    if (error !== null) lines.push(paint('red', `  ${printable(error)}; it is retried for ever`))
-  }
+  if (status.deliver !== undefined) lines.push(...deliveryText(status.deliver, nowMs, paint))
   for (const failover of status.failovers.slice(-5)) {
     const { at, source, from, to, term, reason, gapMs } = failover
     const gap = gapMs === null ? '' : `, gap ${formatMs(gapMs)}`
@@ -67,6 +60,30 @@ export function statusText(status: Status, { nowMs, paint }: { nowMs: number; pa
     for (const problem of status.problems) lines.push(`  ${printable(problem)}`)
   }
   return `${lines.join('\n')}\n`
+}
+
+function deliveryText(deliver: DeliveryStatus, nowMs: number, paint: Paint): string[] {
+  const { url, delivered, lost, cursor, head, error, errorSince, oldestAt, held } = deliver
+  const oldest = oldestAt === undefined ? '' : `, the oldest of ${ago(oldestAt, nowMs)} ago`
+  const behind = head > cursor ? `, behind by up to ${head - cursor}${oldest}` : ''
+  const lines = [`delivers to ${url}: ${delivered} in this run${behind}`]
+  if (error !== null) {
+    const since = errorSince === undefined ? '' : ` (for ${ago(errorSince, nowMs)})`
+    lines.push(paint('red', `  ${printable(error)}${since}; it is tried again until it works`))
+  }
+  if (held !== undefined) {
+    const { id, seq, subject, refusals, nextAttemptAt, droppedAfter } = held
+    const waitMs = nextAttemptAt === null ? 0 : Date.parse(nextAttemptAt) - nowMs
+    const next = waitMs > 0 ? `, the next time in ${formatMs(waitMs)}` : ''
+    const times = `${refusals} ${refusals === 1 ? 'time' : 'times'}`
+    lines.push(paint('red', printable(`  event ${id} of ${subject}, number ${seq}, was tried ${times}${next}`)))
+    if (droppedAfter !== undefined)
+      lines.push(
+        paint('red', `  the bus has let go up to ${droppedAfter} events after it (its limits of age and size)`),
+      )
+  }
+  if (lost > 0) lines.push(paint('red', `  up to ${lost} events were let go by the bus before they could be delivered`))
+  return lines
 }
 
 function rowOf(source: SourceStatus, entry: EntryStatus, nowMs: number): string[] {

@@ -24,6 +24,7 @@ interface TailOptions {
 }
 
 const RETRY_MS = 250
+const note = (text: string): void => void process.stderr.write(`${text}\n`)
 
 export default function register(program: Command): void {
   withData(
@@ -67,7 +68,8 @@ async function tail({ data, json, from, limit, follow, ...filter }: TailOptions)
     const wanted: Scan = { ...filter, from: next, limit: left, follow: endless }
     const run = await findRun(data)
     try {
-      const events = run === null ? storedEvents(data, wanted, lookingFrom) : remoteEvents(run, wanted, lookingFrom)
+      const events =
+        run === null ? storedEvents(data, wanted, lookingFrom) : remoteEvents(run, wanted, lookingFrom, note)
       for await (const { seq, json: text } of events) {
         await output.write(`${json ? text : readableLine(JSON.parse(text) as EventLine, width)}\n`)
         next = seq + 1
@@ -79,8 +81,8 @@ async function tail({ data, json, from, limit, follow, ...filter }: TailOptions)
     }
     if (left === 0) break
     await output.flush()
-    if (run !== null) process.stderr.write('the run has ended; waiting for the next (Ctrl-C ends this)\n')
-    else if (first) process.stderr.write('nothing runs; waiting for a run (Ctrl-C ends this)\n')
+    if (run !== null) note('the run has ended; waiting for the next (Ctrl-C ends this)')
+    else if (first) note('nothing runs; waiting for a run (Ctrl-C ends this)')
     await systemClock.sleep(RETRY_MS)
   }
   await output.flush()

@@ -58,6 +58,11 @@ export function createRun(parts: RunParts): Run {
     return lastState
   }
 
+  const deliveryStatus = (state: LogState | null): DeliveryStatus | null => {
+    const delivery = parts.delivery()
+    return delivery === null ? null : { ...delivery, head: Math.max(delivery.head, state?.lastSeq ?? 0) }
+  }
+
   const find = (name: string, namespace?: string): EventSource => {
     const all = parts.objects().manifest.eventSources
     const found = all.filter(
@@ -81,6 +86,7 @@ export function createRun(parts: RunParts): Run {
   return {
     bus,
     ready: () => parts.ready() && bus.status().connected,
+    delivery: parts.delivery,
     stop: parts.stop,
     find: (name, namespace) => {
       const { namespace: of, name: called } = find(name, namespace)
@@ -101,13 +107,13 @@ export function createRun(parts: RunParts): Run {
       const { manifest, facts } = parts.objects()
       const { supervisor, startedAt, api } = parts.record()
       const log = await logState()
-      const delivery = parts.delivery()
+      const delivery = deliveryStatus(log)
       return {
         eventSources: foldSources(manifest.eventSources, { hosts: hosts.view(), log, facts }),
         bus: busStatus(bus, hosts.view(), parts.busTrouble()),
         failovers: parts.failovers(),
         problems: parts.problems(),
-        ...(delivery === null ? {} : { deliver: { ...delivery, head: Math.max(delivery.head, log?.lastSeq ?? 0) } }),
+        ...(delivery === null ? {} : { deliver: delivery }),
         run: { pid: supervisor.pid, startedAt, api, ready: parts.ready() },
       }
     },
@@ -123,7 +129,6 @@ export function createRun(parts: RunParts): Run {
         }),
       )
       const log = await logState()
-      const delivery = parts.delivery()
       return await sums.render(
         await runMetrics({
           version: version(),
@@ -131,15 +136,8 @@ export function createRun(parts: RunParts): Run {
           busRestarts: parts.busRestarts(),
           bytes: log?.bytes ?? 0,
           messages: log?.messages ?? 0,
-          delivery:
-            delivery === null
-              ? null
-              : {
-                  delivered: delivery.delivered,
-                  skipped: delivery.skipped,
-                  lag: Math.max(0, Math.max(delivery.head, log?.lastSeq ?? 0) - delivery.cursor),
-                  failing: delivery.error !== null,
-                },
+          delivery: deliveryStatus(log),
+          nowMs: clock.now(),
         }),
       )
     },

@@ -3,6 +3,7 @@
  * and the next run begins a new incarnation, after which nothing of the old one is stored.
  */
 import { createServer, type Server } from 'node:http'
+import { hostname } from 'node:os'
 import { type Delivery, type DeliveryMode, parseTarget, startDelivery } from '../api/deliver.ts'
 import { createMetricSums } from '../api/metrics.ts'
 import { createApi } from '../api/server.ts'
@@ -21,6 +22,7 @@ import { assignmentOf, hostCount, loadObjects, type Objects } from './objects.ts
 import { createRemovals } from './removals.ts'
 import { createRun } from './run.ts'
 import { type RunBus, startRunBus } from './runBus.ts'
+import { version } from './version.ts'
 import { watchPaths } from './watch.ts'
 import { whenConnected } from './whenConnected.ts'
 
@@ -159,7 +161,17 @@ export async function startSupervisor(options: RunOptions): Promise<Supervisor> 
     await whenConnected(bus)
     const failovers = await openFailoverLog(bus.kv, log)
     const delivery: Delivery | null =
-      options.deliver === undefined ? null : await startDelivery({ bus, clock, log, ...options.deliver })
+      options.deliver === undefined
+        ? null
+        : await startDelivery({
+            bus,
+            clock,
+            log,
+            userAgent: `vedette/${version()}`,
+            // a bus outside has several runs
+            owner: bus.kind === 'embedded' ? '' : `${hostname()}:${dataDir.dir}`,
+            ...options.deliver,
+          })
     undo.push(() => delivery?.stop())
 
     const run = createRun({

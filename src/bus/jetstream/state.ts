@@ -20,7 +20,7 @@ export function createLogState(): (jsm: JetStreamManager) => Promise<LogState> {
   let known = new Map<string, EntryState>()
   let knownAt = -1
   return async (jsm) => {
-    const { state } = await asked(() => jsm.streams.info(STREAM, { subjects_filter: SUBJECTS }))
+    const { state, created } = await asked(() => jsm.streams.info(STREAM, { subjects_filter: SUBJECTS }))
     const subjects = Object.entries(state.subjects ?? {}).filter(([subject]) => !isTermSubject(subject))
     const fresh = new Map<string, EntryState>()
     const look = async ([subject, published]: [string, number]) => {
@@ -33,8 +33,9 @@ export function createLogState(): (jsm: JetStreamManager) => Promise<LogState> {
     known = fresh
     knownAt = state.last_seq
     return {
+      log: created,
       firstSeq: state.messages === 0 ? 0 : state.first_seq,
-      lastSeq: state.messages === 0 ? 0 : state.last_seq,
+      lastSeq: state.last_seq,
       messages: state.messages,
       bytes: state.bytes,
       entries: [...fresh.values()],

@@ -122,7 +122,15 @@ function logState(reader: Reader): () => Promise<LogState> {
   let last: Promise<unknown> = Promise.resolve()
   const count = async (): Promise<LogState> => {
     const partitions = await reader.partitions()
-    if (next.size === 0) for (const [partition, offset] of await reader.offsets('earliest')) next.set(partition, offset)
+    const earliest = await reader.offsets('earliest')
+    const end = await reader.offsets('stored')
+    // A topic that was deleted and made anew ends before what was read of the old one.
+    if ([...next].some(([partition, offset]) => offset > (end.get(partition) ?? 0))) {
+      next.clear()
+      entries.clear()
+      ;[messages, bytes, firstSeq, lastSeq] = [0, 0, 0, 0]
+    }
+    if (next.size === 0) for (const [partition, offset] of earliest) next.set(partition, offset)
     for await (const { partition, record } of recordsToEnd(reader, next)) {
       const names = namesOf(record)
       if (names === null || record.value === null) continue
@@ -135,6 +143,9 @@ function logState(reader: Reader): () => Promise<LogState> {
       const published = (entries.get(key)?.published ?? 0) + 1
       entries.set(key, { ...names, published, lastMs: record.timestamp })
     }
+    // What retention has let go since.
+    const oldest = Math.min(...[...earliest].map(([partition, offset]) => seqOf(partition, offset, partitions)))
+    if (messages > 0) firstSeq = Math.max(firstSeq, oldest)
     return { firstSeq, lastSeq, messages, bytes, entries: [...entries.values()] }
   }
   return () => {
