@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { request } from 'node:http'
 import test from 'node:test'
+import { setTimeout } from 'node:timers/promises'
 import { type MemoryBus, memoryBusWorld } from '../bus/memory.ts'
 import { fail } from '../core/errors.ts'
 import { silentLogger } from '../core/log.ts'
@@ -135,6 +136,34 @@ test('a stream whose reading is aborted under it is broken off, so that the cons
   await assert.rejects(answer.text())
 })
 
+test('nothing is read for a consumer that left before the bus had answered', async (t) => {
+  const bus = await busWith(1)
+  const asked = Promise.withResolvers<void>()
+  const answered = Promise.withResolvers<void>()
+  const { base } = await serve(t, { bus })
+  const { state, read } = bus
+  let reads = 0
+  Object.assign(bus, {
+    async state() {
+      asked.resolve()
+      await answered.promise
+      return await state()
+    },
+    read: (...of: Parameters<typeof read>) => {
+      reads++
+      return read(...of)
+    },
+  })
+  const sent = request(`${base}/v1/events?from=now`).end()
+  sent.on('error', () => {})
+  await asked.promise
+  sent.destroy()
+  await setTimeout(100)
+  answered.resolve()
+  await setTimeout(100)
+  assert.equal(reads, 0)
+})
+
 test('a replay stops at what is no event, and says so', async (t) => {
   const { post, bus } = await serve(t)
   await bus.append({ namespace: 'default', name: 's' }, [{ entry: 'e', id: 'x', event: Buffer.from('not json') }])
@@ -168,7 +197,7 @@ test('a consumer that does not read costs no memory here', async (t) => {
 /** The value once it has stopped changing. */
 async function settled(value: () => number): Promise<number> {
   for (let last = -1, same = 0; ; ) {
-    await new Promise((resolve) => setTimeout(resolve, 20))
+    await setTimeout(20)
     same = value() === last ? same + 1 : 0
     last = value()
     if (same > 10 && last > 0) return last

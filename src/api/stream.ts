@@ -41,11 +41,13 @@ export async function streamEvents(
   wanted: Omit<Scan, 'signal'>,
   { clock = systemClock, heartbeatMs = HEARTBEAT_MS }: { clock?: Clock; heartbeatMs?: number } = {},
 ): Promise<void> {
-  const begin = await beginning(log, wanted)
   const gone = new AbortController()
   response.on('close', () => gone.abort())
   request.on('error', () => gone.abort())
   response.on('error', () => gone.abort())
+  const begin = await beginning(log, wanted)
+  // who left meanwhile would be read for without an end
+  if (gone.signal.aborted || response.destroyed) return
   response.writeHead(200, {
     'content-type': 'text/event-stream; charset=utf-8',
     'cache-control': 'no-store',

@@ -26,7 +26,10 @@ export default function register(program: Command): void {
     })
     .option('--bind <address>', 'address that webhooks listen on (default: the host of --listen)')
     .option('--secrets <dir>', 'values of Secrets that are not in the files: DIR/<name>/<key>')
-    .option('--deliver <url>', 'send every event to this URL (CloudEvents over HTTP, at least once, in order)')
+    .option(
+      '--deliver <url>',
+      'send every event to this URL (CloudEvents over HTTP, at least once, in order; held until it is taken)',
+    )
     .addOption(
       new Option('--deliver-mode <mode>', 'form of delivered events')
         .choices(['structured', 'binary'])
@@ -46,7 +49,8 @@ Examples:
   vedette run sources.yaml --bind 0.0.0.0 --deliver https://example.com/events
 
 Prints "ready" on stdout when everything listens; logs to stderr. A changed file is applied without a restart; a wrong one
-is refused and what runs goes on. Ctrl-C stops gracefully, a second one at once.`,
+is refused and what runs goes on. What --deliver cannot deliver is held and tried for ever; vedette status says why.
+Ctrl-C stops gracefully, a second one at once.`,
     )
     .action(run)
 }

@@ -2,9 +2,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
+import type { DeliveryStatus } from '../../src/api/status.ts'
 import { assertAcknowledgedOnce } from './checks.ts'
 import { orders, ordersUrl } from './orders.ts'
-import { type Received, type Receiver, startReceiver } from './receiver.ts'
+import { type Behaviour, type Received, type Receiver, startReceiver } from './receiver.ts'
 import { dataOf, type Line, startRig, waitFor } from './rig.ts'
 import { startCrowd } from './senders.ts'
 
@@ -107,6 +108,82 @@ test('the receiver refuses, resets, hangs and is gone for a while; the run is ki
       `went back after a kill by ${back.join(', ') || 'nothing'}`,
   )
   assert.ok(back.length <= 3, 'it went back more often than it was killed')
+})
+
+test('a receiver that answers 401, 404, 302, 500, 429, resets or is silent for long: everything is held, shown and then delivered', async (t) => {
+  const receiver = await startReceiver(t)
+  const rig = await startRig(orders(2), { args: ['--deliver', `${receiver.url}?token=s3cr3t-token`] })
+  t.after(() => rig.close(t))
+  const crowd = startCrowd(t, ordersUrl(rig), { senders: 2, pauseMs: 200 })
+  const full = process.env.VEDETTE_FULL === '1'
+  /** Until the receiver has refused often and long. */
+  const heldOut = async (behaves: Behaviour, tries: number, ms: number) => {
+    receiver.behaves = behaves
+    const [before, begun] = [receiver.counts[behaves], performance.now()]
+    await waitFor(
+      async () => receiver.counts[behaves] >= before + tries && performance.now() - begun >= ms,
+      240_000,
+      100,
+    )
+  }
+  const takes = async () => {
+    receiver.behaves = 'takes'
+    const before = receiver.received.filter(({ taken }) => taken).length
+    await waitFor(async () => receiver.received.filter(({ taken }) => taken).length >= before + 20, 60_000)
+  }
+  await takes()
+  // Ten refusals, some 40 s, were once taken for a verdict on the event.
+  await heldOut('unauthorized', 10, 40_000)
+  const { deliver } = (await rig.status()) as unknown as { deliver: DeliveryStatus }
+  const last = receiver.received.at(-1)!.id
+  assert.match(deliver.error ?? '', /answered 401 Unauthorized: your token has expired/)
+  assert.ok(!deliver.error?.includes('\u001b'), 'what a terminal obeys is not shown')
+  assert.equal(deliver.held?.id, last)
+  assert.ok(deliver.refused['401']! >= 9 && deliver.held!.refusals >= 9)
+  assert.ok(Date.now() - Date.parse(deliver.errorSince!) >= 39_000)
+  const text = (await rig.cli('status')).stdout
+  assert.match(text, /answered 401 Unauthorized: your token has expired/)
+  assert.match(text, new RegExp(`event ${last} of default.orders.order, number \\d+, was tried \\d+ times`))
+  const at = async (path: string) => {
+    const answer = await fetch(`${rig.api}${path}`)
+    return [answer.status, await answer.text()] as const
+  }
+  const [notReady, why] = await at('/readyz/delivery')
+  assert.equal(notReady, 503)
+  assert.match(why, /^held up since .*answered 401/)
+  assert.equal((await at('/readyz'))[0], 200, 'who sends events is served all the same')
+  const [, metrics] = await at('/metrics')
+  assert.match(metrics, /^vedette_deliver_refused_total\{reason="401"\} \d+$/m)
+  assert.ok(Number(/^vedette_deliver_oldest_undelivered_seconds (.*)$/m.exec(metrics)?.[1]) > 38)
+  assert.match(metrics, /^vedette_deliver_failing 1$/m)
+  assert.equal(rig.log().split('delivery fails').length, 2, 'one line for one change of state')
+  // Everything killed with the event undelivered.
+  await rig.killAll()
+  await rig.restart()
+  const seen = receiver.counts.unauthorized
+  await waitFor(async () => receiver.counts.unauthorized > seen, 30_000)
+  await takes()
+  for (const behaves of ['missing', 'redirects', 'fails', 'slows', 'resets'] as const) {
+    await heldOut(behaves, full ? 10 : 4, full ? 40_000 : 0)
+    if (behaves === 'redirects') await rig.killAll().then(() => rig.restart())
+    await takes()
+  }
+  await heldOut('never', 1, full ? 40_000 : 0)
+  process.kill(rig.supervisor.pid!, 'SIGKILL')
+  await rig.restart()
+  await takes()
+  await crowd.stop()
+  const lines = await rig.lines()
+  assertAcknowledgedOnce(lines, crowd.acknowledged)
+  await allTaken(receiver, () => lines.length)
+  assertAllTakenInOrder(lines, receiver.received)
+  const back = goingBack(lines, receiver.received)
+  await waitFor(async () => (await at('/readyz/delivery'))[0] === 200)
+  assert.ok(!rig.log().includes('s3cr3t-token'))
+  assert.equal(receiver.received[0]!.headers['user-agent']?.startsWith('vedette/'), true)
+  t.diagnostic(
+    `${lines.length} events; ${JSON.stringify(receiver.counts)}; went back after a kill by ${back.join(', ') || 'nothing'}`,
+  )
 })
 
 for (const mode of ['structured', 'binary'] as const) {

@@ -4,8 +4,28 @@ import type { AddressInfo } from 'node:net'
 import type { TestContext } from 'node:test'
 import { CloudEvent, HTTP } from 'cloudevents'
 
-/** `never`: takes the request and says nothing. */
-export type Behaviour = 'takes' | 'refuses' | 'resets' | 'never'
+/** `never`: takes the request and says nothing. `redirects`: elsewhere, where nobody is. */
+export type Behaviour =
+  | 'takes'
+  | 'refuses'
+  | 'resets'
+  | 'never'
+  | 'unauthorized'
+  | 'missing'
+  | 'redirects'
+  | 'fails'
+  | 'slows'
+
+/** Those that answer: status, headers, and what the receiver says. */
+const answers: Partial<Record<Behaviour, [number, Record<string, string>, string]>> = {
+  takes: [200, {}, ''],
+  refuses: [503, {}, 'not now'],
+  unauthorized: [401, { 'www-authenticate': 'Bearer' }, 'your token has expired\u001b[2J'],
+  missing: [404, {}, 'default backend - 404'],
+  redirects: [302, { location: 'http://login.invalid/sso?state=x' }, ''],
+  fails: [500, {}, 'oops'],
+  slows: [429, { 'retry-after': '1' }, 'too many'],
+}
 
 export interface Received {
   id: string
@@ -28,7 +48,17 @@ export interface Receiver {
 
 export async function startReceiver(t: TestContext): Promise<Receiver> {
   const received: Received[] = []
-  const counts = { takes: 0, refuses: 0, resets: 0, never: 0 }
+  const counts: Record<Behaviour, number> = {
+    takes: 0,
+    refuses: 0,
+    resets: 0,
+    never: 0,
+    unauthorized: 0,
+    missing: 0,
+    redirects: 0,
+    fails: 0,
+    slows: 0,
+  }
   let port = 0
   let server: Server
   const listen = async () => {
@@ -43,8 +73,8 @@ export async function startReceiver(t: TestContext): Promise<Receiver> {
         const event = HTTP.toEvent<unknown>({ headers: request.headers as Record<string, string>, body })
         if (!(event instanceof CloudEvent)) throw new Error('a batch came')
         received.push({ id: event.id, headers: request.headers, event, taken: behaves === 'takes' })
-        if (behaves === 'takes') response.writeHead(200).end()
-        if (behaves === 'refuses') response.writeHead(503).end('not now')
+        const [status, own, words] = answers[behaves] ?? [0, {}, '']
+        if (status > 0) response.writeHead(status, own).end(words)
         if (behaves === 'resets') request.socket.resetAndDestroy()
       })
     })
