@@ -157,11 +157,13 @@ test('a receiver that answers 401, 404, 302, 500, 429, resets or is silent for l
   assert.ok(Number(/^vedette_deliver_oldest_undelivered_seconds (.*)$/m.exec(metrics)?.[1]) > 38)
   assert.match(metrics, /^vedette_deliver_failing 1$/m)
   assert.equal(rig.log().split('delivery fails').length, 2, 'one line for one change of state')
-  // Everything killed with the event undelivered.
+  await takes()
+  assert.ok(receiver.received.some(({ id, taken }) => taken && id === last))
+  // Everything killed with an event undelivered.
+  await heldOut('unauthorized', 3, 0)
   await rig.killAll()
   await rig.restart()
-  const seen = receiver.counts.unauthorized
-  await waitFor(async () => receiver.counts.unauthorized > seen, 30_000)
+  await heldOut('unauthorized', 1, 0)
   await takes()
   for (const behaves of ['missing', 'redirects', 'fails', 'slows', 'resets'] as const) {
     await heldOut(behaves, full ? 10 : 4, full ? 40_000 : 0)

@@ -85,14 +85,8 @@ export async function deliveryTo(
   return delivery
 }
 
-/** Pauses are over at once, but last in the order of the clock that they are asked of. */
-export function hurried(mostMs = 2): Clock {
-  const clock: Clock = {
-    ...systemClock,
-    sleep: (ms, signal) => systemClock.sleep(ms > 1000 ? mostMs : Math.min(ms, mostMs), signal),
-  }
-  return clock
-}
+/** Every pause takes a twentieth. */
+export const hurried: Clock = { ...systemClock, sleep: (ms, signal) => systemClock.sleep(ms / 20, signal) }
 
 export async function until(condition: () => boolean, what = 'the condition'): Promise<void> {
   for (let i = 0; i < 2000; i++) {
