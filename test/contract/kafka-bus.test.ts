@@ -5,6 +5,7 @@ import { once } from 'node:events'
 import { type AddressInfo, createServer } from 'node:net'
 import { after, suite, test } from 'node:test'
 import { isDeepStrictEqual } from 'node:util'
+import { deliveryTo, hurried, receiver, takenIds } from '../../src/api/delivery/receiver.fixture.ts'
 import type { Bus } from '../../src/bus/bus.ts'
 import { eventMessage } from '../../src/bus/kafka/message.ts'
 import { createProducer } from '../../src/bus/kafka/producer.ts'
@@ -55,6 +56,29 @@ suite('the bus on Kafka', { skip: without('Kafka', kafkaJars()), timeout: 120_00
   }
   const source = { namespace: 'test', name: 'orders' }
   const claim = (holder: string) => ({ holder, nonce: randomBytes(8).toString('hex'), floor: 0 })
+
+  test('a topic that was deleted and made anew is another log; deliveries begin again with its oldest event', async (t) => {
+    const topic = newTopic()
+    const bus = await ready({ topic })
+    const to = await receiver(t)
+    const delivery = await deliveryTo(t, bus, to.url, { clock: hurried })
+    const stored = async (from: number, until: number) => {
+      for (let i = from; i <= until; i++)
+        assert.deepEqual(kinds(await bus.append(source, [event(`n${i}`)])), ['stored'])
+    }
+    await stored(1, 5)
+    await until('the old topic', () => delivery.status().delivered === 5, 30_000)
+    const before = await bus.state()
+    const { admin } = await client()
+    await admin.deleteTopics({ topics: [topic] })
+    await until('it is gone', async () => !(await admin.listTopics()).includes(topic), 30_000)
+    const other = await ready({ topic })
+    await until('another log', async () => (await bus.state()).log !== before.log, 60_000)
+    assert.deepEqual(kinds(await other.append(source, [event('n6')])), ['stored'])
+    await until('the new topic', () => takenIds(to.got).length === 6, 60_000)
+    assert.equal(takenIds(to.got).at(-1), 'n6')
+    assert.deepEqual((await bus.state()).messages, 1)
+  })
 
   test('what a dead leader had open: a reader of everything sees it, one of what is committed never does', async () => {
     const topic = newTopic()

@@ -119,13 +119,14 @@ function logState(reader: Reader): () => Promise<LogState> {
   const entries = new Map<string, LogState['entries'][number]>()
   const next = new Map<number, number>()
   let [messages, bytes, firstSeq, lastSeq] = [0, 0, 0, 0]
+  let log: string | undefined
   let last: Promise<unknown> = Promise.resolve()
   const count = async (): Promise<LogState> => {
+    const identity = await reader.identity()
     const partitions = await reader.partitions()
     const earliest = await reader.offsets('earliest')
-    const end = await reader.offsets('stored')
-    // A topic that was deleted and made anew ends before what was read of the old one.
-    if ([...next].some(([partition, offset]) => offset > (end.get(partition) ?? 0))) {
+    if (identity !== log) {
+      log = identity
       next.clear()
       entries.clear()
       ;[messages, bytes, firstSeq, lastSeq] = [0, 0, 0, 0]
@@ -146,7 +147,7 @@ function logState(reader: Reader): () => Promise<LogState> {
     // What retention has let go since.
     const oldest = Math.min(...[...earliest].map(([partition, offset]) => seqOf(partition, offset, partitions)))
     if (messages > 0) firstSeq = Math.max(firstSeq, oldest)
-    return { firstSeq, lastSeq, messages, bytes, entries: [...entries.values()] }
+    return { log, firstSeq, lastSeq, messages, bytes, entries: [...entries.values()] }
   }
   return () => {
     const counting = last.then(count)

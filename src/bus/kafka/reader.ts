@@ -10,6 +10,8 @@ import { within } from '../../core/signals.ts'
 export interface Reader {
   readonly topic: string
   partitions(): Promise<number>
+  /** Another one after the topic was deleted and made anew. @throws BUS_UNAVAILABLE */
+  identity(): Promise<string>
   /** By partition. @throws BUS_UNAVAILABLE */
   offsets(at: 'earliest' | 'stored'): Promise<Map<number, number>>
   /** What is committed from these offsets on, which it moves. @throws BUS_UNAVAILABLE */
@@ -55,6 +57,12 @@ export function createReader(client: KafkaClient, name: string, clock: Clock, si
   return {
     topic: name,
     partitions: () => patiently(async () => (await found()).topic.leaders.length),
+    identity: () =>
+      patiently(async () => {
+        const { id } = await client.topic(name)
+        if (known !== null && known.topic.id !== id) known = null
+        return id
+      }),
     offsets,
     async next(from, maxWaitMs) {
       const fetched = await patiently(async () => {
