@@ -182,6 +182,27 @@ for (const [name, dies] of deaths) {
   })
 }
 
+test('a log that can never be read is said once, asked for less and less, and shown', async (t) => {
+  const clock = fakeClock()
+  const { log, has } = recorder()
+  const bus = await busWith(0)
+  let reads = 0
+  const never = changed(bus, {
+    read() {
+      reads++
+      return { [Symbol.asyncIterator]: () => ({ next: () => Promise.reject(fail('SPEC_INVALID', 'no one order')) }) }
+    },
+  })
+  const to = await receiver(t)
+  const delivery = await deliveryTo(t, never, to.url, { clock, log })
+  await put(bus, 1, 1)
+  const begun = clock.monotonic()
+  await passUntil(clock, () => clock.monotonic() - begun > 10 * 60_000, 'ten minutes', 1_000)
+  assert.equal(delivery.status().error, 'the log cannot be read: no one order')
+  assert.ok(has('warn delivery fails') === 1 && has('info delivery goes on') === 0)
+  assert.ok(reads > 20 && reads < 150, `${reads} reads`)
+})
+
 test('a cursor that cannot be written holds up nothing, is said once, and is written later', async (t) => {
   const clock = fakeClock()
   const { log, has } = recorder()

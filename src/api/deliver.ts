@@ -44,7 +44,9 @@ const CURSOR_EVERY_MS = 500
 /** A start waits for the bus to say where to begin, so that what is stored from then on is delivered; but not for ever. */
 const START_PATIENCE_MS = 5_000
 const LOOK_EVERY_MS = 10_000
-const PLACE_PATIENCE_MS = 60_000
+const PLACE_PATIENCE_MS = 30_000
+/** A reading that goes on for so long, or gives an event, works. */
+const STEADY_MS = 2_000
 /** The request in flight has less. */
 const STOP_PATIENCE_MS = 10_000
 
@@ -96,10 +98,12 @@ async function untilStopped(parts: Parts, onPlaced: () => void): Promise<void> {
   const { account, clock, stopping } = parts
   for (let attempt = 0; !stopping.aborted; attempt++) {
     try {
-      await session(parts, () => {
-        attempt = 0
-        account.read()
-        onPlaced()
+      await session(parts, {
+        onPlaced,
+        onSteady() {
+          attempt = 0
+          account.read()
+        },
       })
     } catch (error) {
       if (stopping.aborted) return
@@ -113,27 +117,35 @@ async function untilStopped(parts: Parts, onPlaced: () => void): Promise<void> {
  * Reads the log from the cursor on and delivers. Returns when it should be looked at anew: after a break of the bus what follows may be
  * another log. @throws when the log cannot be read
  */
-async function session(parts: Parts, onPlaced: () => void): Promise<void> {
-  const { bus, account, cursor, gaps, stopping } = parts
+async function session(
+  parts: Parts,
+  { onPlaced, onSteady }: { onPlaced: () => void; onSteady: () => void },
+): Promise<void> {
+  const { bus, clock, account, cursor, gaps, stopping } = parts
   const over = new AbortController()
   parts.anew = () => over.abort()
   const signal = AbortSignal.any([stopping, over.signal])
   const forget = bus.onStatus(({ connected }) => connected && over.abort())
   let events: AsyncIterator<Stored> | null = null
+  let unsteady = () => {}
   try {
     account.holds(null)
     await settle(parts)
     onPlaced()
+    unsteady = clock.after(STEADY_MS, onSteady)
     events = bus.read({ from: cursor.place.seq + 1, follow: true, signal })[Symbol.asyncIterator]()
     for (;;) {
       const next = await unlessAborted(events.next(), signal)
       if (next === null || signal.aborted) return
       if (next.done === true) throw fail('BUS_UNAVAILABLE', 'the reading of the log ended')
+      unsteady()
+      onSteady()
       account.holds(next.value)
       await gaps.passed(cursor.place.seq + 1, next.value.seq)
       if (!(await deliver(parts, next.value))) return
     }
   } finally {
+    unsteady()
     over.abort()
     forget()
     events?.return?.().catch(() => {})

@@ -129,7 +129,7 @@ test('a receiver that answers 401, 404, 302, 500, 429, resets or is silent for l
   const takes = async () => {
     receiver.behaves = 'takes'
     const before = receiver.received.filter(({ taken }) => taken).length
-    await waitFor(async () => receiver.received.filter(({ taken }) => taken).length >= before + 20, 60_000)
+    await waitFor(async () => receiver.received.filter(({ taken }) => taken).length >= before + 10, 60_000)
   }
   await takes()
   // Ten refusals, some 40 s, were once taken for a verdict on the event.
