@@ -44,6 +44,7 @@ const CURSOR_EVERY_MS = 500
 /** A start waits for the bus to say where to begin, so that what is stored from then on is delivered; but not for ever. */
 const START_PATIENCE_MS = 5_000
 const LOOK_EVERY_MS = 10_000
+const ASK_AGAIN_MS = 1_000
 const PLACE_PATIENCE_MS = 30_000
 /** A reading that goes on for so long, or gives an event, works. */
 const STEADY_MS = 2_000
@@ -153,10 +154,17 @@ async function session(
 }
 
 /** Finds the cursor, and its place in the log as it is now. @throws what the bus throws */
-async function settle({ bus, clock, cursor, account, gaps }: Parts): Promise<void> {
+async function settle({ bus, clock, cursor, account, gaps, stopping }: Parts): Promise<void> {
   await within(cursor.load(), PLACE_PATIENCE_MS, clock)
   const before = cursor.place
-  const { place, remade, lost } = await within(findPlace(bus, before), PLACE_PATIENCE_MS, clock)
+  const look = () => within(findPlace(bus, before), PLACE_PATIENCE_MS, clock)
+  let found = await look()
+  if (found.remade) {
+    // a server that lags behind the others for a moment is not another log
+    await clock.sleep(ASK_AGAIN_MS, stopping)
+    found = await look()
+  }
+  const { place, remade, lost } = found
   gaps.settled(before.seq, remade)
   if (remade) account.remade(before.seq, place.seq)
   if (lost > 0) account.lost(lost, place.seq)

@@ -67,19 +67,16 @@ export function createLook({
   gaps,
   anew,
 }: Parts & { log: Logger; gaps: Gaps; anew: () => void }): () => Promise<void> {
-  /** Seen before, and told only when seen again: a server that lags behind the others is not another log; an event may be on its way. */
-  let seen = { other: false, waitingAt: -1 }
+  /** Where an event was waited for that is there; told only when seen again, since it may be on its way. */
+  let waitedAt = -1
   return async () => {
     await gaps.look()
     const state = await within(bus.state(), PATIENCE_MS, clock)
     account.head(state.lastSeq)
     const { place } = cursor
-    const before = seen
-    seen = { other: isOther(state, place), waitingAt: -1 }
-    if (seen.other) {
-      if (before.other) anew()
-      return
-    }
+    const waitedBefore = waitedAt
+    waitedAt = -1
+    if (isOther(state, place)) return anew()
     if (account.inHand !== null) return account.dropping(goneAfter(state, account.inHand))
     if (state.lastSeq <= place.seq) return
     if (goneAfter(state, place.seq) > 0) return anew()
@@ -88,9 +85,9 @@ export function createLook({
     if (oldest === null) {
       // others' records, which the bus may let go without a word
       cursor.move({ ...place, seq: state.lastSeq, id: undefined })
-    } else if (before.waitingAt === place.seq) {
+    } else if (waitedBefore === place.seq) {
       log.warn('the reading of the log for deliveries stood still and is begun anew', { cursor: place.seq })
       anew()
-    } else seen = { ...seen, waitingAt: place.seq }
+    } else waitedAt = place.seq
   }
 }
