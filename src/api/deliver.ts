@@ -48,8 +48,8 @@ const ASK_AGAIN_MS = 1_000
 const PLACE_PATIENCE_MS = 30_000
 /** A reading that goes on for so long, or gives an event, works. */
 const STEADY_MS = 2_000
-/** The request in flight has less. */
-const STOP_PATIENCE_MS = 10_000
+/** For the request in flight. */
+const STOP_PATIENCE_MS = 5_000
 
 interface Parts {
   bus: Bus
@@ -72,7 +72,7 @@ export async function startDelivery(options: DeliveryOptions): Promise<Delivery>
   const stopping = stopped.signal
   const account = createAccount({ shown: target.shown, clock, log })
   const cursor = createCursor({ bus, target, owner, clock, log })
-  const poster = createPoster({ target, userAgent, clock, ending: stopping })
+  const poster = createPoster({ target, userAgent, clock })
   const gaps = createGaps({ bus, clock, account, cursor })
   const parts: Parts = { bus, clock, mode, account, cursor, poster, gaps, stopping, anew: () => {} }
   const look = createLook({ bus, clock, log, account, cursor, gaps, anew: () => parts.anew() })
@@ -88,8 +88,8 @@ export async function startDelivery(options: DeliveryOptions): Promise<Delivery>
     async stop() {
       stopped.abort()
       await patiently(working, { signal: stopping, clock, patienceMs: STOP_PATIENCE_MS })
-      await cursor.save()
       poster.close()
+      await cursor.save()
     },
   }
 }
@@ -181,6 +181,7 @@ async function deliver({ account, cursor, poster, mode, clock, stopping }: Parts
       cursor.pass(stored)
       return true
     }
+    if (stopping.aborted) return false
     const waitMs = Math.max(backoffMs(account.refusals), answer.waitMs)
     account.refused(answer, waitMs)
     await clock.sleep(waitMs, stopping).catch(() => {})

@@ -12,6 +12,7 @@ import type { Target } from './target.ts'
 export interface Poster {
   /** Never rejects. */
   post(message: Message): Promise<Answer>
+  /** Breaks off what is in flight. */
   close(): void
 }
 
@@ -19,14 +20,11 @@ export interface PosterOptions {
   target: Target
   userAgent: string
   clock: Clock
-  /** Once it aborts, the request in flight has little time left. */
-  ending: AbortSignal
   /** A request that is not answered by then is given up; it may have been taken all the same. */
   timeoutMs?: number
 }
 
 const TIMEOUT_MS = 30_000
-const ENDING_MS = 5_000
 /** A body that takes longer or has more is not read to its end: its connection is not used again. */
 const BODY_MS = 1_000
 const MOST_BODY_BYTES = 64 * 1024
@@ -51,7 +49,7 @@ export function createPoster(options: PosterOptions): Poster {
 }
 
 function send(
-  { target, userAgent, clock, ending, timeoutMs = TIMEOUT_MS }: PosterOptions,
+  { target, userAgent, clock, timeoutMs = TIMEOUT_MS }: PosterOptions,
   { headers, body }: Message,
   agent: HttpAgent,
   resolve: (answer: Answer | 'stale') => void,
@@ -75,15 +73,12 @@ function send(
     settle(unanswered(error as Error))
     return
   }
-  const giveUp = (afterMs: number) => () => {
-    settle(tooLate(Math.round(afterMs / 1000)))
-    request.destroy()
-  }
-  cancels.push(clock.after(timeoutMs, giveUp(timeoutMs)))
-  const hurry = () => cancels.push(clock.after(ENDING_MS, giveUp(ENDING_MS)))
-  ending.addEventListener('abort', hurry, { once: true })
-  cancels.push(() => ending.removeEventListener('abort', hurry))
-  if (ending.aborted) hurry()
+  cancels.push(
+    clock.after(timeoutMs, () => {
+      settle(tooLate(Math.round(timeoutMs / 1000)))
+      request.destroy()
+    }),
+  )
 
   request.on('response', (response) => {
     headed = true
