@@ -133,8 +133,8 @@ export function serveInHarness<Spec, Position>(
       harness.reads++
       changed()
     },
-    skip(what, error) {
-      harness.skipped.push(`${what}: ${messageOf(error)}`)
+    skip(what, error, fate) {
+      harness.skipped.push(`${what}: ${messageOf(error)}${fate === undefined ? '' : `; ${fate}`}`)
       changed()
     },
     keep(connection) {
@@ -182,8 +182,8 @@ export function serveInHarness<Spec, Position>(
       subscribed: () => harness.context.condition(null),
       hear: (event) =>
         harness.context.emit(event).then(
-          () => {},
-          () => {},
+          ({ outcome }) => outcome,
+          () => null,
         ),
     })
   const hot = guaranteeOf(definition, spec) === 'hot-standby' && definition.listen !== undefined

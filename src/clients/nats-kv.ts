@@ -12,7 +12,7 @@ export interface NatsKv {
   /**
    * @param expected the revision it must have; 0: must not exist; left out: whatever
    * @returns the new revision, or null when it had another
-   * @throws BUS_UNAVAILABLE, BUS_FULL, EVENT_TOO_LARGE certainly not written; OUTCOME_UNKNOWN it may have been
+   * @throws BUS_UNAVAILABLE, BUS_FULL, VALUE_TOO_LARGE certainly not written; OUTCOME_UNKNOWN it may have been
    */
   put(key: string, value: Uint8Array, expected?: number): Promise<number | null>
   /** @throws as {@link put} */
@@ -116,7 +116,7 @@ export function natsKv(bucket: string, parts: () => KvParts): NatsKv {
 }
 
 function refused(bucket: string, { err_code, description }: NonNullable<PubAck['error']>) {
-  if (err_code === TOO_LARGE) return fail('EVENT_TOO_LARGE', `the bucket ${bucket} refused it: ${description}`)
+  if (err_code === TOO_LARGE) return fail('VALUE_TOO_LARGE', `the bucket ${bucket} refused it: ${description}`)
   const full = /maximum|exceed|insufficient/i.test(description)
   return fail(full ? 'BUS_FULL' : 'BUS_UNAVAILABLE', `the bucket ${bucket}: ${description} (${err_code})`)
 }

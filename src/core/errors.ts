@@ -16,6 +16,8 @@ export const codes = {
   PORT_IN_USE: 'user',
   EVENT_TOO_LARGE: 'user',
   EVENT_INVALID: 'user',
+  // a record beside the log: a snapshot, a value
+  VALUE_TOO_LARGE: 'user',
   SOURCE_UNKNOWN: 'user',
   KUBERNETES_CONFIG: 'user',
   KUBERNETES_FORBIDDEN: 'user',

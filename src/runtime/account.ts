@@ -13,8 +13,8 @@ export interface Account {
   filterFailed(eventId: string, error: unknown, kept: boolean): void
   /** The bus has answered. @param startedMs monotonic, when the event was handed over */
   settled(outcome: Outcome, startedMs: number, eventId: string): void
-  /** Something of the origin can never become an event. */
-  skip(what: string, error: unknown): void
+  /** Something of the origin can never become an event, or never be stored. See `Item` for the texts. */
+  skip(what: string, error: unknown, fate?: string): void
   /**
    * What is wrong with the origin, or with the hooks there; null: nothing any more. Logged once per change.
    * @param thrown the source ended with it: it holds until the source says something else, or serves
@@ -36,8 +36,8 @@ export interface Account {
   >
 }
 
-/** A filter's last error is shown for this long. */
-const FILTER_ERROR_SHOWN_MS = 600_000
+/** The last error of a filter, and what was skipped last, are shown for this long, unless something is wrong now. */
+const SHOWN_MS = 600_000
 /** A filter that fails on every event says so in the log this often. */
 const FILTER_ERROR_LOGGED_MS = 1_000
 /** Of stored events, so many are logged in each second, and of those beyond one in so many. */
@@ -61,6 +61,7 @@ export function createAccount({
   let lastEventMs: number | null = null
   const conditions = new Map<'origin' | 'hooks', { text: string; sinceMs: number; thrown: boolean }>()
   let filterError: { text: string; sinceMs: number; lastMs: number; loggedMs: number } | null = null
+  let skipped: { text: string; sinceMs: number } | null = null
 
   const second = { startedMs: 0, events: 0 }
   const sampled = (): boolean => {
@@ -128,16 +129,22 @@ export function createAccount({
     served() {
       if (conditions.get('origin')?.thrown) condition(null)
     },
-    skip(what, error) {
+    skip(what, error, fate) {
       counts.skipped++
       metrics.skipped()
       metrics.processingFailed()
-      log.error(`${what} can never become an event and is skipped`, { error: messageOf(error) })
-      condition(`skipped ${what}: ${messageOf(error)}`)
+      const why = messageOf(error)
+      log.error(`${what} can never become an event and is skipped`, {
+        error: why,
+        ...(fate === undefined ? {} : { fate }),
+      })
+      skipped = { text: `skipped ${what}: ${why}${fate === undefined ? '' : `; ${fate}`}`, sinceMs: clock.now() }
+      onChange()
     },
     report() {
-      if (filterError !== null && clock.now() - filterError.lastMs > FILTER_ERROR_SHOWN_MS) filterError = null
-      const shown = conditions.get('origin') ?? conditions.get('hooks') ?? filterError
+      if (filterError !== null && clock.now() - filterError.lastMs > SHOWN_MS) filterError = null
+      if (skipped !== null && clock.now() - skipped.sinceMs > SHOWN_MS) skipped = null
+      const shown = conditions.get('origin') ?? conditions.get('hooks') ?? filterError ?? skipped
       return { ...counts, lastEventMs, error: shown?.text ?? null, errorSinceMs: shown?.sinceMs ?? null }
     },
   }

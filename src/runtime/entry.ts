@@ -191,7 +191,7 @@ export function createEntry(options: EntryOptions): EntryRunner {
       ...{ namespace, eventSource, entry: entry.name, eventType: definition.eventType ?? definition.type },
       ...{ fingerprint, fenced: definition.strategy === 'active-passive', filter, recalled },
       sink: ear === null ? sink : { ...sink, append: (member) => noting(sink.append(member)) },
-      ...{ position, clock, log, account, maxEventBytes: options.maxEventBytes },
+      ...{ position, clock, account, maxEventBytes: options.maxEventBytes },
     })
 
   /** One call of the source's `serve`, with everything it emitted settled. @throws STALLED when it stood still; what `serve` throws */
@@ -298,12 +298,16 @@ export function createEntry(options: EntryOptions): EntryRunner {
       listen({
         ...prepareContext(signal, over, watchdog),
         reading: watchdog.reading,
+        // Every replica hears it; the one that leads says so.
+        skip(...about) {
+          if (serving) account.skip(...about)
+        },
         subscribed() {
           ears.subscribed()
           watchdog.reading()
           account.condition(null)
         },
-        hear: (message) => (over.aborted ? Promise.resolve() : ears.hear(message)),
+        hear: (message) => (over.aborted ? Promise.resolve(null) : ears.hear(message)),
       })
     // What is heard waits in the buffer, never for the bus.
     await attempt(

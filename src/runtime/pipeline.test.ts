@@ -50,7 +50,6 @@ function setUp({
     sink,
     position: null,
     clock: systemClock,
-    log: silentLogger,
     account,
     maxEventBytes: () => 1000,
   })

@@ -3,7 +3,6 @@ import type { Advance, Append, Outcome } from '../bus/bus.ts'
 import type { Clock } from '../core/clock.ts'
 import { fail, type VedetteError } from '../core/errors.ts'
 import { eventEncoder, eventId, randomId } from '../core/event.ts'
-import type { Logger } from '../core/log.ts'
 import { type CompiledFilter, compileFilter } from '../filter/filter.ts'
 import type { Filter } from '../manifest/manifest.ts'
 import type { Consumed, Emit, Emitted, Snapshot } from '../source.ts'
@@ -47,7 +46,6 @@ export function createPipeline({
   sink,
   position: resumed,
   clock,
-  log,
   account,
   maxEventBytes,
 }: {
@@ -58,7 +56,7 @@ export function createPipeline({
   /** The CloudEvent type. */
   eventType: string
   fingerprint: string
-  /** Active-passive: waits for room, and an event that can never be stored is stepped over. */
+  /** Active-passive: waits for room, and has a position. */
   fenced: boolean
   filter: EventFilter
   /** Ids of events that are on the log for longer than the bus may remember them. */
@@ -67,7 +65,6 @@ export function createPipeline({
   /** In stored form. */
   position: unknown
   clock: Clock
-  log: Logger
   account: Account
   maxEventBytes: () => number
 }): Pipeline {
@@ -144,20 +141,21 @@ export function createPipeline({
       // The event carries a newer position than what waited to be written alone.
       if (behind !== null && behind.call < call) behind = null
     }
-    const outcome =
-      fenced || bytes.byteLength <= maxEventBytes()
-        ? await append(member)
-        : tooLarge(id, bytes.byteLength, maxEventBytes())
+    const fits = bytes.byteLength <= maxEventBytes()
+    const outcome = fits ? await append(member) : tooLarge(id, bytes.byteLength, maxEventBytes())
+    if (outcome.outcome === 'refused' && (fenced || event.item !== undefined)) {
+      const { what = `the event ${sourceId ?? id}`, fate } = event.item ?? {}
+      account.skip(what, outcome.error, fate)
+      // What the bus itself refused it has passed already.
+      if (!fits && member.position !== undefined)
+        await pass({ entry, position: member.position, consumed: event.consumed })
+      return { id, outcome: 'skipped' }
+    }
     account.settled(outcome, startedMs, id)
     switch (outcome.outcome) {
       case 'stored':
       case 'duplicate':
         return { id, outcome: outcome.outcome }
-      case 'refused':
-        if (!fenced) throw outcome.error
-        log.error('event can never be stored and is skipped', { eventID: id, sourceId, error: outcome.error.message })
-        account.condition(`skipped event ${id}: ${outcome.error.message}`)
-        return { id, outcome: 'skipped' }
       case 'fenced':
         // An active-active entry has no term of its own: what is over is this whole run, and the sender may retry.
         throw fenced ? outcome.error : fail('BUS_UNAVAILABLE', outcome.error.message)
@@ -166,12 +164,17 @@ export function createPipeline({
     }
   }
 
+  /** Moves the position on, and nothing else. */
+  const pass = async (member: Advance): Promise<void> => {
+    const outcome = await append(member)
+    if (outcome.outcome !== 'stored' && outcome.outcome !== 'duplicate') throw outcome.error
+  }
+
   const advance = async (at: unknown, consumed: Consumed | undefined): Promise<void> => {
     const call = ++calls
     await turn()
     if (behind !== null && behind.call < call) behind = null
-    const outcome = await append({ entry, position: stored(at), consumed })
-    if (outcome.outcome !== 'stored' && outcome.outcome !== 'duplicate') throw outcome.error
+    await pass({ entry, position: stored(at), consumed })
   }
 
   return {

@@ -26,8 +26,11 @@ export interface PrepareContext<Spec = unknown> {
    * begun: see {@link Watched.reading}.
    */
   condition(error: string | null): void
-  /** Something of the origin can never become an event: counted as skipped, logged and shown, never stepped over silently. */
-  skip(what: string, error: unknown): void
+  /**
+   * Something of the origin can never become an event: counted as skipped, logged and shown, never stepped over silently.
+   * @param what as in {@link Item} @param fate as there
+   */
+  skip(what: string, error: unknown, fate?: string): void
   /** Leaves a warm connection to the next `serve` of this replica. Whatever is not taken is closed. */
   keep(connection: Closable): void
 }
@@ -54,9 +57,9 @@ export interface ListenContext<Spec = unknown> extends PrepareContext<Spec>, Wat
   subscribed(): void
   /**
    * Hands over what the origin told everybody who listens. Never rejects, never waits for room.
-   * @returns when it is on the bus, where this replica leads; else at once
+   * @returns what became of it, where this replica leads; else null, at once
    */
-  hear(message: Heard): Promise<void>
+  hear(message: Heard): Promise<Emitted['outcome'] | null>
 }
 
 export interface Heard {
@@ -64,6 +67,15 @@ export interface Heard {
   data: string | Uint8Array
   /** What identifies the message, where the origin or its sender says so. */
   id?: string
+  item?: Item
+}
+
+/** Something of an origin that people may want to find again when it can never become an event. */
+export interface Item {
+  /** What the origin calls it: `the message 12:0 of topic orders`. */
+  what: string
+  /** A sentence on where it is then: `it goes to the dead-letter exchange of the queue, if it has one`. */
+  fate: string
 }
 
 /** What a serving entry has. */
@@ -71,8 +83,12 @@ export interface SourceContext<Spec = unknown, Position = unknown> extends Prepa
   /**
    * Hands an event over. Resolves only when the bus holds it durably, or it was filtered out or already there; only
    * then ack upstream. Calls may overlap; they are stored in call order. Waits while too much is in flight.
-   * @throws FENCED, OUTCOME_UNKNOWN or NOT_LEADING: this entry is being stopped, let it through; BUS_UNAVAILABLE, BUS_FULL,
-   * BUS_BUSY (active-active only): not stored, tell the sender to retry; EVENT_TOO_LARGE, EVENT_INVALID: never storable
+   *
+   * What the bus will never take (too large, no valid event) is `skipped`: counted, logged and shown with its `item`, and only then is the
+   * position beyond it. Reject it to the origin, where that has a place for such things (see `handOver` in sources/shared). Only a sender
+   * who waits for an answer is told by an error: an active-active event without an `item`.
+   * @throws FENCED, OUTCOME_UNKNOWN or NOT_LEADING: this entry is being stopped, let it through; active-active only: BUS_UNAVAILABLE, BUS_FULL,
+   * BUS_BUSY: not stored, tell the sender to retry; EVENT_TOO_LARGE, EVENT_INVALID (without an `item`): never storable
    */
   emit(event: Emit<Position>): Promise<Emitted>
   /** Moves the position on without an event (filtered or skipped upstream items). Resolves when durable; may be batched. */
@@ -109,6 +125,8 @@ export interface Emit<Position = unknown> {
   position?: Position
   /** See {@link SourceContext.commits}. */
   consumed?: Consumed | undefined
+  /** What it is made of. Absent where a sender waits for the answer. */
+  item?: Item | undefined
 }
 
 /** How far a consumer group has read a topic. */

@@ -1,15 +1,17 @@
 /** The type `amqp`: messages of a RabbitMQ queue (AMQP 0-9-1). */
 import { z } from 'zod'
 import { defineSource } from '../source.ts'
+import { PREFETCH } from './amqp/declare.ts'
 import { docs, examples } from './amqp/docs.ts'
-import { listenToQueue, PREFETCH, serveQueue, standBy } from './amqp/serve.ts'
+import { listenToQueue, serveQueue, standBy } from './amqp/serve.ts'
 import { type AmqpSpec, guaranteeOfSpec, queueOf, specSchema, validateSpec } from './amqp/spec.ts'
+import type { StreamPosition } from './amqp/stream.ts'
 import { backoffOptions } from './shared/connection-backoff.ts'
 import { stoppable } from './shared/stopping.ts'
 
 const text = (what: string) => z.string().describe(`${what}; empty when the sender set none.`)
 
-export default defineSource<AmqpSpec>({
+export default defineSource<AmqpSpec, StreamPosition | null>({
   type: 'amqp',
   title: 'AMQP',
   summary: 'Takes messages from a queue of RabbitMQ, or of another AMQP 0-9-1 broker.',

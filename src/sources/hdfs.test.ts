@@ -166,7 +166,7 @@ suite('with HDFS', { skip: without('Hadoop', hadoopJars()) }, () => {
     await make('/in/first')
     const first = serveHdfs(t, server.url)
     await tells(first, ['1 /in/first'])
-    first.failSaveWith = fail('EVENT_TOO_LARGE', 'the snapshot of e has 2 bytes, more than 1')
+    first.failSaveWith = fail('VALUE_TOO_LARGE', 'the snapshot of e has 2 bytes, more than 1')
     await Promise.all(Array.from({ length: 40 }, (_, i) => make(`/in/d${i}`)))
     const words = await said(first)
     assert.match(

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { after, test } from 'node:test'
 import { connect } from 'amqplib'
-import { PREFETCH } from '../../src/sources/amqp/serve.ts'
+import { PREFETCH } from '../../src/sources/amqp/declare.ts'
 import { without } from '../servers/cache.ts'
 import { rabbitmqBinary, startRabbitmq } from '../servers/rabbitmq.ts'
 import { manifest, sharedServer } from './broker.ts'

@@ -171,7 +171,7 @@ export function busOver(
     async saveSnapshot(fence, entry, bytes) {
       if (bytes.byteLength > MAX_SNAPSHOT_BYTES) {
         const message = `the snapshot of ${entry} has ${bytes.byteLength} bytes, more than ${MAX_SNAPSHOT_BYTES}`
-        return { outcome: 'refused', error: fail('EVENT_TOO_LARGE', message) }
+        return { outcome: 'refused', error: fail('VALUE_TOO_LARGE', message) }
       }
       return await outcomeOf(call('saveSnapshot', { fence: wireFence(fence), entry, bytes }))
     },

@@ -12,7 +12,7 @@ const digest = (bytes: Uint8Array): string => createHash('sha256').update(bytes)
 
 export const partKey = (place: string, n: number): string => `${place}.${n}`
 
-/** Writes over what is at `place`. @throws EVENT_TOO_LARGE, BUS_UNAVAILABLE, BUS_FULL, OUTCOME_UNKNOWN */
+/** Writes over what is at `place`. @throws VALUE_TOO_LARGE, BUS_UNAVAILABLE, BUS_FULL, OUTCOME_UNKNOWN */
 export async function saveParts(kv: NatsKv, place: string, bytes: Uint8Array, partBytes: number): Promise<Parts> {
   const parts = Math.ceil(bytes.byteLength / partBytes)
   for (let n = 0; n < parts; n++) {

@@ -37,7 +37,7 @@ export async function loadSnapshot(kv: NatsKv, source: SourceRef, entry: string)
   return null
 }
 
-/** @throws FENCED from an older term; EVENT_TOO_LARGE, BUS_UNAVAILABLE, BUS_FULL, OUTCOME_UNKNOWN */
+/** @throws FENCED from an older term; VALUE_TOO_LARGE, BUS_UNAVAILABLE, BUS_FULL, OUTCOME_UNKNOWN */
 export async function saveSnapshot(
   kv: NatsKv,
   fence: JetStreamFence,
@@ -47,7 +47,7 @@ export async function saveSnapshot(
 ): Promise<void> {
   if (bytes.byteLength > MAX_SNAPSHOT_BYTES) {
     throw fail(
-      'EVENT_TOO_LARGE',
+      'VALUE_TOO_LARGE',
       `the snapshot of ${entry} has ${bytes.byteLength} bytes, more than ${MAX_SNAPSHOT_BYTES}`,
     )
   }

@@ -3,13 +3,15 @@
  * only compares. Each message has a key, the same on every replica; an event on the log takes one message of its key away, the
  * oldest. The log may be ahead of the ear: then the event is remembered for a moment and takes the message when it comes.
  */
-export interface Message {
+export interface Message<Item = unknown> {
   /** Rises with each message heard; its place in this replica's order. */
   readonly n: number
   readonly key: string
   readonly data: Uint8Array
   /** Monotonic milliseconds. */
   readonly heardMs: number
+  /** What the origin calls it. */
+  readonly item?: Item | undefined
 }
 
 export interface BufferLimits {
@@ -21,17 +23,17 @@ export interface BufferLimits {
   aheadMs: number
 }
 
-export interface Buffer {
+export interface Buffer<Item = unknown> {
   /** @returns the message, or null when the log has it already */
-  hear(key: string, data: Uint8Array, nowMs: number): Message | null
+  hear(key: string, data: Uint8Array, nowMs: number, item?: Item): Message<Item> | null
   /** An event with this key is on the log, written by somebody else. */
   logged(key: string, nowMs: number): void
   /** This replica has published it, or it needs no publishing. */
-  settle(message: Message): void
+  settle(message: Message<Item>): void
   /** Drops what is older than `keepMs`. */
   expire(nowMs: number): void
   /** The first message from place `n` on, or null. */
-  from(n: number): Message | null
+  from(n: number): Message<Item> | null
   /** Messages that had to go because there were too many bytes, since the start. */
   readonly overflowed: number
   readonly size: number
@@ -42,9 +44,9 @@ const OVERHEAD = 256
 /** Events that the log may be ahead of the ear. */
 const MOST_AHEAD = 50_000
 
-export function createBuffer({ keepMs, maxBytes, aheadMs }: BufferLimits): Buffer {
+export function createBuffer<Item = unknown>({ keepMs, maxBytes, aheadMs }: BufferLimits): Buffer<Item> {
   /** By place, in order. */
-  const messages = new Map<number, Message>()
+  const messages = new Map<number, Message<Item>>()
   /** Places by key, in order. */
   const places = new Map<string, number[]>()
   /** By key, since when events on the log wait for their messages, in order. */
@@ -56,9 +58,9 @@ export function createBuffer({ keepMs, maxBytes, aheadMs }: BufferLimits): Buffe
   let bytes = 0
   let overflowed = 0
 
-  const costOf = ({ data }: Message) => data.byteLength + OVERHEAD
+  const costOf = ({ data }: Message<Item>) => data.byteLength + OVERHEAD
 
-  const remove = (message: Message): void => {
+  const remove = (message: Message<Item>): void => {
     if (!messages.delete(message.n)) return
     bytes -= costOf(message)
     const same = places.get(message.key)!
@@ -66,7 +68,7 @@ export function createBuffer({ keepMs, maxBytes, aheadMs }: BufferLimits): Buffe
     else same.splice(same.indexOf(message.n), 1)
   }
 
-  const oldest = (): Message | undefined => messages.values().next().value
+  const oldest = (): Message<Item> | undefined => messages.values().next().value
 
   /** Takes the oldest waiting event of this key that is not too old. */
   const takeAhead = (key: string, nowMs: number): boolean => {
@@ -95,9 +97,9 @@ export function createBuffer({ keepMs, maxBytes, aheadMs }: BufferLimits): Buffe
   }
 
   return {
-    hear(key, data, nowMs) {
+    hear(key, data, nowMs, item) {
       if (takeAhead(key, nowMs)) return null
-      const message: Message = { n: next++, key, data, heardMs: nowMs }
+      const message: Message<Item> = { n: next++, key, data, heardMs: nowMs, item }
       messages.set(message.n, message)
       const same = places.get(key)
       if (same === undefined) places.set(key, [message.n])

@@ -10,7 +10,7 @@ import type { Clock } from '../../core/clock.ts'
 import { messageOf } from '../../core/errors.ts'
 import type { Logger } from '../../core/log.ts'
 import { whenAborted } from '../../core/signals.ts'
-import type { Emit, Emitted, Heard } from '../../source.ts'
+import type { Emit, Emitted, Heard, Item } from '../../source.ts'
 import { createBuffer, type Message } from './buffer.ts'
 
 /** What a standby keeps; docs/guarantees.md says so. */
@@ -39,7 +39,7 @@ export interface Ear {
   subscribed(): void
   /** True for a moment after that: another replica would make a better leader. */
   readonly fresh: boolean
-  hear(message: Heard): Promise<void>
+  hear(message: Heard): Promise<Emitted['outcome'] | null>
   /** Publishes until `signal` aborts; what it handed over has an outcome when it resolves. @throws what `emit` throws */
   lead(emit: (event: Emit) => Promise<Emitted>, signal: AbortSignal, say?: LeadNews): Promise<void>
   /** This replica has written up to `seq`. */
@@ -66,7 +66,7 @@ export function createEar({
   onOverflow: (lost: number) => void
   limits?: { keepMs: number; maxBytes: number; aheadMs: number }
 }): Ear {
-  const buffer = createBuffer(limits)
+  const buffer = createBuffer<Item>(limits)
   const range = { namespace: source.namespace, eventSource: source.name, entry }
   /** Everything up to here has been compared; null until the log's end is known. */
   let seen: number | null = null
@@ -77,7 +77,7 @@ export function createEar({
   let sinceMs = clock.monotonic()
   let heardBefore = false
   /** Who waits for the outcome of a message. */
-  const waiters = new Map<number, () => void>()
+  const waiters = new Map<number, (outcome: Emitted['outcome'] | null) => void>()
 
   const note = (stored: Stored): void => {
     if (stored.seq <= (seen ?? 0)) return
@@ -124,9 +124,9 @@ export function createEar({
     following = null
   }
 
-  const settled = (message: Message): void => {
+  const settled = (message: Message<Item>, outcome: Emitted['outcome']): void => {
     buffer.settle(message)
-    waiters.get(message.n)?.()
+    waiters.get(message.n)?.(outcome)
     waiters.delete(message.n)
   }
 
@@ -152,12 +152,12 @@ export function createEar({
     get fresh() {
       return clock.monotonic() - sinceMs < SETTLED_MS
     },
-    hear({ data, id }) {
+    hear({ data, id, item }) {
       const bytes = typeof data === 'string' ? Buffer.from(data) : data
       const nowMs = clock.monotonic()
       if (leading === null) buffer.expire(nowMs)
-      const message = buffer.hear(id === undefined ? digestOf(bytes) : `id:${id}`, bytes, nowMs)
-      if (message === null || leading === null) return Promise.resolve()
+      const message = buffer.hear(id === undefined ? digestOf(bytes) : `id:${id}`, bytes, nowMs, item)
+      if (message === null || leading === null) return Promise.resolve(null)
       if (buffer.overflowed > overflowed) {
         overflowed = buffer.overflowed
         onOverflow(overflowed)
@@ -185,10 +185,10 @@ export function createEar({
             const message = buffer.from(cursor)
             if (message === null) return
             cursor = message.n + 1
-            const one: Promise<void> = emit({ data: message.data, id: sourceIdOf(message) }).then(
-              () => {
+            const one: Promise<void> = emit({ data: message.data, id: sourceIdOf(message), item: message.item }).then(
+              ({ outcome }) => {
                 flying.delete(one)
-                settled(message)
+                settled(message, outcome)
                 pump()
               },
               (error: unknown) => {
@@ -210,7 +210,7 @@ export function createEar({
       } finally {
         while (flying.size > 0) await Promise.race(flying)
         leading = null
-        for (const done of waiters.values()) done()
+        for (const done of waiters.values()) done(null)
         waiters.clear()
         void follow()
       }
@@ -230,7 +230,7 @@ function digestOf(data: Uint8Array): string {
 }
 
 /** Equal messages are different events; what they have in common is the digest that a standby looks for. */
-function sourceIdOf({ key }: Message): string {
+function sourceIdOf({ key }: Message<Item>): string {
   return key.startsWith('id:') ? key.slice(3) : `heard:${key}:${randomBytes(8).toString('hex')}`
 }
 

@@ -1,6 +1,6 @@
 /** The prose and the examples of the AMQP page. */
 import type { Example } from '../../source.ts'
-import { PREFETCH } from './serve.ts'
+import { PREFETCH } from './declare.ts'
 
 export const docs = `
 Exchange, queue and binding are declared at each connection, then the queue is consumed. Up to ${PREFETCH} messages are on their way to the bus at a time, in the

@@ -34,6 +34,12 @@ export function payload(
   )
 }
 
+/** A message's offset in its stream; null: it is of no stream. */
+export function offsetOf({ properties }: ConsumeMessage): number | null {
+  const offset: unknown = properties.headers?.['x-stream-offset']
+  return Number.isSafeInteger(offset) ? (offset as number) : null
+}
+
 /**
  * The sender's message-id with a digest of the message and of what tells senders apart, or undefined when it gave none. Properties that
  * an attempt may have anew (`timestamp`, `reply-to`, headers of the broker and of traces) do not count.

@@ -66,6 +66,12 @@ export const specSchema = z.object({
       exclusive: flag('Nobody else may consume from the queue.'),
       noLocal: flag('No messages that this very connection has published.'),
       noWait,
+      arguments: z
+        .string()
+        .default('')
+        .describe(
+          'Arguments of the consumer, a YAML mapping as text, such as `x-priority: 10`; for a stream `x-stream-offset`, which counts at the very first start: `first`, `last`, `next` (what comes; without it too), an offset, a time, or an age such as `7D`. Not in Argo Events.',
+        ),
     })
     .optional()
     .describe('How the queue is consumed.'),
@@ -84,6 +90,7 @@ export const exchangeOf = (spec: AmqpSpec) => spec.exchangeDeclare ?? DEFAULT_EX
 export function guaranteeOfSpec(spec: AmqpSpec): Guarantee {
   const { name, autoDelete, exclusive } = queueOf(spec)
   if (name === '') return 'hot-standby'
+  if (isStream(spec)) return 'exactly-once'
   return autoDelete || exclusive ? 'at-most-once' : 'at-least-once'
 }
 
@@ -127,9 +134,15 @@ function cannotWork(spec: AmqpSpec): Finding[] {
     queueArguments(queueOf(spec).arguments)
   } catch (error) {
     fatal(['queueDeclare', 'arguments'], messageOf(error), 'write a YAML mapping, such as "x-queue-type: quorum"')
+    return findings
+  }
+  try {
+    findings.push(...streamFindings(spec))
+  } catch (error) {
+    fatal(['consume', 'arguments'], messageOf(error), 'write a YAML mapping, such as "x-stream-offset: first"')
   }
   const { name, exclusive, autoDelete } = queueOf(spec)
-  if (name !== '' && (exclusive || autoDelete)) {
+  if (name !== '' && (exclusive || autoDelete) && findings.length === 0) {
     findings.push({
       severity: 'warning',
       path: ['queueDeclare', exclusive ? 'exclusive' : 'autoDelete'],
@@ -141,11 +154,14 @@ function cannotWork(spec: AmqpSpec): Finding[] {
 }
 
 /** The arguments of the queue's declaration. @throws SPEC_INVALID with upstream's words */
-export function queueArguments(text: string): Record<string, unknown> {
+export const queueArguments = (text: string): Record<string, unknown> => tableOf(text, 'queue declare')
+
+/** @param what it is the table of @throws SPEC_INVALID */
+function tableOf(text: string, what: string): Record<string, unknown> {
   const because = (why: string) =>
     fail(
       'SPEC_INVALID',
-      `failed to parse optional queue declare table arguments from Yaml string: unmarshalling Yaml to Table type. Args: ${text}. Err: ${why}`,
+      `failed to parse optional ${what} table arguments from Yaml string: unmarshalling Yaml to Table type. Args: ${text}. Err: ${why}`,
     )
   if (text.trim() === '') return {}
   let value: unknown
@@ -157,4 +173,64 @@ export function queueArguments(text: string): Record<string, unknown> {
   if (value === null) return {}
   if (typeof value !== 'object' || Array.isArray(value)) throw because('it is no mapping')
   return value as Record<string, unknown>
+}
+
+/** Declared as a stream. One that is there already may be one without that. */
+export function isStream(spec: AmqpSpec): boolean {
+  try {
+    return queueArguments(queueOf(spec).arguments)['x-queue-type'] === 'stream'
+  } catch {
+    return false
+  }
+}
+
+const OFFSET = 'x-stream-offset'
+
+/** @param offset of the stream, instead of the spec's @throws SPEC_INVALID */
+export function consumeOptions({ consume }: AmqpSpec, offset?: number) {
+  const given = tableOf(consume?.arguments ?? '', 'consume')
+  const from = offset ?? brokersOffset(given[OFFSET])
+  const args = from === undefined ? given : { ...given, [OFFSET]: from }
+  if (consume === undefined) return { arguments: args }
+  const { consumerTag, exclusive, noLocal } = consume
+  return { exclusive, noLocal, arguments: args, ...(consumerTag === '' ? {} : { consumerTag }) }
+}
+
+/** RFC 3339, which YAML leaves a text. */
+const TIME = /^\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)?)?$/
+
+/** A time in the type that the broker wants; whatever else as it is. */
+const brokersOffset = (given: unknown): unknown =>
+  typeof given === 'string' && TIME.test(given)
+    ? { '!': 'timestamp', value: Math.floor(Date.parse(given) / 1000) }
+    : given
+
+/** https://www.rabbitmq.com/docs/streams#consuming; of anything else some brokers die, and with it the connection. */
+function isOffset(given: unknown): boolean {
+  if (typeof given !== 'string') return Number.isSafeInteger(given) && (given as number) >= 0
+  if (/^(first|last|next)$|^\d+[YMDhms]$/.test(given)) return true
+  return TIME.test(given) && !Number.isNaN(Date.parse(given))
+}
+
+function streamFindings(spec: AmqpSpec): Finding[] {
+  const findings: Finding[] = []
+  const fatal = (path: string[], message: string, remedy: string) =>
+    findings.push({ severity: 'warning', fatal: true, path, message, remedy })
+  const { name, durable, exclusive, autoDelete } = queueOf(spec)
+  if (isStream(spec)) {
+    if (name === '') fatal(['queueDeclare', 'name'], 'the broker makes no stream without a name', 'name the queue')
+    if (name !== '' && !durable)
+      fatal(['queueDeclare', 'durable'], 'the broker makes no stream that is not durable', 'add durable: true')
+    for (const [flag, set] of Object.entries({ exclusive, autoDelete }))
+      if (name !== '' && set)
+        fatal(['queueDeclare', flag], `the broker makes no stream with ${flag}`, `remove ${flag}: true`)
+  }
+  const offset = tableOf(spec.consume?.arguments ?? '', 'consume')[OFFSET]
+  if (offset !== undefined && !isOffset(offset))
+    fatal(
+      ['consume', 'arguments'],
+      `${OFFSET} ${JSON.stringify(offset)} is none`,
+      'write first, last, next, an offset, a time such as 2026-11-30T12:00:00Z, or an age such as 7D or 12h',
+    )
+  return findings
 }

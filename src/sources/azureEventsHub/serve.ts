@@ -3,8 +3,8 @@ import type { Message } from 'rhea-promise'
 import { fail } from '../../core/errors.ts'
 import { whenAborted } from '../../core/signals.ts'
 import type { PrepareContext, SourceContext } from '../../source.ts'
+import { handOver } from '../shared/hand-over.ts'
 import { type Hand, sideBySide } from '../shared/side-by-side.ts'
-import { payloadOrSkip } from '../shared/skip.ts'
 import { connectHub, type Hub, type Receiving } from './hub.ts'
 import { payload, sequenceNumberOf } from './message.ts'
 import { type HubPosition, skipRemoved, whereToBegin } from './position.ts'
@@ -106,11 +106,13 @@ async function receivePartition({ ctx, hub, hand, ended, position }: Intake, par
     if (last >= 0 && number > last + 1) void hand(() => lookAtGap(last + 1, number))
     position.numbers[partition] = number
     const at = { ...position, numbers: { ...position.numbers } }
-    const what = `sequence number ${number} of partition ${partition} of ${spec.hubName}`
-    const data = payloadOrSkip(ctx, what, () => payload(message, spec))
+    const item = {
+      what: `sequence number ${number} of partition ${partition} of ${spec.hubName}`,
+      fate: "it stays in the hub until the hub's retention removes it",
+    }
+    const id = idOf(spec, partition, number, position.resets)
     void hand(async () => {
-      if (data === null) await ctx.advance(at)
-      else await ctx.emit({ data, id: idOf(spec, partition, number, position.resets), position: at })
+      await handOver(ctx, item, { id, position: at }, () => payload(message, spec))
       done()
     })
   }

@@ -4,9 +4,9 @@ import type { IPublishPacket } from 'mqtt'
 import { fail, messageOf } from '../../core/errors.ts'
 import { whenAborted } from '../../core/signals.ts'
 import type { Heard, ListenContext, PrepareContext } from '../../source.ts'
+import { payloadOrSkip } from '../shared/hand-over.ts'
 import { bodyOf, payloadOf } from '../shared/json-body.ts'
 import { connectMqtt, subscribeMqtt } from '../shared/mqtt-connection.ts'
-import { payloadOrSkip } from '../shared/skip.ts'
 import { type EmitterSpec, trimmed } from './spec.ts'
 
 /** Topics of the broker itself: answers to requests, and what it refuses. */
@@ -70,8 +70,7 @@ function messageOfPacket(packet: IPublishPacket, ctx: PrepareContext<EmitterSpec
   const { jsonBody, metadata } = ctx.spec
   const { topic, payload } = packet
   const bytes = typeof payload === 'string' ? Buffer.from(payload) : payload
-  const data = payloadOrSkip(ctx, `a message of channel ${topic}`, () =>
-    payloadOf({ topic, body: bodyOf(bytes, jsonBody) }, metadata),
-  )
-  return data === null ? null : { data }
+  const item = { what: `a message of channel ${topic}`, fate: 'the broker does not give it again' }
+  const data = payloadOrSkip(ctx, item, () => payloadOf({ topic, body: bodyOf(bytes, jsonBody) }, metadata))
+  return data === null ? null : { data, item }
 }

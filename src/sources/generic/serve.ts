@@ -1,11 +1,11 @@
 /** One stream of events, each published side by side with the others, in the order in which they came. */
 import { fail, isVedetteError } from '../../core/errors.ts'
 import { whenAborted } from '../../core/signals.ts'
-import type { Emit, PrepareContext, SourceContext } from '../../source.ts'
-import { bodyOf, payloadOf } from '../shared/json-body.ts'
+import type { PrepareContext, SourceContext } from '../../source.ts'
+import { handOver } from '../shared/hand-over.ts'
+import { bodyOrNull, payloadOf } from '../shared/json-body.ts'
 import { senderKey } from '../shared/sender-id.ts'
 import { sideBySide } from '../shared/side-by-side.ts'
-import { payloadOrSkip } from '../shared/skip.ts'
 import { type Channel, described, openChannel, openStream, staysConnected } from './connect.ts'
 import type { StreamedEvent } from './contract.ts'
 import type { GenericSpec } from './spec.ts'
@@ -56,13 +56,11 @@ async function publish(ctx: SourceContext<GenericSpec, GenericPosition>, event: 
   const { jsonBody, metadata, uniqueNames } = ctx.spec
   const { name, payload } = event
   const named = uniqueNames && name !== ''
-  const data = payloadOrSkip(ctx, name === '' ? 'an event' : `the event ${name}`, () =>
-    // Go's nil slice: an absent payload.
-    payloadOf({ body: payload.length === 0 && !jsonBody ? null : bodyOf(payload, jsonBody) }, metadata),
+  const item = {
+    what: name === '' ? 'an event' : `the event ${name}`,
+    fate: named ? 'the server is asked for what comes after it' : 'the server does not give it again',
+  }
+  await handOver(ctx, item, named ? { id: senderKey(name, payload), position: { name } } : {}, () =>
+    payloadOf({ body: bodyOrNull(payload, jsonBody) }, metadata),
   )
-  const where: Pick<Emit<GenericPosition>, 'id' | 'position'> = named
-    ? { id: senderKey(name, payload), position: { name } }
-    : {}
-  if (data !== null) await ctx.emit({ data, ...where })
-  else if (named) await ctx.advance({ name })
 }

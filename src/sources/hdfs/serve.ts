@@ -59,7 +59,7 @@ export async function serveTree(ctx: SourceContext<HdfsSpec, HdfsPosition>): Pro
           ({ op, path, state }): Owed<Op> => [`${op}`, path, `${op}:${path}:${state.join(':')}:${seenMs}`],
         )
         await journal.commit(so, changed, owed).catch((error: unknown) => {
-          throw isVedetteError(error, 'EVENT_TOO_LARGE') ? outgrown(directory, tree, error) : error
+          throw isVedetteError(error, 'VALUE_TOO_LARGE') ? outgrown(directory, tree, error) : error
         })
       }
       ctx.reading(intervalMs(spec) + SILENT_MS)
@@ -72,7 +72,7 @@ export async function serveTree(ctx: SourceContext<HdfsSpec, HdfsPosition>): Pro
 
 const outgrown = (directory: string, { size }: Tree, { message }: Error) =>
   fail(
-    'EVENT_TOO_LARGE',
+    'VALUE_TOO_LARGE',
     `${directory} has ${size} entries, more than the bus can keep (${message}): what changes is told once there are fewer; watch directories below it, each as an entry of its own`,
   )
 

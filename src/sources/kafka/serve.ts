@@ -5,7 +5,7 @@ import { fail } from '../../core/errors.ts'
 import { whenAborted, within } from '../../core/signals.ts'
 import type { Consumed, PrepareContext, SourceContext } from '../../source.ts'
 import { ackWindow } from '../shared/ack-window.ts'
-import { payloadOrSkip } from '../shared/skip.ts'
+import { handOver } from '../shared/hand-over.ts'
 import type { AvroDecoder } from './avro.ts'
 import { settingsOf } from './config.ts'
 import { connect, described } from './connect.ts'
@@ -117,15 +117,17 @@ async function read(
     if (signal.aborted) return
     position.offsets[partition] = record.offset + 1
     const at = { ...position, offsets: { ...position.offsets } }
-    const what = `offset ${record.offset} of partition ${partition} of ${spec.topic}`
-    const data = payloadOrSkip(ctx, what, () => payload(record, partition, spec, decoder))
+    const item = {
+      what: `offset ${record.offset} of partition ${partition} of ${spec.topic}`,
+      fate: "it stays in the topic until the topic's retention removes it",
+    }
     const eventId = idOf(ctx, partition, record.offset, position.resets)
     const work = async () => {
-      if (data === null) await ctx.advance(at, consumed(at.offsets))
-      else await ctx.emit({ data, eventId, position: at, consumed: consumed(at.offsets) })
+      const event = { eventId, position: at, consumed: consumed(at.offsets) }
+      await handOver(ctx, item, event, () => payload(record, partition, spec, decoder))
       return 'published' as const
     }
-    window.add(at.offsets, work, data?.length)
+    window.add(at.offsets, work, record.value?.length)
   }
 
   const limit = spec.consumerGroup === undefined ? 0 : spec.limitEventsPerSecond

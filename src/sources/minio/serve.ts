@@ -1,10 +1,10 @@
 /** Listens to a bucket; compares it with what was last told first, for what happened while nobody listened. */
 import { fail } from '../../core/errors.ts'
 import { whenAborted } from '../../core/signals.ts'
-import type { PrepareContext, SourceContext } from '../../source.ts'
+import type { Item, PrepareContext, SourceContext } from '../../source.ts'
+import { payloadOrSkip } from '../shared/hand-over.ts'
 import { MOST_REMEMBERED, type Remembered, type RememberedPosition, remember } from '../shared/remembered.ts'
 import { type Hand, sideBySide } from '../shared/side-by-side.ts'
-import { payloadOrSkip } from '../shared/skip.ts'
 import { madeUpRecord, notificationPayload } from './payload.ts'
 import { type Bucket, type Listed, openBucket } from './s3.ts'
 import { bucketOf, type MinioSpec, wants } from './spec.ts'
@@ -135,7 +135,7 @@ async function catchUp(
     if (!wants(spec, name)) return await hand(() => ctx.advance(position))
     const record = madeUpRecord(bucketOf(spec), name, { ...object, key, modifiedMs })
     const data = notificationPayload([record], spec.metadata)
-    await hand(() => ctx.emit({ data, id: idOf(name, key, modifiedMs), position }))
+    await hand(() => ctx.emit({ data, id: idOf(name, key, modifiedMs), position, item: itemOf(name, key) }))
   }
   const gone = before === null || listed === null ? [] : [...before].filter(([key]) => !listed!.has(key))
   for (const [key, modifiedMs] of gone)
@@ -153,21 +153,27 @@ interface Heard {
   s3?: { object?: { key?: string; sequencer?: string; versionId?: string } }
 }
 
+const FATE = 'the objects are in the bucket as they are'
+const itemOf = (name: string, key: string): Item => ({ what: `${name} of ${key}`, fate: FATE })
+
 /** One line: mostly one record, never none of ours. */
 async function tell(ctx: Context, bucket: Bucket, line: string, known: Known, hand: Hand): Promise<void> {
   const records = recordsOf(line)
-  if (records === null) return ctx.skip('a notification', new Error('it is no JSON of MinIO'))
+  if (records === null) return ctx.skip('a notification', new Error('it is no JSON of MinIO'), FATE)
   if (records.length === 0) return
   const texts = records.map((record) => JSON.stringify(record))
-  const data = payloadOrSkip(ctx, 'a notification', () => notificationPayload(texts, ctx.spec.metadata))
+  const data = payloadOrSkip(ctx, { what: 'a notification', fate: FATE }, () =>
+    notificationPayload(texts, ctx.spec.metadata),
+  )
   if (data === null) return
   const [first] = records as [Heard]
+  const item = itemOf(first.eventName ?? '', first.s3?.object?.key ?? '')
   const change = records.length > 1 ? null : await changeOf(ctx, bucket, first, known)
   // Of what was read, tagged or replicated there is no state to compare: it is told when it is heard.
-  if (change === null) return await hand(() => ctx.emit({ data }))
+  if (change === null) return await hand(() => ctx.emit({ data, item }))
   const { id, position } = change
   const meant = wants(ctx.spec, first.eventName ?? '')
-  await hand(() => (meant ? ctx.emit({ data, id, position }) : ctx.advance(position)))
+  await hand(() => (meant ? ctx.emit({ data, id, position, item }) : ctx.advance(position)))
 }
 
 /** What a notification means for what a listing will show; null: nothing. */

@@ -5,9 +5,9 @@ import { whenAborted } from '../../core/signals.ts'
 import type { Heard, ListenContext, PrepareContext, SourceContext } from '../../source.ts'
 import { ackWindow } from '../shared/ack-window.ts'
 import { readBasicAuth } from '../shared/basic-auth.ts'
+import { payloadOrSkip } from '../shared/hand-over.ts'
 import { bodyOf, payloadOf } from '../shared/json-body.ts'
 import { connectMqtt, type MqttConnection, subscribeMqtt } from '../shared/mqtt-connection.ts'
-import { payloadOrSkip } from '../shared/skip.ts'
 import type { MqttSpec } from './spec.ts'
 
 /** Messages that are published side by side; a broker sends no more than its own limit (Mosquitto: 20). */
@@ -106,12 +106,11 @@ function eventOf(packet: IPublishPacket, ctx: PrepareContext<MqttSpec>): Heard |
   const { topic, qos, retain } = packet
   const bytes = typeof packet.payload === 'string' ? Buffer.from(packet.payload) : packet.payload
   const messageId = qos === 0 ? 0 : (packet.messageId ?? 0)
-  const data = payloadOrSkip(ctx, `a message of topic ${topic}`, () =>
-    payloadOf({ topic, messageId, body: bodyOf(bytes, jsonBody) }, metadata),
-  )
+  const item = { what: `a message of topic ${topic}`, fate: 'the broker has no place to keep it' }
+  const data = payloadOrSkip(ctx, item, () => payloadOf({ topic, messageId, body: bodyOf(bytes, jsonBody) }, metadata))
   if (data === null) return null
   // The broker tells it again at each subscription, of whichever replica.
   return retain
-    ? { data, id: `retained:${hash('sha256', Buffer.concat([Buffer.from(`${topic}\n`), bytes]))}` }
-    : { data }
+    ? { data, item, id: `retained:${hash('sha256', Buffer.concat([Buffer.from(`${topic}\n`), bytes]))}` }
+    : { data, item }
 }

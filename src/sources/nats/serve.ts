@@ -5,9 +5,9 @@ import { sortedMap } from '../../core/json.ts'
 import { whenAborted } from '../../core/signals.ts'
 import type { Heard, ListenContext, PrepareContext, SourceContext } from '../../source.ts'
 import { contextOf } from '../shared/cloud-event.ts'
+import { payloadOrSkip } from '../shared/hand-over.ts'
 import { bodyOf, payloadOf } from '../shared/json-body.ts'
 import { senderKey } from '../shared/sender-id.ts'
-import { payloadOrSkip } from '../shared/skip.ts'
 import { connect, described } from './connect.ts'
 import type { NatsSpec } from './spec.ts'
 
@@ -79,12 +79,11 @@ function eventOf(message: Msg, ctx: PrepareContext<NatsSpec>): Heard | null {
   const names = headers?.keys() ?? []
   const header =
     names.length === 0 ? undefined : sortedMap(Object.fromEntries(names.map((name) => [name, headers!.values(name)])))
-  const data = payloadOrSkip(ctx, `a message on subject ${subject}`, () =>
-    payloadOf({ subject, body: bodyOf(bytes, jsonBody), header }, metadata),
-  )
+  const item = { what: `a message on subject ${subject}`, fate: 'NATS does not keep it' }
+  const data = payloadOrSkip(ctx, item, () => payloadOf({ subject, body: bodyOf(bytes, jsonBody), header }, metadata))
   if (data === null) return null
   const id = headers?.get('Nats-Msg-Id') ?? ''
-  if (id === '') return { data }
+  if (id === '') return { data, item }
   const event = contextOf((name) => headers!.get(`ce-${name}`))
-  return { data, id: senderKey(id, Buffer.concat([Buffer.from(`${subject}\n`), bytes]), event) }
+  return { data, item, id: senderKey(id, Buffer.concat([Buffer.from(`${subject}\n`), bytes]), event) }
 }

@@ -1,9 +1,9 @@
 /** Takes messages from all nsqds, publishes them side by side, and finishes each when the bus has it. */
 import { whenAborted } from '../../core/signals.ts'
-import type { PrepareContext, SourceContext } from '../../source.ts'
+import type { Item, PrepareContext, SourceContext } from '../../source.ts'
+import { handOver } from '../shared/hand-over.ts'
 import { bodyOf, payloadOf } from '../shared/json-body.ts'
 import { senderKey } from '../shared/sender-id.ts'
-import { payloadOrSkip } from '../shared/skip.ts'
 import { emptyFleet, type Fleet, SILENT_MS, tend } from './fleet.ts'
 import type { NsqSpec } from './spec.ts'
 import type { NsqdConnection, NsqMessage } from './wire.ts'
@@ -37,8 +37,10 @@ export async function serveNsq(ctx: SourceContext<NsqSpec>): Promise<void> {
     if (open.has(key)) return
     open.set(key, { connection, id: message.id })
     try {
-      const data = payloadFor(message, connection, ctx)
-      if (data !== null) await ctx.emit({ data, id: messageKey(message) })
+      await handOver(ctx, itemOf(message, spec), { id: messageKey(message) }, () =>
+        payloadOf(membersOf(message, connection, spec), spec.metadata),
+      )
+      // Also when it can never become an event: NSQ has no other place for it.
       connection.finish(message.id)
       open.delete(key)
     } catch (error) {
@@ -111,14 +113,13 @@ function keepTouching(
   return () => cancel()
 }
 
-/** @returns upstream's payload, or null for a message that can never become an event */
-function payloadFor(
-  { body, timestamp }: NsqMessage,
-  { peer }: NsqdConnection,
-  ctx: SourceContext<NsqSpec>,
-): string | null {
-  const { jsonBody, metadata, topic } = ctx.spec
-  return payloadOrSkip(ctx, `a message of topic ${topic}`, () =>
-    payloadOf({ body: bodyOf(body, jsonBody), timestamp: String(timestamp), nsqdAddress: peer }, metadata),
-  )
-}
+const itemOf = ({ id }: NsqMessage, { topic, channel }: NsqSpec): Item => ({
+  what: `message ${id} of topic ${topic}`,
+  fate: `it is finished in channel ${channel}, since NSQ has no place for it`,
+})
+
+const membersOf = ({ body, timestamp }: NsqMessage, { peer }: NsqdConnection, { jsonBody }: NsqSpec) => ({
+  body: bodyOf(body, jsonBody),
+  timestamp: String(timestamp),
+  nsqdAddress: peer,
+})

@@ -2,7 +2,7 @@
 import type { protos } from '@google-cloud/pubsub-api'
 import { sortedMap } from '../../core/json.ts'
 import { goTime } from '../shared/go-time.ts'
-import { bodyOf, payloadOf } from '../shared/json-body.ts'
+import { bodyOrNull, payloadOf } from '../shared/json-body.ts'
 import type { PubSubSpec } from './spec.ts'
 
 /** @throws EVENT_INVALID when `jsonBody` is set and the message is not JSON */
@@ -15,8 +15,8 @@ export function messagePayload(
   return payloadOf(
     {
       id: messageId ?? '',
-      // Go's nil slice: a message of attributes alone.
-      body: bytes.length === 0 && !jsonBody ? null : bodyOf(bytes, jsonBody),
+      // A message of attributes alone has none.
+      body: bodyOrNull(bytes, jsonBody),
       attributes: given ? sortedMap(attributes) : null,
       publishTime: goTime(Number(publishTime?.seconds ?? -1), publishTime?.nanos ?? 0),
     },

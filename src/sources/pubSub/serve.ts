@@ -4,7 +4,8 @@ import { fail } from '../../core/errors.ts'
 import { whenAborted } from '../../core/signals.ts'
 import type { PrepareContext, SourceContext } from '../../source.ts'
 import { ackWindow } from '../shared/ack-window.ts'
-import { payloadOrSkip } from '../shared/skip.ts'
+import { type Handed, handOver } from '../shared/hand-over.ts'
+import { type Rejected, rejectedIds } from '../shared/rejected-ids.ts'
 import { codeOf, described, NOT_FOUND, ONCE, openClients, type PubSubClients } from './client.ts'
 import { messagePayload } from './payload.ts'
 import type { PubSubSpec } from './spec.ts'
@@ -43,10 +44,11 @@ export async function serveSubscription(ctx: SourceContext<PubSubSpec>): Promise
       throw described(error, `failed to prepare client or subscription for ${entry}`)
     })
     ctx.condition(null)
+    const rejected = rejectedIds()
     while (!signal.aborted) {
       const openedMs = clock.monotonic()
       try {
-        await pull(ctx, clients)
+        await pull(ctx, clients, rejected)
       } catch (error) {
         const lasted = clock.monotonic() - openedMs > WORTH_NO_WORD_MS
         if (signal.aborted || !lasted || !(error instanceof Error) || !ENDS.has(codeOf(error) ?? -1)) {
@@ -77,7 +79,7 @@ export async function removeSubscription(ctx: PrepareContext<PubSubSpec>): Promi
 }
 
 /** One stream, until it ends (then it throws) or `signal` aborts. */
-async function pull(ctx: SourceContext<PubSubSpec>, clients: PubSubClients): Promise<void> {
+async function pull(ctx: SourceContext<PubSubSpec>, clients: PubSubClients, rejected: Rejected): Promise<void> {
   const { signal, spec } = ctx
   const { subscriber, names } = clients
   const { subscription } = names
@@ -91,13 +93,22 @@ async function pull(ctx: SourceContext<PubSubSpec>, clients: PubSubClients): Pro
       acks.add(ackId!)
     }
   })
-  const publish = async ({ message }: Received): Promise<'published'> => {
+  const nacks = requests((ackIds) =>
+    subscriber.modifyAckDeadline({ subscription, ackIds, ackDeadlineSeconds: 0 }, ONCE),
+  )
+  const publish = async (received: Received): Promise<Handed> => {
+    const { message, ackId } = received
     const { messageId, publishTime } = message!
-    const data = payloadOrSkip(ctx, `the message ${messageId}`, () => messagePayload(message!, spec))
     // With the time: ids are unique within a topic only, and one that is made anew, as by an emulator, may count anew.
     const id = `${messageId}:${publishTime?.seconds ?? ''}.${publishTime?.nanos ?? ''}`
-    if (data !== null) await ctx.emit({ data, id })
-    return 'published'
+    const known = rejected.has(id)
+    const item = { what: `message ${messageId} of ${subscription}`, fate: fateOf(received) }
+    const handed = known ? 'rejected' : await handOver(ctx, item, { id }, () => messagePayload(message!, spec))
+    if (handed === 'published' || !movesAway(received)) return 'published'
+    rejected.add(id)
+    held.delete(ackId!)
+    nacks.add(ackId!)
+    return 'rejected'
   }
   const stream = subscriber.streamingPull({ timeout: 24 * 3600 * 1000 })
   stream.write({
@@ -133,11 +144,19 @@ async function pull(ctx: SourceContext<PubSubSpec>, clients: PubSubClients): Pro
     stream.on('error', () => {})
     stream.cancel()
     ended.abort(fail('SHUTTING_DOWN', 'the stream has ended'))
-    await acks.settled()
+    await Promise.all([acks.settled(), nacks.settled()])
     // The rest is for the next one, at once.
     await extend(0).catch(() => {})
   }
 }
+
+/** Pub/Sub counts deliveries for a subscription with a dead-letter policy only (`ReceivedMessage.delivery_attempt`). */
+const movesAway = ({ deliveryAttempt }: Received): boolean => (deliveryAttempt ?? 0) > 0
+
+const fateOf = (received: Received): string =>
+  movesAway(received)
+    ? 'it is refused, until the dead-letter policy of the subscription moves it to its topic'
+    : 'it is acknowledged, since the subscription has no dead-letter policy'
 
 async function inPieces(ids: string[], send: (ids: string[]) => Promise<unknown>): Promise<void> {
   for (let i = 0; i < ids.length; i += IDS_AT_ONCE) await send(ids.slice(i, i + IDS_AT_ONCE))

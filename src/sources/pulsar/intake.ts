@@ -2,9 +2,9 @@
 import { fail, isVedetteError } from '../../core/errors.ts'
 import type { SourceContext } from '../../source.ts'
 import { goTime } from '../shared/go-time.ts'
+import { handOver } from '../shared/hand-over.ts'
 import { bodyOf, payloadOf } from '../shared/json-body.ts'
 import { sideBySide } from '../shared/side-by-side.ts'
-import { payloadOrSkip } from '../shared/skip.ts'
 import { assemble, LOOK_MS, MOST_INCOMPLETE, type Room } from './chunks.ts'
 import type { Cluster } from './cluster.ts'
 import type { MessageId } from './commands.ts'
@@ -16,6 +16,9 @@ import type { BrokerConnection } from './wire.ts'
 export const IN_FLIGHT = 1_000
 /** Bytes under way; beyond them nothing is read. */
 const IN_FLIGHT_BYTES = 64 << 20
+
+/** Of a message that can never become an event: a dead-letter topic is the work of Pulsar's clients, and Argo Events' has none. */
+const FATE = 'it is acknowledged, and can be read by its id for as long as the retention of its namespace keeps it'
 
 /** `ServerError` of PulsarApi.proto: somebody else is subscribed, and the subscription is exclusive. */
 const CONSUMER_BUSY = 5
@@ -42,7 +45,7 @@ export function openIntake(ctx: SourceContext<PulsarSpec, any>, cluster: Cluster
     bytes += entry.bytes
     if (bytes > IN_FLIGHT_BYTES) cluster.hold(true)
     try {
-      if (entry.messages === null) ctx.skip(`the message ${entry.id} of ${topic}`, entry.reason)
+      if (entry.messages === null) ctx.skip(`the message ${entry.id} of ${topic}`, entry.reason, FATE)
       await Promise.all((entry.messages ?? []).map((message) => publish(topic, entry.id, message)))
     } finally {
       bytes -= entry.bytes
@@ -51,9 +54,10 @@ export function openIntake(ctx: SourceContext<PulsarSpec, any>, cluster: Cluster
   }
   const publish = async (topic: string, id: string, message: PulsarMessage): Promise<void> => {
     const { index, publishTime } = message
-    const data = payloadOrSkip(ctx, `the message ${id}:${index} of ${topic}`, () => payload(message, spec))
+    const item = { what: `the message ${id}:${index} of ${topic}`, fate: FATE }
     // With the time, since a cluster that is made anew counts its ledgers anew.
-    if (data !== null) await ctx.emit({ data, id: `${topic}:${id}:${index}:${publishTime}` })
+    const event = { id: `${topic}:${id}:${index}:${publishTime}` }
+    await handOver(ctx, item, event, () => payload(message, spec))
   }
   const consume = (broker: BrokerConnection, topic: string, consumerId: number, share: number) => {
     const assembly = assemble(room)

@@ -4,9 +4,9 @@ import { fail, messageOf, type VedetteError } from '../../core/errors.ts'
 import { whenAborted } from '../../core/signals.ts'
 import { decodeUtf8 } from '../../core/utf8.ts'
 import type { ListenContext } from '../../source.ts'
+import { payloadOrSkip } from '../shared/hand-over.ts'
 import { bodyOf, payloadOf } from '../shared/json-body.ts'
 import { networkError } from '../shared/network-error.ts'
-import { payloadOrSkip } from '../shared/skip.ts'
 import { tlsMaterial } from '../shared/tls.ts'
 import { addressOf, type RedisSpec } from './spec.ts'
 
@@ -32,11 +32,12 @@ export async function listenToChannels(ctx: ListenContext<RedisSpec>): Promise<v
   redis.on('messageBuffer', (channel: Buffer, message: Buffer) => {
     if (signal.aborted) return
     const name = decodeUtf8(channel)
-    const data = payloadOrSkip(ctx, `a message of channel ${name}`, () => {
+    const item = { what: `a message of channel ${name}`, fate: 'Redis does not keep it' }
+    const data = payloadOrSkip(ctx, item, () => {
       const body = jsonBody ? bodyOf(message, true) : decodeUtf8(message)
       return payloadOf({ channel: name, pattern: '', body }, metadata)
     })
-    if (data !== null) void ctx.hear({ data })
+    if (data !== null) void ctx.hear({ data, item })
   })
   try {
     await redis.connect().catch((error: unknown) => {

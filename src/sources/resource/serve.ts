@@ -200,7 +200,8 @@ function createStory(ctx: Context, known: Known, startMs: number, hand: Hand): S
       const data = eventPayload(type, { body, oldBody: type === 'UPDATE' ? oldBody : null }, spec)
       // A deletion is known by what was last told of the object: a listing does not show when it was.
       const version = type === 'DELETE' ? last?.[0] : object.metadata.resourceVersion
-      await hand(() => ctx.emit({ data, id: `${type}:${uid}:${version ?? ''}`, position }))
+      const item = { what: `${type} of ${nameOf(object)}`, fate: 'the cluster has the object as it is' }
+      await hand(() => ctx.emit({ data, id: `${type}:${uid}:${version ?? ''}`, position, item }))
     },
   }
 }

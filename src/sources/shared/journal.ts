@@ -7,7 +7,7 @@
  * events, and the positions count how far that list has got. Either way an event is decided once, and a repeated
  * one has the id it had before.
  */
-import { isAbort, isVedetteError, messageOf } from '../../core/errors.ts'
+import { isAbort } from '../../core/errors.ts'
 import { goJson } from '../../core/json.ts'
 import type { SourceContext } from '../../source.ts'
 import { packed, unpacked } from './packed.ts'
@@ -87,12 +87,8 @@ export async function openJournal<Op extends string, State, Packed>(
       for (const [index, [op, key, id]] of events.entries()) {
         if (index >= IN_FLIGHT) await pending[index - IN_FLIGHT]
         const after = positionAfter(index)
-        const emitted = ctx.emit({ data: options.payload(op, key), id, position: after }).catch((error: unknown) => {
-          // it can never be stored, so waiting for it would hold up all others for ever
-          if (!isVedetteError(error, 'EVENT_TOO_LARGE', 'EVENT_INVALID')) throw error
-          ctx.log.error('event cannot be stored and is left out', { op, reason: messageOf(error) })
-          return ctx.advance(after)
-        })
+        const item = { what: `${op} of ${key}`, fate: 'what it tells of stays as it is' }
+        const emitted = ctx.emit({ data: options.payload(op, key), id, position: after, item })
         emitted.catch(() => {})
         pending.push(emitted)
       }

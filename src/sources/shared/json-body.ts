@@ -12,6 +12,11 @@ export function bodyOf(bytes: Uint8Array, jsonBody: boolean): Uint8Array | RawJs
   return jsonBody ? compactJson(bytes) : bytes
 }
 
+/** The same for an origin in whose protocol empty and absent are one: Go's nil slice, which becomes `null` either way. */
+export function bodyOrNull(bytes: Uint8Array, jsonBody: boolean): Uint8Array | RawJson | null {
+  return bytes.length === 0 ? null : bodyOf(bytes, jsonBody)
+}
+
 /** The payload: its members in their order, and `metadata` when there is any. */
 export function payloadOf(members: Record<string, unknown>, metadata: Record<string, string> | undefined): string {
   const given = metadata !== undefined && Object.keys(metadata).length > 0

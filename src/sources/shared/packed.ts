@@ -8,11 +8,11 @@ const unzip = promisify(gunzip)
 /** What unpacks to more is none of ours, bytes. */
 const LARGEST = 256 * 2 ** 20
 
-/** @throws EVENT_TOO_LARGE for what could not be unpacked again */
+/** @throws VALUE_TOO_LARGE for what could not be unpacked again */
 export async function packed(value: unknown): Promise<Uint8Array> {
   const text = Buffer.from(JSON.stringify(value))
   if (text.length > LARGEST)
-    throw fail('EVENT_TOO_LARGE', `the snapshot has ${text.length} bytes unpacked, more than ${LARGEST}`)
+    throw fail('VALUE_TOO_LARGE', `the snapshot has ${text.length} bytes unpacked, more than ${LARGEST}`)
   return await zip(text, { level: 1 })
 }
 

@@ -1,6 +1,6 @@
 /** RabbitMQ for tests of delivery: messages are persistent and confirmed. */
 import { type Channel, type ChannelModel, connect } from 'amqplib'
-import { PREFETCH } from '../../../src/sources/amqp/serve.ts'
+import { PREFETCH } from '../../../src/sources/amqp/declare.ts'
 import { without } from '../../servers/cache.ts'
 import { type RabbitmqServer, rabbitmqBinary } from '../../servers/rabbitmq.ts'
 import { type Broker, type DeliveryAdapter, direct } from '../broker.ts'
