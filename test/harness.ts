@@ -1,7 +1,7 @@
 /** Serves one source definition against a recording context, without bus or election: for tests of a source alone. */
 
 import { type Clock, systemClock } from '../src/core/clock.ts'
-import { messageOf } from '../src/core/errors.ts'
+import { isVedetteError, messageOf } from '../src/core/errors.ts'
 import { eventId, randomId } from '../src/core/event.ts'
 import { goJson } from '../src/core/json.ts'
 import { silentLogger } from '../src/core/log.ts'
@@ -26,7 +26,7 @@ export interface Harness<Position> {
   routes: HttpRoute[]
   /** The snapshot as last saved. */
   snapshot: Uint8Array | null
-  /** Makes the next emits fail with this. */
+  /** Makes the next emits fail with this; EVENT_TOO_LARGE and EVENT_INVALID as the pipeline does: skipped, unless a sender waits. */
   failWith: Error | null
   /** Makes the next saves of a snapshot fail with this. */
   failSaveWith: Error | null
@@ -146,7 +146,14 @@ export function serveInHarness<Spec, Position>(
       return taken
     },
     async emit(event): Promise<Emitted> {
-      if (harness.failWith !== null) throw harness.failWith
+      const { failWith } = harness
+      if (failWith !== null) {
+        const never = isVedetteError(failWith, 'EVENT_TOO_LARGE', 'EVENT_INVALID')
+        if (!never || (definition.strategy === 'active-active' && event.item === undefined)) throw failWith
+        harness.context.skip(event.item?.what ?? `the event ${event.id}`, failWith, event.item?.fate)
+        if (event.position !== undefined) await harness.context.advance(event.position)
+        return { id: event.eventId ?? event.id ?? '', outcome: 'skipped' }
+      }
       const text = typeof event.data === 'string' ? event.data : Buffer.from(event.data).toString()
       harness.emitted.push({ ...event, text })
       changed()

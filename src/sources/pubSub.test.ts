@@ -67,6 +67,12 @@ test('payloads, byte for byte', () => {
     messagePayload({ messageId: '1', publishTime: { seconds: 1 } }, { jsonBody: false, metadata: { k: 'v' } }),
     '{"id":"1","body":null,"attributes":null,"publishTime":"1970-01-01 00:00:01 +0000 UTC","metadata":{"k":"v"}}',
   )
+  for (const data of [undefined, null, '', Buffer.alloc(0)])
+    assert.equal(
+      messagePayload({ ...message, data }, { jsonBody: true, metadata: undefined }),
+      '{"id":"6783124801234567","body":null,"attributes":{"a":"\\u003c","k":"v"},"publishTime":"2023-11-14 22:13:20.123456 +0000 UTC"}',
+      'attributes alone',
+    )
 })
 
 let server: PubSubServer
@@ -125,6 +131,52 @@ test('messages are published with their ids, and acknowledged; no JSON is skippe
   await harness.until(({ emitted, skipped }) => emitted.length === 2 && skipped.length === 1, 15_000)
   const given = harness.emitted.map(({ id }) => /^(.+):\d+\.\d+$/.exec(id!)?.[1])
   assert.deepEqual(given.sort(), [messageIds![0], messageIds![2]].sort())
+  assert.match(harness.skipped[0]!, /; it is acknowledged, since the subscription has no dead-letter policy$/)
+  await harness.stop()
+  assert.deepEqual(await waiting(), [])
+})
+
+test('attributes and no data, as JSON: an event', { skip }, async (t) => {
+  const { topic: name } = await topic('attributes')
+  const harness = serve(t, { subscriptionID: 'attributes', jsonBody: true })
+  await fine(harness)
+  await publisher.publish({ topic: name, messages: [{ attributes: { k: 'v' } }] })
+  await harness.until(({ emitted }) => emitted.length === 1, 15_000)
+  const { body, attributes } = JSON.parse(harness.emitted[0]!.text)
+  assert.deepEqual([body, attributes, harness.skipped], [null, { k: 'v' }, []])
+})
+
+test('what can never become an event gets to the dead-letter topic; it counts once, and holds nothing up', {
+  skip,
+}, async (t) => {
+  const dead = await topic('dead')
+  const { send, waiting, ...names } = await topic('mourned')
+  await subscriber.deleteSubscription({ subscription: names.subscription })
+  await subscriber.createSubscription({
+    name: names.subscription,
+    topic: names.topic,
+    ackDeadlineSeconds: 10,
+    deadLetterPolicy: { deadLetterTopic: dead.topic, maxDeliveryAttempts: 5 },
+  })
+  const harness = serve(t, { subscriptionID: 'mourned', jsonBody: true })
+  await fine(harness)
+  await send('no json', '{"n":1}')
+  await harness.until(({ emitted, skipped }) => emitted.length === 1 && skipped.length === 1, 15_000)
+  harness.failWith = fail('EVENT_TOO_LARGE', 'event has 20000000 bytes')
+  await send('{"n":2}')
+  // pstest publishes some of them again and again.
+  const texts = new Set<string>()
+  while (texts.size < 2) {
+    for (const { message, ackId } of await dead.waiting()) {
+      texts.add(Buffer.from(message!.data as Uint8Array).toString())
+      await subscriber.acknowledge({ subscription: dead.subscription, ackIds: [ackId!] })
+    }
+  }
+  assert.deepEqual([...texts].sort(), ['no json', '{"n":2}'])
+  assert.deepEqual(
+    harness.skipped.map((text) => /; it is refused, until the dead-letter policy .* moves it/.test(text)),
+    [true, true],
+  )
   await harness.stop()
   assert.deepEqual(await waiting(), [])
 })

@@ -175,7 +175,6 @@ for (const { name, start, skip } of servers) {
       t.after(() => harness.stop())
       return harness
     }
-    const shown = ({ conditions }: Harness<unknown>) => conditions.find((text) => text !== null)
     const bodies = (harness: Harness<unknown>) => harness.emitted.map(({ text }) => JSON.parse(text).body)
 
     test('messages become events under their own ids, and are deleted', async (t) => {
@@ -203,8 +202,12 @@ for (const { name, start, skip } of servers) {
       const dropping = serve(t, { queue: dropped.name, jsonBody: true })
       await dropping.until(() => dropping.emitted.length === 1, PATIENCE_MS)
       await dropped.empty()
-      await keeping.until(() => shown(keeping) !== undefined, PATIENCE_MS)
-      assert.match(shown(keeping)!, /^message \S+ is left to the queue's redrive policy: json: error.*'o'/)
+      await keeping.until(({ skipped }) => skipped.length === 1, PATIENCE_MS)
+      assert.match(
+        keeping.skipped[0]!,
+        /^message \S+ of queue q\d+: json: error.*'o'.*; it is left in the queue, which has no redrive policy/,
+      )
+      assert.match(dropping.skipped[0]!, /; it is deleted, since the queue has no redrive policy/)
       assert.deepEqual(await kept.sizes(), [0, 1])
       assert.deepEqual(keeping.emitted, [])
       assert.deepEqual(await dead.sizes(), [0, 0])
@@ -269,9 +272,31 @@ for (const { name, start, skip } of servers) {
       await queue.send('{}')
       const harness = serve(t, { queue: queue.name, jsonBody: true })
       harness.failWith = fail('EVENT_TOO_LARGE', 'event has 2000000 bytes')
-      await harness.until(() => shown(harness) !== undefined, PATIENCE_MS)
-      assert.match(shown(harness)!, /left to the queue's redrive policy: event has 2000000 bytes/)
+      await harness.until(({ skipped }) => skipped.length === 1, PATIENCE_MS)
+      assert.match(harness.skipped[0]!, /: event has 2000000 bytes; it is left in the queue/)
       assert.deepEqual(await queue.sizes(), [0, 1])
+    })
+
+    test('what can never become an event gets to the dead-letter queue, whatever dlq says; it counts once, and holds nothing up', async (t) => {
+      for (const why of ['no json', 'too large']) {
+        const dead = await makeQueue()
+        const { Attributes } = await client.send(
+          new GetQueueAttributesCommand({ QueueUrl: dead.url, AttributeNames: ['QueueArn'] }),
+        )
+        const RedrivePolicy = JSON.stringify({ deadLetterTargetArn: Attributes!.QueueArn, maxReceiveCount: 3 })
+        const queue = await makeQueue({ RedrivePolicy })
+        const harness = serve(t, { queue: queue.name, jsonBody: true })
+        if (why === 'too large') harness.failWith = fail('EVENT_TOO_LARGE', 'event has 2000000 bytes')
+        await queue.send(why === 'no json' ? why : '{"n":"x"}')
+        await until(async () => (await dead.sizes())[0] === 1, 'the message in the dead-letter queue', PATIENCE_MS)
+        harness.failWith = null
+        await queue.send('{"n":1}')
+        await harness.until(({ emitted }) => emitted.length === 1, PATIENCE_MS)
+        await queue.empty()
+        assert.deepEqual(harness.skipped.length, 1)
+        assert.match(harness.skipped[0]!, /it is left to the queue's redrive policy, which moves it to the dead-letter/)
+        await harness.stop()
+      }
     })
 
     test('a queue that is not there is said, and does not end the process', async (t) => {

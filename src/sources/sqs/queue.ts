@@ -22,6 +22,8 @@ export interface Queue {
   remove(receipts: string[]): Promise<Refusal[]>
   /** Hides them for so long from now on; 0 shows them to others at once. @returns those that are out of our hands */
   hide(receipts: string[], seconds: number): Promise<Refusal[]>
+  /** Whether a redrive policy moves what is received too often to a dead-letter queue; null: it may not be asked, or does not answer. */
+  redrives(signal: AbortSignal): Promise<boolean | null>
   close(): void
 }
 
@@ -41,6 +43,7 @@ export async function openQueue(spec: QueueSpec, ctx: PrepareContext<unknown>): 
   const {
     ChangeMessageVisibilityBatchCommand,
     DeleteMessageBatchCommand,
+    GetQueueAttributesCommand,
     GetQueueUrlCommand,
     ReceiveMessageCommand,
     SQSClient,
@@ -79,6 +82,14 @@ export async function openQueue(spec: QueueSpec, ctx: PrepareContext<unknown>): 
     async hide(receipts, VisibilityTimeout) {
       const Entries = receipts.map((ReceiptHandle, i) => ({ Id: String(i), ReceiptHandle, VisibilityTimeout }))
       return refusals(receipts, await client.send(new ChangeMessageVisibilityBatchCommand({ QueueUrl, Entries })))
+    },
+    async redrives(abortSignal) {
+      const question = new GetQueueAttributesCommand({ QueueUrl, AttributeNames: ['RedrivePolicy'] })
+      try {
+        return ((await client.send(question, { abortSignal })).Attributes?.RedrivePolicy ?? '') !== ''
+      } catch {
+        return null
+      }
     },
     close: () => client.destroy(),
   }

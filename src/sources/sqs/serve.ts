@@ -1,9 +1,10 @@
 /** Takes messages from a queue, publishes them, and deletes them once they are durable. */
 import { backoffMs } from '../../core/backoff.ts'
-import { isVedetteError, messageOf } from '../../core/errors.ts'
 import { patiently, whenAborted } from '../../core/signals.ts'
 import type { SourceContext } from '../../source.ts'
 import { awsErrorText } from '../shared/aws.ts'
+import { payloadOrSkip } from '../shared/hand-over.ts'
+import { deadLetters, type Reason } from './dead-letters.ts'
 import { type Held, HIDDEN_SECONDS, holdMessages } from './held.ts'
 import { payloadOf } from './payload.ts'
 import { BATCH, openQueue, type QueueSpec } from './queue.ts'
@@ -21,14 +22,13 @@ const MAX_RECEIVERS = 8
 const SILENT_MS = 90_000
 /** How long a stop waits until what is stored is deleted too. */
 const STOP_PATIENCE_MS = 3_000
-/** A message that can never become an event is shown in status for so long. */
-const POISON_SHOWN_MS = 600_000
 
 /** @throws ORIGIN_UNAVAILABLE when the queue cannot be opened; whatever comes after that is waited for */
 export async function serveSqs(ctx: SourceContext<SqsSpec>): Promise<void> {
   const { spec, clock, log, signal } = ctx
   const queue = await openQueue(spec, ctx)
   const held = holdMessages({ queue, clock, log })
+  const dead = await deadLetters({ queue, held, dlq: spec.dlq, clock, signal })
   const gone = (message: Held) => {
     held.drop(message)
     moved()
@@ -40,9 +40,8 @@ export async function serveSqs(ctx: SourceContext<SqsSpec>): Promise<void> {
   let receivers = 0
   /** Messages that the bus does not take now. */
   let refusedByBus = 0
-  /** What status shows; what an earlier attempt ended with is over once messages can be received. */
-  let trouble: 'unreachable' | 'poison' | null = 'unreachable'
-  let forgetPoison = () => {}
+  /** What an earlier attempt ended with is over once messages can be received. */
+  let reachable = false
 
   // Receivers wait until there is room and the bus takes events.
   let change = Promise.withResolvers<void>()
@@ -54,48 +53,29 @@ export async function serveSqs(ctx: SourceContext<SqsSpec>): Promise<void> {
     while (!signal.aborted && (held.full || refusedByBus > 0)) await change.promise
   }
 
-  const poison = (message: Held, error: unknown, fate: string) => {
-    const text = `message ${message.id} is ${fate}: ${messageOf(error)}`
-    log.error(text)
-    ctx.condition(text)
-    trouble = 'poison'
-    forgetPoison()
-    forgetPoison = clock.after(POISON_SHOWN_MS, () => {
-      if (trouble === 'poison') ctx.condition(null)
-    })
-  }
-
-  /** @returns the payload, or null when the message can never become an event and has been dealt with */
-  const read = (message: Held): Uint8Array | null => {
-    try {
-      return payloadOf(message.message, spec)
-    } catch (error) {
-      if (spec.dlq) {
-        poison(message, error, "left to the queue's redrive policy")
-        gone(message)
-      } else {
-        poison(message, error, 'deleted (dlq: true would have kept it)')
-        remover.remove(message)
-      }
-      return null
-    }
+  const itemOf = (message: Held, reason: Reason) => ({
+    what: `message ${message.id} of queue ${spec.queue}`,
+    fate: dead.fateFor(reason),
+  })
+  /** It can never become an event, and that has been said. */
+  const dispose = async (message: Held, reason: Reason): Promise<void> => {
+    if (!dead.keeps(reason)) return remover.remove(message)
+    gone(message)
+    await dead.leave(message)
   }
 
   /** Repeats until the bus has it: the message stays held, so that an outage does not count as a failed delivery. */
   const publish = async (message: Held): Promise<void> => {
-    const data = read(message)
-    if (data === null) return
+    if (dead.knows(message)) return await dispose(message, 'refused')
+    const data = payloadOrSkip(ctx, itemOf(message, 'unreadable'), () => payloadOf(message.message, spec))
+    if (data === null) return await dispose(message, 'unreadable')
     let refused = false
     try {
       for (let attempt = 0; ; attempt++) {
         try {
-          await ctx.emit({ data, id: message.id })
-          return remover.remove(message)
-        } catch (error) {
-          if (isVedetteError(error, 'EVENT_TOO_LARGE', 'EVENT_INVALID')) {
-            poison(message, error, "left to the queue's redrive policy")
-            return gone(message)
-          }
+          const { outcome } = await ctx.emit({ data, id: message.id, item: itemOf(message, 'refused') })
+          return outcome === 'skipped' ? await dispose(message, 'refused') : remover.remove(message)
+        } catch {
           if (!refused) refusedByBus++
           refused = true
           // Receivers wait meanwhile.
@@ -138,10 +118,8 @@ export async function serveSqs(ctx: SourceContext<SqsSpec>): Promise<void> {
       try {
         const messages = await queue.receive(HIDDEN_SECONDS, signal)
         failures = 0
-        if (trouble === 'unreachable') {
-          ctx.condition(null)
-          trouble = null
-        }
+        if (!reachable) ctx.condition(null)
+        reachable = true
         for (const message of messages) {
           const one = held.add(message)
           if (one !== null) take(one)
@@ -151,7 +129,7 @@ export async function serveSqs(ctx: SourceContext<SqsSpec>): Promise<void> {
       } catch (error) {
         if (signal.aborted || !first) break
         ctx.condition(`messages cannot be received: ${awsErrorText(error)}`)
-        trouble = 'unreachable'
+        reachable = false
         await clock.sleep(backoffMs(failures++, { firstMs: 500, maxMs: 10_000 }), signal).catch(() => {})
       }
     }
@@ -159,7 +137,7 @@ export async function serveSqs(ctx: SourceContext<SqsSpec>): Promise<void> {
   }
 
   const hiding = new AbortController()
-  const hidden = held.keepHidden(hiding.signal)
+  const hidden = Promise.all([held.keepHidden(hiding.signal), dead.follow(hiding.signal)])
   try {
     run(receive(true))
     await whenAborted(signal)
@@ -167,7 +145,6 @@ export async function serveSqs(ctx: SourceContext<SqsSpec>): Promise<void> {
     while (running.size > 0) await Promise.all(running)
     await patiently(remover.drain(), { signal, clock, patienceMs: STOP_PATIENCE_MS })
   } finally {
-    forgetPoison()
     remover.close()
     hiding.abort()
     await hidden
