@@ -124,6 +124,37 @@ test('what can never be stored is stepped over where there is a position, and re
   assert.deepEqual(active.members, [])
 })
 
+test('what can never be stored is counted and shown, with its name and fate, before the position is beyond it', async () => {
+  const item = { what: 'message 7 of queue q', fate: 'it is rejected' }
+  const huge = JSON.stringify('x'.repeat(2000))
+  const seen: (string | null)[] = []
+  const passive = setUp({
+    answer() {
+      seen.push(passive.account.report().error)
+      return { outcome: 'stored', seq: 1 }
+    },
+  })
+  const [{ outcome }] = await Promise.all([
+    passive.pipeline.emit({ data: huge, position: 1, item }),
+    passive.pipeline.emit({ data: '2', position: 2 }),
+  ])
+  assert.equal(outcome, 'skipped')
+  assert.deepEqual(shown(passive.members), ['to 1', '2'])
+  assert.match(seen[0]!, /^skipped message 7 of queue q: event .* the bus takes 1000; it is rejected$/)
+  assert.deepEqual([passive.account.report().skipped, passive.account.report().published], [1, 1])
+  // Nobody waits for an answer: it is no error, whatever the strategy.
+  const active = setUp({ fenced: false })
+  assert.equal((await active.pipeline.emit({ data: huge, item })).outcome, 'skipped')
+  assert.equal(active.account.report().skipped, 1)
+})
+
+test('a position that cannot pass what is skipped is said to be', async () => {
+  const fenced: Outcome = { outcome: 'fenced', error: fail('FENCED', 'term 2 rules') }
+  const { pipeline } = setUp({ answer: () => fenced })
+  await assert.rejects(pipeline.emit({ data: JSON.stringify('x'.repeat(2000)), position: 1 }), { code: 'FENCED' })
+  assert.equal(pipeline.position(), null)
+})
+
 test('fenced, unknown and unavailable reach the source; an active-active sender is told to come back', async () => {
   const fenced: Outcome = { outcome: 'fenced', error: fail('FENCED', 'term 2 rules') }
   await assert.rejects(setUp({ answer: () => fenced }).pipeline.emit({ data: '1' }), { code: 'FENCED' })

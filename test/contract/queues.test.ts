@@ -69,6 +69,23 @@ contract(amqp, without('rabbitmq-server', rabbitmqBinary()), async (t, name) => 
   const model = await connectAmqp(url)
   t.after(() => model.close())
   const channel = await model.createConfirmChannel()
+  const exchange = `stream-${name}`
+  await channel.assertExchange(exchange, 'fanout')
+  const queueDeclare = { name: exchange, durable: true, arguments: 'x-queue-type: stream' }
+  return {
+    spec: { url, exchangeName: exchange, exchangeType: 'fanout', routingKey: 'x', queueDeclare },
+    async provoke() {
+      channel.publish(exchange, '', Buffer.from('message'))
+      await channel.waitForConfirms()
+    },
+  }
+})
+
+contract(amqp, without('rabbitmq-server', rabbitmqBinary()), async (t, name) => {
+  const { url } = await rabbit()
+  const model = await connectAmqp(url)
+  t.after(() => model.close())
+  const channel = await model.createConfirmChannel()
   await channel.assertExchange(`own-${name}`, 'fanout')
   return {
     spec: { url, exchangeName: `own-${name}`, exchangeType: 'fanout', routingKey: 'x' },

@@ -118,6 +118,25 @@ export function sourceContract(
     assert.equal(harness.emitted.length, length)
   })
 
+  test(`${type}: what the bus will never take is told with its name and where it lies, and holds nothing up`, async (t) => {
+    const origin = await setUp(t)
+    const harness = await serve(t, origin)
+    await oneMore(harness, origin)
+    harness.failWith = fail('EVENT_TOO_LARGE', 'event has 2 bytes, the bus takes 1')
+    const listens = (definition.listens?.(definition.spec.parse(origin.spec)) ?? []).length > 0
+    // A sender who waits is told by the answer.
+    if (listens) {
+      const answer = (await origin.provoke()) as Response
+      return assert.deepEqual([answer.status, await answer.text()], [413, 'event has 2 bytes, the bus takes 1'])
+    }
+    await Promise.all([origin.provoke(), harness.until(({ skipped }) => skipped.length > 0, 30_000)])
+    assert.match(harness.skipped[0]!, /^\S.*: event has 2 bytes, the bus takes 1(; .+)?$/)
+    harness.failWith = null
+    await oneMore(harness, origin)
+    assert.equal(harness.skipped.length, 1)
+    assert.equal(await harness.stop(), undefined)
+  })
+
   if (strategy === 'active-passive') {
     test(`${type}: the next one goes on where the last one stopped`, async (t) => {
       const origin = await setUp(t)

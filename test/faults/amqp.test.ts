@@ -6,7 +6,7 @@ import { PREFETCH } from '../../src/sources/amqp/declare.ts'
 import { without } from '../servers/cache.ts'
 import { rabbitmqBinary, startRabbitmq } from '../servers/rabbitmq.ts'
 import { manifest, sharedServer } from './broker.ts'
-import { amqpAdapters, durableQueue, rabbitBroker } from './brokers/amqp.ts'
+import { amqpAdapters, durableQueue, rabbitBroker, streamQueue } from './brokers/amqp.ts'
 import { count, deliveryContract, FULL, settledLog } from './delivery.ts'
 import { nextLeader, startRig, waitFor } from './rig.ts'
 
@@ -49,3 +49,70 @@ for (const withId of [true, false]) {
     assert.ok(doubled <= (withId ? 0 : PREFETCH), `${doubled} copies`)
   })
 }
+
+test('a stream: stopped, five published, started: all five, once', { skip }, async (t) => {
+  const name = 'stopped-stream'
+  const made = await rabbitBroker(await rabbitmq.get(), { name, queue: streamQueue(name), withId: false })
+  t.after(() => made.close())
+  const texts = (from: number) => Array.from({ length: 5 }, (_, i) => JSON.stringify({ n: from + i }))
+  const rig = await startRig(() => manifest('amqp', made.spec, 2))
+  t.after(() => rig.close(t))
+  await nextLeader(rig, 'queue', null)
+  // It is made by the entry.
+  await waitFor(
+    () =>
+      made.send(texts(0)).then(
+        () => true,
+        () => false,
+      ),
+    30_000,
+  )
+  await settledLog(rig, 5)
+  assert.equal(await rig.stop(), 0)
+  await made.send(texts(5))
+  await rig.restart()
+  const { lost, doubled } = count(await settledLog(rig, 10), 10)
+  assert.deepEqual([lost, doubled], [[], 0])
+  assert.equal(await rig.stop(), 0)
+})
+
+test('a message too large for the bus: in the dead-letter exchange, counted, shown with its name; the next one is served', {
+  skip,
+}, async (t) => {
+  const name = 'too-large'
+  const server = await rabbitmq.get()
+  const model = await connect(server.url)
+  t.after(() => model.close())
+  const channel = await model.createChannel()
+  await channel.assertExchange('dead', 'fanout')
+  await channel.assertQueue('dead', { durable: true })
+  await channel.bindQueue('dead', 'dead', '')
+  const queue = `queueDeclare: { name: ${name}, durable: true, arguments: "x-dead-letter-exchange: dead" }`
+  const made = await rabbitBroker(server, { name, queue, withId: true })
+  t.after(() => made.close())
+  const rig = await startRig(() => manifest('amqp', made.spec, 1))
+  t.after(() => rig.close(t))
+  await nextLeader(rig, 'queue', null)
+  const sent = (texts: string[]) =>
+    made.send(texts).then(
+      () => true,
+      () => false,
+    )
+  await waitFor(() => sent([JSON.stringify({ n: 7, huge: 'x'.repeat(9 << 20) })]), 30_000)
+  await made.send([JSON.stringify({ n: 0 })])
+  await settledLog(rig, 1)
+  let dead = await channel.get('dead', { noAck: true })
+  await waitFor(async () => {
+    if (dead === false) dead = await channel.get('dead', { noAck: true })
+    return dead !== false
+  }, 30_000)
+  assert.equal(JSON.parse((dead as { content: Buffer }).content.toString()).n, 7)
+  const [entry] = (await rig.status()).eventSources[0]!.entries
+  assert.equal(entry!.skipped, 1)
+  assert.match(
+    entry!.error!,
+    /^skipped message m-7 \(exchange too-large, .*\) of queue too-large: event \S+ has \d+ bytes, the bus takes 8388608; it is rejected: it goes to the dead-letter exchange/,
+  )
+  assert.equal((await rig.lines()).length, 1)
+  assert.equal(await rig.stop(), 0)
+})

@@ -33,6 +33,7 @@ export interface Status {
       term: number | null
       leader: string | null
       published: number
+      skipped: number
       error: string | null
     }[]
     replicas: {

@@ -56,6 +56,9 @@ export async function rabbitBroker(
 
 export const durableQueue = (name: string) => `queueDeclare: { name: ${name}, durable: true }`
 
+export const streamQueue = (name: string) =>
+  `queueDeclare: { name: ${name}, durable: true, arguments: "x-queue-type: stream" }`
+
 export const amqpAdapters = (server: () => Promise<RabbitmqServer>): DeliveryAdapter[] => {
   const skip = without('rabbitmq-server', rabbitmqBinary())
   const start =
@@ -70,6 +73,7 @@ export const amqpAdapters = (server: () => Promise<RabbitmqServer>): DeliveryAda
       ...{ type: 'amqp', variant: 'no message-id', guarantee: 'at-least-once', unacknowledged: PREFETCH },
       ...{ otherwise: true, skip, start: start(durableQueue, false) },
     },
+    { type: 'amqp', variant: 'stream', guarantee: 'exactly-once', skip, start: start(streamQueue, false) },
     {
       ...{ type: 'amqp', variant: 'queue without a name', guarantee: 'hot-standby', otherwise: true, skip },
       async start(t, name, via) {
