@@ -150,7 +150,7 @@ export function serveInHarness<Spec, Position>(
       if (failWith !== null) {
         const never = isVedetteError(failWith, 'EVENT_TOO_LARGE', 'EVENT_INVALID')
         if (!never || (definition.strategy === 'active-active' && event.item === undefined)) throw failWith
-        harness.context.skip(event.item?.what ?? `the event ${event.id}`, failWith, event.item?.fate)
+        harness.context.skip(event.item?.what ?? `event ${event.id}`, failWith, event.item?.fate)
         if (event.position !== undefined) await harness.context.advance(event.position)
         return { id: event.eventId ?? event.id ?? '', outcome: 'skipped' }
       }

@@ -144,7 +144,7 @@ export function createPipeline({
     const fits = bytes.byteLength <= maxEventBytes()
     const outcome = fits ? await append(member) : tooLarge(id, bytes.byteLength, maxEventBytes())
     if (outcome.outcome === 'refused' && (fenced || event.item !== undefined)) {
-      const { what = `the event ${sourceId ?? id}`, fate } = event.item ?? {}
+      const { what = `event ${sourceId ?? id}`, fate } = event.item ?? {}
       account.skip(what, outcome.error, fate)
       // What the bus itself refused it has passed already.
       if (!fits && member.position !== undefined)

@@ -21,8 +21,8 @@ export default defineSource<AmqpSpec, StreamPosition | null>({
   guaranteeOf: guaranteeOfSpec,
   because:
     'A message is acknowledged only when the bus has it; what a dead replica had not acknowledged the broker gives to the next one. With a ' +
-    '`message-id` it is stored exactly once; without one, what was unacknowledged (at most 128) may be there twice. A queue without a name goes with its connection: there each replica has its own, as a hot standby.',
-  ids: "The sender's `message-id`, together with the exchange, the routing key, the body, and what tells senders apart: `app-id`, `user-id`, `type`, and a CloudEvent's source, type and subject. A repeat has all of them. A message without a `message-id` has no identity: delivered again, it is another event.",
+    '`message-id` it is stored exactly once, and so is one of a stream, which is read from an offset that lies on the bus; of others what was unacknowledged (at most 128) may be there twice. A queue without a name goes with its connection: there each replica has its own, as a hot standby.',
+  ids: "The sender's `message-id`, together with the exchange, the routing key, the body, and what tells senders apart: `app-id`, `user-id`, `type`, and a CloudEvent's source, type and subject. A repeat has all of them. A message without a `message-id` has no identity: delivered again, it is another event. A message of a stream is known by the queue, its offset, and how often the stream was made anew; such a stream is known by its message before the next offset.",
   spec: specSchema,
   event: z.object({
     contentType: text('`content-type`'),

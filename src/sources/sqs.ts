@@ -28,7 +28,7 @@ const spec = z.object({
     .boolean()
     .default(false)
     .describe(
-      "What happens to a message that is not JSON although `jsonBody` is set. True: it is left in the queue, whose redrive policy moves it to the queue's dead-letter queue. False: it is deleted.",
+      'What happens to a message that is not JSON although `jsonBody` is set, where the queue has no redrive policy. True: it is left in the queue. False: it is deleted. A redrive policy moves it to its dead-letter queue either way.',
     ),
   metadata: metadataSchema.optional(),
   filter: filterSchema.optional(),

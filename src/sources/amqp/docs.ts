@@ -12,10 +12,29 @@ broker's order; they are acknowledged in that order, and only when the bus has t
 |---|---|---|
 | a name, neither \`exclusive\` nor \`autoDelete\` (make it \`durable\`) | the serving replica; the others are connected and wait | exactly once onto the bus for messages with a \`message-id\`, at least once for others |
 | absent, or without a name | every replica, each from a queue of its own | hot standby |
+| a name, and it is a stream (\`x-queue-type: stream\`, or there already) | the serving replica, from the next offset | exactly once onto the bus |
 | a name and \`exclusive\` or \`autoDelete\` | the serving replica | the queue goes with it: what comes before the next one serves is lost. \`validate\` warns |
+
+\`validate\` says of each queue that may forget what comes while nobody serves: without a name, not durable, with \`x-expires\`.
 
 A \`message-id\` counts together with the exchange, the routing key, the body, \`app-id\`, \`user-id\`, \`type\`, and the source, type and subject of a CloudEvent: used again for another message, or by another sender, it is
 another event. Other properties and headers may change from attempt to attempt.
+
+## Streams
+
+A stream keeps its messages; what is published is not removed. Where the entry stands is the next offset, which lies on the bus in the same write as the events, so a stream is read on
+exactly there, after a change of leader and after a stop. Ids are made from the queue's name and the offset.
+
+- A new entry begins with what comes (\`next\`). \`consume.arguments: "x-stream-offset: first"\` (or \`last\`, an offset, a time, an age such as \`7D\`) begins elsewhere; it counts at the very first start only.
+- Where that is, is kept before anything is read: what comes between the first start and the first event is not missed.
+- Offsets that the stream's retention removed before they were read are counted as skipped and shown, with how many; then it goes on with what is there.
+- A stream that was deleted and made again is read from its start. It is known by its message before the next offset.
+- Several entries may read one stream, each for itself. A stream needs a name and \`durable: true\`, and is neither exclusive nor autoDelete.
+
+## What can never become an event
+
+A message that is no JSON where \`jsonBody\` is set (also an empty one), or whose event is larger than the bus takes, is rejected without requeue: it goes to the queue's dead-letter exchange if it has one, else RabbitMQ drops it. A stream has no such place: the
+message stays where it is, and is passed. Either way it is counted as skipped, logged once, and shown in status for ten minutes with its message-id, exchange and routing key, or its offset.
 
 ## When something fails
 
@@ -28,7 +47,7 @@ another event. Other properties and headers may change from attempt to attempt.
 | user, password, exchange or queue are wrong | status says which, in the broker's words, and since when; tried again, with secrets read anew |
 | the queue is deleted | declared and consumed anew |
 | the bus takes nothing | nothing is acknowledged; the broker keeps what comes |
-| \`jsonBody\`, and a message is no JSON | rejected without requeue: it goes to the queue's dead-letter exchange if it has one. Counted as skipped and shown |
+| a message can never become an event | see above |
 | \`consume.exclusive\`, and the replica that served is frozen | the broker refuses the next one until it misses the heartbeats |
 
 Hot standby: each replica keeps the last 60 s (16 MiB) of what it heard and compares it with the log; the next leader publishes what is missing there. Lost is only what came
@@ -41,6 +60,8 @@ while no replica had its queue.
 - A prefetch of ${PREFETCH}, where they take everything that waits into memory.
 - \`noWait\` is accepted and the answers are waited for: an error would be hidden.
 - Whole numbers in \`queueDeclare.arguments\` keep their size; there they are cut to 32 bits.
+- Streams: there every start begins with what comes, and what came meanwhile is not seen.
+- \`consume.arguments\` is additional.
 - Without a queue's name every replica has a queue of its own, so nothing is lost at a failover.
 `.trim()
 

@@ -6,6 +6,7 @@ import type { Finding, Guarantee } from '../../source.ts'
 import { basicAuthSchema, validateBasicAuth } from '../shared/basic-auth.ts'
 import { connectionBackoffSchema, validateConnectionBackoff } from '../shared/connection-backoff.ts'
 import { jsonBodySchema } from '../shared/json-body.ts'
+import { keepsNothing } from '../shared/keeps-nothing.ts'
 import { filterSchema, metadataSchema, secretKeySelector } from '../shared/schemas.ts'
 import { tlsSchema, validateTls } from '../shared/tls.ts'
 
@@ -97,7 +98,26 @@ export function guaranteeOfSpec(spec: AmqpSpec): Guarantee {
 export function validateSpec(spec: AmqpSpec): Finding[] {
   const findings = upstreamRules(spec)
   if (findings.length > 0) return findings
-  return [...cannotWork(spec), ...validateConnectionBackoff(spec.connectionBackoff)]
+  const wrong = [...cannotWork(spec), ...validateConnectionBackoff(spec.connectionBackoff)]
+  return wrong.length > 0 ? wrong : mayLose(spec)
+}
+
+/** What works, and yet forgets what comes while nobody serves. */
+function mayLose(spec: AmqpSpec): Finding[] {
+  const { name, durable, arguments: text } = queueOf(spec)
+  if (name === '') return [keepsNothing(['queueDeclare'], 'name a queue: queueDeclare: {name: orders, durable: true}')]
+  const advice = (field: string, message: string, remedy: string): Finding[] => [
+    { severity: 'advice', path: ['queueDeclare', field], message, remedy },
+  ]
+  const expires = queueArguments(text)['x-expires']
+  if (expires !== undefined)
+    return advice(
+      'arguments',
+      `the broker deletes the queue when nobody has served it for ${expires} ms: what comes after that is lost`,
+      'remove x-expires, or make it longer than the entry may be stopped',
+    )
+  if (durable) return []
+  return advice('durable', 'a restart of the broker deletes the queue, with what is in it', 'add durable: true')
 }
 
 function upstreamRules(spec: AmqpSpec): Finding[] {

@@ -15,7 +15,7 @@ ${hotStandbyFailures}
 | the broker is restarted | subscribed again with growing pauses, for ever; what is sent before that is lost: what the broker stores (\`ttl\`) is not asked for, by Argo Events neither |
 | the connection is silent | a ping (each 10 s) without an answer ends it, and it is made again |
 | host, TLS, user, password or key are wrong | status says which, and since when; Secrets are read anew at each attempt |
-| \`jsonBody\`, and a message is no JSON | counted as skipped and shown |
+| \`jsonBody\`, and a message is no JSON; or its event is larger than the bus takes | counted as skipped, logged and shown; there is no place where it is kept |
 
 ## What differs from Argo Events
 

@@ -48,7 +48,7 @@ and the entry says \`uniqueNames: true\`. Then
 | the connection is silent | a ping after 310 s (servers refuse more), ended when no answer comes within 10 s |
 | the address, TLS or the token are wrong, the method is missing | status says which, and since when |
 | the bus takes nothing | the stream waits; nothing is dropped |
-| \`jsonBody\`, and a payload is no JSON | counted as skipped and shown |
+| \`jsonBody\`, and a payload is no JSON; or its event is larger than the bus takes | counted as skipped, logged and shown with its name; the next stream goes on after it |
 | an event is too large for gRPC | the stream ends, status says so; the server has to send less |
 
 ## What differs from Argo Events

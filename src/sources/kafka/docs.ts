@@ -61,7 +61,7 @@ Registries with Confluent's API: Confluent, Karapace, Redpanda, Apicurio (below 
 | retention removed what was not yet read | counted as skipped and shown, with the offsets; goes on with the oldest that is there |
 | the topic is deleted and made anew | read from its start, its ids end in \`:1\`, \`:2\`… |
 | the topic does not exist, the login is refused | status says so; tried again, with secrets and AWS credentials read anew. The topic is not made |
-| \`jsonBody\`, and a message is no JSON | counted as skipped and shown |
+| \`jsonBody\`, and a message is no JSON; or its event is larger than the bus takes | counted as skipped, logged and shown with its partition and offset, where it stays until the topic's retention removes it |
 | the schema registry cannot be reached, refuses the login or has an error of its own | the partitions whose next message has a schema that is not known yet wait, status says since when, and it is asked for ever; the others go on |
 | it has no schema of that id (404 with \`error_code\` 40403, three times within seconds), or it is one of Protobuf or JSON Schema | counted as skipped and shown |
 | a value has no schema's id, or is not what its schema says: cut off, nested deeper than 1,000, more than 16 MiB of JSON | counted as skipped and shown |

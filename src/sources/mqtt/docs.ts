@@ -42,7 +42,7 @@ Always:
 |---|---|
 | the connection is silent | a ping (each 10 s) without an answer ends it, and it is made again |
 | host, TLS or password are wrong | status says which, and since when; secrets are read anew at each attempt |
-| \`jsonBody\`, and a message is no JSON | counted as skipped and shown |
+| \`jsonBody\`, and a message is no JSON; or its event is larger than the bus takes | counted as skipped, logged and shown; there is no place where it is kept |
 
 ## What differs from Argo Events
 

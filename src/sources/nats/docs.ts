@@ -18,7 +18,7 @@ ${hotStandbyFailures}
 | the NATS server is restarted | subscribed again with growing pauses, for ever; what is sent before that is lost |
 | the connection is silent | two missed pings (2 s each) end it, and it is made again |
 | host, TLS, credentials or permissions are wrong | status says which, and since when; secrets are read anew at each attempt |
-| \`jsonBody\`, and a message is no JSON | counted as skipped and shown |
+| \`jsonBody\`, and a message is no JSON; or its event is larger than the bus takes | counted as skipped, logged and shown; there is no place where it is kept |
 
 ## What differs from Argo Events
 

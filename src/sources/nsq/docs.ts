@@ -18,7 +18,7 @@ The event's id is made from the message's id, timestamp and body, which stay the
 | a connection is silent | three missed heartbeats (2 s each) end it, and it is made again |
 | TLS, the secret, the topic's name are wrong | status says which, and since when |
 | the bus takes nothing | messages are touched until it does, up to nsqd's \`--max-msg-timeout\`; then nsqd gives them again, and they are stored once |
-| \`jsonBody\`, and a message is no JSON | finished, counted as skipped and shown |
+| \`jsonBody\`, and a message is no JSON; or its event is larger than the bus takes | NSQ has no place for it: finished, counted as skipped, logged and shown with its id |
 | the channel's name ends in \`#ephemeral\` | the channel goes with its last consumer: what comes before the next one serves is lost. \`validate\` warns |
 
 ## What differs from Argo Events

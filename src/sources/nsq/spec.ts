@@ -58,13 +58,12 @@ function cannotWork(spec: NsqSpec): Finding[] {
     if (!NAME.test(spec[field]) || spec[field].length > 64)
       fatal(field, `NSQ has no ${field} of that name`, 'use up to 64 letters, digits, dots, dashes and underscores')
   }
-  if (spec.channel.endsWith('#ephemeral')) {
-    findings.push({
-      severity: 'warning',
-      path: ['channel'],
-      message: 'an ephemeral channel goes with its last consumer: what comes between two leaders is lost',
-      remedy: 'remove #ephemeral',
-    })
+  for (const [field, message] of [
+    ['topic', 'an ephemeral topic goes with its last channel, and keeps in memory only what has room there'],
+    ['channel', 'an ephemeral channel goes with its last consumer: what comes between two leaders is lost'],
+  ] as const) {
+    if (spec[field].endsWith('#ephemeral'))
+      findings.push({ severity: 'warning', path: [field], message, remedy: 'remove #ephemeral' })
   }
   return findings
 }

@@ -31,11 +31,11 @@ with \`deleteSubscriptionOnFinish\` \`pubsub.subscriptions.delete\`.
 | credentials, permissions, project or topic are wrong | status says which, and since when; the Secret is read anew at each attempt |
 | the topic of the subscription has been deleted | status says so |
 | the bus takes nothing | deadlines are extended until it does |
-| \`jsonBody\`, and a message is no JSON | acknowledged, counted as skipped and shown |
+| \`jsonBody\`, and a message is no JSON; or its event is larger than the bus takes | counted as skipped once, and shown with its id. With a dead-letter policy of the subscription it is refused until Pub/Sub moves it to that topic; without one it is acknowledged |
 
 ## What differs from Argo Events
 
-- A message that is no JSON is skipped. There it comes again for ever.
+- A message that is no JSON goes to the dead-letter topic, or is skipped where there is none. There it comes again for ever.
 - \`deleteSubscriptionOnFinish\` deletes when the object is deleted. There it deletes whenever the Pod stops, and what comes meanwhile is lost.
 - A message that comes again is stored once.
 - A Secret may hold any credentials that Google's library reads, such as a workload identity federation.

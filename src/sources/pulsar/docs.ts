@@ -35,8 +35,7 @@ Files are named as \`file:///path\` or as a \`data:application/x-pem-file;base64
 | a connection is silent | asked every 5 s; after 20 s without an answer it is made again |
 | TLS, the token, the certificate, the key, the topic are wrong | status says which, and since when |
 | the bus takes nothing | nothing is acknowledged; at ${IN_FLIGHT} messages, or 64 MiB, the broker waits |
-| \`jsonBody\`, and a message is no JSON | acknowledged, counted as skipped and shown |
-| a message is encrypted by its producer | acknowledged, counted as skipped and shown |
+| \`jsonBody\`, and a message is no JSON; it is encrypted by its producer; or its event is larger than the bus takes | acknowledged, counted as skipped, logged and shown with its id (\`ledger:entry\`), by which it can be read for as long as the retention of its namespace keeps it. Dead-letter topics are made by Pulsar's clients, and that of Argo Events makes none |
 | chunks of a message do not come (its producer died) | after a minute without a further chunk: acknowledged, counted as skipped and shown, as in Pulsar's own clients. Time in which the bus takes nothing does not count |
 | more than ${MOST_INCOMPLETE} messages in chunks, or more than ${MOST_INCOMPLETE_BYTES >> 20} MiB of them, are incomplete at once | the first of them go on; what found no room is not acknowledged, and read again when half of the room is free. Those messages then come later than others that were sent after them |
 | one message in chunks is larger than ${MOST_INCOMPLETE_BYTES >> 20} MiB | acknowledged, counted as skipped and shown |

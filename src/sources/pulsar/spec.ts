@@ -3,6 +3,7 @@ import { z } from 'zod'
 import type { Finding } from '../../source.ts'
 import { connectionBackoffSchema, validateConnectionBackoff } from '../shared/connection-backoff.ts'
 import { jsonBodySchema } from '../shared/json-body.ts'
+import { keepsNothing } from '../shared/keeps-nothing.ts'
 import { filterSchema, metadataSchema, secretKeySelector } from '../shared/schemas.ts'
 import { tlsSchema } from '../shared/tls.ts'
 import { ATHENZ_PARAMS, missingAthenzParams } from './athenz.ts'
@@ -68,6 +69,8 @@ function cannotWork(spec: PulsarSpec): Finding[] {
   for (const [i, topic] of topics.entries()) {
     if (fullTopic(topic) === null)
       fatal(['topics', i], 'Pulsar has no topic of that name', 'write orders, or persistent://tenant/namespace/orders')
+    else if (topic.startsWith('non-persistent://'))
+      findings.push(keepsNothing(['topics', i], 'use a persistent:// topic'))
   }
   const service = serviceOf(spec.url)
   if (service === null) fatal(['url'], 'the URL cannot be read', 'write pulsar://host:6650')

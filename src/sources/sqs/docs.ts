@@ -15,15 +15,18 @@ The id of the event is made from the message's id, so that a message which SQS d
 | \`accessKey\`, \`secretKey\` (and \`sessionToken\`) | these; the Secrets are read again every 30 s, so they can be rotated |
 | none | the default chain of the AWS SDK: environment, web identity (IRSA), shared files, container, instance metadata |
 
-The credentials need \`sqs:GetQueueUrl\`, \`sqs:ReceiveMessage\`, \`sqs:DeleteMessage\` and \`sqs:ChangeMessageVisibility\` on the queue.
+The credentials need \`sqs:GetQueueUrl\`, \`sqs:ReceiveMessage\`, \`sqs:DeleteMessage\` and \`sqs:ChangeMessageVisibility\` on the queue, and should have \`sqs:GetQueueAttributes\`.
 
 ### Messages that cannot become an event
 
-| message | \`dlq: false\` | \`dlq: true\` |
+| message | the queue has a redrive policy | it has none |
 |---|---|---|
-| its body is not JSON although \`jsonBody\` is set | deleted; logged and shown in status | left in the queue, so that the queue's redrive policy moves it to its dead-letter queue |
-| its event is larger than the bus takes | left in the queue | left in the queue |
+| its body is not JSON although \`jsonBody\` is set | shown to the queue again at once, until the policy moves it to the dead-letter queue | \`dlq: false\`: deleted. \`dlq: true\`: left; it comes again until the queue's retention removes it |
+| its event is larger than the bus takes | the same | left; it comes again until the queue's retention removes it |
 | filtered out, or the filter fails on it | deleted | deleted |
+
+Each is counted as skipped once, logged once, and shown in status for ten minutes, with its message id and what became of it. Whether there is a policy is looked at every 30 s (\`sqs:GetQueueAttributes\`); where that may not be asked, \`dlq\` alone decides. In a FIFO
+queue a message that is left holds up its group.
 
 \`dlq\` makes no queue: give the queue a redrive policy. A message's receive count grows only when it was left, or when
 a replica stopped or died with it. While the bus is down messages are held, not received again and again, so
@@ -47,6 +50,7 @@ an outage moves nothing into the dead-letter queue.
 - Messages are published in parallel, up to 1,000 or 64 MiB at a time per replica, and deleted ten at a time (upstream: one after the other).
 - Messages are hidden for 30 s and kept hidden while they are held (upstream: 120 s, never extended, so that a slow bus doubles them).
 - The order within a group of a FIFO queue holds also when the bus does not take a message.
+- What is not JSON goes to the dead-letter queue wherever there is one. There it is deleted unless \`dlq\` is set.
 - Rotated keys are used without an error first.
 `.trim()
 
