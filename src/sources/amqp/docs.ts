@@ -90,4 +90,30 @@ spec:
         consumerTag: vedette
 `,
   },
+  {
+    name: 'amqp-stream',
+    title: 'A stream of RabbitMQ, read on where it was left',
+    yaml: `apiVersion: argoproj.io/v1alpha1
+kind: EventSource
+metadata:
+  name: amqp-stream
+spec:
+  replicas: 3
+  amqp:
+    history:
+      url: amqp://guest:guest@localhost:5672
+      exchangeName: history
+      exchangeType: fanout
+      # a fanout exchange does not look at it
+      routingKey: all
+      jsonBody: true
+      queueDeclare:
+        name: history
+        durable: true
+        arguments: "x-queue-type: stream"
+      consume:
+        # where the very first start begins; without it: with what comes
+        arguments: "x-stream-offset: first"
+`,
+  },
 ]

@@ -27,7 +27,7 @@ const sending = (send: (text: string, n: number) => Promise<unknown>): Sent => (
 const base64 = (text: string) => Buffer.from(text).toString('base64')
 
 const rabbitmq = origin({
-  files: ['amqp', 'upstream/amqp'],
+  files: ['amqp', 'amqp-stream', 'upstream/amqp'],
   skip: without('rabbitmq-server', rabbitmqBinary()),
   async start() {
     const server = await startRabbitmq()
@@ -35,6 +35,7 @@ const rabbitmq = origin({
     const channel = await model.createConfirmChannel()
     await channel.assertExchange('orders', 'direct')
     await channel.assertExchange('test', 'fanout')
+    await channel.assertExchange('history', 'fanout')
     const to = (exchange: string, key: string) =>
       sending(async (text) => {
         channel.publish(exchange, key, Buffer.from(text))
@@ -44,6 +45,7 @@ const rabbitmq = origin({
     return {
       examples: {
         amqp: { put: { 'amqp.orders.url': server.url }, entries: { orders: to('orders', 'order') } },
+        'amqp-stream': { put: { 'amqp.history.url': server.url }, entries: { history: to('history', 'all') } },
         'upstream/amqp': {
           put: { 'amqp.example.url': url },
           secrets: { 'my-secret': { username: 'guest', password: 'guest' } },
