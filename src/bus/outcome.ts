@@ -5,7 +5,7 @@ import type { Outcome } from './bus.ts'
 /** The outcome of a write whose client threw this; what no code explains is `unknown`. */
 export function outcomeOfError(error: unknown): Outcome {
   if (isVedetteError(error, 'FENCED')) return { outcome: 'fenced', error }
-  if (isVedetteError(error, 'EVENT_TOO_LARGE', 'EVENT_INVALID')) return { outcome: 'refused', error }
+  if (isVedetteError(error, 'EVENT_TOO_LARGE', 'VALUE_TOO_LARGE', 'EVENT_INVALID')) return { outcome: 'refused', error }
   if (isVedetteError(error, 'BUS_UNAVAILABLE', 'BUS_BUSY', 'BUS_FULL', 'STORE_CORRUPT', 'SHUTTING_DOWN'))
     return { outcome: 'unavailable', error }
   if (isVedetteError(error, 'OUTCOME_UNKNOWN')) return { outcome: 'unknown', error }
