@@ -26,13 +26,7 @@ export interface SimulatedReplica {
 const nothing = () => {}
 const entryMetrics: EntryMetrics = {
   ...{ sent: nothing, sendFailed: nothing, processingFailed: nothing, duration: nothing, filtered: nothing },
-  ...{
-    filterError: nothing,
-    duplicate: nothing,
-    skipped: nothing,
-    running: nothing,
-    stalled: nothing,
-  },
+  ...{ filterError: nothing, duplicate: nothing, skipped: nothing, serving: nothing, stalled: nothing },
 }
 const metrics = {
   entry: () => entryMetrics,
@@ -41,6 +35,7 @@ const metrics = {
   bus: nothing,
   fencing: nothing,
   lock: nothing,
+  forget: nothing,
 } as unknown as ReplicaMetrics
 
 export function startSimulatedReplica({

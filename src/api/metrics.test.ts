@@ -17,7 +17,7 @@ async function host(sent: number): Promise<Snapshot> {
   const metrics = createMetrics()
   const entry = metrics.entry('default', 's', 'e')
   entry.sent(sent)
-  entry.running(true)
+  entry.serving(true)
   return (await metrics.registry.getMetricsAsJSON()) as Snapshot
 }
 

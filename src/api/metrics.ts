@@ -18,6 +18,8 @@ export type Snapshot = MetricObjectWithValues<MetricValue<string>>[]
 export interface MetricSums {
   /** A host's metrics as they are now. */
   seen(host: string, snapshot: Snapshot): void
+  /** It does not answer: its counters stay, but what its gauges said last is no news. */
+  silent(host: string): void
   /** That process is gone. */
   gone(host: string): void
   /** Prometheus text of everything, with `own` beside it. */
@@ -27,14 +29,19 @@ export interface MetricSums {
 export function createMetricSums(): MetricSums {
   const living = new Map<string, Snapshot>()
   let dead: Snapshot[] = []
+  const countersOf = (snapshot: Snapshot) => snapshot.filter(({ type }) => String(type) !== 'gauge')
   const sum = async (snapshots: Snapshot[]): Promise<Snapshot> =>
     snapshots.length === 0 ? [] : ((await AggregatorRegistry.aggregate(snapshots).getMetricsAsJSON()) as Snapshot)
   return {
     seen: (host, snapshot) => void living.set(host, snapshot),
+    silent(host) {
+      const last = living.get(host)
+      if (last !== undefined) living.set(host, countersOf(last))
+    },
     gone(host) {
       const last = living.get(host)
       living.delete(host)
-      if (last !== undefined) dead.push(last.filter(({ type }) => String(type) !== 'gauge'))
+      if (last !== undefined) dead.push(countersOf(last))
     },
     async render(own) {
       // folded here, so that a host that dies every second does not make this grow

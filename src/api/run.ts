@@ -1,15 +1,27 @@
 /** What the API needs to know of a run; the supervisor is one, tests may be another. */
 import type { Bus, SourceRef } from '../bus/bus.ts'
+import type { NotServed } from './served.ts'
 import type { DeliveryStatus, Status } from './status.ts'
+
+/** What `/readyz` says. */
+export interface Readiness {
+  /** All entries are served, and the bus answers. */
+  ready: boolean
+  /** What is wrong beside the entries, a sentence each. */
+  reasons: string[]
+  /** Entries that nobody serves now, and why. */
+  notServed: NotServed[]
+}
 
 export interface Run {
   /** The run's own connection to the bus. */
   readonly bus: Bus
   status(): Promise<Status>
-  /** Every entry is served or shows an error, and the bus answers. */
-  ready(): boolean
   /** Null where nothing is delivered. */
   delivery(): DeliveryStatus | null
+  /** All hosts have started, whether or not anything is served yet. */
+  started(): boolean
+  readiness(): Promise<Readiness>
   /** Prometheus text, all hosts together. */
   metrics(): Promise<string>
   /**

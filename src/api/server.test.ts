@@ -18,7 +18,8 @@ async function serve(t: { after(fn: () => unknown): void }, change: Partial<Run>
   const run: Run = {
     bus,
     status: async () => ({ eventSources: [] }) as never,
-    ready: () => true,
+    started: () => true,
+    readiness: async () => ({ ready: true, reasons: [], notServed: [] }),
     delivery: () => null,
     metrics: async () => 'up 1\n',
     failOver: async (source) => ({ from: 's-0', to: `${source.name}-1`, term: 2 }),
@@ -71,9 +72,26 @@ test('a Host that is a foreign name is refused (DNS rebinding)', async (t) => {
   }
 })
 
-test('ready is 503 until everything serves', async (t) => {
-  const { base } = await serve(t, { ready: () => false })
-  assert.equal((await fetch(`${base}/readyz`)).status, 503)
+test('ready is 503 until everything serves, with what is not served and why, as text and as JSON', async (t) => {
+  const orders = {
+    namespace: 'default',
+    eventSource: 's',
+    entry: 'orders',
+    type: 'webhook',
+    why: 'port 80:\nnot permitted',
+  }
+  const readiness = { ready: false, reasons: ['the bus does not answer: gone'], notServed: [orders] }
+  const { base } = await serve(t, { started: () => false, readiness: async () => readiness })
+  const plain = await fetch(`${base}/readyz`)
+  assert.equal(plain.status, 503)
+  assert.equal(
+    await plain.text(),
+    'not ready\nthe bus does not answer: gone\nnot served: default/s/orders (webhook): port 80:; not permitted\n',
+  )
+  const json = await fetch(`${base}/readyz`, { headers: { accept: 'application/json' } })
+  assert.equal(json.status, 503)
+  assert.deepEqual(await json.json(), readiness)
+  assert.equal((await fetch(`${base}/startupz`)).status, 503)
   assert.equal((await fetch(`${base}/healthz`)).status, 200)
 })
 
@@ -92,6 +110,17 @@ test('what holds up a delivery is told at a place of its own: the run is ready a
     'held up since 2026-01-02T03:04:05Z: the receiver answered 401 Unauthorized\n',
   ])
   assert.equal((await at(() => null))[0], 404)
+})
+
+test('ready is 200 when everything serves', async (t) => {
+  const { base } = await serve(t)
+  for (const [path, text] of [
+    ['/readyz', 'ready\n'],
+    ['/startupz', 'started\n'],
+  ] as const) {
+    const answer = await fetch(`${base}${path}`)
+    assert.deepEqual([answer.status, await answer.text()], [200, text])
+  }
 })
 
 test('events stream, end when asked to, and resume behind Last-Event-ID', async (t) => {

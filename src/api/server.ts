@@ -7,9 +7,11 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { isIP } from 'node:net'
 import { fail, isVedetteError, messageOf, type VedetteError } from '../core/errors.ts'
 import type { Logger } from '../core/log.ts'
+import { printable } from './line.ts'
 import { republish, sendEvent } from './publish.ts'
-import type { Run } from './run.ts'
+import type { Readiness, Run } from './run.ts'
 import { parseFrom } from './scan.ts'
+import { notServedLine } from './served.ts'
 import { scanOf, streamEvents } from './stream.ts'
 
 const MAX_BODY_BYTES = 8 * 1024 * 1024
@@ -79,11 +81,20 @@ const routes: Record<string, { method: 'GET' | 'POST'; answer(call: Call): Promi
       text(response, 200, 'ok\n')
     },
   },
-  '/readyz': {
+  '/startupz': {
     method: 'GET',
     async answer({ run, response }) {
-      const ready = run.ready()
-      text(response, ready ? 200 : 503, ready ? 'ready\n' : 'not ready\n')
+      const started = run.started()
+      text(response, started ? 200 : 503, started ? 'started\n' : 'starting\n')
+    },
+  },
+  '/readyz': {
+    method: 'GET',
+    async answer({ run, request, response }) {
+      const readiness = await run.readiness()
+      const code = readiness.ready ? 200 : 503
+      if (/\bapplication\/json\b/.test(request.headers.accept ?? '')) answer(response, code, readiness)
+      else text(response, code, readinessText(readiness))
     },
   },
   '/readyz/delivery': {
@@ -167,13 +178,23 @@ GET  /v1/events    events as they are stored (server-sent events, resumable by L
                    ?from=start|now|SEQ &limit=N &source=S &entry=E &follow=false
 GET  /metrics      Prometheus
 GET  /healthz      this process lives
-GET  /readyz       all entries are served and the bus answers
+GET  /startupz     all replicas have started
+GET  /readyz       all entries are served and the bus answers; if not, which are not, and why (text, or JSON by Accept)
 GET  /readyz/delivery   what --deliver sends is taken; 503 says what holds it up
 POST /v1/failover  {"source"}                  with the bearer token from <data>/run.json
 POST /v1/send      {"source","entry","data"}   likewise
 POST /v1/replay    {"from","to","execute"}     likewise
 POST /v1/stop                                  likewise
 `
+
+function readinessText({ ready, reasons, notServed }: Readiness): string {
+  const lines = [
+    ready ? 'ready' : 'not ready',
+    ...reasons,
+    ...notServed.map((one) => `not served: ${notServedLine(one)}`),
+  ]
+  return `${lines.map(printable).join('\n')}\n`
+}
 
 /**
  * A page on another site can make a browser connect here under that site's name (DNS rebinding); such a request carries that

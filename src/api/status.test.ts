@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import test from 'node:test'
 import type { EventSource } from '../manifest/manifest.ts'
 import type { EntryReport, ReplicaReport } from '../runtime/report.ts'
-import { allServed, foldSources, type HostView, leaderOf, type TypeFacts } from './status.ts'
+import { foldSources, type HostView, leaderOf, type TypeFacts } from './status.ts'
 
 const facts: TypeFacts = (type) =>
   type === 'webhook'
@@ -114,15 +114,12 @@ test('a replica whose host is down has no pid; one that is silent for long says 
   ])
 })
 
-test('ready: every replica of an active-active entry, one of an active-passive one', () => {
-  assert.equal(allServed([source], [host(0), host(1)], facts), true)
-  assert.equal(allServed([source], [host(0)], facts), false, 'a replica is missing')
-  const deaf = [entry('webhook', 'hook', { serving: false }), entry('calendar', 'tick', { serving: false })]
-  assert.equal(allServed([source], [host(0), host(1, { entries: deaf })], facts), false, 'one does not listen')
-  assert.equal(allServed([source], [host(0, { entries: deaf }), host(1, { entries: deaf })], facts), false)
-  const says = [
-    entry('webhook', 'hook', { serving: false, error: 'port in use' }),
-    entry('calendar', 'tick', { serving: false }),
-  ]
-  assert.equal(allServed([source], [host(0), host(1, { entries: says })], facts), true, 'an error shown is an answer')
+test('an entry is served by as many replicas as say so, not by as many as live', () => {
+  const deaf = [entry('webhook', 'hook', { serving: false }), entry('calendar', 'tick')]
+  const serving = (...hosts: HostView[]) =>
+    foldSources([source], { hosts, log: null, facts })[0]!.entries.map((one) => one.serving)
+  assert.deepEqual(serving(host(0), host(1)), [2, 1])
+  assert.deepEqual(serving(host(0, { entries: deaf }), host(1)), [1, 1])
+  assert.deepEqual(serving(host(0), host(1, {}, { silentMs: 9000 })), [1, 1], 'who is silent is not believed')
+  assert.deepEqual(serving(host(0, {}, { pid: null }), host(1)), [1, 0])
 })

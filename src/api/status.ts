@@ -5,6 +5,7 @@ import { rfc3339Nano } from '../core/event.ts'
 import type { EventSource } from '../manifest/manifest.ts'
 import type { EntryReport, Failover, ReplicaReport, ReplicaState } from '../runtime/report.ts'
 import type { Guarantee, Strategy } from '../source.ts'
+import type { NotServed } from './served.ts'
 
 export interface EntryStatus {
   type: string
@@ -18,6 +19,8 @@ export interface EntryStatus {
   /** Events of this entry that the bus has counted, since the store began. */
   published: number
   lastEventAt: string | null
+  /** How many replicas serve it now. */
+  serving: number
   error: string | null
   /** Since when `error` stands. */
   errorSince?: string
@@ -100,6 +103,8 @@ export interface Status {
   /** What is wrong with the files as they are now (the run goes on with what was last valid). */
   problems: string[]
   deliver?: DeliveryStatus
+  /** Entries that nobody serves now, and why. */
+  notServed: NotServed[]
   run: { pid: number; startedAt: string; api: string; ready: boolean }
 }
 
@@ -116,10 +121,18 @@ export interface HostView {
 }
 
 /** The registry's words about a type; undefined for one that this version does not have. */
-export type TypeFacts = (type: string) => { strategy: Strategy; guarantee: Guarantee; eventType?: string } | undefined
+export type TypeFacts = (type: string) =>
+  | {
+      strategy: Strategy
+      guarantee: Guarantee
+      eventType?: string
+      /** The ports that an entry with this spec listens on. */
+      listens?: ((spec: any) => readonly unknown[]) | undefined
+    }
+  | undefined
 
-/** A host that was silent for longer than this is shown as silent. Hosts say something every 500 ms. */
-const SUSPICIOUS_SILENCE_MS = 2000
+/** A host that was silent for longer than this is shown as silent, and what it said of its entries is not believed. Hosts say something every 500 ms. */
+export const SUSPICIOUS_SILENCE_MS = 2000
 
 /** Who leads an EventSource: the holder of the highest term seen, unless its process is gone or it says that it does not lead. */
 export function leaderOf(hosts: readonly HostView[], key: string): { leader: string | null; term: number | null } {
@@ -138,22 +151,45 @@ export function leaderOf(hosts: readonly HostView[], key: string): { leader: str
   return { leader: own !== undefined && own.leader === named ? named : null, term }
 }
 
-export function entryStatus(
-  source: EventSource,
+/** What the replicas of one EventSource say, by entry, so that many entries are folded in one go. */
+interface SourceView {
+  leader: string | null
+  term: number | null
+  reports: ReadonlyMap<string, EntryWords[]>
+}
+
+interface EntryWords {
+  id: string
+  /** Its process has said something lately. */
+  heard: boolean
+  report: EntryReport
+}
+
+/** Types and names may both have any character but this. */
+const keyOf = ({ type, name }: { type: string; name: string }): string => `${type}\n${name}`
+
+function viewOf(source: EventSource, hosts: readonly HostView[]): SourceView {
+  const key = sourceKey(source)
+  const reports = new Map<string, EntryWords[]>()
+  for (const { pid, reports: all, silentMs } of hosts) {
+    const replica = pid === null ? undefined : all.get(key)
+    for (const report of replica?.entries ?? []) {
+      const words = reports.get(keyOf(report)) ?? []
+      words.push({ id: replica!.id, heard: silentMs <= SUSPICIOUS_SILENCE_MS, report })
+      reports.set(keyOf(report), words)
+    }
+  }
+  return { ...leaderOf(hosts, key), reports }
+}
+
+function entryStatus(
   entry: EventSource['entries'][number],
-  { hosts, log, facts }: { hosts: readonly HostView[]; log: LogState | null; facts: TypeFacts },
+  { leader, term, reports: all }: SourceView,
+  { counted, facts }: { counted: LogState['entries'][number] | undefined; facts: TypeFacts },
 ): EntryStatus {
   const known = facts(entry.type)
   const strategy = known?.strategy ?? 'active-active'
-  const { leader, term } = leaderOf(hosts, sourceKey(source))
-  const reports = hosts.flatMap(({ pid, reports }) => {
-    const replica = pid === null ? undefined : reports.get(sourceKey(source))
-    const report = replica?.entries.find((one) => one.name === entry.name && one.type === entry.type)
-    return replica === undefined || report === undefined ? [] : [{ id: replica.id, report }]
-  })
-  const counted = log?.entries.find(
-    (one) => one.namespace === source.namespace && one.eventSource === source.name && one.entry === entry.name,
-  )
+  const reports = all.get(keyOf(entry)) ?? []
   const passive = strategy === 'active-passive'
   const wrong = errorOf(reports, passive ? leader : null)
   const sum = (field: 'filtered' | 'filterErrors' | 'skipped') =>
@@ -167,6 +203,7 @@ export function entryStatus(
     leader: passive ? leader : null,
     published: counted?.published ?? 0,
     lastEventAt: counted === undefined || counted.lastMs <= 0 ? null : rfc3339Nano(counted.lastMs),
+    serving: reports.filter(({ report, heard, id }) => report.serving && heard && (!passive || id === leader)).length,
     error: entry.refused ?? wrong?.error ?? null,
     ...(entry.refused === undefined && wrong?.errorSinceMs != null
       ? { errorSince: rfc3339Nano(wrong.errorSinceMs) }
@@ -179,7 +216,7 @@ export function entryStatus(
 }
 
 /** The leader's word first; without a leader, the oldest error any replica has. */
-function errorOf(reports: { id: string; report: EntryReport }[], leader: string | null): EntryReport | undefined {
+function errorOf(reports: EntryWords[], leader: string | null): EntryReport | undefined {
   const own = reports.find(({ id }) => id === leader)
   if (own !== undefined) return own.report.error === null ? undefined : own.report
   return reports
@@ -188,7 +225,7 @@ function errorOf(reports: { id: string; report: EntryReport }[], leader: string 
     .sort((a, b) => (a.errorSinceMs ?? 0) - (b.errorSinceMs ?? 0))[0]
 }
 
-export function replicaStatus(source: EventSource, host: HostView): ReplicaStatus {
+function replicaStatus(source: EventSource, host: HostView): ReplicaStatus {
   const id = `${source.name}-${host.index}`
   if (host.pid === null) return { id, pid: null, state: 'down', restarts: host.restarts }
   const report = host.reports.get(sourceKey(source))
@@ -203,14 +240,20 @@ export function replicaStatus(source: EventSource, host: HostView): ReplicaStatu
 
 export function foldSources(
   sources: readonly EventSource[],
-  view: { hosts: readonly HostView[]; log: LogState | null; facts: TypeFacts },
+  { hosts, log, facts }: { hosts: readonly HostView[]; log: LogState | null; facts: TypeFacts },
 ): SourceStatus[] {
-  return sources.map((source) => ({
-    name: source.name,
-    namespace: source.namespace,
-    entries: source.entries.map((entry) => entryStatus(source, entry, view)),
-    replicas: view.hosts.filter((host) => host.index < source.replicas).map((host) => replicaStatus(source, host)),
-  }))
+  const counts = new Map(
+    (log?.entries ?? []).map((one) => [`${sourceKey({ ...one, name: one.eventSource })}/${one.entry}`, one]),
+  )
+  return sources.map((source) => {
+    const { name, namespace, replicas } = source
+    const view = viewOf(source, hosts)
+    const entries = source.entries.map((entry) =>
+      entryStatus(entry, view, { counted: counts.get(`${sourceKey(source)}/${entry.name}`), facts }),
+    )
+    const own = hosts.filter((host) => host.index < replicas)
+    return { name, namespace, entries, replicas: own.map((host) => replicaStatus(source, host)) }
+  })
 }
 
 /** @param trouble of the process that the bus, or the election beside it, lives in: says more than that nobody answers */
@@ -234,24 +277,4 @@ export function busStatus(
   const status = bus.status()
   if (status.connected) return { ...of, connected: true, ...(trouble === null ? {} : { error: trouble }) }
   return { ...of, connected: false, error: trouble ?? status.error }
-}
-
-/**
- * True once every replica listens for all its active-active entries and every active-passive entry is served by
- * somebody; an entry that shows an error, or is refused, counts as done.
- */
-export function allServed(sources: readonly EventSource[], hosts: readonly HostView[], facts: TypeFacts): boolean {
-  return sources.every((source) => {
-    const replicas = hosts.filter((host) => host.index < source.replicas)
-    const reports = replicas.map((host) => (host.pid === null ? undefined : host.reports.get(sourceKey(source))))
-    if (reports.length < source.replicas || reports.some((report) => report === undefined)) return false
-    return source.entries.every((entry) => {
-      if (entry.refused !== undefined || source.replicas === 0) return true
-      const done = reports.map((report) => {
-        const one = report?.entries.find((candidate) => candidate.name === entry.name && candidate.type === entry.type)
-        return one !== undefined && (one.serving || one.error !== null)
-      })
-      return facts(entry.type)?.strategy === 'active-passive' ? done.includes(true) : !done.includes(false)
-    })
-  })
 }

@@ -12,6 +12,7 @@ import {
 import { dirname, join, resolve } from 'node:path'
 import { styleText } from 'node:util'
 import type { Command } from 'commander'
+import { notServedLine } from '../api/served.ts'
 import type { Status } from '../api/status.ts'
 import { checkStore, repairStore, type StoreRepair } from '../bus/embedded/check.ts'
 import { DATA_FILE } from '../bus/embedded/header.ts'
@@ -201,7 +202,16 @@ async function checkBus(dir: string): Promise<Check[]> {
   }
   const words = transport === undefined ? undefined : transportWords[transport]
   const message = words === undefined ? `${kind} answers` : `${kind} answers; ${words.text}`
-  return [{ name: 'bus', ok: true, message, ...(words?.remedy === undefined ? {} : { remedy: words.remedy }) }]
+  const answers = { name: 'bus', ok: true, message, ...(words?.remedy === undefined ? {} : { remedy: words.remedy }) }
+  return [answers, checkEntries(status)]
+}
+
+/** A run that goes on is not yet one that serves. */
+function checkEntries({ notServed, eventSources }: Pick<Status, 'notServed' | 'eventSources'>): Check {
+  const all = eventSources.reduce((sum, { entries }) => sum + entries.length, 0)
+  if (notServed.length === 0) return { name: 'entries', ok: true, message: `${all} served` }
+  const message = `${notServed.length} of ${all} not served: ${notServed.map(notServedLine).join('; ')}`
+  return { name: 'entries', ok: false, message, remedy: 'each is tried for ever, and is served as soon as it can be' }
 }
 
 async function checkContent(dir: string): Promise<Check> {

@@ -48,9 +48,10 @@ Examples:
   vedette run sources/ --data /var/lib/vedette --secrets /run/secrets
   vedette run sources.yaml --bind 0.0.0.0 --deliver https://example.com/events
 
-Prints "ready" on stdout when everything listens; logs to stderr. A changed file is applied without a restart; a wrong one
-is refused and what runs goes on. What --deliver cannot deliver is held and tried for ever; vedette status says why.
-Ctrl-C stops gracefully, a second one at once.`,
+Prints "ready" on stdout once every listener accepts and every other entry serves or shows an error. Until then stderr says what is
+waited for (a port that another program has, say), and so does GET /readyz. Logs to stderr. A changed file is applied without a
+restart; a wrong one is refused and what runs goes on. What --deliver cannot deliver is held and tried for ever; vedette status says
+why. Ctrl-C stops gracefully, a second one at once.`,
     )
     .action(run)
 }
@@ -83,10 +84,8 @@ async function run(files: string[], flags: RunFlags): Promise<void> {
     })
     stop = supervisor.stop
     for (; stopWanted > 0; stopWanted--) stop()
-    void supervisor.ready.then(() => {
-      process.stdout.write('ready\n')
-      view?.show(supervisor)
-    })
+    view?.show(supervisor)
+    void supervisor.ready.then(() => process.stdout.write('ready\n'))
     await supervisor.ended
   } finally {
     view?.close()

@@ -1,5 +1,6 @@
 /** `vedette status` for people. Pure. */
 import { printable } from '../api/line.ts'
+import { notServedLine } from '../api/served.ts'
 import type { DeliveryStatus, EntryStatus, ReplicaStatus, SourceStatus, Status } from '../api/status.ts'
 import { formatMs } from '../core/duration.ts'
 import { transportWords } from '../runtime/transport.ts'
@@ -7,6 +8,8 @@ import { transportWords } from '../runtime/transport.ts'
 type Style = 'bold' | 'dim' | 'red' | 'green' | 'yellow'
 export type Paint = (style: Style, text: string) => string
 
+/** Entries that have no error but are not served: so many are named. */
+const NAMED_UNSERVED = 10
 const HEAD = ['SOURCE / ENTRY', 'TYPE', 'SERVED BY', 'TERM', 'PUBLISHED', 'LAST EVENT']
 
 export function statusText(status: Status, { nowMs, paint }: { nowMs: number; paint: Paint }): string {
@@ -33,7 +36,15 @@ export function statusText(status: Status, { nowMs, paint }: { nowMs: number; pa
     )
   }
   lines.push('')
-  const { bus } = status
+  const { bus, notServed } = status
+  if (notServed.length > 0) {
+    const all = status.eventSources.reduce((sum, { entries }) => sum + entries.length, 0)
+    lines.push(paint('red', `not ready: ${notServed.length} of ${all} entries not served`))
+    // the errors that an entry shows itself stand beneath it
+    const told = new Set(status.eventSources.flatMap(({ entries }) => entries.map(({ error }) => error)))
+    for (const one of notServed.filter(({ why }) => !told.has(why)).slice(0, NAMED_UNSERVED))
+      lines.push(`  ${printable(notServedLine(one))}`)
+  }
   lines.push(
     bus.connected
       ? `bus ${bus.kind}, ${bus.fencing === 'strict' ? 'refuses older terms' : paint('yellow', `cannot refuse older terms (lease-only)${bus.reason === undefined ? '' : `: ${printable(bus.reason)}`}`)}`
@@ -87,19 +98,21 @@ function deliveryText(deliver: DeliveryStatus, nowMs: number, paint: Paint): str
 }
 
 function rowOf(source: SourceStatus, entry: EntryStatus, nowMs: number): string[] {
-  const serving = source.replicas.filter(({ state }) => state === 'serving').length
-  const servedBy =
-    entry.strategy === 'active-passive'
-      ? (entry.leader ?? 'nobody yet')
-      : `${serving} of ${source.replicas.length} replicas`
   return [
     `${source.name} / ${entry.name}`,
     entry.type,
-    entry.error !== null && entry.leader === null && entry.strategy === 'active-passive' ? 'not served' : servedBy,
+    servedBy(source, entry),
     entry.term === null ? '-' : String(entry.term),
     String(entry.published),
     entry.lastEventAt === null ? '-' : `${ago(entry.lastEventAt, nowMs)} ago`,
   ]
+}
+
+/** Who serves it now, as the replicas themselves say: holding the lead, or having an open port elsewhere, is not serving. */
+function servedBy({ replicas }: SourceStatus, { strategy, leader, serving, error }: EntryStatus): string {
+  if (strategy !== 'active-passive') return `${serving} of ${replicas.length} replicas`
+  if (leader === null) return error === null ? 'nobody yet' : 'not served'
+  return serving > 0 ? leader : `${leader}, not yet`
 }
 
 function replicaText({ id, pid, state, restarts, silentMs }: ReplicaStatus, paint: Paint): string {

@@ -2,10 +2,12 @@
 
 import { type MetricSums, runMetrics } from '../api/metrics.ts'
 import type { Run } from '../api/run.ts'
+import { type Judgement, notServedLine } from '../api/served.ts'
 import { busStatus, type DeliveryStatus, foldSources, leaderOf } from '../api/status.ts'
 import { type Bus, type LogState, type SourceRef, sourceKey } from '../bus/bus.ts'
 import type { Clock } from '../core/clock.ts'
-import { fail } from '../core/errors.ts'
+import { fail, messageOf } from '../core/errors.ts'
+import { within } from '../core/signals.ts'
 import type { EventSource } from '../manifest/manifest.ts'
 import type { Failover } from '../runtime/report.ts'
 import type { RunRecord } from './dataDir.ts'
@@ -15,6 +17,7 @@ import { version } from './version.ts'
 
 const METRICS_PATIENCE_MS = 1000
 const BUS_PATIENCE_MS = 1000
+const BUS_SILENT_MS = 2000
 const HAND_OVER_PATIENCE_MS = 10_000
 const LOOK_MS = 20
 
@@ -31,7 +34,10 @@ export interface RunParts {
   /** Of the bus process. */
   busTrouble: () => string | null
   record: () => RunRecord
+  /** `ready` has been said. */
   ready: () => boolean
+  started: () => boolean
+  judgement: () => Judgement
   stop: () => void
 }
 
@@ -83,10 +89,38 @@ export function createRun(parts: RunParts): Run {
     return found[0]
   }
 
+  /** Why the bus cannot be said to take events, or null. A connection that stands proves nothing: its process may be frozen. */
+  const busProblem = async (): Promise<string | null> => {
+    const status = bus.status()
+    if (!status.connected) return `the bus does not answer: ${parts.busTrouble() ?? status.error}`
+    const asked = bus.kv.get('ping').then(
+      () => null,
+      (error: unknown) => `the bus does not answer: ${messageOf(error)}`,
+    )
+    const late = `the bus has not answered for ${BUS_SILENT_MS / 1000} s`
+    return await within(asked, BUS_SILENT_MS, clock).catch(() => late)
+  }
+  let looking: Promise<string | null> | null = null
+
   return {
     bus,
-    ready: () => parts.ready() && bus.status().connected,
     delivery: parts.delivery,
+    started: parts.started,
+    async readiness() {
+      // one question at a time, however many ask
+      looking ??= busProblem().finally(() => {
+        looking = null
+      })
+      const problem = await looking
+      const { notServed, awaited } = parts.judgement()
+      const reasons = problem === null ? [] : [problem]
+      // what `ready` still waits for although some replica serves it
+      if (!parts.ready()) {
+        const begun = awaited.filter((one) => !notServed.includes(one))
+        reasons.push('it is still starting', ...begun.map(notServedLine))
+      }
+      return { ready: reasons.length === 0 && notServed.length === 0, reasons, notServed }
+    },
     stop: parts.stop,
     find: (name, namespace) => {
       const { namespace: of, name: called } = find(name, namespace)
@@ -108,13 +142,20 @@ export function createRun(parts: RunParts): Run {
       const { supervisor, startedAt, api } = parts.record()
       const log = await logState()
       const delivery = deliveryStatus(log)
+        const { notServed } = parts.judgement()
       return {
         eventSources: foldSources(manifest.eventSources, { hosts: hosts.view(), log, facts }),
         bus: busStatus(bus, hosts.view(), parts.busTrouble()),
         failovers: parts.failovers(),
         problems: parts.problems(),
         ...(delivery === null ? {} : { deliver: delivery }),
-        run: { pid: supervisor.pid, startedAt, api, ready: parts.ready() },
+        notServed,
+        run: {
+          pid: supervisor.pid,
+          startedAt,
+          api,
+          ready: parts.ready() && bus.status().connected && notServed.length === 0,
+        },
       }
     },
     async metrics() {
@@ -123,9 +164,9 @@ export function createRun(parts: RunParts): Run {
         view.map(async ({ index, pid }) => {
           if (pid === null) return
           const snapshot = await hosts.ask(index, { ask: 'metrics' }, METRICS_PATIENCE_MS).catch(() => null)
-          if (snapshot !== null && hosts.view().find((host) => host.index === index)?.pid === pid) {
-            sums.seen(lifeKey(index, pid), snapshot)
-          }
+          if (hosts.view().find((host) => host.index === index)?.pid !== pid) return
+          if (snapshot === null) sums.silent(lifeKey(index, pid))
+          else sums.seen(lifeKey(index, pid), snapshot)
         }),
       )
       const log = await logState()

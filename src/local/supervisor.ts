@@ -6,14 +6,15 @@ import { createServer, type Server } from 'node:http'
 import { hostname } from 'node:os'
 import { type Delivery, type DeliveryMode, parseTarget, startDelivery } from '../api/deliver.ts'
 import { createMetricSums } from '../api/metrics.ts'
+import { judgeServed } from '../api/served.ts'
 import { createApi } from '../api/server.ts'
-import { allServed } from '../api/status.ts'
 import type { Bus } from '../bus/bus.ts'
 import { systemClock } from '../core/clock.ts'
 import { fail, messageOf } from '../core/errors.ts'
 import type { Logger, LogLevel } from '../core/log.ts'
 import { diagnosticLine } from '../manifest/load.ts'
 import { localSecrets } from '../runtime/secrets.ts'
+import { awaitReady } from './awaitReady.ts'
 import { takeDataDir } from './dataDir.ts'
 import { openFailoverLog } from './failoverLog.ts'
 import { createHosts } from './hosts.ts'
@@ -46,7 +47,7 @@ export interface Supervisor {
   readonly status: ReturnType<typeof createRun>['status']
   readonly bus: Bus
   readonly api: string
-  /** Resolves when everything listens and serves, or shows an error; after 10 s anyway. */
+  /** Resolves once every listener accepts, and every other entry serves or shows an error; see {@link judgeServed}. */
   readonly ready: Promise<void>
   /** Resolves when it has stopped; rejects when it cannot go on. */
   readonly ended: Promise<void>
@@ -54,7 +55,6 @@ export interface Supervisor {
   stop(): void
 }
 
-const READY_WITHIN_MS = 10_000
 const STOP_PATIENCE_MS = 20_000
 const RECORD_AGAIN_MS = 5000
 const clock = systemClock
@@ -77,7 +77,7 @@ export async function startSupervisor(options: RunOptions): Promise<Supervisor> 
   async function assemble(): Promise<Supervisor> {
     const sums = createMetricSums()
     let problems: string[] = []
-    let readyNow = false
+    let started = false
     let stopping = false
     const becomeReady = Promise.withResolvers<void>()
     const end = Promise.withResolvers<void>()
@@ -111,7 +111,11 @@ export async function startSupervisor(options: RunOptions): Promise<Supervisor> 
       log,
       onLog: options.onHostLog,
       onPids: notePids,
-      onReport: () => judgeReady(),
+      onReport() {
+        const seen = hosts.view()
+        started ||= seen.length >= hostCount(objects.manifest) && seen.every(({ reports }) => reports.size > 0)
+        awaited.look()
+      },
       onFailover(failover) {
         log.info(`${failover.to} leads ${failover.source}`, {
           term: failover.term,
@@ -124,6 +128,9 @@ export async function startSupervisor(options: RunOptions): Promise<Supervisor> 
       onGone: (life) => sums.gone(life),
     })
     undo.push(() => hosts.kill())
+    const judge = () => judgeServed(objects.manifest.eventSources, hosts.view(), objects.facts)
+    const awaited = awaitReady({ judge, clock, log, onReady: becomeReady.resolve })
+    undo.push(() => awaited.end())
 
     // the port first: a second run on it should fail before it has touched anything
     const server = await listenOn(listen)
@@ -186,7 +193,9 @@ export async function startSupervisor(options: RunOptions): Promise<Supervisor> 
       busRestarts: () => outer.restarts,
       busTrouble: () => outer.trouble,
       record: () => dataDir.record,
-      ready: () => readyNow,
+      ready: () => awaited.ready,
+      started: () => started,
+      judgement: judge,
       stop: () => stop(),
     })
     const token = dataDir.record.token
@@ -246,17 +255,7 @@ export async function startSupervisor(options: RunOptions): Promise<Supervisor> 
     })
     undo.push(stopWatching)
 
-    const startedAt = clock.monotonic()
-    const judgeReady = () => {
-      if (readyNow || stopping) return
-      const late = clock.monotonic() - startedAt > READY_WITHIN_MS
-      if (!late && !allServed(objects.manifest.eventSources, hosts.view(), objects.facts)) return
-      if (late) log.warn('not every entry is served yet; see vedette status')
-      readyNow = true
-      becomeReady.resolve()
-    }
-    clock.after(READY_WITHIN_MS + 1, judgeReady)
-    judgeReady()
+    awaited.look()
 
     const stop = () => {
       if (stopping) {
@@ -272,6 +271,7 @@ export async function startSupervisor(options: RunOptions): Promise<Supervisor> 
     const drain = async () => {
       log.info('stopping: no new events are taken, what is in flight is finished')
       stopWatching()
+      awaited.end()
       await hosts.stop(STOP_PATIENCE_MS)
       await removals.stop()
       await delivery?.stop()

@@ -22,6 +22,8 @@ export interface Account {
   condition(text: string | null, about?: { of?: 'origin' | 'hooks'; thrown?: boolean }): void
   /** The source serves: what it ended with before is over. */
   served(): void
+  /** The source has ended with an error, and has not said since that it serves. */
+  readonly ended: boolean
   report(): Pick<
     EntryReport,
     | 'published'
@@ -128,6 +130,9 @@ export function createAccount({
     condition,
     served() {
       if (conditions.get('origin')?.thrown) condition(null)
+    },
+    get ended() {
+      return conditions.get('origin')?.thrown === true
     },
     skip(what, error, fate) {
       counts.skipped++

@@ -1,7 +1,7 @@
 /** One entry in one replica: makes the context its source sees, and keeps the source running, for ever, until told to stop. */
 import type { Bus, Outcome } from '../bus/bus.ts'
 import { asRead } from '../bus/outcome.ts'
-import { backoffMs } from '../core/backoff.ts'
+import { type BackoffOptions, backoffMs } from '../core/backoff.ts'
 import type { Clock } from '../core/clock.ts'
 import { fail, isVedetteError, messageOf, type VedetteError } from '../core/errors.ts'
 import type { Logger } from '../core/log.ts'
@@ -80,12 +80,18 @@ const MOST_STARTS_MS = 300_000
 const BUS_BACKOFF = { firstMs: 100, maxMs: 1_000 }
 /** A read of the bus that has no answer by then is given up, and the entry begun anew. */
 const READ_LIMIT_MS = 30_000
+/** A port that is taken may be free at any moment, and senders are refused until it is ours. */
+const LISTEN_AGAIN: BackoffOptions = { maxMs: 2_000 }
 
 export function createEntry(options: EntryOptions): EntryRunner {
-  const { namespace, eventSource, entry, definition, bus, clock, log, secrets, listeners, metrics, onChange } = options
+  const { namespace, eventSource, entry, definition, bus, clock, log, secrets, listeners, metrics } = options
   const source = { namespace, name: eventSource }
   const fingerprint = fingerprintOf(definition, entry.spec)
   const filter = eventFilter(entry.filter)
+  const onChange = () => {
+    metrics.serving(isServing())
+    options.onChange()
+  }
   const account = createAccount({ clock, log, metrics, logEvents: options.logEvents, onChange })
   let position: unknown = null
   let serving = false
@@ -95,6 +101,7 @@ export function createEntry(options: EntryOptions): EntryRunner {
   // a listener serves from the moment its port accepts, not before: `ready` promises that
   const hasPort = (definition.listens?.(entry.spec).length ?? 0) > 0
   let accepting = !hasPort
+  const isServing = () => serving && accepting && !account.ended
   let kept: Closable | null = null
   const closeKept = (): void => {
     const left = kept
@@ -282,7 +289,7 @@ export function createEntry(options: EntryOptions): EntryRunner {
         account.condition(messageOf(error), { thrown: true })
         if (clock.monotonic() - startedMs > HEALTHY_MS) attempt = 0
         const away = isVedetteError(error, 'BUS_UNAVAILABLE', 'BUS_BUSY', 'BUS_FULL', 'OUTCOME_UNKNOWN')
-        const backoff = away ? BUS_BACKOFF : definition.reconnect?.(entry.spec)
+        const backoff = away ? BUS_BACKOFF : hasPort ? LISTEN_AGAIN : definition.reconnect?.(entry.spec)
         await clock.sleep(backoffMs(attempt, backoff), signal).catch(() => {})
       }
     }
@@ -343,19 +350,17 @@ export function createEntry(options: EntryOptions): EntryRunner {
     async serve(sink, stored, signal) {
       position = stored
       serving = true
-      metrics.running(true)
       onChange()
       await keepTrying(signal, () => serveOnce(sink, signal))
       closeKept()
       serving = false
-      metrics.running(false)
       onChange()
     },
     position: () => position,
     report: () => ({
       type: entry.type,
       name: entry.name,
-      serving: serving && accepting,
+      serving: isServing(),
       activity: !serving ? 'standing by' : (watch?.activity() ?? 'backing off'),
       ...(definition.guaranteeOf === undefined ? {} : { guarantee: definition.guaranteeOf(entry.spec) }),
       ...account.report(),

@@ -13,12 +13,15 @@ export interface EntryMetrics {
   skipped(): void
   /** The entry stood still and was begun anew. */
   stalled(): void
-  running(on: boolean): void
+  /** Whether this replica serves the entry now. Told again: counted once. */
+  serving(now: boolean): void
 }
 
 export interface ReplicaMetrics {
   readonly registry: Registry
   entry(namespace: string, eventSource: string, entry: string): EntryMetrics
+  /** This replica no longer has the entry. */
+  forget(namespace: string, eventSource: string, entry: string): void
   /** What a replica knows of the lead. */
   lead(namespace: string, eventSource: string, leading: boolean, term: number | null): void
   failover(namespace: string, eventSource: string, reason: string): void
@@ -45,8 +48,14 @@ export function createMetrics(): ReplicaMetrics {
 
   const running = new Gauge({
     name: 'argo_events_event_service_running_total',
-    help: 'Entries that serve now',
+    help: 'Entries that this replica serves now',
     labelNames: perSource,
+    registers,
+  })
+  const serving = new Gauge({
+    name: 'vedette_entry_serving',
+    help: '1 while this replica serves the entry; summed over the replicas 0: nobody does',
+    labelNames: perEntry,
     registers,
   })
   const sent = counter('argo_events_events_sent_total', 'Events that the bus holds durably')
@@ -129,6 +138,9 @@ export function createMetrics(): ReplicaMetrics {
       ].map(of)
       const time = duration.labels(labels)
       on.inc(0)
+      const own = serving.labels(labels)
+      own.inc(0)
+      let counted = false
       return {
         sent: (count) => s!.inc(count),
         sendFailed: () => sf!.inc(),
@@ -139,9 +151,16 @@ export function createMetrics(): ReplicaMetrics {
         duplicate: () => du!.inc(),
         skipped: () => sk!.inc(),
         stalled: () => st!.inc(),
-        running: (yes) => (yes ? on.inc() : on.dec()),
+        serving(now) {
+          if (now === counted) return
+          counted = now
+          own.inc(now ? 1 : -1)
+          on.inc(now ? 1 : -1)
+        },
       }
     },
+    forget: (namespace, eventSource, entry) =>
+      serving.remove({ namespace, eventsource_name: eventSource, event_name: entry }),
     lead(namespace, eventSource, leads, seen) {
       const labels = { namespace, eventsource_name: eventSource }
       leading.set(labels, leads ? 1 : 0)

@@ -265,6 +265,7 @@ export async function startReplica(options: ReplicaOptions): Promise<Replica> {
     passive.delete(entry)
     refused.delete(entry)
     await Promise.all([before?.halt(), leadership.drop(entry)])
+    metrics.forget(namespace, name, entry)
   }
 
   /** Before any port opens: what an entry will serve is never unknown. */
@@ -315,8 +316,9 @@ export async function startReplica(options: ReplicaOptions): Promise<Replica> {
   const state = (): ReplicaState => {
     if (stopping.signal.aborted || view.state === 'draining') return 'draining'
     if (!started) return 'starting'
-    if (active.size > 0 || leadership.leading) return 'serving'
-    return election !== null && view.state === 'starting' ? 'starting' : 'standby'
+    if (leadership.leading || [...active.values()].some(({ runner }) => runner.report().serving)) return 'serving'
+    if (election !== null) return view.state === 'starting' ? 'starting' : 'standby'
+    return active.size > 0 ? 'starting' : 'standby'
   }
 
   const report = (): ReplicaReport => {

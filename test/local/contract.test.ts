@@ -1,7 +1,6 @@
 /** The command line's contract (docs: README, `--help`), with real processes. */
 import assert from 'node:assert/strict'
 import { statSync, writeFileSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { join } from 'node:path'
 import test from 'node:test'
 import type { EventLine } from '../../src/api/line.ts'
@@ -217,20 +216,4 @@ test('what cannot run says why, and ends with the right code', async (t) => {
   await run.says('ready\n')
   assert.match(run.stderr(), /EventBus default \(jetstream\)/)
   assert.match(run.stderr(), /Sensor s is skipped/)
-})
-
-test('a port that is taken is shown as an error of that entry; the others serve', async (t) => {
-  const dir = directory(t)
-  const taken = createServer().listen(0, '127.0.0.1')
-  await new Promise((resolve) => taken.once('listening', resolve))
-  t.after(() => void taken.close())
-  const file = join(dir, 'shop.yaml')
-  writeFileSync(file, manifest((taken.address() as { port: number }).port, { replicas: 1 }))
-  const run = start(t, 'run', file, '--listen', '127.0.0.1:0', '--data', join(dir, 'data'))
-  await run.says('ready\n')
-  const status = JSON.parse((await cli('status', '--json', '--data', join(dir, 'data'))).stdout)
-  const [orders, tick] = status.eventSources[0].entries
-  assert.match(orders.error, /another process uses it/)
-  assert.equal(tick.error, null)
-  assert.equal(tick.leader, 'shop-0')
 })

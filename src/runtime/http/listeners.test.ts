@@ -227,7 +227,7 @@ test('a port that another process has: PORT_IN_USE naming port, entry, remedy; l
   const listeners = listen(cleanUps)
   await assert.rejects(serve(listeners, { port }), {
     code: 'PORT_IN_USE',
-    message: `default/es/e cannot listen on port ${port} of 127.0.0.1: another process uses it; stop that process or change the port`,
+    message: `default/es/e cannot listen on port ${port} of 127.0.0.1 (EADDRINUSE): another process uses it; stop that process or change the port`,
   })
   other.close()
   await once(other, 'close')

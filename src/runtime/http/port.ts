@@ -171,7 +171,7 @@ const STATUS: Readonly<Record<string, number>> = {
 }
 
 function listenError(error: NodeJS.ErrnoException, host: string, port: number, owner: string): Error {
-  const what = `${owner} cannot listen on port ${port} of ${host}`
+  const what = `${owner} cannot listen on port ${port} of ${host} (${error.code ?? 'no code'})`
   const details = { port, host, owner }
   switch (error.code) {
     case 'EADDRINUSE':
