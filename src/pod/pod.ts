@@ -22,7 +22,7 @@ import { announceTransport } from '../runtime/transport.ts'
 import { loadSource } from '../sources/index.ts'
 import type { PodEnvironment } from './environment.ts'
 import { lockFor } from './lock.ts'
-import { notReadyBecause } from './readiness.ts'
+import { notReadyBecause, notServedHere } from './readiness.ts'
 import { servePod } from './server.ts'
 
 export interface PodOptions {
@@ -54,6 +54,7 @@ export async function startPod({ environment, root, bind, metricsPort, clock, lo
   addBuildInfo(metrics.registry, version())
   collectDefaultMetrics({ register: metrics.registry })
   const listening = await entriesThatListen(source)
+  const refused = new Set(source.entries.flatMap((entry) => (entry.refused === undefined ? [] : entry.name)))
   let holding: Holding | null = null
   let saidStarted = false
   let stopping = false
@@ -68,7 +69,8 @@ export async function startPod({ environment, root, bind, metricsPort, clock, lo
       {
         metrics: () => metrics.registry.metrics(),
         started: () => report() !== null,
-        notReady: () => notReadyBecause({ report: report(), bus: bus.status(), listening, stopping }),
+        notReady: () => notReadyBecause({ report: report(), bus: bus.status(), listening, refused, stopping }),
+        notServed: () => notServedHere({ report: report(), listening, refused }),
       },
       { host: bind, port: metricsPort },
     )

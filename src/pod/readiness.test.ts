@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { EntryReport, ReplicaReport } from '../runtime/report.ts'
-import { notReadyBecause, type PodState } from './readiness.ts'
+import { notReadyBecause, notServedHere, type PodState } from './readiness.ts'
 
 const entry = (name: string, more: Partial<EntryReport>) =>
   ({ type: 'webhook', name, serving: true, error: null, ...more }) as EntryReport
@@ -13,6 +13,7 @@ const state = (report: Partial<ReplicaReport> | null, more: Partial<PodState> = 
       : ({ state: 'standby', leader: null, lockError: null, entries: [], ...report } as ReplicaReport),
   bus: { connected: true },
   listening: new Set(['order']),
+  refused: new Set(['odd']),
   stopping: false,
   ...more,
 })
@@ -47,6 +48,31 @@ test('a port that is not open counts, an origin that fails does not', () => {
     notReadyBecause(state({ entries: [entry('order', { serving: false, error: 'port 80: not permitted' }), failing] })),
     ['order does not listen: port 80: not permitted'],
   )
+})
+
+test('an object of listeners alone has no lease to be waited for', () => {
+  const entries = [entry('order', { serving: false, error: 'port 80 is taken (EADDRINUSE)' })]
+  assert.deepEqual(notReadyBecause(state({ state: 'starting', entries })), [
+    'order does not listen: port 80 is taken (EADDRINUSE)',
+  ])
+})
+
+test('what nobody serves is said, and makes no Pod unready', () => {
+  const told = (report: Partial<ReplicaReport>, entries: EntryReport[]) => {
+    const now = state({ id: 'pod-a', ...report, entries })
+    assert.deepEqual(notReadyBecause(now), [])
+    return notServedHere(now)
+  }
+  const queue = (more: Partial<EntryReport>) => entry('queue', { type: 'amqp', serving: false, ...more })
+  assert.deepEqual(told({ leader: 'pod-b' }, [queue({})]), [], 'another Pod serves it, or says why not')
+  assert.deepEqual(told({ leader: null }, [queue({})]), ['queue (amqp): nobody leads now'])
+  assert.deepEqual(told({ state: 'serving', leader: 'pod-a' }, [queue({ error: 'the broker is gone' })]), [
+    'queue (amqp): the broker is gone',
+  ])
+  assert.deepEqual(told({ state: 'serving', leader: 'pod-a' }, [queue({ serving: true })]), [])
+  assert.deepEqual(told({ leader: 'pod-b' }, [entry('odd', { serving: false, error: 'cannot work' })]), [
+    'odd (webhook): cannot work',
+  ])
 })
 
 test('who stops says only that', () => {

@@ -7,14 +7,17 @@ export interface PodAnswers {
   started(): boolean
   /** Why it is not ready, one reason each; empty: ready. */
   notReady(): string[]
+  /** Entries that nobody serves, one a line: told in either case, and no reason by itself. */
+  notServed(): string[]
 }
 
 const PLAIN = 'text/plain; charset=utf-8'
+const JSON_TYPE = 'application/json'
 const PROMETHEUS = 'text/plain; version=0.0.4; charset=utf-8'
 
 /**
  * `/metrics`; `/healthz`: this process answers; `/startupz`: its replica has started, whether or not the bus can be reached, so that no
- * outage makes the kubelet restart it; `/readyz`: see {@link PodAnswers.notReady}.
+ * outage makes the kubelet restart it; `/readyz`: see {@link PodAnswers.notReady}, as text, or as JSON by `Accept`.
  * @throws PORT_IN_USE
  */
 export async function servePod(answers: PodAnswers, { host, port }: { host: string; port: number }): Promise<Server> {
@@ -30,9 +33,14 @@ export async function servePod(answers: PodAnswers, { host, port }: { host: stri
       case '/startupz':
         return answers.started() ? answer(response, 200, 'started\n') : answer(response, 503, 'starting\n')
       case '/readyz': {
-        const reasons = answers.notReady()
-        if (reasons.length === 0) return answer(response, 200, 'ready\n')
-        return answer(response, 503, `not ready\n${reasons.map((reason) => `${reason}\n`).join('')}`)
+        const [reasons, notServed] = [answers.notReady(), answers.notServed()]
+        const ready = reasons.length === 0
+        const status = ready ? 200 : 503
+        if (/\bapplication\/json\b/.test(request.headers.accept ?? '')) {
+          return answer(response, status, `${JSON.stringify({ ready, reasons, notServed })}\n`, JSON_TYPE)
+        }
+        const lines = [ready ? 'ready' : 'not ready', ...reasons, ...notServed.map((one) => `not served: ${one}`)]
+        return answer(response, status, `${lines.join('\n')}\n`)
       }
       case '/metrics':
         return void answers.metrics().then(

@@ -8,6 +8,7 @@ export type ReplicaState = 'starting' | 'standby' | 'serving' | 'draining'
 export interface EntryReport {
   type: string
   name: string
+  /** It serves now: leads or needs no lead, its port accepts, and its source has not ended with an error. */
   serving: boolean
   /** What this replica does for the entry now; absent when it cannot work as written. */
   activity?: Activity | 'standing by' | 'backing off'

@@ -277,7 +277,17 @@ test('a port that webhooks cannot have makes it unready; the token of a webhook 
   await until('the new token counts', async () => (await post('second')) === 200)
   assert.equal(await post('first'), 401)
   const second = await startPod(t, { object: () => object(pod.port), bus: jetstream(fixture.urls[0]!), name: 'hook-b' })
+  const running = async () =>
+    (await second.get('/metrics')).text.match(/^argo_events_event_service_running_total\{.*\} (\d+)$/m)?.[1]
   await until('it says why', async () => /example does not listen: .*port/.test((await second.get('/readyz')).text))
+  const { status, text } = await second.get('/readyz')
+  assert.equal(status, 503)
+  assert.match(text, /^not ready\nexample does not listen: .* port \d+ .*\(EADDRINUSE\): .*change the port\n$/)
+  assert.equal((await second.get('/startupz')).status, 200, 'no reason to restart it')
+  assert.equal(await running(), '0')
+  pod.child.kill('SIGKILL')
+  await until('it serves by itself once the port is free', () => second.ready(), 20_000)
+  assert.equal(await running(), '1')
 })
 
 test('metrics and log lines have the names of Argo Events', { skip, timeout: 60_000 }, async (t) => {
