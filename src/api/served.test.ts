@@ -21,14 +21,14 @@ const object = (type: string, change: Partial<EventSource> = {}, refused?: strin
 })
 
 /** One replica's words on its one entry; null: its host is down. */
-type Words = (Partial<EntryReport> & { leader?: string | null; silentMs?: number }) | null
+type Words = (Partial<EntryReport> & { leader?: string | null; silentMs?: number; lockError?: string }) | null
 
 function judge(source: EventSource, ...replicas: Words[]) {
   const hosts = replicas.map((words, index): HostView => {
-    const { leader = 's-0', silentMs = 10, ...entry } = words ?? {}
+    const { leader = 's-0', silentMs = 10, lockError = null, ...entry } = words ?? {}
     const { type } = source.entries[0]!
     const report = {
-      ...{ namespace: 'default', eventSource: 's', id: `s-${index}`, leader, term: 1 },
+      ...{ namespace: 'default', eventSource: 's', id: `s-${index}`, leader, term: 1, lockError },
       entries: [{ type, name: 'e', serving: true, error: null, ...entry } as EntryReport],
     } as ReplicaReport
     return { index, pid: words === null ? null : 100, restarts: 0, silentMs, reports: new Map([['default/s', report]]) }
@@ -81,6 +81,16 @@ test('an active-passive entry is served when its leader serves it', () => {
   assert.equal(judge(source, null, nobody).why, 's-0 has not started yet')
   assert.equal(judge(source, deaf, deaf).why, 's-0 leads, and has not begun to serve it yet')
   assert.match(judge(source, { silentMs: 4000 }, deaf).why!, /s-0 leads has said nothing for 4 s: .*frozen/)
+})
+
+test('that nobody could be elected yet is waited for, with its reason', () => {
+  const lockError = 'no answer within 1000 ms'
+  const late = { serving: false, leader: null, error: lockError, lockError }
+  assert.deepEqual(judge(object('calendar'), late, late), { why: lockError, awaited: [`slow: ${lockError}`] })
+  const standby = { serving: false, error: 'the broker is gone' }
+  assert.deepEqual(judge(object('calendar'), deaf, standby).awaited, [
+    'slow: s-0 leads, and has not begun to serve it yet',
+  ])
 })
 
 test('what can never work is not served and not waited for; what is scaled to nothing is not missed', () => {

@@ -72,36 +72,55 @@ function replicasOf(source: EventSource, hosts: readonly HostView[]): Seen[] {
   })
 }
 
+interface Verdict {
+  served: boolean
+  /** `ready` waits for it, unless it is {@link Awaited.shown} for long. */
+  awaited: boolean
+  shown: boolean
+  why: string
+}
+
+/** One replica and what it says of the entry in question. */
+type Witness = Seen & { entry: EntryReport | undefined }
+
 function judgeEntry(
   entry: EventSource['entries'][number],
   { seen, leader, facts }: { seen: Seen[]; leader: string | null; facts: TypeFacts },
-): { served: boolean; awaited: boolean; shown: boolean; why: string } {
+): Verdict {
   if (entry.refused !== undefined) return { served: false, awaited: false, shown: true, why: entry.refused }
   const known = facts(entry.type)
   const each = seen.map((replica) => ({ ...replica, entry: replica.entries.get(`${entry.type}/${entry.name}`) }))
-  const serving = each.filter((one) => one.entry?.serving === true && one.silentMs <= SUSPICIOUS_SILENCE_MS)
-  const error = each.find((one) => (one.entry?.error ?? null) !== null)?.entry?.error
-  if (known?.strategy === 'active-passive') {
-    const leads = each.find(({ id }) => id === leader)
-    const own = leads?.entry?.error ?? error
-    const served = leads !== undefined && serving.includes(leads)
-    const why = own ?? (leads === undefined ? missing(each, 'nobody leads yet') : silence(leads, `${leads.id} leads`))
-    return { served, awaited: !served && own === undefined, shown: own !== undefined, why }
-  }
-  const listens = (known?.listens?.(entry.spec) ?? []).length > 0
-  const answers = (one: (typeof each)[number]) => serving.includes(one) || (one.entry?.error ?? null) !== null
-  const shown = each.every(answers)
-  const awaited = listens ? serving.length < each.length : !shown
-  const waits = listens ? 'its port is being opened' : 'it is being started'
-  const why =
-    error ??
-    missing(
-      each.filter((one) => !serving.includes(one)),
-      waits,
-    )
-  const some = serving.length > 0 ? `${serving.length} of ${each.length} replicas serve it: ` : ''
-  return { served: serving.length > 0, awaited, shown, why: `${some}${why}` }
+  if (known?.strategy === 'active-passive') return judgeLed(each, leader)
+  return judgeEverywhere(each, (known?.listens?.(entry.spec) ?? []).length > 0)
 }
+
+/** Active-passive: its leader serves it, or nobody does. */
+function judgeLed(each: Witness[], leader: string | null): Verdict {
+  const leads = each.find(({ id }) => id === leader)
+  const served = leads !== undefined && serves(leads)
+  // that nobody could be elected yet is no answer of the entry
+  const errors = each.filter(({ entry, report }) => entry?.error != null && entry.error !== report?.lockError)
+  const error = (leads === undefined ? errors[0] : leads)?.entry?.error ?? null
+  const waits =
+    leads === undefined ? missing(each, firstError(each) ?? 'nobody leads yet') : silence(leads, `${leads.id} leads`)
+  return { served, awaited: !served && error === null, shown: error !== null, why: error ?? waits }
+}
+
+/** Active-active: one replica is enough to serve it, all are to. */
+function judgeEverywhere(each: Witness[], listens: boolean): Verdict {
+  const others = each.filter((one) => !serves(one))
+  const serving = each.length - others.length
+  const shown = others.every(({ entry }) => entry?.error != null)
+  const waits = missing(others, listens ? 'its port is being opened' : 'it is being started')
+  const some = serving > 0 ? `${serving} of ${each.length} replicas serve it: ` : ''
+  const awaited = others.length > 0 && (listens || !shown)
+  return { served: serving > 0, awaited, shown, why: `${some}${firstError(others) ?? waits}` }
+}
+
+const serves = ({ entry, silentMs }: Witness): boolean => entry?.serving === true && silentMs <= SUSPICIOUS_SILENCE_MS
+
+const firstError = (each: Witness[]): string | null =>
+  each.find(({ entry }) => entry?.error != null)?.entry?.error ?? null
 
 function missing(replicas: Seen[], otherwise: string): string {
   const down = replicas.find(({ report }) => report === undefined)

@@ -2,6 +2,7 @@ import { networkInterfaces } from 'node:os'
 import type { Command } from 'commander'
 import { systemClock } from '../core/clock.ts'
 import { exitCodeOf, fail, isVedetteError } from '../core/errors.ts'
+import { gatherLines } from '../core/gather.ts'
 import { createLogger, type Logger } from '../core/log.ts'
 
 interface ServiceFlags {
@@ -68,10 +69,12 @@ async function serve({ root, bind = everyAddress(), metricsPort }: ServiceFlags)
   try {
     const environment = await readEnvironment(process.env)
     const { startPod } = await import('../pod/pod.ts')
+    const gathering = gatherLines(log.child({ eventSourceName: environment.source.name }), systemClock)
+    process.on('exit', gathering.flush)
     const pod = await startPod({
       ...{ environment, root, bind, metricsPort },
       clock: systemClock,
-      log: log.child({ eventSourceName: environment.source.name }),
+      log: gathering.log,
     })
     stop = pod.stop
     if (signalled > 0) stop()

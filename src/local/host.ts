@@ -6,6 +6,7 @@
 import process from 'node:process'
 import { systemClock } from '../core/clock.ts'
 import { isVedetteError, messageOf } from '../core/errors.ts'
+import { gatherLines } from '../core/gather.ts'
 import { createLogger } from '../core/log.ts'
 import { createHolding, type Holding } from '../runtime/holding.ts'
 import { createListeners } from '../runtime/http/listeners.ts'
@@ -48,11 +49,9 @@ interface Host {
 const metrics = createMetrics()
 
 async function start(config: HostConfig, assignment: Assignment): Promise<Host> {
-  const log = createLogger({
-    format: 'text',
-    level: config.logLevel,
-    write: (line) => process.stderr.write(line),
-  }).child({ host: config.index })
+  const root = createLogger({ format: 'text', level: config.logLevel, write: (line) => process.stderr.write(line) })
+  const { log, flush } = gatherLines(root.child({ host: config.index }), clock)
+  process.on('exit', flush)
   const { secrets, configMaps } = assignment
   const store = localSecrets({ secrets, configMaps, dir: config.secretsDir })
   const { bus, electionFor } = await openBus(config.bus, {

@@ -42,7 +42,7 @@ export async function loadObjects(files: string[]): Promise<Objects> {
   }
   const { bus, notices: ofBuses } = judgeBuses(manifest)
   const notices = [
-    ...advice.map(diagnosticLine),
+    ...brief(advice),
     ...manifest.skipped.map(
       ({ kind, name, file, line }) => `${file}:${line}: ${kind} ${name} is skipped: vedette runs EventSources`,
     ),
@@ -50,6 +50,18 @@ export async function loadObjects(files: string[]): Promise<Objects> {
   ]
   const warnings = diagnostics.filter(({ severity }) => severity === 'warning')
   return { manifest, warnings, notices, bus, facts: await factsOf(manifest) }
+}
+
+const ALIKE = 3
+
+/** Their lines; of many that say the same the first few, and how many more there are. */
+export function brief(diagnostics: readonly Diagnostic[]): string[] {
+  const alike = Map.groupBy(diagnostics, ({ message }) => message)
+  return [...alike.values()].flatMap((all) => {
+    const more = all.length - ALIKE
+    const lines = all.slice(0, ALIKE).map(diagnosticLine)
+    return more > 0 ? [...lines, `and ${more} more like the last; vedette validate lists them all`] : lines
+  })
 }
 
 /** Says what is wrong with a filter expression, or null. */

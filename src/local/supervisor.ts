@@ -12,14 +12,13 @@ import type { Bus } from '../bus/bus.ts'
 import { systemClock } from '../core/clock.ts'
 import { fail, messageOf } from '../core/errors.ts'
 import type { Logger, LogLevel } from '../core/log.ts'
-import { diagnosticLine } from '../manifest/load.ts'
 import { localSecrets } from '../runtime/secrets.ts'
 import { awaitReady } from './awaitReady.ts'
 import { takeDataDir } from './dataDir.ts'
 import { openFailoverLog } from './failoverLog.ts'
 import { createHosts } from './hosts.ts'
 import { identify } from './identity.ts'
-import { assignmentOf, hostCount, loadObjects, type Objects } from './objects.ts'
+import { assignmentOf, brief, hostCount, loadObjects, type Objects } from './objects.ts'
 import { createRemovals } from './removals.ts'
 import { createRun } from './run.ts'
 import { type RunBus, startRunBus } from './runBus.ts'
@@ -117,12 +116,6 @@ export async function startSupervisor(options: RunOptions): Promise<Supervisor> 
         awaited.look()
       },
       onFailover(failover) {
-        log.info(`${failover.to} leads ${failover.source}`, {
-          term: failover.term,
-          from: failover.from,
-          reason: failover.reason,
-          gapMs: failover.gapMs,
-        })
         failovers.add(failover)
       },
       onGone: (life) => sums.gone(life),
@@ -287,7 +280,7 @@ export async function startSupervisor(options: RunOptions): Promise<Supervisor> 
 
 function sayNotices({ notices, warnings }: Objects, log: Logger): void {
   for (const notice of notices) log.info(notice)
-  for (const warning of warnings) log.warn(diagnosticLine(warning))
+  for (const warning of brief(warnings)) log.warn(warning)
 }
 
 async function listenOn({ host, port }: { host: string; port: number }): Promise<Server> {

@@ -152,7 +152,7 @@ export async function startReplica(options: ReplicaOptions): Promise<Replica> {
     bus,
     source,
     clock,
-    log,
+    log: log.child({ eventSourceName: name, replica: id }),
     entries: () => passive.values(),
     onChange: changed,
     onFailing() {
