@@ -101,12 +101,14 @@ export interface RigOptions {
   env?: Record<string, string>
   /** The data directory, when it is to be at a special place; the caller removes it. */
   data?: string
+  /** `ready` waits for all that is to be served: on a busy machine, and with many entries, that takes its time. */
+  readyWithinMs?: number
 }
 
 /** @param yaml the manifest; `ports` are free ones to put into it */
 export async function startRig(
   yaml: (ports: number[]) => string,
-  { args = [], env = {}, data: dataWanted }: RigOptions = {},
+  { args = [], env = {}, data: dataWanted, readyWithinMs = 60_000 }: RigOptions = {},
 ): Promise<Rig> {
   const dir = mkdtempSync(join(tmpdir(), 'vedette-rig-'))
   const data = dataWanted ?? join(dir, 'data')
@@ -138,7 +140,7 @@ export async function startRig(
     await waitFor(async () => {
       if (supervisor.exitCode !== null) throw new Error(`vedette run ended with ${supervisor.exitCode}:\n${log}`)
       return out.includes('ready\n')
-    }, 30_000)
+    }, readyWithinMs)
     readyMs = performance.now() - startedMs
   }
   try {
