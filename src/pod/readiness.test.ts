@@ -75,6 +75,12 @@ test('what nobody serves is said, and makes no Pod unready', () => {
   ])
 })
 
+test('an object of which no entry can be served does not take the place of one that serves', () => {
+  const odd = entry('odd', { serving: false, error: 'cannot work' })
+  assert.deepEqual(notReadyBecause(state({ entries: [odd] })), ['none of its entries can be served'])
+  assert.deepEqual(notReadyBecause(state({ entries: [odd, entry('order', {})] })), [])
+})
+
 test('who stops says only that', () => {
   const bus = { connected: false, error: 'closed' } as const
   assert.equal(notReadyBecause(state(null, { bus, stopping: true })).length, 1)

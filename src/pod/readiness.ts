@@ -18,7 +18,7 @@ export interface PodState {
  * reason: an entry whose origin fails, or that nobody leads for the moment. With every Pod unready a rolling update would stand still, a
  * PodDisruptionBudget would hold nodes back, and the webhooks beside it would lose their traffic. {@link notServedHere} says it all the same.
  */
-export function notReadyBecause({ report, bus, listening, stopping }: PodState): string[] {
+export function notReadyBecause({ report, bus, listening, refused, stopping }: PodState): string[] {
   if (stopping) return ['stopping: requests go to other replicas']
   const reasons: string[] = []
   if (!bus.connected) reasons.push(`the bus does not answer: ${bus.error}`)
@@ -30,6 +30,10 @@ export function notReadyBecause({ report, bus, listening, stopping }: PodState):
   if (report?.state === 'standby' && report.leader === null && report.lockError !== null) {
     reasons.push(`nobody leads, and this replica cannot: ${report.lockError}`)
   }
+  const entries = report?.entries ?? []
+  // such a change of an object is not to take the Pods away that serve the one before
+  if (entries.length > 0 && entries.every(({ name }) => refused.has(name)))
+    reasons.push('none of its entries can be served')
   for (const { name, error } of deaf) reasons.push(`${name} does not listen: ${error ?? 'its port is being opened'}`)
   return reasons
 }
