@@ -82,20 +82,26 @@ async function start(config: HostConfig, assignment: Assignment): Promise<Host> 
   return { holding, apply }
 }
 
+/** Making reports of thousands of entries takes its time: at most one part in so many of this process's goes into it. */
+const REPORT_SHARE = 20
+
 /** Sends all reports: soon after a change, but not more often than {@link REPORT_EVERY_MS}; and as a sign of life. */
 function reporter(reports: () => ReplicaReport[]): () => void {
   let sentAt = Number.NEGATIVE_INFINITY
   let due = false
+  let pauseMs = REPORT_EVERY_MS
   const send = () => {
     due = false
-    sentAt = clock.monotonic()
+    const begunAt = clock.monotonic()
     say({ say: 'reports', reports: reports() })
+    sentAt = clock.monotonic()
+    pauseMs = Math.min(SIGN_OF_LIFE_MS, Math.max(REPORT_EVERY_MS, (sentAt - begunAt) * REPORT_SHARE))
   }
   setInterval(send, SIGN_OF_LIFE_MS).unref()
   return () => {
     if (due) return
     due = true
-    clock.after(Math.max(0, sentAt + REPORT_EVERY_MS - clock.monotonic()), send)
+    clock.after(Math.max(0, sentAt + pauseMs - clock.monotonic()), send)
   }
 }
 

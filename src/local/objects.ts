@@ -110,7 +110,20 @@ async function factsOf({ eventSources }: Manifest): Promise<TypeFacts> {
     const definition = await loadSource(type)
     if (definition !== null) loaded.set(type, definition)
   }
-  return (type) => loaded.get(type)
+  // asked of each entry again and again while ports are being opened
+  const known = new Map(
+    [...loaded].map(([type, definition]) => [type, { ...definition, listens: remembered(definition) }]),
+  )
+  return (type) => known.get(type)
+}
+
+function remembered({ listens }: SourceDefinition<any, any>): (spec: object) => readonly unknown[] {
+  const found = new WeakMap<object, readonly unknown[]>()
+  return (spec) => {
+    const before = found.get(spec) ?? listens?.(spec) ?? []
+    found.set(spec, before)
+    return before
+  }
 }
 
 /** How many host processes it takes. */

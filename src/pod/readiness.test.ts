@@ -70,9 +70,8 @@ test('what nobody serves is said, and makes no Pod unready', () => {
     'queue (amqp): the broker is gone',
   ])
   assert.deepEqual(told({ state: 'serving', leader: 'pod-a' }, [queue({ serving: true })]), [])
-  assert.deepEqual(told({ leader: 'pod-b' }, [entry('odd', { serving: false, error: 'cannot work' })]), [
-    'odd (webhook): cannot work',
-  ])
+  const odd = entry('odd', { serving: false, error: 'cannot work' })
+  assert.deepEqual(told({ leader: 'pod-b' }, [odd, entry('order', {})]), ['odd (webhook): cannot work'])
 })
 
 test('an object of which no entry can be served does not take the place of one that serves', () => {

@@ -40,7 +40,8 @@ export interface ReplicaOptions {
   log: Logger
   /** Stored events are logged, some of many. */
   logEvents?: boolean | undefined
-  onReport: (report: ReplicaReport) => void
+  /** Something that its report shows has changed. */
+  onReport: () => void
   onFailover: (failover: Failover) => void
   /** Where source modules come from; the registry by default. */
   load?: (type: string) => Promise<SourceDefinition<any, any> | null>
@@ -87,10 +88,10 @@ export async function startReplica(options: ReplicaOptions): Promise<Replica> {
   const changed = () => {
     if (reportDue) return
     reportDue = true
-    // One report for all that changes in one turn of the event loop.
+    // One word for all that changes in one turn of the event loop.
     clock.after(0, () => {
       reportDue = false
-      options.onReport(report())
+      options.onReport()
     })
   }
 
