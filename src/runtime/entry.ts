@@ -101,7 +101,8 @@ export function createEntry(options: EntryOptions): EntryRunner {
   // a listener serves from the moment its port accepts, not before: `ready` promises that
   const hasPort = (definition.listens?.(entry.spec).length ?? 0) > 0
   let accepting = !hasPort
-  const isServing = () => serving && accepting && !account.ended
+  /** Neither before its source has begun to read, nor while that waits for its next try. */
+  const isServing = () => serving && accepting && !account.ended && watch !== null && watch.activity() !== 'starting'
   let kept: Closable | null = null
   const closeKept = (): void => {
     const left = kept
@@ -140,6 +141,7 @@ export function createEntry(options: EntryOptions): EntryRunner {
       // A source that says what is wrong has begun, and knows what it does.
       if (dog?.activity() === 'starting') dog.reading()
       account.condition(error)
+      onChange()
     },
     skip: account.skip,
     keep(connection) {
@@ -212,7 +214,7 @@ export function createEntry(options: EntryOptions): EntryRunner {
       const { context } = made
       if (ear === null) return await definition.serve(context)
       await ear.lead(context.emit, now.signal, {
-        caughtUp: () => now.watchdog.reading(),
+        caughtUp: () => context.reading(),
         condition: context.condition,
       })
     }
@@ -245,7 +247,13 @@ export function createEntry(options: EntryOptions): EntryRunner {
     let listening = false
     const context: SourceContext = {
       ...prepared,
-      reading: watchdog.reading,
+      reading(withinMs, part) {
+        const first = watchdog.activity() === 'starting'
+        watchdog.reading(withinMs, part)
+        if (!first) return
+        account.served()
+        onChange()
+      },
       emit: (event) => watchdog.handed(pipeline.emit(event)),
       advance: (at, consumed) => watchdog.handed(pipeline.advance(at, consumed)),
       commits: (cluster, group) => bus.commits?.(cluster, group) ?? false,

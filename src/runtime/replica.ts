@@ -40,7 +40,7 @@ export interface ReplicaOptions {
   log: Logger
   /** Stored events are logged, some of many. */
   logEvents?: boolean | undefined
-  /** Something that its report shows has changed. */
+  /** Its report has changed. */
   onReport: () => void
   onFailover: (failover: Failover) => void
   /** Where source modules come from; the registry by default. */
@@ -327,12 +327,7 @@ export async function startReplica(options: ReplicaOptions): Promise<Replica> {
     const activeReports = [...active.values()].map(({ runner }) => runner.report())
     const passiveReports = [...passive.values()].map((runner) => ({ ...runner.report(), ...hindrance() }))
     return {
-      namespace,
-      eventSource: name,
-      id,
-      state: state(),
-      leader: view.leader,
-      term: view.term,
+      ...{ namespace, eventSource: name, id, state: state(), leader: view.leader, term: view.term },
       entries: [...activeReports, ...passiveReports, ...refused.values()],
       ...fencing(),
       busError: status.connected ? null : status.error,
