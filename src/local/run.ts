@@ -3,7 +3,7 @@
 import { type MetricSums, runMetrics } from '../api/metrics.ts'
 import type { Run } from '../api/run.ts'
 import { type Judgement, notServedLine } from '../api/served.ts'
-import { busStatus, type DeliveryStatus, foldSources, leaderOf } from '../api/status.ts'
+import { busStatus, type DeliveryStatus, foldSources, leaderOf, SUSPICIOUS_SILENCE_MS } from '../api/status.ts'
 import { type Bus, type LogState, type SourceRef, sourceKey } from '../bus/bus.ts'
 import type { Clock } from '../core/clock.ts'
 import { fail, messageOf } from '../core/errors.ts'
@@ -164,9 +164,10 @@ export function createRun(parts: RunParts): Run {
         view.map(async ({ index, pid }) => {
           if (pid === null) return
           const snapshot = await hosts.ask(index, { ask: 'metrics' }, METRICS_PATIENCE_MS).catch(() => null)
-          if (hosts.view().find((host) => host.index === index)?.pid !== pid) return
-          if (snapshot === null) sums.silent(lifeKey(index, pid))
-          else sums.seen(lifeKey(index, pid), snapshot)
+          const now = hosts.view().find((host) => host.index === index)
+          if (now?.pid !== pid) return
+          if (snapshot !== null) sums.seen(lifeKey(index, pid), snapshot)
+          else if (now.silentMs > SUSPICIOUS_SILENCE_MS) sums.silent(lifeKey(index, pid))
         }),
       )
       const log = await logState()

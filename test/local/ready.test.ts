@@ -86,7 +86,8 @@ test('a port that another program has: not ready and why, everywhere; free, it s
   const doctor = await cli('doctor', ...data)
   assert.equal(doctor.code, 1)
   assert.match(doctor.stdout, /FAIL entries +1 of 2 not served: default\/shop\/orders .*EADDRINUSE/)
-  assert.equal(await metric('argo_events_event_service_running_total'), 1, 'only the calendar, in one replica')
+  // only the calendar, in one replica
+  await waitFor(async () => (await metric('argo_events_event_service_running_total')) === 1, 30_000)
 
   await run.says('ready\n')
   assert.match(run.stderr(), /ready, but 1 of 2 entries are not served: default\/shop\/orders .*EADDRINUSE/)
@@ -120,13 +121,14 @@ test('a bus that is frozen, and a host that is frozen, are no health', { timeout
   assert.equal((await readiness()).ready, true)
   const status = JSON.parse((await cli('status', '--json', ...data)).stdout)
   const host = status.eventSources[0].replicas[0].pid as number
-  assert.equal(await metric('vedette_leading'), 1)
+  await waitFor(async () => (await metric('vedette_leading')) === 1, 30_000)
 
   process.kill(host, 'SIGSTOP')
   t.after(() => killIfThere(host, 'SIGCONT'))
   await waitFor(async () => (await readiness()).notServed.length === 2, 30_000)
   assert.match((await readiness()).notServed[0]!.why, /shop-0 has said nothing for \d+ s: .*frozen/)
-  assert.equal(await metric('vedette_leading'), 0, 'gauges of a process that does not answer are no news')
+  // gauges of a process that does not answer are no news
+  await waitFor(async () => (await metric('vedette_leading')) === 0, 30_000)
   assert.equal(await metric('argo_events_event_service_running_total'), 0)
   process.kill(host, 'SIGCONT')
   await waitFor(async () => (await readiness()).ready, 30_000)
