@@ -12,6 +12,7 @@ function textOf(deliver: DeliveryStatus): string {
     failovers: [],
     problems: [],
     deliver,
+    notServed: [],
     run: { pid: 1, startedAt: '2026-01-02T03:00:00Z', api: '', ready: true },
   }
   return statusText(status, { nowMs, paint: (_, text) => text })
