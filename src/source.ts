@@ -48,6 +48,31 @@ export interface Listens {
   endpoint: string
 }
 
+/**
+ * What an entry uses at its origin under a name that others may use too, and that gives each message to one taker only or lets one
+ * in only: a queue, a session, a subscription.
+ */
+export interface Claim {
+  /** Two entries whose keys are equal take from each other. */
+  key: string
+  /** With this, only where the subjects meet (patterns of NATS). */
+  subject?: string
+  /** For people: `the queue orders at broker:5672`. */
+  what: string
+  /** What happens to two that claim it, where it is not that each message goes to one of them only. */
+  otherwise?: string
+  /** What to write instead. */
+  remedy: string
+  /** True when the second one is better not served than served. */
+  fatal?: boolean
+}
+
+/** Where an entry stands; names at the origin may be made of it. */
+export interface EntryPlace {
+  eventSource: string
+  entry: string
+}
+
 export interface SourceDefinition<Spec = unknown, Position = unknown> {
   /** The key under `spec`, e.g. `azureEventsHub`. */
   type: string
@@ -106,7 +131,14 @@ export interface SourceDefinition<Spec = unknown, Position = unknown> {
    * and when, is the runtime's business. Throwing means the same as in `serve`.
    */
   listen?(ctx: ListenContext<Spec>): Promise<void>
-  /** Remote clean-up beside hooks, once, when the object is deleted (never when a process stops). */
+  /** What other entries must leave alone. For an entry that is warned of nothing else. */
+  claims?(spec: Spec, place: EntryPlace): Claim[]
+  /** False when {@link remove} has nothing to do for this entry; nothing then holds its object back. */
+  removes?(spec: Spec): boolean
+  /**
+   * Remote clean-up beside hooks, once, when the entry or its object is deleted (never when a process stops), unless another entry
+   * claims the same.
+   */
   remove?(ctx: PrepareContext<Spec>): Promise<void>
 }
 

@@ -2,12 +2,12 @@
 import type { KeyValue } from '../bus/bus.ts'
 import type { Clock } from '../core/clock.ts'
 import type { Logger } from '../core/log.ts'
-import type { EventSource, Manifest } from '../manifest/manifest.ts'
+import type { Entry, EventSource, Manifest } from '../manifest/manifest.ts'
 import { removeRemote } from '../runtime/registrar/remove.ts'
 import { localSecrets } from '../runtime/secrets.ts'
 
 export interface Removals {
-  /** Begins to undo what `before` had and `after` has not, with the Secrets of `before`. */
+  /** Begins to undo what `before` had and `after` has not, with the Secrets of `before`; of changed entries, what they claimed at their origin. */
   begin(before: Manifest, after: Manifest): void
   /** Gives up what is not done yet; resolves when nothing is under way. */
   stop(): Promise<void>
@@ -31,10 +31,13 @@ export function createRemovals({
   return {
     begin(before, after) {
       const secrets = localSecrets({ secrets: before.secrets, configMaps: before.configMaps, dir })
-      for (const object of removedFrom(before, after)) {
+      const wanted = after.eventSources
+      const removed = removedFrom(before, after).map((object) => ({ object, changed: false }))
+      const altered = changedIn(before, after).map((object) => ({ object, changed: true }))
+      for (const one of [...removed, ...altered]) {
         const end = new AbortController()
         const cancel = clock.after(PATIENCE_MS, () => end.abort())
-        const done = removeRemote({ object, secrets, kv, holder: 'supervisor', clock, log }, end.signal)
+        const done = removeRemote({ ...one, wanted, secrets, kv, holder: 'supervisor', clock, log }, end.signal)
         const removal = { end, done }
         underWay.add(removal)
         void done.then(() => {
@@ -52,16 +55,30 @@ export function createRemovals({
 
 /** Objects with those of their entries that are gone; one whose type has changed is another entry. */
 export function removedFrom(before: Manifest, after: Manifest): EventSource[] {
-  const left = new Set(
-    after.eventSources.flatMap(({ namespace, name, entries }) =>
-      entries.map((entry) => JSON.stringify([namespace, name, entry.type, entry.name])),
+  const left = entriesOf(after)
+  return withEntries(before, (key) => !left.has(key))
+}
+
+/** Objects, as they were, with those of their entries that are there with other fields. */
+export function changedIn(before: Manifest, after: Manifest): EventSource[] {
+  const now = entriesOf(after)
+  return withEntries(before, (key, spec) => now.has(key) && now.get(key) !== JSON.stringify(spec))
+}
+
+const keyOf = ({ namespace, name }: EventSource, entry: Entry) =>
+  JSON.stringify([namespace, name, entry.type, entry.name])
+
+/** The spec of each, as text. */
+const entriesOf = ({ eventSources }: Manifest) =>
+  new Map(
+    eventSources.flatMap((object) =>
+      object.entries.map((entry) => [keyOf(object, entry), JSON.stringify(entry.spec)] as const),
     ),
   )
-  return before.eventSources.flatMap((object) => {
-    const { namespace, name } = object
-    const entries = object.entries.filter(
-      (entry) => !left.has(JSON.stringify([namespace, name, entry.type, entry.name])),
-    )
+
+function withEntries({ eventSources }: Manifest, meant: (key: string, spec: unknown) => boolean): EventSource[] {
+  return eventSources.flatMap((object) => {
+    const entries = object.entries.filter((entry) => meant(keyOf(object, entry), entry.spec))
     return entries.length === 0 ? [] : [{ ...object, entries }]
   })
 }

@@ -1,6 +1,7 @@
 /** YAML texts → typed objects and everything that is wrong with them, in one run. */
 import { messageOf } from '../core/errors.ts'
 import { loadSource, types, upstreamTypes } from '../sources/index.ts'
+import { checkClaims, noClaims } from './claims.ts'
 import { readEventBus } from './eventbus.ts'
 import { type ReadEventSource, type Registry, readEventSource } from './eventsource.ts'
 import type { CheckFilter } from './filter.ts'
@@ -143,12 +144,14 @@ function ofKind<T>(objects: ReadObject[], kind: string): T[] {
 /** What only shows once all documents are known. */
 function checkTogether(objects: ReadObject[], buses: EventBus[]): void {
   const ports = noPorts()
+  const claimed = noClaims()
   for (const { read, notes } of objects) {
     if (read === undefined) continue
     const { namespace, eventBusName } = read.source
     const bus = buses.find((candidate) => candidate.namespace === namespace && candidate.name === eventBusName)
     checkNames(read, bus?.kind === 'kafka', notes)
     checkPorts(read.source, read.entries, ports, notes)
+    checkClaims(read.source, read.entries, claimed, notes)
   }
 }
 

@@ -6,9 +6,12 @@ import type { Entry, EventSource } from './manifest.ts'
 import type { Notes } from './notes.ts'
 import { quote } from './tree.ts'
 
-interface Taken {
+export interface Holder {
   source: EventSource
   entry: Entry
+}
+
+interface Taken extends Holder {
   tls: boolean
 }
 
@@ -54,7 +57,8 @@ function clash(mine: Taken, onPort: Taken | undefined, onRoute: Taken | undefine
   return null
 }
 
-function name({ source, entry }: Taken, seenFrom: Taken): string {
+/** An entry as another one's message calls it. */
+export function name({ source, entry }: Holder, seenFrom: Holder): string {
   const where = source === seenFrom.source ? '' : ` of EventSource ${source.name}`
   return `the event ${quote(entry.name)}${where} (${entry.place.file}:${entry.place.line})`
 }

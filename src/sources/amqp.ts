@@ -3,8 +3,17 @@ import { z } from 'zod'
 import { defineSource } from '../source.ts'
 import { PREFETCH } from './amqp/declare.ts'
 import { docs, examples } from './amqp/docs.ts'
+import { removeQueue } from './amqp/remains.ts'
 import { listenToQueue, serveQueue, standBy } from './amqp/serve.ts'
-import { type AmqpSpec, guaranteeOfSpec, queueOf, specSchema, validateSpec } from './amqp/spec.ts'
+import {
+  type AmqpSpec,
+  claimsOf,
+  deletesQueue,
+  guaranteeOfSpec,
+  queueOf,
+  specSchema,
+  validateSpec,
+} from './amqp/spec.ts'
 import type { StreamPosition } from './amqp/stream.ts'
 import { backoffOptions } from './shared/connection-backoff.ts'
 import { stoppable } from './shared/stopping.ts'
@@ -59,4 +68,7 @@ export default defineSource<AmqpSpec, StreamPosition | null>({
   prepare: stoppable(standBy),
   serve: stoppable(serveQueue),
   listen: stoppable(listenToQueue),
+  claims: claimsOf,
+  removes: deletesQueue,
+  remove: removeQueue,
 })

@@ -2,8 +2,8 @@
 import { z } from 'zod'
 import { defineSource } from '../source.ts'
 import { docs, examples } from './emitter/docs.ts'
-import { listenToChannel } from './emitter/listen.ts'
-import { type EmitterSpec, specSchema, trimmed, validateSpec } from './emitter/spec.ts'
+import { listenToChannel, serveSharedChannel } from './emitter/listen.ts'
+import { claimsOf, type EmitterSpec, isShared, specSchema, trimmed, validateSpec } from './emitter/spec.ts'
 import { backoffOptions } from './shared/connection-backoff.ts'
 import { stoppable } from './shared/stopping.ts'
 
@@ -14,8 +14,9 @@ export default defineSource<EmitterSpec>({
   docs,
   strategy: 'active-passive',
   guarantee: 'hot-standby',
+  guaranteeOf: ({ channelName }) => (isShared(channelName) ? 'at-most-once' : 'hot-standby'),
   because:
-    'Every replica is subscribed; a standby keeps the last 60 s and follows the log, and when it leads it publishes what the log lacks.',
+    'Every replica is subscribed; a standby keeps the last 60 s and follows the log, and when it leads it publishes what the log lacks. A shared channel (`$share/…`), where a standby would take messages away, only the serving replica has: at most once.',
   ids: 'None: the protocol has no ids of messages. A standby recognises what the leader has published by its bytes and their number.',
   spec: specSchema,
   event: z.object({
@@ -31,6 +32,7 @@ export default defineSource<EmitterSpec>({
     channelName: trimmed(channelName),
   }),
   reconnect: (spec) => backoffOptions(spec.connectionBackoff),
-  serve: async () => {},
+  serve: stoppable(serveSharedChannel),
   listen: stoppable(listenToChannel),
+  claims: claimsOf,
 })

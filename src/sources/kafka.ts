@@ -4,7 +4,7 @@ import { defineSource } from '../source.ts'
 import { docs, examples } from './kafka/docs.ts'
 import type { KafkaPosition } from './kafka/position.ts'
 import { serveKafka, standBy } from './kafka/serve.ts'
-import { type KafkaSpec, specSchema, validateSpec } from './kafka/spec.ts'
+import { claimsOf, type KafkaSpec, specSchema, validateSpec } from './kafka/spec.ts'
 import { backoffOptions } from './shared/connection-backoff.ts'
 
 export default defineSource<KafkaSpec, KafkaPosition>({
@@ -39,4 +39,5 @@ export default defineSource<KafkaSpec, KafkaPosition>({
   reconnect: (spec) => backoffOptions(spec.connectionBackoff),
   prepare: standBy,
   serve: serveKafka,
+  claims: claimsOf,
 })

@@ -31,6 +31,8 @@ test('what cannot work is found before anything connects, with a remedy', () => 
     assert.deepEqual(mqtt.validate!(mqtt.spec.parse({ ...valid, topic })), [])
   assert.equal(mqtt.guaranteeOf!(mqtt.spec.parse({ ...valid, qos: 2 })), 'at-least-once')
   assert.equal(mqtt.guaranteeOf!(mqtt.spec.parse(valid)), 'hot-standby')
+  for (const topic of ['$share/g/t', '$queue/t', '$exclusive/t', '$share:g:t', '#share/g/t'])
+    assert.equal(mqtt.guaranteeOf!(mqtt.spec.parse({ ...valid, topic })), 'at-most-once', topic)
 })
 
 async function started(t: TestContext, config?: string) {
@@ -115,6 +117,118 @@ test('QoS 1: many are published side by side, and acknowledged in their order', 
   await client.publishAsync('t', '"last"', { qos: 1 })
   await after.until(({ emitted }) => emitted.length === 1)
   assert.equal(JSON.parse(after.emitted[0]!.text).body, 'last', 'all before it were acknowledged')
+})
+
+test('a filter that is gone is unsubscribed, and what the broker kept for it is no event', { skip }, async (t) => {
+  const { url } = await started(t)
+  const client = await sender(t, url)
+  const before = serve(t, { url, topic: 'old/+', qos: 1, jsonBody: true })
+  await subscribed(before)
+  const { snapshot } = before
+  await before.stop()
+  await client.publishAsync('old/a', '1', { qos: 1 })
+  const changed: Harness<unknown> = serveInHarness(
+    mqtt,
+    { ...valid, url, topic: 'new/#', qos: 1, jsonBody: true },
+    { snapshot },
+  )
+  t.after(() => changed.stop())
+  await changed.until(({ skipped }) => skipped.length === 1, 15_000)
+  assert.match(
+    changed.skipped[0]!,
+    /^a message of topic old\/a: .*session c is subscribed to more than the topic new\/#/,
+  )
+  await subscribed(changed)
+  await client.publishAsync('old/a', '2', { qos: 1 })
+  await client.publishAsync('new', '3', { qos: 1 })
+  await changed.until(({ emitted }) => emitted.length === 1)
+  assert.equal(JSON.parse(changed.emitted[0]!.text).body, 3)
+  assert.equal(changed.skipped.length, 1, 'the broker sends it no more')
+  await changed.stop()
+  // All was acknowledged, also what was no event.
+  const after = serve(t, { url, topic: 'new/#', qos: 1, jsonBody: true })
+  await subscribed(after)
+  await client.publishAsync('new/b', '4', { qos: 1 })
+  await after.until(({ emitted }) => emitted.length === 1)
+  assert.equal(JSON.parse(after.emitted[0]!.text).body, 4)
+  assert.deepEqual(after.skipped, [])
+})
+
+test('a session whose filters nobody remembers gives the entry only what it asked for', { skip }, async (t) => {
+  const { url } = await started(t)
+  const client = await sender(t, url)
+  const before = serve(t, { url, topic: 'old', qos: 1, jsonBody: true })
+  await subscribed(before)
+  await before.stop()
+  const changed = serve(t, { url, topic: 'new', qos: 1, jsonBody: true })
+  await subscribed(changed)
+  await client.publishAsync('old', '1', { qos: 1 })
+  await client.publishAsync('new', '2', { qos: 1 })
+  await changed.until(({ emitted, skipped }) => emitted.length === 1 && skipped.length === 1)
+  assert.equal(JSON.parse(changed.emitted[0]!.text).body, 2)
+})
+
+test('the session ends with the entry, unless it is to stay; with QoS 0 there is none', { skip }, async (t) => {
+  const { url } = await started(t)
+  const client = await sender(t, url)
+  for (const [more, kept] of [
+    [{ clientId: 'ends' }, []],
+    [{ clientId: 'stays', deleteSessionOnFinish: false }, [1]],
+  ] as const) {
+    const spec = { url, qos: 1, jsonBody: true, ...more }
+    const served = serve(t, spec)
+    await subscribed(served)
+    await served.stop()
+    await mqtt.remove!({ ...served.context, signal: AbortSignal.timeout(10_000) })
+    await client.publishAsync('t', '1', { qos: 1 })
+    const again = serve(t, spec)
+    await subscribed(again)
+    await client.publishAsync('t', '2', { qos: 1 })
+    await again.until(({ emitted }) => emitted.some(({ text }) => JSON.parse(text).body === 2))
+    assert.deepEqual(
+      again.emitted.map(({ text }) => JSON.parse(text).body),
+      [...kept, 2],
+    )
+    await again.stop()
+  }
+  const removes = (more: object) => mqtt.removes!(mqtt.spec.parse({ ...valid, ...more }))
+  assert.deepEqual([{}, { qos: 1 }, { qos: 2 }, { qos: 1, deleteSessionOnFinish: false }].map(removes), [
+    false,
+    true,
+    true,
+    false,
+  ])
+})
+
+test('a session that somebody else takes over is told from a broker that goes down', { skip }, async (t) => {
+  const server = await started(t)
+  const { url } = server
+  const served = serve(t, { url, qos: 1 })
+  await subscribed(served)
+  const other = await connectAsync(url, { clientId: 'c', reconnectPeriod: 0 })
+  t.after(() => void other.end(true))
+  assert.match((await endOf(served)).message, /another client with this clientId has connected \(c\)/)
+  const second = serve(t, { url, qos: 1, clientId: 'd' })
+  await subscribed(second)
+  await server.server.kill()
+  assert.doesNotMatch((await endOf(second)).message, /another client/)
+})
+
+test('a shared subscription: the leader alone is subscribed, and hands over what it got before it ends', {
+  skip,
+}, async (t) => {
+  const { url } = await started(t)
+  const client = await sender(t, url)
+  const spec = { url, topic: '$share/g/sh/+', jsonBody: true }
+  const standby: Harness<unknown> = serveInHarness(mqtt, { ...valid, ...spec }, { prepareOnly: true })
+  t.after(() => standby.stop())
+  const leader = serve(t, spec)
+  await Promise.all([subscribed(standby), subscribed(leader)])
+  for (let n = 0; n < 30; n++) await client.publishAsync(`sh/${n}`, String(n))
+  await leader.until(({ emitted }) => emitted.length === 30)
+  leader.failWith = fail('FENCED', 'term 2 rules')
+  await client.publishAsync('sh/x', '31')
+  assert.equal((await endOf(leader)).code, 'FENCED')
 })
 
 test('what is wrong is said: nobody there, no such host, no and a wrong password, no TLS, a connection that is cut', {

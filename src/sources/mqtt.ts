@@ -2,8 +2,8 @@
 import { z } from 'zod'
 import { defineSource } from '../source.ts'
 import { docs, examples } from './mqtt/docs.ts'
-import { listenToTopic, serveSession, standBy } from './mqtt/serve.ts'
-import { type MqttSpec, specSchema, validateSpec } from './mqtt/spec.ts'
+import { listenToTopic, removeSession, serveSession, serveShared, standBy } from './mqtt/serve.ts'
+import { claimsOf, guaranteeOfSpec, keepsSession, type MqttSpec, specSchema, validateSpec } from './mqtt/spec.ts'
 import { backoffOptions } from './shared/connection-backoff.ts'
 import { stoppable } from './shared/stopping.ts'
 
@@ -14,9 +14,9 @@ export default defineSource<MqttSpec>({
   docs,
   strategy: 'active-passive',
   guarantee: 'hot-standby',
-  guaranteeOf: ({ qos }) => (qos === 0 ? 'hot-standby' : 'at-least-once'),
+  guaranteeOf: guaranteeOfSpec,
   because:
-    'With QoS 0 every replica is subscribed; a standby keeps the last 60 s and follows the log, and when it leads it publishes what the log lacks. With `qos: 1` or `2` it is at-least-once: the broker keeps a session, which the next leader takes over, and a message is acknowledged only when the bus has it.',
+    'With QoS 0 every replica is subscribed; a standby keeps the last 60 s and follows the log, and when it leads it publishes what the log lacks. With `qos: 1` or `2` it is at-least-once: the broker keeps a session, which the next leader takes over, and a message is acknowledged only when the bus has it. A shared subscription (`$share/…`), where a standby would take messages away, only the serving replica has: at most once.',
   ids: 'None: a packet id of MQTT is used again for the next message. A retained message, which the broker tells at each subscription, is known by topic and payload.',
   spec: specSchema,
   event: z.object({
@@ -31,6 +31,9 @@ export default defineSource<MqttSpec>({
   identity: ({ url, topic, clientId }) => ({ url: url.replace(/\/\/[^/@]*@/, '//'), topic, clientId }),
   reconnect: (spec) => backoffOptions(spec.connectionBackoff),
   prepare: stoppable(standBy),
-  serve: stoppable(serveSession),
+  serve: stoppable((ctx) => (ctx.spec.qos === 0 ? serveShared(ctx) : serveSession(ctx))),
   listen: stoppable(listenToTopic),
+  claims: claimsOf,
+  removes: keepsSession,
+  remove: removeSession,
 })

@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { defineSource } from '../source.ts'
 import { docs, examples } from './nats/docs.ts'
 import { listenToSubject, serveQueueGroup } from './nats/serve.ts'
-import { type NatsSpec, specSchema, validateSpec } from './nats/spec.ts'
+import { claimsOf, type NatsSpec, specSchema, validateSpec } from './nats/spec.ts'
 import { backoffOptions } from './shared/connection-backoff.ts'
 import { stoppable } from './shared/stopping.ts'
 
@@ -35,4 +35,5 @@ export default defineSource<NatsSpec>({
   reconnect: (spec) => backoffOptions(spec.connectionBackoff),
   serve: stoppable(serveQueueGroup),
   listen: stoppable(listenToSubject),
+  claims: claimsOf,
 })

@@ -2,8 +2,9 @@
 import { z } from 'zod'
 import { defineSource } from '../source.ts'
 import { docs, examples } from './nsq/docs.ts'
+import { removeChannel } from './nsq/remains.ts'
 import { IN_FLIGHT, serveNsq, standBy } from './nsq/serve.ts'
-import { type NsqSpec, specSchema, validateSpec } from './nsq/spec.ts'
+import { claimsOf, type NsqSpec, specSchema, validateSpec } from './nsq/spec.ts'
 import { backoffOptions } from './shared/connection-backoff.ts'
 import { stoppable } from './shared/stopping.ts'
 
@@ -33,4 +34,7 @@ export default defineSource<NsqSpec>({
   recall: 8 * IN_FLIGHT,
   prepare: stoppable(standBy),
   serve: stoppable(serveNsq),
+  claims: claimsOf,
+  removes: ({ deleteChannelOnFinish }) => deleteChannelOnFinish,
+  remove: removeChannel,
 })

@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { defineSource } from '../source.ts'
 import { docs, examples } from './pubSub/docs.ts'
 import { IN_FLIGHT, removeSubscription, serveSubscription, standBy } from './pubSub/serve.ts'
-import { type PubSubSpec, specSchema, validateSpec } from './pubSub/spec.ts'
+import { claimsOf, type PubSubSpec, specSchema, validateSpec } from './pubSub/spec.ts'
 import { stoppable } from './shared/stopping.ts'
 
 export default defineSource<PubSubSpec>({
@@ -39,5 +39,7 @@ export default defineSource<PubSubSpec>({
   recall: 2 * IN_FLIGHT,
   prepare: stoppable(standBy),
   serve: stoppable(serveSubscription),
+  claims: claimsOf,
+  removes: ({ deleteSubscriptionOnFinish }) => deleteSubscriptionOnFinish,
   remove: removeSubscription,
 })

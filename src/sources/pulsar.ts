@@ -3,8 +3,9 @@ import { z } from 'zod'
 import { defineSource } from '../source.ts'
 import { docs, examples } from './pulsar/docs.ts'
 import { IN_FLIGHT } from './pulsar/intake.ts'
+import { removeSubscription } from './pulsar/remains.ts'
 import { type PulsarPosition, servePulsar, standBy } from './pulsar/serve.ts'
-import { type PulsarSpec, specSchema, validateSpec } from './pulsar/spec.ts'
+import { claimsOf, type PulsarSpec, specSchema, validateSpec } from './pulsar/spec.ts'
 import { backoffOptions } from './shared/connection-backoff.ts'
 import { stoppable } from './shared/stopping.ts'
 
@@ -33,4 +34,7 @@ export default defineSource<PulsarSpec, PulsarPosition>({
   recall: 4 * IN_FLIGHT,
   prepare: stoppable(standBy),
   serve: stoppable(servePulsar),
+  claims: claimsOf,
+  removes: ({ deleteSubscriptionOnFinish }) => deleteSubscriptionOnFinish,
+  remove: removeSubscription,
 })

@@ -69,6 +69,10 @@ export default defineSource<Spec>({
   examples,
   validate,
   serve: serveSqs,
+  claims({ queue, queueAccountId, region, endpoint }) {
+    const at = [endpoint, region, queueAccountId].filter((one) => one !== '').join(' ')
+    return [{ key: `${at} ${queue}`, what: `the queue ${queue} (${at})`, remedy: 'give each entry a queue of its own' }]
+  },
 })
 
 function validate(spec: Spec): Finding[] {

@@ -5,6 +5,7 @@
 import { isVedetteError, messageOf } from '../../core/errors.ts'
 import type { Informer } from '../../kube/informer.ts'
 import { type KubeObject, type Resource, resources } from '../../kube/resources.ts'
+import type { SourceDefinition } from '../../source.ts'
 import type { Cluster } from '../cluster.ts'
 import { condition } from '../conditions.ts'
 import { selectorOf } from '../objects.ts'
@@ -94,13 +95,21 @@ function usersOf(objects: Informer, { metadata }: KubeObject): string[] {
     .map(({ metadata: { name } }) => name)
 }
 
-/** Whether any of its types has something at a provider that goes with the object. */
+/** Whether any of its entries has something at a provider or an origin that goes with the object. */
 async function hasRemote({ load }: Cluster, { spec }: KubeObject): Promise<boolean> {
-  for (const type of Object.keys((spec ?? {}) as object)) {
+  for (const [type, entries] of Object.entries((spec ?? {}) as object)) {
     const definition = await load(type)
-    if (definition?.hooks !== undefined || definition?.remove !== undefined) return true
+    if (definition?.hooks !== undefined) return true
+    if (definition?.remove !== undefined && Object.values(entries ?? {}).some((one) => removes(definition, one)))
+      return true
   }
   return false
+}
+
+/** Of what cannot be read it is not known. */
+function removes({ removes: wanted, spec }: SourceDefinition<any, any>, entry: unknown): boolean {
+  const read = spec.safeParse(entry)
+  return wanted === undefined || !read.success || wanted(read.data)
 }
 
 function isHeld({ metadata }: KubeObject, kind: Kind): boolean {

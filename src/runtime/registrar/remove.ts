@@ -21,6 +21,10 @@ export interface RemovalOptions {
   holder: string
   clock: Clock
   log: Logger
+  /** What is still wanted: nothing that an entry of it claims is ended. */
+  wanted?: Pick<EventSource, 'name' | 'entries'>[]
+  /** The entries are still there, and claim something else: their hooks stay. */
+  changed?: boolean
   /** Where source modules come from; the registry by default. */
   load?: (type: string) => Promise<SourceDefinition<any, any> | null>
 }
@@ -75,7 +79,7 @@ async function removeEntry(options: RemovalOptions, entry: Entry, signal: AbortS
     // Nothing serves after this.
     keep: (connection) => void connection.close(),
   }
-  const registration = (await definition.hooks?.(ctx)) ?? null
+  const registration = options.changed ? null : ((await definition.hooks?.(ctx)) ?? null)
   const keys = keysOf(object, entry.name)
   if (registration?.removeOnDelete) {
     const remove = (held: AbortSignal) =>
@@ -83,8 +87,35 @@ async function removeEntry(options: RemovalOptions, entry: Entry, signal: AbortS
     if (kv === null) await remove(signal)
     else await withLease({ kv, key: keys.lease, holder, clock }, signal, remove)
   }
-  await definition.remove?.(ctx)
+  if (definition.remove !== undefined && definition.removes?.(entry.spec) !== false) {
+    const by = await claimant(options, definition, entry)
+    if (by === null) await definition.remove(ctx)
+    else if (!options.changed) ctx.log.info('what this entry had at its origin stays: another one claims it', { by })
+  }
   if (registration !== null && kv !== null) for (const key of Object.values(keys)) await kv.delete(key)
+}
+
+/** An entry that is wanted and claims something of what a removed one claimed; or that cannot be understood, so that it may. */
+async function claimant(
+  { object, wanted = [] }: RemovalOptions,
+  definition: SourceDefinition<any, any>,
+  gone: Entry,
+): Promise<string | null> {
+  const { claims } = definition
+  if (claims === undefined) return null
+  const claimed = claims(gone.spec, { eventSource: object.name, entry: gone.name })
+  for (const { name: eventSource, entries } of wanted) {
+    for (const entry of entries.filter(({ type }) => type === gone.type)) {
+      const by = `${eventSource}/${entry.name}`
+      try {
+        const theirs = claims(entry.spec, { eventSource, entry: entry.name })
+        if (theirs.some(({ key }) => claimed.some((mine) => mine.key === key))) return by
+      } catch {
+        return by
+      }
+    }
+  }
+  return null
 }
 
 async function removeHooks(

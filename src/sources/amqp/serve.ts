@@ -8,6 +8,7 @@ import { type Handed, handOver, payloadOrSkip } from '../shared/hand-over.ts'
 import { type AmqpConnection, connect } from './connect.ts'
 import { type Declared, declare, failed, gone } from './declare.ts'
 import { messageKey, offsetOf, payload } from './payload.ts'
+import { unbindWhatWas } from './remains.ts'
 import { type AmqpSpec, consumeOptions } from './spec.ts'
 import { readStream, type StreamPosition } from './stream.ts'
 
@@ -23,6 +24,7 @@ export async function serveQueue(ctx: SourceContext<AmqpSpec, StreamPosition | n
   const kept = ctx.kept() as AmqpConnection | null
   const connection = kept?.alive ? kept : await connect(ctx)
   try {
+    await unbindWhatWas(ctx, connection)
     const declared = await declare(ctx, connection)
     if (declared.stream || ctx.resume() !== null) return await readStream(ctx, connection, declared)
     let turned = false

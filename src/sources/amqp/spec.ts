@@ -2,7 +2,7 @@
 import { parse } from 'yaml'
 import { z } from 'zod'
 import { fail, messageOf } from '../../core/errors.ts'
-import type { Finding, Guarantee } from '../../source.ts'
+import type { Claim, Finding, Guarantee } from '../../source.ts'
 import { basicAuthSchema, validateBasicAuth } from '../shared/basic-auth.ts'
 import { connectionBackoffSchema, validateConnectionBackoff } from '../shared/connection-backoff.ts'
 import { jsonBodySchema } from '../shared/json-body.ts'
@@ -59,6 +59,9 @@ export const specSchema = z.object({
     .describe(
       'How the queue is declared. Without it: a queue without a name, exclusive. With it, what is left out is false.',
     ),
+  deleteQueueOnFinish: flag(
+    'Delete the queue when the entry or its EventSource is deleted, unless others consume from it; not when a replica stops. Only for a queue with a name. Not in Argo Events.',
+  ),
   queueBind: z.object({ noWait }).optional().describe('How the queue is bound.'),
   consume: z
     .object({
@@ -87,10 +90,13 @@ const DEFAULT_EXCHANGE = { durable: true, autoDelete: false, internal: false, no
 export const queueOf = (spec: AmqpSpec) => spec.queueDeclare ?? DEFAULT_QUEUE
 export const exchangeOf = (spec: AmqpSpec) => spec.exchangeDeclare ?? DEFAULT_EXCHANGE
 
+/** Exchanges that give each message to one of their queues (plugins of RabbitMQ, and its own of 4.0): a standby's would take from the leader's. */
+const SHARING = ['x-consistent-hash', 'x-modulus-hash', 'x-random', 'x-local-random']
+
 /** A queue without a name is each replica's own, so every replica hears everything. */
 export function guaranteeOfSpec(spec: AmqpSpec): Guarantee {
   const { name, autoDelete, exclusive } = queueOf(spec)
-  if (name === '') return 'hot-standby'
+  if (name === '') return SHARING.includes(spec.exchangeType) ? 'at-most-once' : 'hot-standby'
   if (isStream(spec)) return 'exactly-once'
   return autoDelete || exclusive ? 'at-most-once' : 'at-least-once'
 }
@@ -162,12 +168,15 @@ function cannotWork(spec: AmqpSpec): Finding[] {
     fatal(['consume', 'arguments'], messageOf(error), 'write a YAML mapping, such as "x-stream-offset: first"')
   }
   const { name, exclusive, autoDelete } = queueOf(spec)
-  if (name !== '' && (exclusive || autoDelete) && findings.length === 0) {
+  const sharing = name === '' && SHARING.includes(spec.exchangeType)
+  if ((sharing || (name !== '' && (exclusive || autoDelete))) && findings.length === 0) {
     findings.push({
       severity: 'warning',
-      path: ['queueDeclare', exclusive ? 'exclusive' : 'autoDelete'],
+      path: sharing ? ['exchangeType'] : ['queueDeclare', exclusive ? 'exclusive' : 'autoDelete'],
       message: 'the queue goes with the replica that serves: what comes before the next one serves is lost',
-      remedy: 'make it durable, neither exclusive nor autoDelete; or leave out its name for a hot standby',
+      remedy: sharing
+        ? 'name the queue and make it durable'
+        : 'make it durable, neither exclusive nor autoDelete; or leave out its name for a hot standby',
     })
   }
   return findings
@@ -253,4 +262,24 @@ function streamFindings(spec: AmqpSpec): Finding[] {
       'write first, last, next, an offset, a time such as 2026-11-30T12:00:00Z, or an age such as 7D or 12h',
     )
   return findings
+}
+
+/** Whether there is a queue that outlives its consumers, and is to go with the entry. */
+export const deletesQueue = (spec: AmqpSpec): boolean => spec.deleteQueueOnFinish && queueOf(spec).name !== ''
+
+/** `host:port/vhost`; of a URL in a Secret, the Secret. */
+export function brokerOf({ url, urlSecret }: Pick<AmqpSpec, 'url' | 'urlSecret'>): string {
+  if (!URL.canParse(url)) return `the URL in ${urlSecret?.name}/${urlSecret?.key}`
+  const { protocol, hostname, port, pathname } = new URL(url)
+  const usual = protocol === 'amqps:' ? '5671' : '5672'
+  return `${hostname || 'localhost'}:${port || usual}/${pathname.slice(1) || '/'}`
+}
+
+export function claimsOf(spec: AmqpSpec): Claim[] {
+  const { name, arguments: text } = queueOf(spec)
+  // Whoever reads a stream gets all of it.
+  if (name === '' || queueArguments(text)['x-queue-type'] === 'stream') return []
+  const broker = brokerOf(spec)
+  const remedy = 'give each entry a queue of its own'
+  return [{ key: `${broker} ${name}`, what: `the queue ${name} at ${broker}`, remedy }]
 }

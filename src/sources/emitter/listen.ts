@@ -1,12 +1,13 @@
-/** One subscription to a channel, on every replica, without any reconnecting of its own: the runtime does that. */
+/** One subscription to a channel, on every replica unless it is shared, without any reconnecting of its own: the runtime does that. */
 import { randomUUID } from 'node:crypto'
 import type { IPublishPacket } from 'mqtt'
 import { fail, messageOf } from '../../core/errors.ts'
 import { whenAborted } from '../../core/signals.ts'
-import type { Heard, ListenContext, PrepareContext } from '../../source.ts'
+import type { Heard, ListenContext, PrepareContext, SourceContext } from '../../source.ts'
 import { payloadOrSkip } from '../shared/hand-over.ts'
 import { bodyOf, payloadOf } from '../shared/json-body.ts'
 import { connectMqtt, subscribeMqtt } from '../shared/mqtt-connection.ts'
+import { serveAlone } from '../shared/serve-alone.ts'
 import { type EmitterSpec, trimmed } from './spec.ts'
 
 /** Topics of the broker itself: answers to requests, and what it refuses. */
@@ -44,6 +45,11 @@ export async function listenToChannel(ctx: ListenContext<EmitterSpec>): Promise<
   } finally {
     await connection.close()
   }
+}
+
+/** A shared channel gives each message to one of its group, so only the serving replica may be in it. */
+export async function serveSharedChannel(ctx: SourceContext<EmitterSpec>): Promise<void> {
+  await serveAlone(ctx, listenToChannel)
 }
 
 /** Each may be there without the other. @throws SECRET_MISSING */

@@ -1,9 +1,9 @@
 /** The fields of an Emitter entry, and upstream's rules for them. */
 import { z } from 'zod'
-import type { Finding } from '../../source.ts'
+import type { Claim, Finding } from '../../source.ts'
 import { connectionBackoffSchema, validateConnectionBackoff } from '../shared/connection-backoff.ts'
 import { jsonBodySchema } from '../shared/json-body.ts'
-import { schemeOf } from '../shared/mqtt-connection.ts'
+import { brokerKey, schemeOf } from '../shared/mqtt-connection.ts'
 import { filterSchema, metadataSchema, secretKeySelector } from '../shared/schemas.ts'
 import { tlsSchema, validateTls } from '../shared/tls.ts'
 
@@ -12,7 +12,12 @@ export const specSchema = z.object({
     .string()
     .default('')
     .describe('The broker: `tcp://` or, with TLS, `ssl://`; over WebSocket `ws://` or `wss://`.'),
-  channelName: z.string().default('').describe('The channel; those below it belong to it.'),
+  channelName: z
+    .string()
+    .default('')
+    .describe(
+      'The channel; those below it belong to it. `$share/<group>/<channel>` shares the messages with the other members of the group.',
+    ),
   channelKey: z
     .string()
     .default('')
@@ -61,3 +66,13 @@ function cannotWork({ broker, channelName, channelKey }: EmitterSpec): Finding[]
 
 /** Without the slashes at its ends, as upstream's library takes names and keys. */
 export const trimmed = (text: string): string => text.replace(/^\/+|\/+$/g, '')
+
+/** A group shares the channel: each message goes to one of its members. */
+export const isShared = (channelName: string): boolean => /^\$share\//.test(trimmed(channelName))
+
+export function claimsOf({ broker, channelName }: EmitterSpec): Claim[] {
+  if (!isShared(channelName)) return []
+  const [at, channel] = [brokerKey(broker), trimmed(channelName)]
+  const remedy = 'give each entry a group of its own, or leave the group out'
+  return [{ key: `${at} ${channel}`, what: `the shared channel ${channel} at ${at}`, remedy }]
+}

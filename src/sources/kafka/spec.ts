@@ -1,6 +1,6 @@
 /** The fields of a Kafka entry, and upstream's rules for them. */
 import { z } from 'zod'
-import type { Finding } from '../../source.ts'
+import type { Claim, Finding } from '../../source.ts'
 import { basicAuthSchema, validateBasicAuth } from '../shared/basic-auth.ts'
 import { connectionBackoffSchema, validateConnectionBackoff } from '../shared/connection-backoff.ts'
 import { jsonBodySchema } from '../shared/json-body.ts'
@@ -184,4 +184,19 @@ function loginFindings({ tls, sasl, awsMskIamAuth }: KafkaSpec): Finding[] {
     default:
       return []
   }
+}
+
+/** One for each broker, since any of a cluster leads to all. Nobody is a member of the group, but what it has committed is passed over. */
+export function claimsOf({ url, topic, consumerGroup }: KafkaSpec): Claim[] {
+  if (consumerGroup === undefined) return []
+  const { groupName } = consumerGroup
+  return url.split(',').map((broker) => {
+    const at = broker.trim().toLowerCase()
+    return {
+      key: `${at} ${topic} ${groupName}`,
+      what: `the consumer group ${groupName} of the topic ${topic} at ${at}`,
+      otherwise: 'each passes over what the other has committed when it begins anew',
+      remedy: 'give each entry a group of its own',
+    }
+  })
 }

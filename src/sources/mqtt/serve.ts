@@ -1,14 +1,20 @@
-/** Hot standby with QoS 0; a session of the broker, taken over by each leader, with QoS 1 and 2. */
+/**
+ * Hot standby with QoS 0, unless the subscription is shared: then only the leader is subscribed. With QoS 1 and 2 a session of the broker, taken
+ * over by each leader.
+ */
 import { hash, randomBytes } from 'node:crypto'
 import type { IPublishPacket, MqttClient } from 'mqtt'
+import { fail, isVedetteError } from '../../core/errors.ts'
 import { whenAborted } from '../../core/signals.ts'
 import type { Heard, ListenContext, PrepareContext, SourceContext } from '../../source.ts'
 import { ackWindow } from '../shared/ack-window.ts'
 import { readBasicAuth } from '../shared/basic-auth.ts'
 import { payloadOrSkip } from '../shared/hand-over.ts'
 import { bodyOf, payloadOf } from '../shared/json-body.ts'
-import { connectMqtt, type MqttConnection, subscribeMqtt } from '../shared/mqtt-connection.ts'
-import type { MqttSpec } from './spec.ts'
+import { endWhatIsNotWanted } from '../shared/made-at-origin.ts'
+import { connectMqtt, type MqttConnection, subscribeMqtt, whereOf } from '../shared/mqtt-connection.ts'
+import { matches } from './filter.ts'
+import { keepsSession, type MqttSpec } from './spec.ts'
 
 /** Messages that are published side by side; a broker sends no more than its own limit (Mosquitto: 20). */
 export const IN_FLIGHT = 128
@@ -59,38 +65,91 @@ export async function standBy(ctx: PrepareContext<MqttSpec>): Promise<void> {
   }
 }
 
+/** A shared subscription takes messages away from its other members, so only the serving replica is one. */
+export async function serveShared(ctx: SourceContext<MqttSpec>): Promise<void> {
+  await consume(ctx, { clientId: ownId(ctx.spec), keep: false, qos: 0 }, async () => {})
+}
+
 /**
  * With QoS 1 the broker keeps what is not acknowledged for the session, and sends it again to whoever comes with its id. QoS 2 is
  * subscribed with 1: its handshake acknowledges a message before it is published, and lives in the memory of one process.
  */
 export async function serveSession(ctx: SourceContext<MqttSpec>): Promise<void> {
+  const { clientId, topic, url } = ctx.spec
+  try {
+    await consume(ctx, { clientId, keep: true, qos: 1 }, async ({ client }) => {
+      // The session has what was subscribed in it by whoever, until that is unsubscribed.
+      const session = { scope: `session ${clientId} at ${whereOf(url)}`, wanted: [topic] }
+      await endWhatIsNotWanted(ctx, session, (filter) => client.unsubscribeAsync(filter))
+    })
+  } catch (error) {
+    throw await takenOver(ctx, error)
+  }
+}
+
+/** Ends the session: when the entry is deleted, never when a replica stops. Nobody else can use it, and for nobody it would be filled. */
+export async function removeSession(ctx: PrepareContext<MqttSpec>): Promise<void> {
+  const { spec } = ctx
+  if (!keepsSession(spec)) return
+  // MQTT 3.1.1, 3.1.2.4: a clean session takes the place of the one that is kept, and ends with its connection.
+  const connection = await connect(ctx, { clientId: spec.clientId, keep: false }, () => {})
+  await connection.close()
+}
+
+async function consume(
+  ctx: SourceContext<MqttSpec>,
+  { qos, ...session }: { clientId: string; keep: boolean; qos: 0 | 1 },
+  beforeSubscribing: (connection: MqttConnection) => Promise<void>,
+): Promise<void> {
   const { spec, signal } = ctx
   let acknowledge: (packet: IPublishPacket) => void = () => {}
   const window = ackWindow<IPublishPacket>((run) => {
     for (const packet of run) acknowledge(packet)
   })
   const publish = async (packet: IPublishPacket): Promise<'published'> => {
-    const event = eventOf(packet, ctx)
+    const event = matches(spec.topic, packet.topic) ? eventOf(packet, ctx) : notOurs(packet, ctx)
     if (event !== null) await ctx.emit(event)
     return 'published'
   }
-  const connection = await connect(ctx, { clientId: spec.clientId, keep: true }, (client) => {
+  const connection = await connect(ctx, session, (client) => {
     acknowledge = (packet) => puback(client, packet)
     client.handleMessage = (packet, done) => {
       if (signal.aborted) return
       window.add(packet, () => publish(packet))
       // An error makes the library send no PUBACK and go on: ours goes when the bus has the message.
-      void window.room(IN_FLIGHT).then(() => done(notYet))
+      void window.room(IN_FLIGHT).then(() => (packet.qos === 0 ? done() : done(notYet)))
     }
   })
   try {
-    await subscribe(connection, ctx, 1)
+    await beforeSubscribing(connection)
+    await subscribe(connection, ctx, qos)
     ctx.condition(null)
     await Promise.race([whenAborted(signal), connection.lost, window.failed])
     await window.settled()
   } finally {
     await connection.close()
   }
+}
+
+/** The session has a filter that is not the entry's: one of before, or of somebody else who has its client id. */
+function notOurs({ topic }: IPublishPacket, ctx: PrepareContext<MqttSpec>): null {
+  const { clientId, topic: filter } = ctx.spec
+  const why = `the session ${clientId} is subscribed to more than the topic ${filter} of this entry`
+  ctx.skip(`a message of topic ${topic}`, fail('EVENT_INVALID', `${why}: does another client use the clientId?`))
+  return null
+}
+
+/** MQTT 3.1.1 has no word for it: the connection is closed, while the broker takes others. */
+async function takenOver(ctx: PrepareContext<MqttSpec>, error: unknown): Promise<unknown> {
+  if (ctx.signal.aborted || !isVedetteError(error) || error.details.closedByBroker !== true) return error
+  const { clientId } = ctx.spec
+  try {
+    await (await connect(ctx, { clientId: ownId(ctx.spec), keep: false }, () => {})).close()
+  } catch {
+    return error
+  }
+  const hint = `it takes others, so probably another client with this clientId has connected (${clientId}): give each one of its own`
+  return fail('ORIGIN_UNAVAILABLE', `${error.message}; ${hint}`, {}, { cause: error })
 }
 
 const notYet = new Error('acknowledged later')

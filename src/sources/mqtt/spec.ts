@@ -1,12 +1,13 @@
 /** The fields of an MQTT entry, and upstream's rules for them. */
 import { z } from 'zod'
-import type { Finding } from '../../source.ts'
+import type { Claim, Finding, Guarantee } from '../../source.ts'
 import { basicAuthSchema, validateBasicAuth } from '../shared/basic-auth.ts'
 import { connectionBackoffSchema, validateConnectionBackoff } from '../shared/connection-backoff.ts'
 import { jsonBodySchema } from '../shared/json-body.ts'
-import { schemeOf } from '../shared/mqtt-connection.ts'
+import { brokerKey, schemeOf } from '../shared/mqtt-connection.ts'
 import { filterSchema, metadataSchema } from '../shared/schemas.ts'
 import { tlsSchema, validateTls } from '../shared/tls.ts'
+import { isShared } from './filter.ts'
 
 export const specSchema = z.object({
   url: z
@@ -15,7 +16,12 @@ export const specSchema = z.object({
     .describe(
       'The broker: `tcp://` or `mqtt://`, with TLS `ssl://`, `tls://` or `mqtts://`, over WebSocket `ws://` or `wss://`, or `unix://`.',
     ),
-  topic: z.string().default('').describe('The topic filter; `+` and `#` are wildcards.'),
+  topic: z
+    .string()
+    .default('')
+    .describe(
+      'The topic filter; `+` and `#` are wildcards. `$share/<group>/<filter>` shares the messages with the other members of the group.',
+    ),
   clientId: z
     .string()
     .default('')
@@ -27,6 +33,12 @@ export const specSchema = z.object({
     .default(0)
     .describe(
       '0: hot standby. 1 or 2: at least once, by a session that the broker keeps while nobody serves. Not in Argo Events.',
+    ),
+  deleteSessionOnFinish: z
+    .boolean()
+    .default(true)
+    .describe(
+      'With `qos` 1 or 2: end the session when the entry or its EventSource is deleted; not when a replica stops. False: it stays at the broker, which goes on filling it. Not in Argo Events.',
     ),
   connectionBackoff: connectionBackoffSchema.optional(),
   jsonBody: jsonBodySchema,
@@ -69,7 +81,35 @@ function cannotWork(spec: MqttSpec): Finding[] {
       (level.includes('#') && (level !== '#' || i < levels.length - 1)) || (level.includes('+') && level !== '+'),
   )
   if (wrong) fatal('topic', 'MQTT has no such topic filter', 'a level is + as a whole, and # the last one as a whole')
-  if (spec.qos > 0 && spec.topic.startsWith('$share/'))
+  if (spec.qos > 0 && isShared(spec.topic))
     fatal('topic', 'a shared subscription has no session that a next leader could take over', 'remove $share/<group>/')
   return findings
+}
+
+/** Hot standby would take messages away where the broker gives each to one subscriber only. */
+export function guaranteeOfSpec({ qos, topic }: MqttSpec): Guarantee {
+  if (qos > 0) return 'at-least-once'
+  return isShared(topic) ? 'at-most-once' : 'hot-standby'
+}
+
+/** Whether there is a session that goes with the entry. */
+export const keepsSession = ({ qos, deleteSessionOnFinish }: MqttSpec): boolean => qos > 0 && deleteSessionOnFinish
+
+export function claimsOf({ url, clientId, qos, topic }: MqttSpec): Claim[] {
+  const broker = brokerKey(url)
+  if (qos > 0) {
+    return [
+      {
+        key: `session ${broker} ${clientId}`,
+        what: `the clientId ${JSON.stringify(clientId)} at ${broker}`,
+        otherwise: "the broker lets one of them in at a time, and gives it the other's messages",
+        remedy: 'give each entry a clientId of its own',
+        // Served, it would throw out the one that works.
+        fatal: true,
+      },
+    ]
+  }
+  if (!isShared(topic)) return []
+  const remedy = 'give each entry a group of its own, or leave the group out'
+  return [{ key: `share ${broker} ${topic}`, what: `the shared subscription ${topic} at ${broker}`, remedy }]
 }

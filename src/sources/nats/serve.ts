@@ -8,6 +8,7 @@ import { contextOf } from '../shared/cloud-event.ts'
 import { payloadOrSkip } from '../shared/hand-over.ts'
 import { bodyOf, payloadOf } from '../shared/json-body.ts'
 import { senderKey } from '../shared/sender-id.ts'
+import { serveAlone } from '../shared/serve-alone.ts'
 import { connect, described } from './connect.ts'
 import type { NatsSpec } from './spec.ts'
 
@@ -18,19 +19,7 @@ export async function listenToSubject(ctx: ListenContext<NatsSpec>): Promise<voi
 
 /** A member of a queue group takes messages away from the others, so only the serving replica may be one. */
 export async function serveQueueGroup(ctx: SourceContext<NatsSpec>): Promise<void> {
-  const failed = new AbortController()
-  const work = new Set<Promise<void>>()
-  const fine = () => ctx.condition(null)
-  const ended = subscribe(ctx, fine, (event) => {
-    const mine: Promise<void> = ctx
-      .emit(event)
-      .catch((error: unknown) => failed.abort(error))
-      .then(() => void work.delete(mine))
-    work.add(mine)
-  })
-  await Promise.race([ended, whenAborted(failed.signal)])
-  while (work.size > 0) await Promise.race(work)
-  if (failed.signal.aborted) throw failed.signal.reason
+  await serveAlone(ctx, listenToSubject)
 }
 
 async function subscribe(

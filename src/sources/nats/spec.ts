@@ -1,6 +1,6 @@
 /** The fields of a NATS entry, and upstream's rules for them. */
 import { z } from 'zod'
-import type { Finding } from '../../source.ts'
+import type { Claim, Finding } from '../../source.ts'
 import { basicAuthSchema } from '../shared/basic-auth.ts'
 import { connectionBackoffSchema, validateConnectionBackoff } from '../shared/connection-backoff.ts'
 import { jsonBodySchema } from '../shared/json-body.ts'
@@ -82,4 +82,19 @@ function cannotWork(spec: NatsSpec): Finding[] {
     })
   }
   return findings
+}
+
+/** One for each server, since any of a cluster leads to all. */
+export function claimsOf(spec: NatsSpec): Claim[] {
+  const { queue, subject } = spec
+  if (queue === undefined) return []
+  return addressesOf(spec).map((address) => {
+    const host = address
+      .toLowerCase()
+      .replace(/^[a-z]+:\/\//, '')
+      .replace(/^[^@]*@/, '')
+    const server = /:\d+$/.test(host) ? host : `${host}:4222`
+    const remedy = 'name another queue, or leave it out: of an entry one replica publishes in any case'
+    return { key: `${server} ${queue}`, subject, what: `the queue group ${queue} at ${server}`, remedy }
+  })
 }

@@ -125,10 +125,12 @@ interface Producer {
   host: string
   port: number
   address: string
+  /** Of its HTTP API; 0: it has none. */
+  httpPort: number
 }
 
 /** @throws ORIGIN_UNAVAILABLE */
-async function lookUp({ spec, clock }: PrepareContext<NsqSpec>, signal: AbortSignal): Promise<Producer[]> {
+export async function lookUp({ spec, clock }: PrepareContext<NsqSpec>, signal: AbortSignal): Promise<Producer[]> {
   const base = lookupUrl(spec.hostAddress)
   const where = `nsqlookupd ${base.host}`
   const late = new AbortController()
@@ -159,9 +161,11 @@ function producersOf(answer: unknown, where: string): Producer[] {
     producers?: unknown
   }
   if (!Array.isArray(producers)) throw fail('ORIGIN_UNAVAILABLE', `${where}: its answer has no producers`)
-  return producers.flatMap((one: { broadcast_address?: unknown; tcp_port?: unknown } | null) => {
-    const { broadcast_address: host, tcp_port: port } = one ?? {}
-    return typeof host === 'string' && typeof port === 'number' ? [{ host, port, address: `${host}:${port}` }] : []
+  type Told = { broadcast_address?: unknown; tcp_port?: unknown; http_port?: unknown }
+  return producers.flatMap((one: Told | null) => {
+    const { broadcast_address: host, tcp_port: port, http_port: httpPort } = one ?? {}
+    if (typeof host !== 'string' || typeof port !== 'number') return []
+    return [{ host, port, address: `${host}:${port}`, httpPort: Number(httpPort) || 0 }]
   })
 }
 

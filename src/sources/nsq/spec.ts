@@ -1,6 +1,6 @@
 /** The fields of an NSQ entry, and upstream's rules for them. */
 import { z } from 'zod'
-import type { Finding } from '../../source.ts'
+import type { Claim, Finding } from '../../source.ts'
 import { connectionBackoffSchema, validateConnectionBackoff } from '../shared/connection-backoff.ts'
 import { jsonBodySchema } from '../shared/json-body.ts'
 import { filterSchema, metadataSchema, secretKeySelector } from '../shared/schemas.ts'
@@ -13,6 +13,12 @@ export const specSchema = z.object({
     .string()
     .default('')
     .describe('The channel. It keeps what comes while nobody serves, unless its name ends in `#ephemeral`.'),
+  deleteChannelOnFinish: z
+    .boolean()
+    .default(false)
+    .describe(
+      'Delete the channel, with what is in it, from every nsqd (by its HTTP API) when the entry or its EventSource is deleted; not when a replica stops. Without it, it stays and goes on filling. Not in Argo Events.',
+    ),
   connectionBackoff: connectionBackoffSchema.optional(),
   jsonBody: jsonBodySchema,
   tls: tlsSchema.optional().describe('TLS to nsqd (`tls_v1`).'),
@@ -66,4 +72,10 @@ function cannotWork(spec: NsqSpec): Finding[] {
       findings.push({ severity: 'warning', path: [field], message, remedy: 'remove #ephemeral' })
   }
   return findings
+}
+
+export function claimsOf({ hostAddress, topic, channel }: NsqSpec): Claim[] {
+  const at = hostAddress.toLowerCase().replace(/^https?:\/\/|\/+$/g, '')
+  const what = `the channel ${channel} of the topic ${topic} at ${at}`
+  return [{ key: `${at} ${topic} ${channel}`, what, remedy: 'give each entry a channel of its own' }]
 }

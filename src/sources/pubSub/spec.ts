@@ -2,7 +2,7 @@
 import { z } from 'zod'
 import { fnv32a } from '../../core/fnv.ts'
 import { goJson, sortedMap } from '../../core/json.ts'
-import type { Finding } from '../../source.ts'
+import type { Claim, EntryPlace, Finding } from '../../source.ts'
 import { jsonBodySchema } from '../shared/json-body.ts'
 import { filterSchema, metadataSchema, secretKeySelector } from '../shared/schemas.ts'
 
@@ -87,4 +87,15 @@ function hashOf(entry: string, spec: PubSubSpec): number {
     filter: filter && { expression: absent(filter.expression, filter.expression === '') },
   })
   return fnv32a(Buffer.from(entry + json))
+}
+
+export function claimsOf(spec: PubSubSpec, { entry }: EntryPlace): Claim[] {
+  const { subscription } = namesOf(entry, spec, '')
+  return [
+    {
+      key: subscription,
+      what: `the subscription ${subscription}`,
+      remedy: 'give each entry a subscription of its own',
+    },
+  ]
 }

@@ -26,6 +26,7 @@ export interface Commands {
   message: { consumerId: Wide; messageId?: MessageId; ackSet?: Wide[] }
   ack: { consumerId: number; ackType: number; messageId: MessageId[] }
   flow: { consumerId: number; permits: number }
+  unsubscribe: { consumerId: number; requestId: number }
   success: { requestId: Wide }
   error: { requestId: Wide; error: number; message: string }
   closeConsumer: { consumerId: Wide; requestId: Wide }
@@ -103,6 +104,7 @@ const commands: Record<CommandName, [id: number, shape: Shape]> = {
   message: [9, { consumerId: ['uint64', 1], messageId: ['MessageId', 2], ackSet: ['int64*', 4] }],
   ack: [10, { consumerId: ['uint64', 1], ackType: ['int32', 2], messageId: ['MessageId*', 3] }],
   flow: [11, { consumerId: ['uint64', 1], permits: ['uint32', 2] }],
+  unsubscribe: [12, { consumerId: ['uint64', 1], requestId: ['uint64', 2] }],
   success: [13, { requestId: ['uint64', 1] }],
   error: [14, { requestId: ['uint64', 1], error: ['int32', 2], message: ['string', 3] }],
   closeConsumer: [16, { consumerId: ['uint64', 1], requestId: ['uint64', 2] }],

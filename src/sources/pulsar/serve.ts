@@ -4,7 +4,9 @@ import { whenAborted } from '../../core/signals.ts'
 import type { PrepareContext, SourceContext } from '../../source.ts'
 import { type Cluster, connectCluster } from './cluster.ts'
 import { IN_FLIGHT, openIntake } from './intake.ts'
+import { unsubscribeWhatWas } from './remains.ts'
 import { fullTopic, type PulsarSpec } from './spec.ts'
+import { namesOf } from './topics.ts'
 
 /** Topics get partitions while we serve; they are looked for this often. */
 const LOOK_MS = 60_000
@@ -38,6 +40,7 @@ export async function servePulsar(ctx: SourceContext<PulsarSpec, PulsarPosition>
   let known = ctx.resume()
 
   const keepSubscribed = async (): Promise<never> => {
+    await unsubscribeWhatWas(ctx, cluster)
     let found = await partitionsOf(ctx.spec, cluster)
     const share = Math.max(1, Math.floor(IN_FLIGHT / namesIn(found).length))
     for (;;) {
@@ -87,6 +90,3 @@ async function partitionsOf({ topics }: PulsarSpec, cluster: Cluster): Promise<P
 
 const namesIn = (found: PulsarPosition) =>
   Object.entries(found).flatMap(([topic, count]) => namesOf(topic, count).map((name) => ({ topic, name })))
-
-const namesOf = (topic: string, count: number): string[] =>
-  count === 0 ? [topic] : Array.from({ length: count }, (_, i) => `${topic}-partition-${i}`)

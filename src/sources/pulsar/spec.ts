@@ -1,6 +1,6 @@
 /** The fields of a Pulsar entry, and upstream's rules for them. */
 import { z } from 'zod'
-import type { Finding } from '../../source.ts'
+import type { Claim, EntryPlace, Finding } from '../../source.ts'
 import { connectionBackoffSchema, validateConnectionBackoff } from '../shared/connection-backoff.ts'
 import { jsonBodySchema } from '../shared/json-body.ts'
 import { keepsNothing } from '../shared/keeps-nothing.ts'
@@ -36,6 +36,9 @@ export const specSchema = z.object({
   authAthenzSecret: secretKeySelector
     .optional()
     .describe('Login by Athenz: the PEM private key of the service. Wins over `authAthenzParams.privateKey`.'),
+  deleteSubscriptionOnFinish: off(
+    'Delete the subscription, with what it has not given out, when the entry or its EventSource is deleted, and that of a topic when the topic is taken out of `topics`; not when a replica stops. Without it, it stays and the topics keep messages for it. Not in Argo Events.',
+  ),
   connectionBackoff: connectionBackoffSchema.optional(),
   jsonBody: jsonBodySchema,
   metadata: metadataSchema.optional(),
@@ -157,3 +160,19 @@ export function serviceOf(url: string): Service | null {
 
 /** `host:port`, as in a URL. */
 export const hostPort = ({ host, port }: Host): string => `${host.includes(':') ? `[${host}]` : host}:${port}`
+
+/** One for each topic at each host. */
+export function claimsOf({ url, topics, type }: PulsarSpec, { entry }: EntryPlace): Claim[] {
+  const otherwise = 'the broker lets one of them in, and the other waits for ever'
+  return (serviceOf(url)?.hosts ?? []).flatMap((host) =>
+    (topics ?? []).map((topic) => {
+      const at = hostPort(host).toLowerCase()
+      return {
+        key: `${at} ${fullTopic(topic) ?? topic} ${entry}`,
+        what: `the subscription ${entry} to the topic ${topic} at ${at}, which has the name of the entry,`,
+        ...(type === 'shared' ? {} : { otherwise }),
+        remedy: 'give the entries different names',
+      }
+    }),
+  )
+}

@@ -37,6 +37,8 @@ export interface BrokerConnection {
   partitions(topic: string): Promise<number>
   /** @throws ORIGIN_UNAVAILABLE with the broker's error */
   subscribe(wanted: Wanted, onEntry: (entry: Entry | Chunk) => void): Promise<void>
+  /** Ends the subscription of a consumer, for everybody. @throws ORIGIN_UNAVAILABLE with the broker's error */
+  unsubscribe(consumerId: number): Promise<void>
   send<Name extends CommandName>(name: Name, body: Commands[Name]): void
   /** Reads nothing while it is held: the broker then waits. */
   hold(held: boolean): void
@@ -203,6 +205,9 @@ export async function dialBroker(options: DialOptions): Promise<BrokerConnection
     async subscribe(wanted, onEntry) {
       consumers.set(String(wanted.consumerId), onEntry)
       await request((requestId) => send('subscribe', { ...wanted, requestId }))
+    },
+    async unsubscribe(consumerId) {
+      await request((requestId) => send('unsubscribe', { consumerId, requestId }))
     },
     send,
     hold(held) {

@@ -26,6 +26,20 @@ export function schemeOf(url: string) {
   return Object.hasOwn(SCHEMES, name) ? SCHEMES[name] : undefined
 }
 
+/** The broker, without credentials. */
+export const whereOf = (url: string): string => url.slice(url.indexOf('://') + 3).replace(/^[^@/]*@/, '')
+
+const PORTS = { mqtt: '1883', mqtts: '8883', ws: '80', wss: '443', unix: '' } as const
+
+/** Equal for URLs that lead to the same address. */
+export function brokerKey(url: string): string {
+  const where = whereOf(url).toLowerCase().replace(/\/$/, '')
+  const scheme = schemeOf(url)
+  return scheme === undefined || scheme === 'unix' || /:\d+(\/|$)/.test(where)
+    ? where
+    : where.replace(/(\/|$)/, `:${PORTS[scheme]}$1`)
+}
+
 export interface MqttOptions {
   url: string
   clientId: string
@@ -40,7 +54,7 @@ export interface MqttConnection {
   readonly client: MqttClient
   /** The broker, without credentials. */
   readonly where: string
-  /** Rejects when the connection is lost, with what is wrong. */
+  /** Rejects when the connection is lost, with what is wrong (`details.closedByBroker`: the broker closed it without a word). */
   readonly lost: Promise<never>
   close(): Promise<void>
 }
@@ -63,7 +77,7 @@ export async function connectMqtt(
   if (scheme === undefined)
     throw fail('SPEC_INVALID', 'the url is none of MQTT: begin it with tcp://, ssl://, ws:// or wss://')
   const rest = url.slice(url.indexOf('://') + 3)
-  const where = rest.replace(/^[^@/]*@/, '')
+  const where = whereOf(url)
   const secure = scheme === 'mqtts' || scheme === 'wss'
   const options: IClientOptions = {
     clientId,
@@ -94,7 +108,11 @@ export async function connectMqtt(
     // A refusal by the broker closes nothing at our end.
     loss.reject(described(error, where))
   })
-  client.on('close', () => loss.reject(described(last ?? new Error('the broker has closed the connection'), where)))
+  client.on('close', () => {
+    if (last !== undefined) return loss.reject(described(last, where))
+    const text = `${where}: the broker has closed the connection`
+    loss.reject(fail('ORIGIN_UNAVAILABLE', text, { closedByBroker: true }))
+  })
   const close = async () => {
     // The library never calls back when the connection breaks while it is being ended.
     await Promise.race([client.endAsync(!client.connected), loss.promise]).catch(() => {})
