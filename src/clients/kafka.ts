@@ -5,6 +5,7 @@
 import type { Admin, Connection, ConnectionPool, SASLOptions } from '@platformatic/kafka'
 import { type Clock, systemClock } from '../core/clock.ts'
 import { adminsOf, takeTurns } from './kafka-ask.ts'
+import { serverNameOf } from './server-name.ts'
 
 /** Logins that this client can make. */
 export const SASL_MECHANISMS = ['PLAIN', 'SCRAM-SHA-256', 'SCRAM-SHA-512'] as const
@@ -81,17 +82,29 @@ export async function connectKafka({
   clock = systemClock,
 }: KafkaOptions): Promise<KafkaClient> {
   const kafka = await import('@platformatic/kafka')
+  // Of the broker that is being connected to: the library knows only one name for all, or each one's host, address or not.
+  let servername: string | undefined
+  const named = {
+    ...tls,
+    get servername() {
+      return servername
+    },
+  }
   const connecting = {
     connectTimeout: connectTimeoutMs,
     requestTimeout: requestTimeoutMs,
-    ...(tls === undefined ? {} : { tls, tlsServerName: true }),
+    ...(tls === undefined ? {} : { tls: named }),
     ...(sasl === undefined ? {} : { sasl: saslOptions(sasl) }),
   }
   /** The last error of a connection, by pool. */
   const faults = new WeakMap<ConnectionPool, Error>()
   // What fails is told to who asked; an error without a listener would end the process.
   const heard = (pool: ConnectionPool) =>
-    pool.on('connecting', ({ connection }) => connection.on('error', (error) => faults.set(pool, error)))
+    pool.on('connecting', ({ broker, connection }) => {
+      // What follows in the same turn reads it.
+      servername = serverNameOf(broker.host)
+      connection.on('error', (error) => faults.set(pool, error))
+    })
   const admins = adminsOf(
     (address) => {
       const options = { clientId, bootstrapBrokers: [address], retries: 0, autocreateTopics: false }

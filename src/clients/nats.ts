@@ -7,6 +7,7 @@ import { backoffMs } from '../core/backoff.ts'
 import type { Clock } from '../core/clock.ts'
 import { fail, messageOf } from '../core/errors.ts'
 import type { Logger } from '../core/log.ts'
+import { checkConnectedServer } from './server-name.ts'
 
 /** How to authenticate; rotated credentials need no restart. */
 export type NatsCredentials = { token: string } | { user: string; pass: string } | null
@@ -61,7 +62,10 @@ export function connectNats({ servers, name, credentials, tls, clock, log }: Nat
   connected.promise.catch(() => {})
   let current: NatsCredentials = null
   /** The library reads this very object each time it connects. */
-  const tlsOptions: TlsFiles & { rejectUnauthorized: boolean } = { rejectUnauthorized: false }
+  const tlsOptions: TlsFiles & { rejectUnauthorized: boolean; checkServerIdentity: typeof checkConnectedServer } = {
+    rejectUnauthorized: false,
+    checkServerIdentity: checkConnectedServer,
+  }
 
   /** The library asks synchronously; so what it is told was read just before. */
   const readCredentials = async () => {

@@ -1,6 +1,6 @@
 /** X.509 certificates (RFC 5280) without any outside program: Node makes keys and signatures, the few DER structures are here. */
 import { createPrivateKey, createSign, generateKeyPairSync, randomBytes } from 'node:crypto'
-import { isIPv4 } from 'node:net'
+import { isIP, isIPv4 } from 'node:net'
 
 /** PEM texts. */
 export interface KeyPair {
@@ -70,7 +70,16 @@ function extensions({ names = [], usages = [], authority = false }: CertificateR
 }
 
 function generalName(name: string): Buffer {
-  return isIPv4(name) ? der(0x87, Buffer.from(name.split('.').map(Number))) : der(0x82, Buffer.from(name))
+  if (isIP(name) === 0) return der(0x82, Buffer.from(name))
+  return der(0x87, isIPv4(name) ? Buffer.from(name.split('.').map(Number)) : bytesOfIPv6(name))
+}
+
+function bytesOfIPv6(address: string): Buffer {
+  // As a URL has it, without digits of IPv4 at its end: groups in hex, one run of zeros left out.
+  const groups = new URL(`http://[${address}]`).hostname.slice(1, -1)
+  const [head = [], tail = []] = groups.split('::').map((part) => part.split(':').filter((one) => one !== ''))
+  const zeros = Array.from({ length: 8 - head.length - tail.length }, () => '0')
+  return Buffer.from([...head, ...zeros, ...tail].map((group) => group.padStart(4, '0')).join(''), 'hex')
 }
 
 function der(tag: number, ...parts: Buffer[]): Buffer {

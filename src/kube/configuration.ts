@@ -2,6 +2,7 @@
 import { readFile } from 'node:fs/promises'
 import { isIPv6 } from 'node:net'
 import { join } from 'node:path'
+import type { certifiedFor } from '../clients/server-name.ts'
 import type { Clock } from '../core/clock.ts'
 import { fail, messageOf } from '../core/errors.ts'
 
@@ -10,7 +11,7 @@ export interface KubeConfiguration {
   server: string
   /** Of the Pod, or of the kubeconfig's context. */
   namespace: string
-  tls: { ca?: Buffer; cert?: Buffer; key?: Buffer; servername?: string; rejectUnauthorized?: boolean }
+  tls: { ca?: Buffer; cert?: Buffer; key?: Buffer; rejectUnauthorized?: boolean } & ReturnType<typeof certifiedFor>
   /** An HTTP proxy to the API server, from the kubeconfig. */
   proxy?: string
   /**

@@ -2,6 +2,7 @@
 import type { RequestOptions } from 'node:https'
 import { delimiter } from 'node:path'
 import type { KubeConfig } from '@kubernetes/client-node'
+import { certifiedFor } from '../clients/server-name.ts'
 import { fail, messageOf } from '../core/errors.ts'
 import type { KubeConfiguration } from './configuration.ts'
 
@@ -42,7 +43,7 @@ export async function fromKubeconfig(files: string | undefined): Promise<KubeCon
       ...(ca === undefined ? {} : { ca: Buffer.from(ca as Buffer) }),
       ...(cert === undefined ? {} : { cert: Buffer.from(cert as Buffer) }),
       ...(key === undefined ? {} : { key: Buffer.from(key as Buffer) }),
-      ...(cluster.tlsServerName ? { servername: cluster.tlsServerName } : {}),
+      ...(cluster.tlsServerName ? certifiedFor(cluster.tlsServerName) : {}),
       ...(cluster.skipTLSVerify ? { rejectUnauthorized: false } : {}),
     },
     ...(cluster.proxyUrl ? { proxy: cluster.proxyUrl } : {}),

@@ -54,6 +54,12 @@ test('a queue that goes with its consumer is warned of, but served', () => {
     assert.equal(amqp.guaranteeOf!(spec), 'at-most-once')
   }
   assert.equal(amqp.guaranteeOf!(parse(valid)), 'hot-standby')
+  const sharing = parse({ ...valid, exchangeType: 'x-random' })
+  assert.equal(amqp.guaranteeOf!(sharing), 'at-most-once')
+  assert.deepEqual(
+    amqp.validate!(sharing).map(({ fatal, path }) => [fatal, path]),
+    [[undefined, ['exchangeType']]],
+  )
   assert.equal(amqp.guaranteeOf!(parse({ ...valid, queueDeclare: { name: 'q' } })), 'at-least-once')
 })
 
@@ -230,6 +236,58 @@ suite('RabbitMQ', { skip }, () => {
       next.emitted.map(({ text }) => Buffer.from(JSON.parse(text).body, 'base64').toString()),
       ['1', '2', '3'],
     )
+  })
+
+  test('another routing key or exchange: the queue is bound to it alone, and what is in the queue is not lost', async (t) => {
+    const channel = await channelFor(t)
+    const publish = async (exchange: string, key: string, body: string) => {
+      channel.publish(exchange, key, Buffer.from(body))
+      await channel.waitForConfirms()
+    }
+    const first = await serve(t, { routingKey: 'old', exchangeType: 'direct', jsonBody: true })
+    await consuming(first.harness)
+    await first.harness.stop()
+    const { name } = first
+    await publish(name, 'old', '"waits"')
+    const bodies = ({ emitted }: Harness<unknown>) => emitted.map(({ text }) => JSON.parse(text).body)
+    let { snapshot } = first.harness
+    for (const [exchangeName, routingKey] of [
+      [name, 'new'],
+      [`${name}-other`, 'new'],
+    ] as const) {
+      const changed = await serve(t, { ...first.spec, exchangeName, routingKey }, { snapshot })
+      await consuming(changed.harness)
+      await publish(name, 'old', '"old"')
+      if (exchangeName !== name) await publish(name, 'new', '"old"')
+      await publish(exchangeName, routingKey, '"new"')
+      await changed.harness.until((harness) => bodies(harness).includes('new'))
+      assert.deepEqual(bodies(changed.harness), exchangeName === name ? ['waits', 'new'] : ['new'])
+      snapshot = changed.harness.snapshot
+      await changed.harness.stop()
+    }
+  })
+
+  test('the queue is deleted with the entry where that is asked for, and not from under others', async (t) => {
+    const channel = await channelFor(t)
+    for (const deleteQueueOnFinish of [true, false]) {
+      const { harness, name } = await serve(t, { deleteQueueOnFinish })
+      await consuming(harness)
+      const remove = () => amqp.remove!({ ...harness.context, signal: AbortSignal.timeout(20_000) })
+      if (deleteQueueOnFinish) await assert.rejects(remove, /in use/)
+      await harness.stop()
+      await remove()
+      // Once more: what is gone is gone.
+      await remove()
+      const there = await channelFor(t).then((one) => {
+        one.on('error', () => {})
+        return one.checkQueue(name).then(
+          () => true,
+          () => false,
+        )
+      })
+      assert.equal(there, !deleteQueueOnFinish)
+    }
+    await channel.close()
   })
 
   test('a warm connection is taken over', async (t) => {

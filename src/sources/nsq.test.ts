@@ -182,6 +182,29 @@ test('as many messages are under way as their size allows', { skip }, async (t) 
   await harness.until(({ emitted }) => emitted.length === 652, 20_000)
 })
 
+test('the channel is deleted with the entry where that is asked for', { skip }, async (t) => {
+  const server = await started(t)
+  for (const deleteChannelOnFinish of [false, true]) {
+    const harness = serve(t, server, { deleteChannelOnFinish })
+    await fine(harness)
+    await harness.stop()
+    const { remove, removes } = nsq
+    assert.equal(removes!(harness.context.spec), deleteChannelOnFinish)
+    const ctx = { ...harness.context, signal: AbortSignal.timeout(10_000) }
+    await remove!(ctx)
+    // Once more: what is gone is gone.
+    await remove!(ctx)
+    const { topics } = (await (await fetch(`${server.http}/stats?format=json&topic=t`)).json()) as any
+    assert.equal(topics[0].channels.length, deleteChannelOnFinish ? 0 : 1)
+  }
+  const [free] = (await freePorts(1)) as [number]
+  const dead = serve(t, { lookupd: `127.0.0.1:${free}` }, { deleteChannelOnFinish: true })
+  await assert.rejects(
+    nsq.remove!({ ...dead.context, signal: AbortSignal.timeout(10_000) }),
+    /TCP: nsqlookupd .*nothing listens/,
+  )
+})
+
 test('nsqd is restarted: connected again by itself, status says what was wrong', { skip }, async (t) => {
   const server = await started(t)
   const harness = serve(t, server)

@@ -312,6 +312,44 @@ test('partitions: all are read; one that comes later is read from its beginning'
   assert.deepEqual(bodies.sort(), ['in 0', 'in 1', 'in 2'])
 })
 
+test('the subscription goes with the entry, or with the topic that is taken out, where that is asked for', {
+  skip,
+}, async (t) => {
+  const server = await started()
+  await server.admin('PUT', 'persistent/public/default/gone-parts/partitions', 2)
+  const subscriptionsOf = async (topic: string): Promise<string[]> =>
+    Object.keys(((await server.admin('GET', `persistent/public/default/${topic}/stats`)) as any).subscriptions)
+  const all = ['gone-parts-partition-0', 'gone-parts-partition-1', 'gone-a', 'gone-b']
+  const left = async () => (await Promise.all(all.map(subscriptionsOf))).map(({ length }) => length)
+  for (const type of ['exclusive', 'shared']) {
+    for (const deleteSubscriptionOnFinish of [false, true]) {
+      const spec = { url: server.url, type, deleteSubscriptionOnFinish }
+      const first = serve(t, { ...spec, topics: ['gone-parts', 'gone-a', 'gone-b'] })
+      await fine(first)
+      await first.stop()
+      assert.deepEqual(await left(), [1, 1, 1, 1])
+      const changed = serve(t, { ...spec, topics: ['gone-b'] }, { snapshot: first.snapshot })
+      await fine(changed)
+      assert.deepEqual(await left(), deleteSubscriptionOnFinish ? [0, 0, 0, 1] : [1, 1, 1, 1])
+      const producer = await server.producer('gone-b')
+      await producer.send(['still'])
+      producer.close()
+      await changed.until(({ emitted }) => emitted.length === 1)
+      await changed.stop()
+      const remove = (topics: string[]) =>
+        pulsar.remove!({
+          ...changed.context,
+          spec: pulsar.spec.parse({ ...valid, ...spec, topics }),
+          signal: AbortSignal.timeout(20_000),
+        })
+      await remove(['gone-b'])
+      assert.deepEqual(await left(), deleteSubscriptionOnFinish ? [0, 0, 0, 0] : [1, 1, 1, 1])
+      await remove(['gone-b'])
+      if (deleteSubscriptionOnFinish) await remove(['gone-parts', 'gone-a'])
+    }
+  }
+})
+
 test('a standby is connected and consumes nothing; who serves holds the subscription alone', { skip }, async (t) => {
   const server = await started()
   const standby = serve(t, { url: server.url, topics: ['held'] }, { prepareOnly: true })

@@ -69,18 +69,29 @@ export const KAFKA_IAM = {
 }
 export const KAFKA_REAUTH_MS = 3_000
 
+export interface KafkaClusterOptions {
+  iam?: boolean
+  /** The host that {@link KafkaServer.secure} has, and that brokers name there. */
+  secureHost?: string
+  /** PEM; one for `localhost` and 127.0.0.1 when left out. */
+  certificate?: { cert: string; key: string }
+}
+
 /** Topics are not made by themselves: tests make their own. */
-export async function startKafka(options: { iam?: boolean } = {}): Promise<KafkaServer> {
+export async function startKafka(options: KafkaClusterOptions = {}): Promise<KafkaServer> {
   return (await startKafkaCluster(1, options))[0]!
 }
 
 /** A cluster: topics have as many copies as it has nodes, of which most must be in sync. Node `i` has the id `i + 1`. */
-export async function startKafkaCluster(nodes: number, { iam = false } = {}): Promise<KafkaServer[]> {
+export async function startKafkaCluster(
+  nodes: number,
+  { iam = false, secureHost = 'localhost', certificate = makeCertificate() }: KafkaClusterOptions = {},
+): Promise<KafkaServer[]> {
   if (kafkaJars() === null) throw new Error('Kafka is not installed: npm run servers')
   const ports = await freePorts(6 * nodes)
   const places = Array.from({ length: nodes }, (_, i) => {
     const [port, securePort, mutualPort, iamPort, proxiedPort, controller] = ports.slice(6 * i) as Ports
-    return { id: i + 1, port, securePort, mutualPort, iamPort, proxiedPort, controller, iam }
+    return { id: i + 1, certificate, secureHost, port, securePort, mutualPort, iamPort, proxiedPort, controller, iam }
   })
   const voters = places.map(({ id, controller }) => `${id}@127.0.0.1:${controller}`).join(',')
   return await Promise.all(places.map((place) => startNode({ ...place, voters, copies: nodes })))
@@ -90,6 +101,8 @@ type Ports = [number, number, number, number, number, number]
 
 interface Node {
   id: number
+  certificate: { cert: string; key: string }
+  secureHost: string
   port: number
   securePort: number
   mutualPort: number
@@ -104,7 +117,7 @@ interface Node {
 async function startNode(node: Node): Promise<KafkaServer> {
   const { port, securePort, mutualPort, iamPort, proxiedPort } = node
   const dir = mkdtempSync(join(tmpdir(), 'vedette-kafka-'))
-  const { cert, key } = makeCertificate()
+  const { cert, key } = node.certificate
   writeFileSync(join(dir, 'server.pem'), `${key}${cert}`, { mode: 0o600 })
   const client = makeCertificate('client')
   writeFileSync(join(dir, 'client.pem'), client.cert)
@@ -137,7 +150,7 @@ async function startNode(node: Node): Promise<KafkaServer> {
   })
   return {
     broker: `127.0.0.1:${port}`,
-    secure: `localhost:${securePort}`,
+    secure: `${node.secureHost}:${securePort}`,
     mutual: `localhost:${mutualPort}`,
     client,
     iam: `localhost:${iamPort}`,
@@ -163,12 +176,12 @@ async function startNode(node: Node): Promise<KafkaServer> {
 
 function settings(
   dir: string,
-  { id, port, securePort, mutualPort, iamPort, iam, proxiedPort, controller, voters, copies }: Node,
+  { id, secureHost, port, securePort, mutualPort, iamPort, iam, proxiedPort, controller, voters, copies }: Node,
   proxy: TcpProxy,
 ): string {
   const direct = [
     `PLAINTEXT://127.0.0.1:${port}`,
-    `SASL_SSL://localhost:${securePort}`,
+    `SASL_SSL://${secureHost}:${securePort}`,
     `MUTUAL://localhost:${mutualPort}`,
     ...(iam ? [`IAM://localhost:${iamPort}`] : []),
   ].join()

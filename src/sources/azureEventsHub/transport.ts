@@ -1,7 +1,8 @@
 /** An AMQP connection to the host of an entry, by TCP or TLS, that can be ended whether the other side answers or not. */
-import { connect as connectTcp, isIP, type Socket } from 'node:net'
+import { connect as connectTcp, type Socket } from 'node:net'
 import { connect as connectTls } from 'node:tls'
 import type { Connection } from 'rhea-promise'
+import { bareHost, serverNameOf } from '../../clients/server-name.ts'
 import type { AzureEventsHubSpec } from './spec.ts'
 
 export interface Transport {
@@ -24,14 +25,16 @@ export function transportTo(
 ): Transport {
   let socket: Socket | null = null
   let agreeing = false
-  const [host = '', port = useDevelopmentEmulator ? '5672' : '5671'] = fqdn.split(':')
+  const [, named = fqdn, port = useDevelopmentEmulator ? '5672' : '5671'] =
+    /^(\[.*\]|[^:]*)(?::(\d+))?$/.exec(fqdn) ?? []
+  const host = bareHost(named)
   const at = { host, port: Number(port) }
   const open = (_port: number, _host: string, _options: unknown, connected: () => void): Socket => {
     if (useDevelopmentEmulator) {
       socket = connectTcp(at, connected)
       return socket
     }
-    socket = connectTls({ ...at, ...(isIP(host) === 0 ? { servername: host } : {}) }, () => {
+    socket = connectTls({ ...at, servername: serverNameOf(host) ?? '' }, () => {
       agreeing = false
       connected()
     })

@@ -1,7 +1,7 @@
 /** A channel to the server, and the stream of its events; without any reconnecting of its own: the runtime does that. */
 import { isIP } from 'node:net'
-import { checkServerIdentity } from 'node:tls'
 import type { Client, ClientReadableStream, ServiceError } from '@grpc/grpc-js'
+import { bareHost, certifiedFor } from '../../clients/server-name.ts'
 import { fail, messageOf, type VedetteError } from '../../core/errors.ts'
 import { whenAborted } from '../../core/signals.ts'
 import type { Closable, PrepareContext } from '../../source.ts'
@@ -33,7 +33,7 @@ export async function openChannel(ctx: PrepareContext<GenericSpec>): Promise<Cha
     const { ca, cert, key, rejectUnauthorized } = await tlsMaterial(ctx, spec.tls)
     return credentials.createSsl(buffer(ca), buffer(key), buffer(cert), {
       rejectUnauthorized,
-      ...(ip === null ? {} : { checkServerIdentity: (_, certificate) => checkServerIdentity(ip, certificate) }),
+      ...(ip === null ? {} : certifiedFor(ip)),
     })
   }
   const client = new GrpcClient(spec.url, spec.insecure ? credentials.createInsecure() : await trust(), {
@@ -50,10 +50,7 @@ export async function openChannel(ctx: PrepareContext<GenericSpec>): Promise<Cha
 
 /** The IP address of a target `address:port`, or null when it is a name. */
 function addressIn(target: string): string | null {
-  const host = target
-    .replace(/^dns:(\/{2,3})?/, '')
-    .replace(/:\d+$/, '')
-    .replace(/^\[|\]$/g, '')
+  const host = bareHost(target.replace(/^dns:(\/{2,3})?/, '').replace(/:\d+$/, ''))
   return isIP(host) > 0 ? host : null
 }
 

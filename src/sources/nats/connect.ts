@@ -1,5 +1,6 @@
 /** One connection to a NATS server, without any reconnecting of its own: the runtime does that, with secrets read anew. */
 import type { Authenticator, ConnectionOptions, NatsConnection } from '@nats-io/transport-node'
+import { checkConnectedServer } from '../../clients/server-name.ts'
 import { fail, messageOf } from '../../core/errors.ts'
 import type { PrepareContext } from '../../source.ts'
 import { readBasicAuth } from '../shared/basic-auth.ts'
@@ -33,7 +34,7 @@ export async function connect(ctx: PrepareContext<NatsSpec>): Promise<NatsConnec
     noAsyncTraces: true,
     ...(authenticator === null ? {} : { authenticator }),
     // Left out: TLS where the server offers it, verified.
-    ...(tls === undefined ? {} : { tls }),
+    ...(tls === undefined ? {} : { tls: { ...tls, checkServerIdentity: checkConnectedServer } as typeof tls }),
   }
   try {
     return await library.connect(options)

@@ -1,6 +1,7 @@
 /** One connection to an nsqd: protocol V2 (https://nsq.io/clients/tcp_protocol_spec.html), as far as a consumer needs it. */
 import { connect as connectTcp, type Socket } from 'node:net'
 import { connect as connectTls } from 'node:tls'
+import { serverNameOf } from '../../clients/server-name.ts'
 import type { Clock } from '../../core/clock.ts'
 import { fail, type VedetteError } from '../../core/errors.ts'
 import { networkError } from '../shared/network-error.ts'
@@ -141,7 +142,8 @@ export async function dialNsqd({ host, port, tls, authSecret, clock, signal }: D
     if (tls !== null) {
       if (!agreed.tls_v1) throw fail('ORIGIN_UNAVAILABLE', `TLS: ${address}: nsqd offers no TLS`)
       socket.removeAllListeners()
-      socket = connectTls({ socket, servername: /^[\d.:]+$/.test(host) ? '' : host, ...tls })
+      // The host is what the certificate is checked for, where there is no name.
+      socket = connectTls({ socket, host, servername: serverNameOf(host) ?? '', ...tls })
       attach(socket)
       await ask('')
     }

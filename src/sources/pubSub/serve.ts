@@ -5,6 +5,7 @@ import { whenAborted } from '../../core/signals.ts'
 import type { PrepareContext, SourceContext } from '../../source.ts'
 import { ackWindow } from '../shared/ack-window.ts'
 import { type Handed, handOver } from '../shared/hand-over.ts'
+import { endWhatIsNotWanted } from '../shared/made-at-origin.ts'
 import { type Rejected, rejectedIds } from '../shared/rejected-ids.ts'
 import { codeOf, described, NOT_FOUND, ONCE, openClients, type PubSubClients } from './client.ts'
 import { messagePayload } from './payload.ts'
@@ -43,6 +44,7 @@ export async function serveSubscription(ctx: SourceContext<PubSubSpec>): Promise
     await ensure(clients).catch((error: unknown) => {
       throw described(error, `failed to prepare client or subscription for ${entry}`)
     })
+    await deleteWhatWas(ctx, clients)
     ctx.condition(null)
     const rejected = rejectedIds()
     while (!signal.aborted) {
@@ -68,14 +70,27 @@ const ENDS: ReadonlySet<number> = new Set([4, 14])
 export async function removeSubscription(ctx: PrepareContext<PubSubSpec>): Promise<void> {
   if (!ctx.spec.deleteSubscriptionOnFinish) return
   const clients = await openClients(ctx)
-  const { subscription } = clients.names
   try {
-    await clients.subscriber.deleteSubscription({ subscription }, ONCE)
-  } catch (error) {
-    if (codeOf(error) !== NOT_FOUND) throw described(error, `failed to delete ${subscription}`)
+    await drop(clients, clients.names.subscription)
   } finally {
     await clients.close()
   }
+}
+
+/** A subscription that is named after the fields is another one when they change; the one before was nobody else's. */
+async function deleteWhatWas(ctx: SourceContext<PubSubSpec>, clients: PubSubClients): Promise<void> {
+  const { subscriptionID, deleteSubscriptionOnFinish } = ctx.spec
+  if (!deleteSubscriptionOnFinish) return
+  const { project, subscription } = clients.names
+  const wanted = subscriptionID === '' ? [subscription] : []
+  const own = { scope: `subscriptions of the entry's own in ${project}`, wanted }
+  await endWhatIsNotWanted(ctx, own, (before) => drop(clients, before))
+}
+
+async function drop({ subscriber }: PubSubClients, subscription: string): Promise<void> {
+  await subscriber.deleteSubscription({ subscription }, ONCE).catch((error: unknown) => {
+    if (codeOf(error) !== NOT_FOUND) throw described(error, `failed to delete ${subscription}`)
+  })
 }
 
 /** One stream, until it ends (then it throws) or `signal` aborts. */

@@ -1,6 +1,7 @@
 /** One connection to a Pulsar broker or proxy (https://pulsar.apache.org/docs/develop-binary-protocol/). */
-import { connect as connectTcp, isIP } from 'node:net'
+import { connect as connectTcp } from 'node:net'
 import { connect as connectTls } from 'node:tls'
+import { serverNameOf } from '../../clients/server-name.ts'
 import type { Clock } from '../../core/clock.ts'
 import { fail, type VedetteError } from '../../core/errors.ts'
 import { networkError } from '../shared/network-error.ts'
@@ -227,7 +228,7 @@ function encrypted({ host, port }: Host, { validateHostname, ...material }: Encr
   return connectTls({
     host,
     port,
-    ...(isIP(host) ? {} : { servername: host }),
+    servername: serverNameOf(host) ?? '',
     ...(validateHostname ? {} : { checkServerIdentity: () => undefined }),
     ...material,
   })

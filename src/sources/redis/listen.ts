@@ -1,5 +1,6 @@
 /** One subscriber connection, without any reconnecting of its own: the runtime does that, with secrets read anew. */
 import type { RedisOptions } from 'ioredis'
+import { serverNameOf } from '../../clients/server-name.ts'
 import { fail, messageOf, type VedetteError } from '../../core/errors.ts'
 import { whenAborted } from '../../core/signals.ts'
 import { decodeUtf8 } from '../../core/utf8.ts'
@@ -93,7 +94,10 @@ async function optionsOf(ctx: ListenContext<RedisSpec>): Promise<RedisOptions> {
     connectionName: 'vedette',
     ...(spec.username === '' ? {} : { username: spec.username }),
     ...(password === undefined ? {} : { password }),
-    ...(spec.tls === undefined ? {} : { tls: await tlsMaterial(ctx, spec.tls) }),
+    // The library sends no name by itself.
+    ...(spec.tls === undefined
+      ? {}
+      : { tls: { servername: serverNameOf(address.host) ?? '', ...(await tlsMaterial(ctx, spec.tls)) } }),
   }
 }
 

@@ -96,7 +96,7 @@ export async function connectMqtt(
   const client =
     scheme === 'unix'
       ? dial({ ...options, protocol: 'mqtt+unix', path: `/${rest}` })
-      : dial(`${scheme}://${rest}`, options)
+      : dial(`${scheme}://${rest}`, { ...options, ...webHost(scheme, `${scheme}://${rest}`) })
   onClient(client)
   const opened = Promise.withResolvers<void>()
   const loss = Promise.withResolvers<never>()
@@ -126,6 +126,12 @@ export async function connectMqtt(
     await close()
     throw error
   }
+}
+
+/** The library makes a URL of it again, and would leave out the brackets of an IPv6 address. */
+function webHost(scheme: string, url: string): { hostname?: string } {
+  const host = scheme.startsWith('ws') ? URL.parse(url)?.hostname : undefined
+  return host?.startsWith('[') ? { hostname: host } : {}
 }
 
 /** @param what the topic, as it may be shown @throws ORIGIN_UNAVAILABLE */
