@@ -53,8 +53,10 @@ export interface Listens {
  * in only: a queue, a session, a subscription.
  */
 export interface Claim {
-  /** Two entries whose keys are equal take from each other. */
-  key: string
+  /** The origin, as far as the spec tells: the same may be reached by other addresses. */
+  at: string
+  /** What it is there; two entries that claim the same at the same origin take from each other. */
+  name: string
   /** With this, only where the subjects meet (patterns of NATS). */
   subject?: string
   /** For people: `the queue orders at broker:5672`. */

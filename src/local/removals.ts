@@ -27,17 +27,22 @@ export function createRemovals({
   clock: Clock
   log: Logger
 }): Removals {
+  let current: EventSource[] = []
   const underWay = new Set<{ end: AbortController; done: Promise<unknown> }>()
   return {
     begin(before, after) {
       const secrets = localSecrets({ secrets: before.secrets, configMaps: before.configMaps, dir })
-      const wanted = after.eventSources
+      // Also for what is still under way: an entry may be back.
+      current = after.eventSources
       const removed = removedFrom(before, after).map((object) => ({ object, changed: false }))
       const altered = changedIn(before, after).map((object) => ({ object, changed: true }))
       for (const one of [...removed, ...altered]) {
         const end = new AbortController()
         const cancel = clock.after(PATIENCE_MS, () => end.abort())
-        const done = removeRemote({ ...one, wanted, secrets, kv, holder: 'supervisor', clock, log }, end.signal)
+        const done = removeRemote(
+          { ...one, wanted: () => current, secrets, kv, holder: 'supervisor', clock, log },
+          end.signal,
+        )
         const removal = { end, done }
         underWay.add(removal)
         void done.then(() => {

@@ -10,7 +10,7 @@ interface Claimed extends Holder {
   claim: Claim
 }
 
-/** Remembers who claims what, over all documents: by type and key. */
+/** Remembers who claims what, over all documents: by type, origin and name. */
 export type Claims = Map<string, Claimed[]>
 
 export const noClaims = (): Claims => new Map()
@@ -21,14 +21,15 @@ export function checkClaims(source: EventSource, entries: ReadEntry[], claimed: 
     if (entry.refused !== undefined || definition?.claims === undefined) continue
     const place = { eventSource: source.name, entry: entry.name }
     const mine = definition.claims(entry.spec, place).map((claim): Claimed => ({ source, entry, claim }))
-    const same = ({ claim }: Claimed) => claimed.get(`${entry.type} ${claim.key}`) ?? []
+    const keyOf = ({ claim: { at, name } }: Claimed) => JSON.stringify([entry.type, at, name])
+    const same = (one: Claimed) => claimed.get(keyOf(one)) ?? []
     const [clash] = mine.flatMap((one) =>
       same(one)
         .filter((other) => meet(one.claim, other.claim))
         .map((other) => ({ ...one.claim, first: name(other, one) })),
     )
     if (clash === undefined) {
-      for (const one of mine) claimed.set(`${entry.type} ${one.claim.key}`, [...same(one), one])
+      for (const one of mine) claimed.set(keyOf(one), [...same(one), one])
       continue
     }
     const { what, first, otherwise = 'each message becomes an event of one of them only', remedy, fatal } = clash

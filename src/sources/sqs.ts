@@ -71,7 +71,7 @@ export default defineSource<Spec>({
   serve: serveSqs,
   claims({ queue, queueAccountId, region, endpoint }) {
     const at = [endpoint, region, queueAccountId].filter((one) => one !== '').join(' ')
-    return [{ key: `${at} ${queue}`, what: `the queue ${queue} (${at})`, remedy: 'give each entry a queue of its own' }]
+    return [{ at, name: queue, what: `the queue ${queue} (${at})`, remedy: 'give each entry a queue of its own' }]
   },
 })
 

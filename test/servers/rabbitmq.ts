@@ -34,12 +34,17 @@ export interface RabbitmqServer extends LastingServer {
   bindings(exchange: string): Promise<number>
 }
 
-/** @param config lines of `rabbitmq.conf`, where `$DIR` is the place of `files` */
+/**
+ * @param config lines of `rabbitmq.conf`, where `$DIR` is the place of `files`
+ * @param plugins of those that come with it
+ */
 export async function startRabbitmq({
   config = '',
   files = {},
+  plugins = [],
 }: {
   config?: string
+  plugins?: string[]
   files?: Record<string, string>
 } = {}): Promise<RabbitmqServer> {
   const binary = rabbitmqBinary()
@@ -47,7 +52,7 @@ export async function startRabbitmq({
   const dir = directoryFor('rabbitmq')
   const [port, distribution, epmd] = (await freePorts(3)) as [number, number, number]
   for (const empty of ['env.conf', 'enabled_plugins']) {
-    writeFileSync(join(dir, empty), empty === 'enabled_plugins' ? '[].' : '')
+    writeFileSync(join(dir, empty), empty === 'enabled_plugins' ? `[${plugins.join()}].` : '')
   }
   for (const [name, text] of Object.entries(files)) writeFileSync(join(dir, name), text)
   writeFileSync(join(dir, 'r.conf'), config.replaceAll('$DIR', dir))

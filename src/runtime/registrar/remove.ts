@@ -21,9 +21,9 @@ export interface RemovalOptions {
   holder: string
   clock: Clock
   log: Logger
-  /** What is still wanted: nothing that an entry of it claims is ended. */
-  wanted?: Pick<EventSource, 'name' | 'entries'>[]
-  /** The entries are still there, and claim something else: their hooks stay. */
+  /** What is wanted now: nothing that an entry of it claims is ended. */
+  wanted?: () => Pick<EventSource, 'name' | 'entries'>[]
+  /** The entries are still there with other fields: their hooks stay, and what they claim no more is ended. */
   changed?: boolean
   /** Where source modules come from; the registry by default. */
   load?: (type: string) => Promise<SourceDefinition<any, any> | null>
@@ -95,21 +95,27 @@ async function removeEntry(options: RemovalOptions, entry: Entry, signal: AbortS
   if (registration !== null && kv !== null) for (const key of Object.values(keys)) await kv.delete(key)
 }
 
-/** An entry that is wanted and claims something of what a removed one claimed; or that cannot be understood, so that it may. */
+/**
+ * An entry that is wanted and claims something of what a removed one claimed; or that cannot be understood, so that it may. A changed one may reach
+ * the same origin by another address.
+ */
 async function claimant(
-  { object, wanted = [] }: RemovalOptions,
+  { object, wanted = () => [], changed = false }: RemovalOptions,
   definition: SourceDefinition<any, any>,
   gone: Entry,
 ): Promise<string | null> {
   const { claims } = definition
   if (claims === undefined) return null
   const claimed = claims(gone.spec, { eventSource: object.name, entry: gone.name })
-  for (const { name: eventSource, entries } of wanted) {
+  for (const { name: eventSource, entries } of wanted()) {
     for (const entry of entries.filter(({ type }) => type === gone.type)) {
       const by = `${eventSource}/${entry.name}`
       try {
         const theirs = claims(entry.spec, { eventSource, entry: entry.name })
-        if (theirs.some(({ key }) => claimed.some((mine) => mine.key === key))) return by
+        const same = theirs.some((one) =>
+          claimed.some(({ at, name }) => name === one.name && (changed || at === one.at)),
+        )
+        if (same) return by
       } catch {
         return by
       }

@@ -281,5 +281,5 @@ export function claimsOf(spec: AmqpSpec): Claim[] {
   if (name === '' || queueArguments(text)['x-queue-type'] === 'stream') return []
   const broker = brokerOf(spec)
   const remedy = 'give each entry a queue of its own'
-  return [{ key: `${broker} ${name}`, what: `the queue ${name} at ${broker}`, remedy }]
+  return [{ at: broker, name, what: `the queue ${name} at ${broker}`, remedy }]
 }

@@ -74,5 +74,5 @@ export function claimsOf({ broker, channelName }: EmitterSpec): Claim[] {
   if (!isShared(channelName)) return []
   const [at, channel] = [brokerKey(broker), trimmed(channelName)]
   const remedy = 'give each entry a group of its own, or leave the group out'
-  return [{ key: `${at} ${channel}`, what: `the shared channel ${channel} at ${at}`, remedy }]
+  return [{ at, name: channel, what: `the shared channel ${channel} at ${at}`, remedy }]
 }

@@ -193,7 +193,8 @@ export function claimsOf({ url, topic, consumerGroup }: KafkaSpec): Claim[] {
   return url.split(',').map((broker) => {
     const at = broker.trim().toLowerCase()
     return {
-      key: `${at} ${topic} ${groupName}`,
+      at,
+      name: `${topic} ${groupName}`,
       what: `the consumer group ${groupName} of the topic ${topic} at ${at}`,
       otherwise: 'each passes over what the other has committed when it begins anew',
       remedy: 'give each entry a group of its own',

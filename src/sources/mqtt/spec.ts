@@ -100,7 +100,8 @@ export function claimsOf({ url, clientId, qos, topic }: MqttSpec): Claim[] {
   if (qos > 0) {
     return [
       {
-        key: `session ${broker} ${clientId}`,
+        at: broker,
+        name: `session ${clientId}`,
         what: `the clientId ${JSON.stringify(clientId)} at ${broker}`,
         otherwise: "the broker lets one of them in at a time, and gives it the other's messages",
         remedy: 'give each entry a clientId of its own',
@@ -111,5 +112,5 @@ export function claimsOf({ url, clientId, qos, topic }: MqttSpec): Claim[] {
   }
   if (!isShared(topic)) return []
   const remedy = 'give each entry a group of its own, or leave the group out'
-  return [{ key: `share ${broker} ${topic}`, what: `the shared subscription ${topic} at ${broker}`, remedy }]
+  return [{ at: broker, name: `share ${topic}`, what: `the shared subscription ${topic} at ${broker}`, remedy }]
 }

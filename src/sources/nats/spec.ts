@@ -95,6 +95,6 @@ export function claimsOf(spec: NatsSpec): Claim[] {
       .replace(/^[^@]*@/, '')
     const server = /:\d+$/.test(host) ? host : `${host}:4222`
     const remedy = 'name another queue, or leave it out: of an entry one replica publishes in any case'
-    return { key: `${server} ${queue}`, subject, what: `the queue group ${queue} at ${server}`, remedy }
+    return { at: server, name: queue, subject, what: `the queue group ${queue} at ${server}`, remedy }
   })
 }

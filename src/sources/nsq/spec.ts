@@ -77,5 +77,5 @@ function cannotWork(spec: NsqSpec): Finding[] {
 export function claimsOf({ hostAddress, topic, channel }: NsqSpec): Claim[] {
   const at = hostAddress.toLowerCase().replace(/^https?:\/\/|\/+$/g, '')
   const what = `the channel ${channel} of the topic ${topic} at ${at}`
-  return [{ key: `${at} ${topic} ${channel}`, what, remedy: 'give each entry a channel of its own' }]
+  return [{ at, name: `${topic} ${channel}`, what, remedy: 'give each entry a channel of its own' }]
 }

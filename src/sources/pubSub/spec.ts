@@ -90,12 +90,7 @@ function hashOf(entry: string, spec: PubSubSpec): number {
 }
 
 export function claimsOf(spec: PubSubSpec, { entry }: EntryPlace): Claim[] {
-  const { subscription } = namesOf(entry, spec, '')
-  return [
-    {
-      key: subscription,
-      what: `the subscription ${subscription}`,
-      remedy: 'give each entry a subscription of its own',
-    },
-  ]
+  const { project, subscription } = namesOf(entry, spec, '')
+  const remedy = 'give each entry a subscription of its own'
+  return [{ at: project, name: subscription, what: `the subscription ${subscription}`, remedy }]
 }

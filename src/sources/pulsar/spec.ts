@@ -168,7 +168,8 @@ export function claimsOf({ url, topics, type }: PulsarSpec, { entry }: EntryPlac
     (topics ?? []).map((topic) => {
       const at = hostPort(host).toLowerCase()
       return {
-        key: `${at} ${fullTopic(topic) ?? topic} ${entry}`,
+        at,
+        name: `${fullTopic(topic) ?? topic} ${entry}`,
         what: `the subscription ${entry} to the topic ${topic} at ${at}, which has the name of the entry,`,
         ...(type === 'shared' ? {} : { otherwise }),
         remedy: 'give the entries different names',

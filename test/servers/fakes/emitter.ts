@@ -24,6 +24,9 @@ export interface FakeEmitterOptions {
   login?: { username: string; password: string }
 }
 
+/** Before a channel: its messages go to one of the group at a time. */
+const SHARE = /^\$share\/[^/]*\//
+
 interface Client {
   socket: Socket
   channels: string[]
@@ -33,13 +36,15 @@ export async function startFakeEmitter({ keys, login }: FakeEmitterOptions): Pro
   const [port] = (await freePorts(1)) as [number]
   const asked: string[] = []
   const clients = new Set<Client>()
+  let turn = 0
 
   /** @returns the channel of a topic, or null when its key is not for it */
   const channelOf = (topic: string): string | null => {
     const [key = '', ...levels] = topic.split('/')
     const channel = levels.join('/')
     const permitted = keys[key]
-    return permitted !== undefined && `${channel}`.startsWith(`${permitted}/`) ? channel : null
+    const shared = channel.replace(SHARE, '')
+    return permitted !== undefined && shared.startsWith(`${permitted}/`) ? channel : null
   }
   const send = ({ socket }: Client, packet: Packet) => socket.writable && socket.write(generate(packet))
   const tell = (client: Client, topic: string, payload: string | Buffer) =>
@@ -71,8 +76,15 @@ export async function startFakeEmitter({ keys, login }: FakeEmitterOptions): Pro
         const channel = channelOf(packet.topic)
         if (channel === null) refuse(client)
         else {
-          for (const other of clients)
-            if (other.channels.some((one) => covers(one, channel))) tell(other, channel, packet.payload)
+          const groups = new Map<string, Client[]>()
+          for (const other of clients) {
+            for (const one of other.channels.filter((name) => covers(name.replace(SHARE, ''), channel))) {
+              const [group] = SHARE.exec(one) ?? []
+              if (group === undefined) tell(other, channel, packet.payload)
+              else groups.set(group, [...(groups.get(group) ?? []), other])
+            }
+          }
+          for (const members of groups.values()) tell(members[turn++ % members.length]!, channel, packet.payload)
         }
         if (packet.qos === 1) send(client, { cmd: 'puback', messageId: packet.messageId! })
         break
