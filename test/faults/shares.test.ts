@@ -63,7 +63,9 @@ suite('MQTT', { skip: without('mosquitto', mosquittoBinary()), timeout: 180_000 
     t.after(() => void client.end(true))
     const visit = async (clientId: string, clean: boolean): Promise<boolean> => {
       const probe = connect(server.url, { clientId, clean, reconnectPeriod: 0 })
-      const { sessionPresent } = await new Promise<{ sessionPresent: boolean }>((resolve) => probe.once('connect', resolve))
+      const { sessionPresent } = await new Promise<{ sessionPresent: boolean }>((resolve) =>
+        probe.once('connect', resolve),
+      )
       await probe.endAsync()
       return sessionPresent
     }

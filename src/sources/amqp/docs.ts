@@ -13,6 +13,7 @@ broker's order; they are acknowledged in that order, and only when the bus has t
 | a name, neither \`exclusive\` nor \`autoDelete\` (make it \`durable\`) | the serving replica; the others are connected and wait | exactly once onto the bus for messages with a \`message-id\`, at least once for others |
 | absent, or without a name | every replica, each from a queue of its own | hot standby |
 | a name, and it is a stream (\`x-queue-type: stream\`, or there already) | the serving replica, from the next offset | exactly once onto the bus |
+| without a name, and an exchange that gives each message to one of its queues (\`x-consistent-hash\`, \`x-random\`…) | the serving replica: the queues of standbys would take messages away | at most once. \`validate\` warns |
 | a name and \`exclusive\` or \`autoDelete\` | the serving replica | the queue goes with it: what comes before the next one serves is lost. \`validate\` warns |
 
 \`validate\` says of each queue that may forget what comes while nobody serves: without a name, not durable, with \`x-expires\`.
@@ -35,6 +36,16 @@ exactly there, after a change of leader and after a stop. Ids are made from the 
 
 A message that is no JSON where \`jsonBody\` is set (also an empty one), or whose event is larger than the bus takes, is rejected without requeue: it goes to the queue's dead-letter exchange if it has one, else RabbitMQ drops it. A stream has no such place: the
 message stays where it is, and is passed. Either way it is counted as skipped, logged once, and shown in status for ten minutes with its message-id, exchange and routing key, or its offset.
+
+## What stays at the origin
+
+| | when the entry is edited | when it, or its EventSource, is deleted |
+|---|---|---|
+| a queue with a name | bound to another \`exchangeName\` or \`routingKey\` the next who serves unbinds it from the one before; what is in it is still published. With another name, broker or virtual host the old queue stays, bound as it is; a run deletes it with \`deleteQueueOnFinish\` (unless only the broker's address has changed) | stays and goes on filling. With \`deleteQueueOnFinish: true\`: deleted, with what is in it, unless others consume from it |
+| exchanges | stay | stay |
+| a queue without a name | goes with its connection | goes with its connection |
+
+Of a run, an entry that leaves the files is deleted; in Kubernetes the object is, and what is to go holds it back until a Job has done it. Entries that consume from one queue take from each other, and have each other's bindings: \`validate\` warns.
 
 ## When something fails
 
@@ -62,6 +73,7 @@ while no replica had its queue.
 - Whole numbers in \`queueDeclare.arguments\` keep their size; there they are cut to 32 bits.
 - Streams: there every start begins with what comes, and what came meanwhile is not seen.
 - \`consume.arguments\` is additional.
+- \`deleteQueueOnFinish\` is additional.
 - Without a queue's name every replica has a queue of its own, so nothing is lost at a failover.
 `.trim()
 

@@ -16,6 +16,10 @@ A key in a Secret is the bare key, not a connection string: from \`Endpoint=sb:/
 
 \`useDevelopmentEmulator\` is for Microsoft's emulator on a developer's machine, which has no TLS.
 
+## What stays at the origin
+
+Nothing: no checkpoint, no consumer group of its own.
+
 ## When something fails
 
 | what happens | events |

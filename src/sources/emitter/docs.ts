@@ -5,7 +5,13 @@ import { hotStandbyDocs, hotStandbyFailures } from '../shared/hot-standby-docs.t
 export const docs = `
 A broker of [emitter.io](https://github.com/emitter-io/emitter) gives a message to whoever is subscribed (QoS 0). ${hotStandbyDocs}
 
+A channel that begins with \`$share/<group>/\` is shared: each message goes to one of the group. The serving replica alone is then subscribed (at most once): a standby would take messages away. Where the group has no other members, leave it out.
+
 The key stands in the object as it is, because Argo Events has it so: whoever may read the object may read the channel. Vedette shows it nowhere.
+
+## What stays at the origin
+
+Nothing: a subscription goes with its connection.
 
 ## When something fails
 

@@ -51,6 +51,14 @@ schema. Schemas may refer to others, and are kept once they are known.
 Registries with Confluent's API: Confluent, Karapace, Redpanda, Apicurio (below \`/apis/ccompat/v7\`). Their certificate is verified by the system's authorities, or as
 \`schemaRegistry.tls\` says; the entry's own \`tls\` is for the brokers alone.
 
+## What stays at the origin
+
+| | when the entry is edited | when it, or its EventSource, is deleted |
+|---|---|---|
+| the offsets of the consumer group | of another \`topic\` or group they stay | stay; the broker forgets them after \`offsets.retention.minutes\` (seven days). Nothing else is kept, so nothing fills |
+
+Entries that have one group and topic each pass over what the other has committed, when they begin anew: \`validate\` warns.
+
 ## When something fails
 
 | what happens | messages |

@@ -21,6 +21,10 @@ Other kinds (\`ObjectAccessed\`, tags, retention, replication…) leave nothing 
 
 The keys need the permissions \`s3:ListenBucketNotification\` and \`s3:ListBucket\`.
 
+## What stays at the origin
+
+Nothing: whoever listens is told by the connection.
+
 ## When something fails
 
 | what happens | |

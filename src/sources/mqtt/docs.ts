@@ -6,6 +6,7 @@ export const docs = `
 | \`qos\` | how | guarantee |
 |---|---|---|
 | 0, or left out | every replica is subscribed, under the client id with something of its own appended | hot standby |
+| 0, and a \`topic\` that begins with \`$share/<group>/\` (or \`$queue/\`, \`$exclusive/\`…) | the serving replica alone is subscribed: each member of a group takes messages away from the others, and so would a standby. What comes before the next one serves goes to other members, or is lost. Where the group has no other members, leave it out: one replica publishes in any case | at most once |
 | 1 or 2 | the serving replica has the session \`clientId\`, which the broker keeps (clean session false); the next leader takes it over. A message is acknowledged (\`PUBACK\`) when the bus has it durably, in order | at least once |
 
 QoS 2 is subscribed with QoS 1: its handshake would acknowledge a message before it is published. Senders need QoS 1 or 2 too, else the broker keeps nothing for a session. The broker bounds what it keeps
@@ -16,6 +17,17 @@ A retained message that the broker tells again at each subscription is stored on
 ## Hot standby
 
 ${hotStandbyDocs}
+
+## What stays at the origin
+
+| | when the entry is edited | when it, or its EventSource, is deleted |
+|---|---|---|
+| the session \`clientId\`, with \`qos: 1\` or \`2\` | another \`topic\`: the old one is unsubscribed by the next who serves. What the broker still has of it is acknowledged, counted as skipped and shown, and is no event. Another \`clientId\`, or \`qos: 0\`: a run ends the session; in Kubernetes, and with another \`url\`, it stays and fills until it is ended by hand (\`mosquitto_sub -i <clientId> -E -t x\`, which connects with a clean session) | ended, with what is in it: no other client could have it, and for nobody the broker would go on filling it. \`deleteSessionOnFinish: false\`: it stays, so that the entry can be made anew without a loss |
+| with \`qos: 0\` | nothing stays | nothing stays |
+
+A session goes with its name: an entry that is renamed keeps it. Of a run, an entry that leaves the files is deleted; in Kubernetes the object is, and what is to go holds it back until a Job has done it.
+
+A client id is let in once. Two entries that have one are told of by \`validate\`, and the second is not served; when another client has it, the broker throws out whoever came before, and status says so.
 
 ## When something fails
 
@@ -48,7 +60,7 @@ Always:
 
 - After a lost connection the topic is subscribed again. There it is not, and the source stays silent.
 - Nothing is lost or doubled at a failover with QoS 0. For that each replica's client id is the one given, a dash and eight hex digits: a broker that restricts client ids must allow them.
-- \`qos\` is additional.
+- \`qos\` and \`deleteSessionOnFinish\` are additional.
 - Only MQTT 3.1.1; no falling back to 3.1.
 - Retained messages are not told again at each start or change of leader.
 `.trim()

@@ -10,6 +10,10 @@ A message with the header \`Nats-Msg-Id\` is stored once within the bus's window
 With \`queue\` only the serving replica is in the queue group, since each member takes messages away from the others: what comes before the next replica serves goes to other members, or is lost.
 Where the group has no other members, leave \`queue\` out: one replica publishes in any case.
 
+## What stays at the origin
+
+Nothing: core NATS keeps nothing for anybody. Entries that are in one \`queue\` for subjects that meet take from each other: \`validate\` warns.
+
 ## When something fails
 
 | what happens | messages |

@@ -8,6 +8,14 @@ ${IN_FLIGHT} messages under way, or 32 MiB. A message is finished (\`FIN\`) when
 
 The event's id is made from the message's id, timestamp and body, which stay the same when nsqd queues a message again: stored once, however often it comes.
 
+## What stays at the origin
+
+| | when the entry is edited | when it, or its EventSource, is deleted |
+|---|---|---|
+| the channel | with another \`channel\` or \`topic\` the old one stays and fills; a run deletes it with \`deleteChannelOnFinish\` | stays and fills at every nsqd. With \`deleteChannelOnFinish: true\`: deleted, with what is in it, by the HTTP API of every nsqd that nsqlookupd knows |
+
+Of a run, an entry that leaves the files is deleted; in Kubernetes the object is, and what is to go holds it back until a Job has done it. Entries that have one channel take from each other: \`validate\` warns.
+
 ## When something fails
 
 | what happens | messages |
@@ -26,6 +34,7 @@ The event's id is made from the message's id, timestamp and body, which stay the
 - Messages that fail are tried for ever. There they are dropped after five attempts.
 - Up to ${IN_FLIGHT} messages under way for each nsqd, where they have one; and no pauses of up to two minutes after a failure.
 - nsqlookupd is asked every 15 s instead of every 60 s, and at once when a connection is lost.
+- \`deleteChannelOnFinish\` is additional.
 - \`authSecret\` is additional: the secret for an nsqd with authentication.
 - An address without a port, and names that NSQ does not allow, are found by \`validate\`.
 `.trim()

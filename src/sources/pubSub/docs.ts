@@ -21,6 +21,16 @@ The event's id is made from the message's id and publish time, which stay the sa
 Permissions: \`pubsub.subscriptions.consume\`; with \`topic\` also \`pubsub.subscriptions.get\`; to make what is missing \`pubsub.subscriptions.create\`, \`pubsub.topics.attachSubscription\` and \`pubsub.topics.create\`;
 with \`deleteSubscriptionOnFinish\` \`pubsub.subscriptions.delete\`.
 
+## What stays at the origin
+
+| | when the entry is edited | when it, or its EventSource, is deleted |
+|---|---|---|
+| a subscription that has a \`subscriptionID\` | the old one stays; a run deletes it with \`deleteSubscriptionOnFinish\` | stays. With \`deleteSubscriptionOnFinish: true\`: deleted, with what is in it |
+| one of the entry's own | nearly every changed field means another one. What is in the old one is not read any more; with \`deleteSubscriptionOnFinish: true\` it is deleted by the next who serves | likewise |
+| a topic that was made | stays | stays |
+
+Of a run, an entry that leaves the files is deleted; in Kubernetes the object is, and what is to go holds it back until a Job has done it. Entries that have one subscription take from each other: \`validate\` warns.
+
 ## When something fails
 
 | what happens | messages |

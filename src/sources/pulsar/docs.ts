@@ -24,6 +24,14 @@ A login goes to every broker that the asked one names.
 token for it, which the brokers get. With \`x509CertChain\`, a file, the service shows that certificate to ZTS instead (Copper Argos). \`caCert\`: whom to trust at ZTS; \`ztsProxyUrl\`: an HTTP proxy on the way there; \`principalHeader\`, \`roleHeader\`: other names of the headers.
 Files are named as \`file:///path\` or as a \`data:application/x-pem-file;base64,…\` URL. A role token is asked for when a connection is made, and anew ten minutes before it expires.
 
+## What stays at the origin
+
+| | when the entry is edited | when it, or its EventSource, is deleted |
+|---|---|---|
+| the subscription, to each topic | a topic that is taken out of \`topics\` keeps messages for it; with \`deleteSubscriptionOnFinish: true\` it is unsubscribed by the next who serves. With another \`url\` it stays at the old one | stays, and its topics keep messages for it. With \`deleteSubscriptionOnFinish: true\`: unsubscribed, unless others consume by it |
+
+Of a run, an entry that leaves the files is deleted; in Kubernetes the object is, and what is to go holds it back until a Job has done it. Entries of one name that read the same topic have one subscription: \`validate\` warns.
+
 ## When something fails
 
 | what happens | messages |

@@ -5,6 +5,10 @@ import { hotStandbyDocs, hotStandbyFailures } from '../shared/hot-standby-docs.t
 export const docs = `
 Redis Pub/Sub forgets a message when it has given it to whoever is subscribed. ${hotStandbyDocs}
 
+## What stays at the origin
+
+Nothing: a subscription goes with its connection.
+
 ## When something fails
 
 | what happens | messages |

@@ -32,6 +32,10 @@ queue a message that is left holds up its group.
 a replica stopped or died with it. While the bus is down messages are held, not received again and again, so
 an outage moves nothing into the dead-letter queue.
 
+### What stays at the origin
+
+The queue is yours: nothing is made there, and nothing deleted but messages. Entries that read one queue take from each other: \`validate\` warns.
+
 ### What happens when …
 
 | what | then |
