@@ -61,6 +61,12 @@ function cannotWork({ broker, channelName, channelKey }: EmitterSpec): Finding[]
   if (channelName.includes('#')) fatal('channelName', 'Emitter has no wildcard #', 'use + for one level')
   if (trimmed(channelName) === '') fatal('channelName', 'the name has no level', 'name the channel')
   if (trimmed(channelKey).includes('/')) fatal('channelKey', 'a key has no slash', 'give the channel by channelName')
+  if (isShared(channelName)) {
+    const message =
+      'a standby cannot share: what comes before the next replica serves is lost, unless others are in the group'
+    const remedy = 'leave the group out: one replica publishes in any case'
+    findings.push({ severity: 'warning', path: ['channelName'], message, remedy })
+  }
   return findings
 }
 

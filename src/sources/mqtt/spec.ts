@@ -83,6 +83,12 @@ function cannotWork(spec: MqttSpec): Finding[] {
   if (wrong) fatal('topic', 'MQTT has no such topic filter', 'a level is + as a whole, and # the last one as a whole')
   if (spec.qos > 0 && isShared(spec.topic))
     fatal('topic', 'a shared subscription has no session that a next leader could take over', 'remove $share/<group>/')
+  else if (isShared(spec.topic)) {
+    const message =
+      'a standby cannot share: what comes before the next replica serves is lost, unless others are in the group'
+    const remedy = 'leave the group out: one replica publishes in any case'
+    findings.push({ severity: 'warning', path: ['topic'], message, remedy })
+  }
   return findings
 }
 
