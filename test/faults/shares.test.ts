@@ -205,13 +205,19 @@ test('a queue group of NATS: the leader takes all', {
   })
 })
 
-suite('AMQP', { skip: without('rabbitmq-server', rabbitmqBinary()), timeout: 180_000 }, () => {
-  test('an exchange that shares: the leader takes all', async (t) => {
-    const server = await startRabbitmq({ plugins: ['rabbitmq_consistent_hash_exchange'] })
-    t.after(() => server.close())
+suite('AMQP', { skip: without('rabbitmq-server', rabbitmqBinary()), timeout: 240_000 }, () => {
+  const broker = async (t: TestContext, plugins: string[] = []) => {
+    const server = await startRabbitmq({ plugins })
     const model = await connectAmqp(server.url)
-    t.after(() => model.close())
-    const channel = await model.createConfirmChannel()
+    t.after(async () => {
+      await model.close().catch(() => {})
+      await server.close()
+    })
+    return { server, model, channel: await model.createConfirmChannel() }
+  }
+
+  test('an exchange that shares: the leader takes all', async (t) => {
+    const { server, channel } = await broker(t, ['rabbitmq_consistent_hash_exchange'])
     const entry = {
       url: server.url,
       exchangeName: 'shared',
@@ -228,11 +234,7 @@ suite('AMQP', { skip: without('rabbitmq-server', rabbitmqBinary()), timeout: 180
   })
 
   test('another routing key: the old binding goes; the queue goes with the entry where that is asked for', async (t) => {
-    const server = await startRabbitmq()
-    t.after(() => server.close())
-    const model = await connectAmqp(server.url)
-    t.after(() => model.close())
-    const channel = await model.createConfirmChannel()
+    const { server, model, channel } = await broker(t)
     const send = async (key: string, text: string) => {
       channel.publish('x', key, Buffer.from(JSON.stringify(text)))
       await channel.waitForConfirms()
