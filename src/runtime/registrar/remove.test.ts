@@ -33,6 +33,7 @@ async function removed(gone: Entry, wanted: Entry[], changed: boolean): Promise<
     strategy: 'active-passive',
     guarantee: 'at-least-once',
     because: '',
+    ids: '',
     spec: z.any(),
     event: z.any(),
     filterable: true,
