@@ -32,6 +32,19 @@ test('what Argo Events refuses, and what cannot work, with a remedy', () => {
   assert.deepEqual(emitter.validate!(emitter.spec.parse({ ...valid, channelName: '/a/+/b/', channelKey: '/k/' })), [])
 })
 
+test('a shared channel is no hot standby, and says so', () => {
+  const of = (channelName: string) => emitter.spec.parse({ ...valid, channelName })
+  for (const [channelName, guarantee] of [
+    ['$share/g/orders', 'at-most-once'],
+    ['/$share/g/orders/', 'at-most-once'],
+    ['orders', 'hot-standby'],
+  ] as const) {
+    assert.equal(emitter.guaranteeOf!(of(channelName)), guarantee)
+    const said = emitter.validate!(of(channelName)).map(({ path, fatal }) => [path[0], fatal])
+    assert.deepEqual(said, guarantee === 'hot-standby' ? [] : [['channelName', undefined]])
+  }
+})
+
 async function started(t: TestContext, options: Partial<FakeEmitterOptions> = {}) {
   const server = await startFakeEmitter({ keys: { 'hidden-key': 'orders' }, ...options })
   t.after(() => server.close())
