@@ -6,11 +6,16 @@ import { type AmqpConnection, connect, described } from './connect.ts'
 import { type AmqpSpec, brokerOf, deletesQueue, queueOf } from './spec.ts'
 
 /** A queue with a name goes on to get what it was bound to, until that is unbound. */
-export async function unbindWhatWas(ctx: SourceContext<AmqpSpec>, connection: AmqpConnection): Promise<void> {
+export async function unbindWhatWas(
+  ctx: SourceContext<AmqpSpec>,
+  connection: AmqpConnection,
+  recalled: Promise<Uint8Array | null>,
+): Promise<void> {
   const { exchangeName, routingKey } = ctx.spec
   const { name } = queueOf(ctx.spec)
   if (name === '') return
   const bound = {
+    recalled,
     scope: `queue ${name} at ${brokerOf(ctx.spec)}`,
     wanted: [JSON.stringify([exchangeName, routingKey])],
   }

@@ -5,6 +5,7 @@ import { whenAborted } from '../../core/signals.ts'
 import type { Item, ListenContext, PrepareContext, SourceContext } from '../../source.ts'
 import { ackWindow } from '../shared/ack-window.ts'
 import { type Handed, handOver, payloadOrSkip } from '../shared/hand-over.ts'
+import { recall } from '../shared/made-at-origin.ts'
 import { type AmqpConnection, connect } from './connect.ts'
 import { type Declared, declare, failed, gone } from './declare.ts'
 import { messageKey, offsetOf, payload } from './payload.ts'
@@ -21,10 +22,11 @@ export async function standBy(ctx: PrepareContext<AmqpSpec>): Promise<void> {
 }
 
 export async function serveQueue(ctx: SourceContext<AmqpSpec, StreamPosition | null>): Promise<void> {
+  const recalled = recall(ctx)
   const kept = ctx.kept() as AmqpConnection | null
   const connection = kept?.alive ? kept : await connect(ctx)
   try {
-    await unbindWhatWas(ctx, connection)
+    await unbindWhatWas(ctx, connection, recalled)
     const declared = await declare(ctx, connection)
     if (declared.stream || ctx.resume() !== null) return await readStream(ctx, connection, declared)
     let turned = false

@@ -11,7 +11,7 @@ import { ackWindow } from '../shared/ack-window.ts'
 import { readBasicAuth } from '../shared/basic-auth.ts'
 import { payloadOrSkip } from '../shared/hand-over.ts'
 import { bodyOf, payloadOf } from '../shared/json-body.ts'
-import { endWhatIsNotWanted } from '../shared/made-at-origin.ts'
+import { endWhatIsNotWanted, recall } from '../shared/made-at-origin.ts'
 import { connectMqtt, type MqttConnection, subscribeMqtt, whereOf } from '../shared/mqtt-connection.ts'
 import { matches } from './filter.ts'
 import { keepsSession, type MqttSpec } from './spec.ts'
@@ -76,10 +76,11 @@ export async function serveShared(ctx: SourceContext<MqttSpec>): Promise<void> {
  */
 export async function serveSession(ctx: SourceContext<MqttSpec>): Promise<void> {
   const { clientId, topic, url } = ctx.spec
+  const recalled = recall(ctx)
   try {
     await consume(ctx, { clientId, keep: true, qos: 1 }, async ({ client }) => {
       // The session has what was subscribed in it by whoever, until that is unsubscribed.
-      const session = { scope: `session ${clientId} at ${whereOf(url)}`, wanted: [topic] }
+      const session = { recalled, scope: `session ${clientId} at ${whereOf(url)}`, wanted: [topic] }
       await endWhatIsNotWanted(ctx, session, (filter) => client.unsubscribeAsync(filter))
     })
   } catch (error) {

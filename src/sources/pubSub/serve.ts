@@ -5,7 +5,7 @@ import { whenAborted } from '../../core/signals.ts'
 import type { PrepareContext, SourceContext } from '../../source.ts'
 import { ackWindow } from '../shared/ack-window.ts'
 import { type Handed, handOver } from '../shared/hand-over.ts'
-import { endWhatIsNotWanted } from '../shared/made-at-origin.ts'
+import { endWhatIsNotWanted, recall } from '../shared/made-at-origin.ts'
 import { type Rejected, rejectedIds } from '../shared/rejected-ids.ts'
 import { codeOf, described, NOT_FOUND, ONCE, openClients, type PubSubClients } from './client.ts'
 import { messagePayload } from './payload.ts'
@@ -83,7 +83,7 @@ async function deleteWhatWas(ctx: SourceContext<PubSubSpec>, clients: PubSubClie
   if (!deleteSubscriptionOnFinish) return
   const { project, subscription } = clients.names
   const wanted = subscriptionID === '' ? [subscription] : []
-  const own = { scope: `subscriptions of the entry's own in ${project}`, wanted }
+  const own = { recalled: recall(ctx), scope: `subscriptions of the entry's own in ${project}`, wanted }
   await endWhatIsNotWanted(ctx, own, (before) => drop(clients, before))
 }
 

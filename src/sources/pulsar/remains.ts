@@ -1,7 +1,7 @@
 /** What stays at the brokers: the subscription, which keeps messages of its topics, unless it is to go with the entry or the topic. */
 import { isVedetteError } from '../../core/errors.ts'
 import type { PrepareContext, SourceContext } from '../../source.ts'
-import { endWhatIsNotWanted } from '../shared/made-at-origin.ts'
+import { endWhatIsNotWanted, recall } from '../shared/made-at-origin.ts'
 import { type Cluster, connectCluster } from './cluster.ts'
 import { fullTopic, type PulsarSpec } from './spec.ts'
 import { namesOf } from './topics.ts'
@@ -15,7 +15,7 @@ const FIRST_ID = 1 << 20
 export async function unsubscribeWhatWas(ctx: SourceContext<PulsarSpec, any>, cluster: Cluster): Promise<void> {
   const { spec, entry } = ctx
   if (!spec.deleteSubscriptionOnFinish) return
-  const subscribed = { scope: `subscription ${entry} at ${spec.url}`, wanted: topicsOf(spec) }
+  const subscribed = { recalled: recall(ctx), scope: `subscription ${entry} at ${spec.url}`, wanted: topicsOf(spec) }
   await endWhatIsNotWanted(ctx, subscribed, (topic) => unsubscribe(cluster, topic, entry))
 }
 

@@ -11,17 +11,25 @@ interface Record {
   made: string[]
 }
 
+/** Begins to read what was made, while the origin is being connected to: a leader is waited for. */
+export function recall({ snapshot }: Pick<SourceContext, 'snapshot'>): Promise<Uint8Array | null> {
+  const recalled = snapshot.load()
+  recalled.catch(() => {})
+  return recalled
+}
+
 /**
  * Call it before anything of `wanted` is made. What cannot be ended is logged and tried again by the next who serves; it holds nobody up.
+ * @param recalled of {@link recall}
  * @param scope origin, and the name of what it keeps
  * @param end ends one that was made and is not wanted
  */
 export async function endWhatIsNotWanted(
   { snapshot, log }: Pick<SourceContext, 'snapshot' | 'log'>,
-  { scope, wanted }: { scope: string; wanted: string[] },
+  { recalled, scope, wanted }: { recalled: Promise<Uint8Array | null>; scope: string; wanted: string[] },
   end: (made: string) => Promise<unknown>,
 ): Promise<void> {
-  const made = madeIn(await snapshot.load(), scope)
+  const made = madeIn(await recalled, scope)
   const left = new Set([...made, ...wanted])
   const save = () => snapshot.save(Buffer.from(JSON.stringify({ scope, made: [...left] } satisfies Record)))
   // Before it is made: a process may die at any moment.
