@@ -142,7 +142,7 @@ export function createRun(parts: RunParts): Run {
       const { supervisor, startedAt, api } = parts.record()
       const log = await logState()
       const delivery = deliveryStatus(log)
-        const { notServed } = parts.judgement()
+      const { notServed } = parts.judgement()
       return {
         eventSources: foldSources(manifest.eventSources, { hosts: hosts.view(), log, facts }),
         bus: busStatus(bus, hosts.view(), parts.busTrouble()),
