@@ -15,13 +15,15 @@ import type { Command } from 'commander'
 import { notServedLine } from '../api/served.ts'
 import type { Status } from '../api/status.ts'
 import { checkStore, repairStore, type StoreRepair } from '../bus/embedded/check.ts'
-import { DATA_FILE } from '../bus/embedded/header.ts'
+import { DATA_FILE, inspectHeader } from '../bus/embedded/header.ts'
 import { STORE_FORMAT } from '../bus/embedded/store.ts'
 import { runningBus } from '../bus/embedded/takeover.ts'
+import { systemClock } from '../core/clock.ts'
 import { fail, messageOf } from '../core/errors.ts'
 import { takeDataDir } from '../local/dataDir.ts'
 import { transportWords } from '../runtime/transport.ts'
 import { call, findRun, withData } from './client.ts'
+import { createProgress, type Tell } from './progress.ts'
 
 /** One thing looked at. */
 export interface Check {
@@ -63,8 +65,10 @@ export default function register(program: Command): void {
     .addHelpText('after', '\nExamples:\n  vedette doctor\n  vedette doctor --repair --data /var/lib/vedette')
     .action(async ({ data, repair, json }: { data: string; repair: boolean; json: boolean }) => {
       const dir = resolve(data)
-      const repaired = repair ? await repairIfDamaged(dir) : null
-      const checks = await examine(dir)
+      const tell = createProgress(process.stderr, systemClock)
+      const repaired = repair ? await repairIfDamaged(dir, tell) : null
+      const checks = await examine(dir, tell)
+      tell.end()
       const ok = checks.every((check) => check.ok)
       process.stdout.write(json ? `${JSON.stringify({ ok, checks, repaired })}\n` : report(checks, repaired, repair))
       process.exitCode = ok ? 0 : 1
@@ -72,24 +76,26 @@ export default function register(program: Command): void {
 }
 
 /** All checks, in the order in which their failures explain each other. */
-export async function examine(dir: string): Promise<Check[]> {
+export async function examine(dir: string, tell: Tell = () => {}): Promise<Check[]> {
   const checks = [checkNode(), checkDirectory(dir), checkDisk(dir), checkSync(dir), await checkRun(dir)]
-  return [...checks, ...(await checkBus(dir)), await checkContent(dir), checkClock(dir)]
+  return [...checks, ...(await checkBus(dir)), await checkContent(dir, tell), checkClock(dir)]
 }
 
 /**
  * @returns null when there was nothing to repair
  * @throws DATA_DIR_IN_USE a run has the directory
  */
-async function repairIfDamaged(dir: string): Promise<StoreRepair | null> {
-  if (!existsSync(join(dir, DATA_FILE))) return null
+async function repairIfDamaged(dir: string, tell: Tell): Promise<StoreRepair | null> {
+  if (inspectHeader(dir).state === 'missing') return null
   const taken = await takeDataDir(dir)
   try {
     const orphan = runningBus(dir)
     if (orphan !== null)
       throw fail('DATA_DIR_IN_USE', `process ${orphan} has the store open: end it, then repair again`)
-    const { problems } = await checkStore(dir)
-    return problems.length === 0 ? null : await repairStore(dir)
+    const looking = (at: string, records: number, of: number) => tell('looking through the store', at, records, of)
+    const saving = (at: string, records: number, of: number) => tell('saving what can be read', at, records, of)
+    const { problems } = await checkStore(dir, { onProgress: looking })
+    return problems.length === 0 ? null : await repairStore(dir, { onProgress: saving })
   } finally {
     await taken.release()
   }
@@ -105,7 +111,7 @@ function report(checks: Check[], repaired: StoreRepair | null, asked: boolean): 
     return remedy === undefined ? line : `${line}\n     ${' '.repeat(width)}  ${paint('yellow', remedy)}`
   })
   if (repaired !== null) {
-    lines.push(`repaired: ${repaired.records} events saved; the damaged store is kept in ${repaired.damaged}`)
+    lines.push(`repaired: ${repaired.text}; the damaged store is kept in ${repaired.damaged}`)
   } else if (asked) lines.push('nothing to repair')
   return `${lines.join('\n')}\n`
 }
@@ -214,9 +220,15 @@ function checkEntries({ notServed, eventSources }: Pick<Status, 'notServed' | 'e
   return { name: 'entries', ok: false, message, remedy: 'each is tried for ever, and is served as soon as it can be' }
 }
 
-async function checkContent(dir: string): Promise<Check> {
-  if (!existsSync(join(dir, DATA_FILE))) return { name: 'store', ok: true, message: 'no store yet' }
-  const { format, records, problems } = await checkStore(dir)
+async function checkContent(dir: string, tell: Tell): Promise<Check> {
+  const header = inspectHeader(dir)
+  if (header.state === 'missing') return { name: 'store', ok: true, message: 'no store yet' }
+  if (header.state === 'gone') {
+    return { name: 'store', ok: false, message: header.why, remedy: '`vedette doctor --repair` begins an empty one' }
+  }
+  const live = runningBus(dir) !== null
+  const onProgress = (at: string, records: number, of: number) => tell('looking through the store', at, records, of)
+  const { format, records, problems } = await checkStore(dir, { live, onProgress })
   const [first] = problems
   if (first !== undefined) {
     const more = problems.length > 1 ? ` (and ${problems.length - 1} more)` : ''

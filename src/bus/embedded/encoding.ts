@@ -13,6 +13,10 @@ const packr = new Packr({ useRecords: false })
 /** The way back from a damaged store, for messages. */
 export const REPAIR_HINT = 'stop it and run `vedette doctor --repair`, which saves every readable record'
 
+/** What to say of a store that cannot be worked with. */
+export const damagedStore = (dir: string, why: string, details?: Record<string, unknown>) =>
+  fail('STORE_CORRUPT', `the store in ${dir} is damaged: ${why}; ${REPAIR_HINT}`, details)
+
 /** The tables in the order of the numbers that stand for them in the file. Only ever appended to. */
 export const TABLE_NAMES = ['meta', 'log', 'ids', 'terms', 'positions', 'entries', 'leases', 'snapshots', 'kv'] as const
 export type TableName = (typeof TABLE_NAMES)[number]
@@ -34,18 +38,39 @@ export function decodeValue(table: TableName, key: string | number, bytes: Buffe
   return found.value
 }
 
+/** How msgpack begins a list of two. */
+const PAIR = 0x92
+
 /** Says of bytes what they are, or null when they are no sound value. */
 export function identify(bytes: Buffer): { table: TableName; key: string | number; value: unknown } | null {
-  if (bytes.byteLength < 7 || bytes.readUInt32BE(0) !== crc32(bytes.subarray(4))) return null
+  if (bytes.byteLength < 7 || bytes[5] !== PAIR || bytes.readUInt32BE(0) !== crc32(bytes.subarray(4))) return null
   const table = TABLE_NAMES[bytes[4]!]
   if (table === undefined) return null
   try {
     const pair = packr.unpack(bytes.subarray(5)) as unknown
     if (!Array.isArray(pair) || pair.length !== 2) return null
-    return { table, key: pair[0], value: pair[1] }
+    const [key, value] = pair
+    const isSound = table === 'log' ? typeof key === 'number' && isRecord(value) : typeof key === 'string'
+    return isSound ? { table, key, value } : null
   } catch {
     return null
   }
+}
+
+/** The same for bytes that begin with a value and end somewhere behind it. `size`: of the value. */
+export function identifyFirst(bytes: Buffer): (ReturnType<typeof identify> & { size: number }) | null {
+  if (bytes.byteLength < 7 || bytes[5] !== PAIR || bytes[4]! >= TABLE_NAMES.length) return null
+  let size = 0
+  try {
+    packr.unpackMultiple(bytes.subarray(5), (_: unknown, __?: number, end?: number) => {
+      size = 5 + (end ?? 0)
+      return false
+    })
+  } catch {
+    return null
+  }
+  const found = identify(bytes.subarray(0, size))
+  return found === null ? null : { ...found, size }
 }
 
 /** A log record as its fields in order: half the size of a map with names. */
@@ -54,9 +79,12 @@ export function recordFields(record: LogRecord): unknown[] {
   return [timeMs, namespace, eventSource, entry, id, sourceId ?? null, term ?? null, previous, event]
 }
 
+const isRecord = (fields: unknown): fields is any[] =>
+  Array.isArray(fields) && fields.length >= 9 && fields[8] instanceof Uint8Array
+
 /** @throws STORE_CORRUPT */
 export function recordOf(fields: unknown, seq: number): LogRecord {
-  if (!Array.isArray(fields) || fields.length < 9 || !(fields[8] instanceof Uint8Array)) throw corrupt('log', seq)
+  if (!isRecord(fields)) throw corrupt('log', seq)
   const [timeMs, namespace, eventSource, entry, id, sourceId, term, previous, event] = fields
   return {
     timeMs,

@@ -180,8 +180,15 @@ const MAP_FULL = -30792
 const FULL: ReadonlySet<unknown> = new Set([ENOSPC, EDQUOT, MAP_FULL, 'ENOSPC', 'EDQUOT'])
 /** With less free than this a failed write is taken for a short one. */
 const NO_SPACE_BYTES = 1 << 20
-/** lmdb.h: PAGE_NOTFOUND, CORRUPTED, PANIC, VERSION_MISMATCH, INVALID, BAD_TXN, BAD_DBI. */
-const DAMAGE = new Set([-30797, -30796, -30795, -30794, -30793, -30782, -30780])
+/**
+ * Of lmdb.h, those that a sound store never gives: PAGE_NOTFOUND, CORRUPTED, PANIC, VERSION_MISMATCH, INVALID, CURSOR_FULL (a tree deeper than
+ * any: a loop), PAGE_FULL, INCOMPATIBLE (a table that is none), BAD_TXN, BAD_DBI, PROBLEM, and BAD_CHECKSUM, CRYPTO_FAIL, ENV_ENCRYPTION (nothing
+ * here has either). The others are no damage: KEYEXIST and NOTFOUND are answers, MAP_FULL is a full disk, DBS_FULL, TXN_FULL and
+ * BAD_VALSIZE would be our mistakes, READERS_FULL, TLS_FULL, MAP_RESIZED, BAD_RSLOT and LOCK_FAILURE pass with a new process.
+ */
+const DAMAGE = new Set([
+  -30797, -30796, -30795, -30794, -30793, -30787, -30786, -30784, -30782, -30780, -30779, -30778, -30777, -30776,
+])
 
 /**
  * What the errors of lmdb and of the file system mean for a client. Anything of which it is not sure that nothing was written is

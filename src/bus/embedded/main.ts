@@ -71,6 +71,7 @@ async function main(): Promise<void> {
   await takeOver(dir, clock)
   const limits = { ...DEFAULT_LIMITS, ...definedOf(options) }
   const store = await openStore({ dir, incarnation, check, onStep, ...limits })
+  if (store.notice !== null) log.warn(store.notice)
   onStep('listening')
   const server = await startServer({
     socket,

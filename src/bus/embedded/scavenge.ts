@@ -1,74 +1,75 @@
 /**
- * Sound values straight from the pages of an lmdb file, whether or not a path leads to them: for a store whose trees are broken. Also
- * finds values that were deleted or overwritten and whose pages were not used again; of several for one key the newest page wins.
- *
- * Layout (lmdb as in lmdb-js 3.5, 64 bit, little endian): a page begins with number (8 bytes), transaction (8), padding (2), flags (2),
- * end of the node pointers (2), start of the nodes (2); pointers and node offsets count from byte 24. A node is size (4), flags (2), key
- * size (2), key, data; the data of a big one is the number of its overflow page, whose bytes follow that page's header.
+ * Sound values straight from the pages of an lmdb file (pages.ts), whether or not a path leads to them: for a store whose trees are broken. Also
+ * finds values that were deleted or overwritten and whose pages were not used again: who asks says which he wants.
  */
-import { closeSync, openSync, readSync } from 'node:fs'
-import { identify, type TableName } from './encoding.ts'
+import { identify, identifyFirst } from './encoding.ts'
+import {
+  BIG_DATA,
+  isFlagged,
+  LEAF,
+  MAX_VALUE,
+  nodeAt,
+  nodesOf,
+  numberOf,
+  OVERFLOW,
+  PAGE_HEADER,
+  type Pages,
+  runOf,
+  transactionOf,
+} from './pages.ts'
+import type { Found } from './survey.ts'
+import type { PageSet } from './walk.ts'
 
-export interface Scavenged {
-  table: TableName
-  key: string | number
-  value: unknown
-  /** The transaction that wrote its page. */
-  transaction: bigint
+export interface Scavenged extends Found {
+  /** The page where it lay. */
+  page: number
+  /** Its page does not say what it is: a torn one, or bytes that only look like a page (a sender's, perhaps). */
+  headless: boolean
 }
 
-const PAGE_HEADER = 24
-const NODE_HEADER = 8
-/** In the first page: see header.ts. */
-const PAGE_SIZE_AT = 48
-const LEAF = 0x02
-const BIG_DATA = 0x01
-/** No value is larger than a frame of the wire. */
-const MAX_VALUE = 64 << 20
-
-export function* scavenge(file: string): Generator<Scavenged> {
-  const handle = openSync(file, 'r')
-  try {
-    const pageSize = pageSizeOf(handle)
-    const page = Buffer.alloc(pageSize)
-    for (let at = 2 * pageSize; readSync(handle, page, 0, pageSize, at) === pageSize; at += pageSize) {
-      if (page.readUInt16LE(18) !== LEAF) continue
-      const transaction = page.readBigUInt64LE(8)
-      for (const { data, big } of nodesOf(page)) {
-        const bytes =
-          big === null ? data : readAt(handle, Number(data.readBigUInt64LE(0)) * pageSize + PAGE_HEADER, big)
-        const found = bytes === null ? null : identify(Buffer.from(bytes))
-        if (found !== null) yield { ...found, transaction }
-      }
+/** @param used pages that are left alone. `onPage` is told of each that is looked at */
+export function* scavenge(
+  pages: Pages,
+  used: PageSet,
+  onPage: (page: number) => void = () => {},
+): Generator<Scavenged> {
+  for (let number = 2; number < pages.count; number++) {
+    if (used.has(number)) continue
+    onPage(number)
+    const page = pages.read(number)
+    if (page === null) return
+    const isWhole = numberOf(page) === number
+    const transaction = transactionOf(page)
+    if (isWhole && isFlagged(page, OVERFLOW)) {
+      const run = Math.max(1, Math.min(runOf(page), pages.count - number, Math.ceil(MAX_VALUE / pages.pageSize) + 1))
+      const found = identifyFirst((pages.read(number, run) ?? page).subarray(PAGE_HEADER))
+      if (found === null) continue
+      yield { ...found, transaction, page: number, headless: false }
+      // what is within a big value is its sender's, whatever it looks like
+      number += Math.floor((PAGE_HEADER + found.size - 1) / pages.pageSize)
+      continue
     }
-  } finally {
-    closeSync(handle)
+    const nodes = isWhole && isFlagged(page, LEAF) ? nodesOf(page) : null
+    if (nodes !== null) {
+      for (const { data, flags } of nodes) {
+        const found = flags === BIG_DATA ? null : identify(data)
+        if (found !== null) yield { ...found, size: data.byteLength, transaction, page: number, headless: false }
+      }
+      continue
+    }
+    yield* carve(page, number)
   }
 }
 
-/** As the first page says; where that is garbage, what most machines have. */
-function pageSizeOf(handle: number): number {
-  const said = readAt(handle, PAGE_SIZE_AT, 4)?.readUInt32LE(0) ?? 0
-  return said >= 512 && said <= 65_536 && (said & (said - 1)) === 0 ? said : 4096
-}
-
-/** The nodes of a leaf page as far as they lie within it. `big`: the size of data that lies elsewhere. */
-function* nodesOf(page: Buffer): Generator<{ data: Buffer; big: number | null }> {
-  const count = Math.min(page.readUInt16LE(20), page.byteLength - PAGE_HEADER) >> 1
-  for (let i = 0; i < count; i++) {
-    const node = page.readUInt16LE(PAGE_HEADER + 2 * i) + PAGE_HEADER
-    if (node + NODE_HEADER > page.byteLength) continue
-    const size = page.readUInt32LE(node)
-    const big = (page.readUInt16LE(node + 4) & BIG_DATA) !== 0
-    const start = node + NODE_HEADER + page.readUInt16LE(node + 6)
-    const end = start + (big ? 8 : size)
-    if (end > page.byteLength) continue
-    yield { data: page.subarray(start, end), big: big ? size : null }
+/** What can be made out on a page that is torn: a node may begin at any second byte, and a value says by itself that it is one. */
+function* carve(page: Buffer, number: number): Generator<Scavenged> {
+  for (let at = 0; at < page.byteLength; at += 2) {
+    const node = nodeAt(page, at)
+    if (node === null || node.flags !== 0 || node.key.byteLength === 0 || node.size < 7) continue
+    const found = identify(node.data)
+    if (found === null) continue
+    yield { ...found, size: node.size, transaction: 0, page: number, headless: true }
+    at += 8 + node.key.byteLength + node.size - 2
+    at += at % 2
   }
-}
-
-function readAt(handle: number, at: number, size: number): Buffer | null {
-  if (size > MAX_VALUE || !Number.isSafeInteger(at)) return null
-  const bytes = Buffer.alloc(size)
-  return readSync(handle, bytes, 0, size, at) === size ? bytes : null
 }

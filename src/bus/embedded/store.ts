@@ -4,12 +4,14 @@
  */
 import { existsSync, mkdirSync, rmSync, statfsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { systemClock } from '../../core/clock.ts'
 import { fail } from '../../core/errors.ts'
 import { buffered } from './buffered.ts'
-import { checkInChild } from './check.ts'
-import { REPAIR_HINT } from './encoding.ts'
+import { checkStore } from './check.ts'
+import { damagedStore } from './encoding.ts'
 import { inspectHeader } from './header.ts'
-import { diskFull, openEnvironment } from './lmdb.ts'
+import { asStoreError, diskFull, openEnvironment } from './lmdb.ts'
+import { type Mark, readMark, SEQ_GAP, writeMark } from './mark.ts'
 import { forgetIds, retain } from './reading.ts'
 import { beginIncarnation } from './rules.ts'
 import type { Tables } from './tables.ts'
@@ -40,6 +42,8 @@ export const DEFAULT_LIMITS: StoreLimits = {
 export interface Store {
   readonly dir: string
   readonly incarnation: number
+  /** What who runs it should know of how it was found, or null. */
+  readonly notice: string | null
   /** What is committed: for reads. */
   readonly committed: Tables
   /**
@@ -114,18 +118,36 @@ export async function openStore({
   }
 
   let incarnation: number
+  let notice: string | null
+  let markedSeq = 0
+  const mark = () => {
+    markedSeq = environment.tables.meta.get('seq')
+    writeMark(dir, { incarnation, seq: markedSeq }, new Date(systemClock.now()))
+  }
   try {
-    ;[incarnation, generation] = transaction((tables) => {
+    ;[incarnation, generation, notice] = transaction((tables) => {
       checkFormat(tables, dir)
       const next = tables.meta.get('generation') + 1
       tables.meta.put('generation', next)
-      return [beginIncarnation(tables, wanted), next]
+      const caughtUp = catchUp(tables, readMark(dir))
+      return [beginIncarnation(tables, wanted), next, caughtUp]
     })
+    mark()
   } catch (error) {
     await environment.close()
-    throw error
+    throw asStoreError(error, dir)
   } finally {
     rmSync(marker, { force: true })
+  }
+
+  /** Long before the numbers given since then are more than a repair would leave out. */
+  function markFromTimeToTime() {
+    if (environment.tables.meta.get('seq') - markedSeq < SEQ_GAP / 2) return
+    try {
+      mark()
+    } catch {
+      // a full disk, most probably: again the next time
+    }
   }
 
   /** @returns how many records have gone. Looked at before a transaction is begun: mostly there is nothing to do. */
@@ -155,6 +177,7 @@ export async function openStore({
   return {
     dir,
     incarnation,
+    notice,
     committed: environment.tables,
     transaction,
     full() {
@@ -164,6 +187,7 @@ export async function openStore({
     freeBytes: () => freeBytes(dir),
     tidy(nowMs) {
       if (freeBytes(dir) < SPARE_BYTES) return false
+      markFromTimeToTime()
       const dropped = dropOverdue(nowMs)
       sweepSome(nowMs)
       return dropped === RETAIN_STEP || sweepLeft > 0
@@ -205,17 +229,26 @@ function marked<T>(marker: string, open: () => T): T {
 async function refuseDamaged(dir: string, check: boolean, onStep: (step: string) => void): Promise<void> {
   const header = inspectHeader(dir)
   if (header.state === 'missing') return
-  if (header.state === 'bad')
-    throw fail('STORE_CORRUPT', `the store in ${dir} is damaged: ${header.why}; ${REPAIR_HINT}`)
+  if (header.state === 'bad' || header.state === 'gone') throw damagedStore(dir, header.why)
   if (header.state === 'ok' && !check && !existsSync(join(dir, OPENING_FILE))) return
-  const found = await checkInChild(dir, {
+  const { problems } = await checkStore(dir, {
     onProgress: (at, records) => onStep(`looking through the store (${at}, ${records} events so far)`),
   })
-  if (found.problems.length > 0) {
-    throw fail('STORE_CORRUPT', `the store in ${dir} is damaged: ${found.problems[0]}; ${REPAIR_HINT}`, {
-      problems: found.problems,
-    })
-  }
+  if (problems[0] !== undefined) throw damagedStore(dir, problems[0], { problems })
+}
+
+/**
+ * A store of yesterday (a backup that was put back) goes on behind what the one before it had given: no number is given twice.
+ * @returns what there is to say of it
+ */
+function catchUp({ meta }: Tables, mark: Mark | null): string | null {
+  const had = meta.get('incarnation')
+  if (mark === null || had >= mark.incarnation) return null
+  const from = meta.get('seq')
+  meta.put('incarnation', mark.incarnation)
+  meta.put('seq', Math.max(from, mark.seq) + SEQ_GAP)
+  meta.put('revision', meta.get('revision') + SEQ_GAP)
+  return `the store is older than the one that was here at ${mark.written}: it ends at event ${from}, that one had come to ${mark.seq}; what came between is not in it`
 }
 
 /** @throws STORE_TOO_NEW, naming the version that can read it. Marks an empty store as of this format. */
