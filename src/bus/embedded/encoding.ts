@@ -41,9 +41,13 @@ export function decodeValue(table: TableName, key: string | number, bytes: Buffe
 /** How msgpack begins a list of two. */
 const PAIR = 0x92
 
+/** Cheaply, whether bytes may begin with a value. */
+export const mayBegin = (bytes: Buffer): boolean =>
+  bytes.byteLength >= 7 && bytes[5] === PAIR && bytes[4]! < TABLE_NAMES.length
+
 /** Says of bytes what they are, or null when they are no sound value. */
 export function identify(bytes: Buffer): { table: TableName; key: string | number; value: unknown } | null {
-  if (bytes.byteLength < 7 || bytes[5] !== PAIR || bytes.readUInt32BE(0) !== crc32(bytes.subarray(4))) return null
+  if (!mayBegin(bytes) || bytes.readUInt32BE(0) !== crc32(bytes.subarray(4))) return null
   const table = TABLE_NAMES[bytes[4]!]
   if (table === undefined) return null
   try {
@@ -59,7 +63,7 @@ export function identify(bytes: Buffer): { table: TableName; key: string | numbe
 
 /** The same for bytes that begin with a value and end somewhere behind it. `size`: of the value. */
 export function identifyFirst(bytes: Buffer): (ReturnType<typeof identify> & { size: number }) | null {
-  if (bytes.byteLength < 7 || bytes[5] !== PAIR || bytes[4]! >= TABLE_NAMES.length) return null
+  if (!mayBegin(bytes)) return null
   let size = 0
   try {
     packr.unpackMultiple(bytes.subarray(5), (_: unknown, __?: number, end?: number) => {

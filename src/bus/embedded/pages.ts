@@ -43,7 +43,7 @@ export interface Node {
 
 export interface Pages {
   readonly pageSize: number
-  /** Whole pages in the file. */
+  /** Pages in the file; a last one that is cut is filled up with zeros. */
   readonly count: number
   /** The two beginnings, in their places; null where there is none. */
   readonly metas: readonly (Meta | null)[]
@@ -75,9 +75,10 @@ export function openPages(file: string): Pages {
   const handle = openSync(file, 'r')
   const { size } = fstatSync(handle)
   const readAt = (at: number, length: number): Buffer | null => {
-    if (!Number.isSafeInteger(at) || at + length > size) return null
+    if (!Number.isSafeInteger(at) || at >= size) return null
     const bytes = Buffer.alloc(length)
-    return readSync(handle, bytes, 0, length, at) === length ? bytes : null
+    readSync(handle, bytes, 0, length, at)
+    return bytes
   }
   const pageSize = pageSizeOf(readAt(0, PAGE_HEADER + META_BYTES)) ?? guessedPageSize(readAt)
   const perChunk = Math.max(1, CHUNK_BYTES / pageSize)
@@ -87,14 +88,14 @@ export function openPages(file: string): Pages {
     let bytes = chunks.get(chunk)
     if (bytes === undefined) {
       const at = chunk * perChunk * pageSize
-      bytes = readAt(at, Math.min(perChunk * pageSize, size - at))
+      bytes = readAt(at, perChunk * pageSize)
       const [oldest] = chunks.keys()
       if (chunks.size >= CHUNKS && oldest !== undefined) chunks.delete(oldest)
       chunks.set(chunk, bytes)
     }
     return bytes
   }
-  const count = Math.floor(size / pageSize)
+  const count = Math.ceil(size / pageSize)
   return {
     pageSize,
     count,
@@ -158,6 +159,12 @@ export const runOf = (page: Buffer): number => page.readUInt32LE(20)
 /** How many pages a big value takes. */
 export const overflowPages = (size: number, pageSize: number): number =>
   Math.floor((PAGE_HEADER - 1 + size) / pageSize) + 1
+
+/** The bytes of a page between its pointers and its nodes, where nodes of before may lie. */
+export const slackOf = (page: Buffer): { from: number; to: number } => ({
+  from: PAGE_HEADER + page.readUInt16LE(20),
+  to: PAGE_HEADER + page.readUInt16LE(22),
+})
 
 /** The nodes of a branch or leaf page in order, or null when they cannot be told apart. */
 export function nodesOf(page: Buffer): Node[] | null {

@@ -38,6 +38,8 @@ export type Tell = (at: string, records: number, of: number) => void
 
 const BATCH_BYTES = 8 << 20
 const BATCH_VALUES = 20_000
+/** Their bytes are kept until then. */
+const MENDED_AT_ONCE = 64
 /** Values or pages between two signs of life. */
 const TELL_EVERY = 4096
 /** What a value costs beside its bytes. */
@@ -59,11 +61,12 @@ export function rebuild(pages: Pages, target: Environment, mark: Mark | null, te
   const writer = createWriter(target, tell)
   const base = chooseBase(pages, () => tell('tables', 0, 0))
   const complete = base?.isNewest === true && base.isSound
-  const used = base?.survey.used ?? createPageSet(0)
+  const known = base?.survey ?? { used: createPageSet(0), leaves: createPageSet(0) }
   const wanted = createWanted(base)
   const gather = (isMine: (table: TableName) => boolean) => {
     writer.at('pages')
-    for (const found of scavenge(pages, used, writer.alive)) if (isMine(found.table) && wanted(found)) writer.add(found)
+    for (const found of scavenge(pages, known, writer.alive))
+      if (isMine(found.table) && wanted(found)) writer.add(found)
   }
   writer.expect(base?.logged ?? 0)
   // events last: what they need of the other tables (their entry's number) is there then
@@ -242,6 +245,8 @@ function createWriter(target: Environment, tell: Tell) {
         flush()
       })
       if (complete) return { records: messages, lost: 0, others: [] }
+      at = 'chains'
+      mendChains(target, say)
       const others = OTHERS.flatMap((table) => {
         if (base?.survey.holes.has(table) === false) return []
         const count = base?.survey.counts.get(table)
@@ -252,6 +257,36 @@ function createWriter(target: Environment, tell: Tell) {
       return { records: messages, lost: logged === null ? null : Math.max(0, logged - messages), others }
     },
   }
+}
+
+/** Each event tells of the one before it of its entry, and the entry of the last: over those that are lost the way goes on. */
+function mendChains(target: Environment, say: () => void): void {
+  const { log, entries } = target.tables
+  const last = new Map<string, number>()
+  let broken: [number, LogRecord][] = []
+  const mend = () => {
+    const work = broken
+    broken = []
+    target.transaction(() => {
+      for (const [seq, record] of work) log.put(seq, record)
+    })
+  }
+  let seen = 0
+  for (const [seq, record] of log.range(0)) {
+    const key = entryKey({ namespace: record.namespace, name: record.eventSource }, record.entry)
+    const previous = last.get(key)
+    if (previous !== undefined && record.previous !== previous) broken.push([seq, { ...record, previous }])
+    if (broken.length >= MENDED_AT_ONCE) mend()
+    last.set(key, seq)
+    if (seen++ % TELL_EVERY === 0) say()
+  }
+  mend()
+  target.transaction(() => {
+    for (const [key, lastSeq] of last) {
+      const entry = entries.get(key)
+      if (entry !== undefined && entry.lastSeq !== lastSeq) entries.put(key, { ...entry, lastSeq })
+    }
+  })
 }
 
 function newEntry(to: Tables): EntryRecord {

@@ -2,19 +2,21 @@
  * Sound values straight from the pages of an lmdb file (pages.ts), whether or not a path leads to them: for a store whose trees are broken. Also
  * finds values that were deleted or overwritten and whose pages were not used again: who asks says which he wants.
  */
-import { identify, identifyFirst } from './encoding.ts'
+import { identify, identifyFirst, mayBegin } from './encoding.ts'
 import {
   BIG_DATA,
   isFlagged,
   LEAF,
   MAX_VALUE,
+  type Node,
   nodeAt,
   nodesOf,
   numberOf,
   OVERFLOW,
+  overflowPages,
   PAGE_HEADER,
   type Pages,
-  runOf,
+  slackOf,
   transactionOf,
 } from './pages.ts'
 import type { Found } from './survey.ts'
@@ -27,49 +29,61 @@ export interface Scavenged extends Found {
   headless: boolean
 }
 
-/** @param used pages that are left alone. `onPage` is told of each that is looked at */
+/** @param known pages that need not be looked at, and of them the leaves: only between their nodes. `onPage` is told of each page */
 export function* scavenge(
   pages: Pages,
-  used: PageSet,
+  known: { used: PageSet; leaves: PageSet },
   onPage: (page: number) => void = () => {},
 ): Generator<Scavenged> {
   for (let number = 2; number < pages.count; number++) {
-    if (used.has(number)) continue
+    const isLeaf = known.leaves.has(number)
+    if (known.used.has(number) && !isLeaf) continue
     onPage(number)
     const page = pages.read(number)
-    if (page === null) return
+    if (page === null) continue
     const isWhole = numberOf(page) === number
-    const transaction = transactionOf(page)
-    if (isWhole && isFlagged(page, OVERFLOW)) {
-      const run = Math.max(1, Math.min(runOf(page), pages.count - number, Math.ceil(MAX_VALUE / pages.pageSize) + 1))
-      const found = identifyFirst((pages.read(number, run) ?? page).subarray(PAGE_HEADER))
-      if (found === null) continue
-      yield { ...found, transaction, page: number, headless: false }
-      // what is within a big value is its sender's, whatever it looks like
-      number += Math.floor((PAGE_HEADER + found.size - 1) / pages.pageSize)
-      continue
-    }
     const nodes = isWhole && isFlagged(page, LEAF) ? nodesOf(page) : null
     if (nodes !== null) {
-      for (const { data, flags } of nodes) {
-        const found = flags === BIG_DATA ? null : identify(data)
-        if (found !== null) yield { ...found, size: data.byteLength, transaction, page: number, headless: false }
-      }
+      const { from, to } = slackOf(page)
+      yield* carve(page, number, from, to)
+      if (!isLeaf) yield* valuesOf(page, number, nodes)
       continue
     }
-    yield* carve(page, number)
+    const big = bigValueAt(pages, number, page)
+    if (big === null) yield* carve(page, number, 0, page.byteLength)
+    else {
+      yield { ...big, transaction: transactionOf(page), page: number, headless: !isWhole || !isFlagged(page, OVERFLOW) }
+      // what is within a big value is its sender's, whatever it looks like
+      number += overflowPages(big.size, pages.pageSize) - 1
+    }
   }
 }
 
-/** What can be made out on a page that is torn: a node may begin at any second byte, and a value says by itself that it is one. */
-function* carve(page: Buffer, number: number): Generator<Scavenged> {
-  for (let at = 0; at < page.byteLength; at += 2) {
+function* valuesOf(page: Buffer, number: number, nodes: Node[]): Generator<Scavenged> {
+  const transaction = transactionOf(page)
+  for (const { data, flags } of nodes) {
+    const found = flags === BIG_DATA ? null : identify(data)
+    if (found !== null) yield { ...found, size: data.byteLength, transaction, page: number, headless: false }
+  }
+}
+
+/** The value that fills a page and those behind it, if one does. */
+function bigValueAt(pages: Pages, number: number, page: Buffer) {
+  if (!mayBegin(page.subarray(PAGE_HEADER))) return null
+  const most = Math.ceil(MAX_VALUE / pages.pageSize) + 1
+  for (let run = 4; ; run *= 8) {
+    const bytes = pages.read(number, Math.min(run, most, pages.count - number))
+    const found = bytes === null ? null : identifyFirst(bytes.subarray(PAGE_HEADER))
+    if (found !== null || run >= most || run >= pages.count - number) return found
+  }
+}
+
+/** What can be made out where nothing says it: a node may begin at any second byte, and a value says by itself that it is one. */
+function* carve(page: Buffer, number: number, from: number, to: number): Generator<Scavenged> {
+  for (let at = from; at < to; at += 2) {
     const node = nodeAt(page, at)
-    if (node === null || node.flags !== 0 || node.key.byteLength === 0 || node.size < 7) continue
+    if (node === null || node.flags !== 0 || node.key.byteLength === 0 || !mayBegin(node.data)) continue
     const found = identify(node.data)
-    if (found === null) continue
-    yield { ...found, size: node.size, transaction: 0, page: number, headless: true }
-    at += 8 + node.key.byteLength + node.size - 2
-    at += at % 2
+    if (found !== null) yield { ...found, size: node.size, transaction: 0, page: number, headless: true }
   }
 }

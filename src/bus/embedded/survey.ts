@@ -1,7 +1,7 @@
 /** Everything that a store holds, as far as it is sound, read page by page without lmdb; and where something is missing. */
 import { identify, type TableName } from './encoding.ts'
 import { decodeKey, encodeKey } from './keys.ts'
-import { type Meta, type Pages, SUB_TREE, TREE_BYTES, type Tree, treeOf, uint64 } from './pages.ts'
+import { type Meta, overflowPages, type Pages, SUB_TREE, TREE_BYTES, type Tree, treeOf, uint64 } from './pages.ts'
 import { createPageSet, type Hole, type Leaf, type PageSet, walkTree } from './walk.ts'
 
 export type Key = string | number
@@ -33,6 +33,8 @@ export interface Survey {
   freeProblems: string[]
   /** Pages that are in use. */
   used: PageSet
+  /** Those of them that are leaves. */
+  leaves: PageSet
 }
 
 /** `ids` are many: those who look want the small tables before, and the log at the end. */
@@ -54,7 +56,7 @@ export function survey(
   visit: (found: Found) => void,
   onTable: (table: TableName, count: number) => void = () => {},
 ): Survey {
-  const used = createPageSet(pages.count)
+  const [used, leaves] = [createPageSet(pages.count), createPageSet(pages.count)]
   const holes: Survey['holes'] = new Map()
   const counts: Survey['counts'] = new Map()
   const { lastPage } = snapshot
@@ -65,8 +67,8 @@ export function survey(
     mainHole = hole
   }
   const main = { pages, lastPage, used, onHole }
-  for (const leaves of walkTree(main, snapshot.main, snapshot.transaction)) {
-    for (const leaf of leaves) trees.set(leaf.key.toString('latin1'), leaf)
+  for (const page of walkTree(main, snapshot.main, snapshot.transaction)) {
+    for (const leaf of page) trees.set(leaf.key.toString('latin1'), leaf)
   }
   for (const table of ORDER) {
     const leaf = trees.get(`${table}\0`)
@@ -79,22 +81,21 @@ export function survey(
     const tree = treeOf(leaf.data)
     counts.set(table, tree.entries)
     onTable(table, tree.entries)
-    const walk = { pages, lastPage, used, onHole: (hole: Hole) => note(table, hole) }
-    for (const leaves of walkTree(walk, tree, leaf.transaction)) {
-      for (const one of leaves) {
+    const walk = { pages, lastPage, used, leaves, onHole: (hole: Hole) => note(table, hole) }
+    for (const page of walkTree(walk, tree, leaf.transaction)) {
+      for (const one of page) {
         const found = foundIn(table, one)
         if (found !== null) visit(found)
-        else
-          note(table, {
-            from: one.key,
-            to: after(one.key),
-            page: null,
-            why: `the value of ${keyText(one.key)} is damaged`,
-          })
+        else {
+          const why = `the value of ${keyText(one.key)} is damaged`
+          note(table, { from: one.key, to: after(one.key), page: null, why })
+          // what lies there may be somebody else's
+          if (one.overflow !== null) used.remove(one.overflow, overflowPages(one.data.byteLength, pages.pageSize))
+        }
       }
     }
   }
-  return { snapshot, holes, counts, used, freeProblems: freeProblemsOf(pages, snapshot, used) }
+  return { snapshot, holes, counts, used, leaves, freeProblems: freeProblemsOf(pages, snapshot, used) }
 }
 
 /** Whether nothing is missing of any table. */

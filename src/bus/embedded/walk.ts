@@ -36,6 +36,8 @@ export interface Leaf {
   data: Buffer
   /** That wrote its page. */
   transaction: number
+  /** Of a big value: the page where it begins. */
+  overflow: number | null
 }
 
 /** Which pages have been come by. */
@@ -43,6 +45,7 @@ export interface PageSet {
   has(page: number): boolean
   /** @returns false when one of them was there already */
   add(page: number, count?: number): boolean
+  remove(page: number, count: number): void
 }
 
 export interface Walk {
@@ -50,6 +53,8 @@ export interface Walk {
   /** The last page of the snapshot. */
   lastPage: number
   used: PageSet
+  /** Leaves, which are in `used`, too. */
+  leaves?: PageSet
   onHole(hole: Hole): void
   /** Of the free-page tree, whose keys are numbers, and whose branches may have one way only. */
   isFree?: boolean
@@ -70,6 +75,9 @@ export function createPageSet(count: number): PageSet {
         bits[i >> 3] = (bits[i >> 3] ?? 0) | (1 << (i & 7))
       }
       return fresh
+    },
+    remove(page, pages) {
+      for (let i = page; i < page + pages; i++) bits[i >> 3] = (bits[i >> 3] ?? 0) & ~(1 << (i & 7))
     },
   }
 }
@@ -129,21 +137,20 @@ export function* walkTree(walk: Walk, tree: Tree, transaction: number): Generato
       continue
     }
     counted.leaves++
+    walk.leaves?.add(way.page)
     first ??= nodes[0]?.key ?? null
     counted.entries += nodes.length
     const leaves: Leaf[] = []
     for (const [i, node] of nodes.entries()) {
       if (node.flags !== BIG_DATA) {
-        leaves.push({ key: node.key, flags: node.flags, data: node.data, transaction: own })
+        leaves.push({ key: node.key, flags: node.flags, data: node.data, transaction: own, overflow: null })
         continue
       }
-      const data = readOverflow(walk, node, own)
-      if (typeof data === 'string') {
-        hole({ from: node.key, to: nodes[i + 1]?.key ?? to, page: null, why: data })
-        continue
-      }
-      counted.overflows += overflowPages(node.size, pages.pageSize)
-      leaves.push({ key: node.key, flags: node.flags, data, transaction: own })
+      const { data, wrong } = readOverflow(walk, node, own)
+      if (wrong === null) counted.overflows += overflowPages(node.size, pages.pageSize)
+      else hole({ from: node.key, to: nodes[i + 1]?.key ?? to, page: null, why: wrong })
+      if (data !== null)
+        leaves.push({ key: node.key, flags: node.flags, data, transaction: own, overflow: uint64(node.data, 0) })
     }
     yield leaves
   }
@@ -186,21 +193,21 @@ function soundNodes(
   return nodes
 }
 
-/** The bytes of a big value, or what is wrong with the pages where they lie. */
-function readOverflow({ pages, used, lastPage }: Walk, node: Node, transaction: number): Buffer | string {
+/** The bytes of a big value, and what is wrong with the pages where they lie: a value knows by itself whether it is sound. */
+function readOverflow(
+  { pages, used, lastPage }: Walk,
+  node: Node,
+  transaction: number,
+): { data: Buffer | null; wrong: string | null } {
   const first = uint64(node.data, 0)
   const count = overflowPages(node.size, pages.pageSize)
-  if (!(first >= 2 && first + count - 1 <= lastPage)) return `page ${first} is none of the store's`
+  if (!(first >= 2 && first + count - 1 <= lastPage))
+    return { data: null, wrong: `page ${first} is none of the store's` }
   const bytes = pages.read(first, count)
-  if (bytes === null) return `page ${first} lies behind the end of the file`
-  if (
-    numberOf(bytes) !== first ||
-    !isFlagged(bytes, OVERFLOW) ||
-    runOf(bytes) !== count ||
-    transactionOf(bytes) > transaction
-  ) {
-    return `page ${first} is not what should be there`
-  }
-  if (!used.add(first, count)) return `page ${first} is in use twice`
-  return bytes.subarray(PAGE_HEADER, PAGE_HEADER + node.size)
+  if (bytes === null) return { data: null, wrong: `page ${first} lies behind the end of the file` }
+  const data = bytes.subarray(PAGE_HEADER, PAGE_HEADER + node.size)
+  const isIt = numberOf(bytes) === first && isFlagged(bytes, OVERFLOW) && runOf(bytes) === count
+  if (!isIt || transactionOf(bytes) > transaction) return { data, wrong: `page ${first} is not what should be there` }
+  if (!used.add(first, count)) return { data, wrong: `page ${first} is in use twice` }
+  return { data, wrong: null }
 }
