@@ -15,6 +15,7 @@ import type { Command } from 'commander'
 import { notServedLine } from '../api/served.ts'
 import type { Status } from '../api/status.ts'
 import { checkStore, repairStore, type StoreRepair } from '../bus/embedded/check.ts'
+import { GONE_HINT } from '../bus/embedded/encoding.ts'
 import { DATA_FILE, inspectHeader } from '../bus/embedded/header.ts'
 import { STORE_FORMAT } from '../bus/embedded/store.ts'
 import { runningBus } from '../bus/embedded/takeover.ts'
@@ -224,7 +225,7 @@ async function checkContent(dir: string, tell: Tell): Promise<Check> {
   const header = inspectHeader(dir)
   if (header.state === 'missing') return { name: 'store', ok: true, message: 'no store yet' }
   if (header.state === 'gone') {
-    return { name: 'store', ok: false, message: header.why, remedy: '`vedette doctor --repair` begins an empty one' }
+    return { name: 'store', ok: false, message: header.why, remedy: GONE_HINT }
   }
   const live = runningBus(dir) !== null
   const onProgress = (at: string, records: number, of: number) => tell('looking through the store', at, records, of)

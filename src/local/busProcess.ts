@@ -6,7 +6,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { createInterface } from 'node:readline'
 import { backoffMs } from '../core/backoff.ts'
 import type { Clock } from '../core/clock.ts'
-import { codes, type ErrorCode, fail, isVedetteError, messageOf } from '../core/errors.ts'
+import { codes, type ErrorCode, fail, isVedetteError, messageOf, type VedetteError } from '../core/errors.ts'
 import type { Logger } from '../core/log.ts'
 import { watchSilence } from '../core/silence.ts'
 import { entryPoint } from './entryPoint.ts'
@@ -73,7 +73,12 @@ export async function startBusProcess(options: BusProcessOptions): Promise<BusPr
     child = launched.child
     return launched.incarnation
   }
-  const incarnation = await start('next')
+  // what crashed over a damaged store says so when it looks first
+  const incarnation = await start('next').catch((error: unknown) => {
+    if (!isVedetteError(error) || !CRASHES.has(String(error.details.signal))) throw error
+    log.error('the bus process crashed in its start; the store is looked through', { error })
+    return start('next', true)
+  })
   trouble = null
   let answeredAt = clock.monotonic()
   let giveUp: (error: unknown) => void = () => {}
@@ -213,9 +218,7 @@ function launch(
       reject(fail('BUS_UNAVAILABLE', `the bus process cannot be started: ${messageOf(error)}`)),
     )
     // 'close', not 'exit': what it said last may be read after its end
-    child.once('close', (code, signal) =>
-      reject(fail('BUS_UNAVAILABLE', `the bus process ended while starting (${signal ?? `exit ${code}`})`)),
-    )
+    child.once('close', (code, signal) => reject(crashed(signal, code)))
     let doing = 'it has said nothing yet'
     const silence = watchSilence(clock, silentMs, () => {
       child.kill('SIGKILL')
@@ -249,6 +252,13 @@ function launch(
     })
   })
   return { child, incarnation: started.finally(() => endWatch()) }
+}
+
+/** @returns why there is no bus; after a crash, with what to do: as a rule it is the store that one crashes over */
+function crashed(signal: string | null, code: number | null): VedetteError {
+  const text = `the bus process ended while starting (${signal ?? `exit ${code}`})`
+  if (signal === null || !CRASHES.has(signal)) return fail('BUS_UNAVAILABLE', text)
+  return fail('BUS_UNAVAILABLE', `${text}: is the store damaged? \`vedette doctor\` looks through it`, { signal })
 }
 
 /** A line of the bus process: `{"step"}`, `{"ready":true,"socket","incarnation"}` or `{"error":{code,message}}`. @throws the error */

@@ -8,6 +8,7 @@ import { createConnection } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { fail } from '../core/errors.ts'
+import { ofDisk } from './disk.ts'
 import { identify, isAlive, killForGood, type ProcessIdentity } from './identity.ts'
 
 /** What `run.json` holds. */
@@ -40,9 +41,14 @@ export interface DataDir {
 
 /**
  * Takes the directory, makes it if needed (0700), and kills what a dead run left behind.
- * @throws DATA_DIR_IN_USE naming the process that has it
+ * @throws DATA_DIR_IN_USE naming the process that has it; BUS_FULL, USAGE what the file system refuses
  */
-export async function takeDataDir(path: string): Promise<DataDir> {
+export const takeDataDir = (path: string): Promise<DataDir> =>
+  take(path).catch((error: unknown) => {
+    throw ofDisk(error, path)
+  })
+
+async function take(path: string): Promise<DataDir> {
   const wanted = resolve(path)
   await mkdir(wanted, { recursive: true, mode: 0o700 }).catch((error: NodeJS.ErrnoException) => {
     throw fail('USAGE', `cannot make the data directory ${wanted} (${error.code}): give another with --data`)

@@ -15,6 +15,7 @@ import type { Logger, LogLevel } from '../core/log.ts'
 import { localSecrets } from '../runtime/secrets.ts'
 import { awaitReady } from './awaitReady.ts'
 import { takeDataDir } from './dataDir.ts'
+import { ofDisk } from './disk.ts'
 import { openFailoverLog } from './failoverLog.ts'
 import { createHosts } from './hosts.ts'
 import { identify } from './identity.ts'
@@ -70,7 +71,7 @@ export async function startSupervisor(options: RunOptions): Promise<Supervisor> 
     return await assemble()
   } catch (error) {
     for (const step of undo.reverse()) await Promise.resolve(step()).catch(() => {})
-    throw error
+    throw ofDisk(error, options.data)
   }
 
   async function assemble(): Promise<Supervisor> {

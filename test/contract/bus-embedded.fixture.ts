@@ -39,7 +39,11 @@ export interface BusFixture {
   close(): Promise<void>
 }
 
-export async function startBus(options: Partial<BusProcessOptions> = {}): Promise<BusFixture> {
+/** @param env more environment for its processes */
+export async function startBus(
+  options: Partial<BusProcessOptions> = {},
+  env: Record<string, string> = {},
+): Promise<BusFixture> {
   const base = mkdtempSync(join(tmpdir(), 'vbus-'))
   const [dir, socket] = [options.dir ?? join(base, 'store'), join(base, 's')]
   const clients = new Set<EmbeddedBus>()
@@ -50,7 +54,10 @@ export async function startBus(options: Partial<BusProcessOptions> = {}): Promis
 
   async function start(more: Partial<BusProcessOptions> = {}): Promise<Said> {
     const all: BusProcessOptions = { dir, socket, incarnation: incarnation || 'next', ...options, ...more }
-    child = spawn(process.execPath, [MAIN, JSON.stringify(all)], { stdio: ['pipe', 'pipe', 'inherit'] })
+    child = spawn(process.execPath, [MAIN, JSON.stringify(all)], {
+      stdio: ['pipe', 'pipe', 'inherit'],
+      env: { ...process.env, ...env },
+    })
     child.stdin?.on('error', () => {})
     steps.length = 0
     const said = await whatItSaid(child, steps)

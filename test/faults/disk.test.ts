@@ -1,9 +1,22 @@
 /** The disk is full, or the store is damaged: it is said, nothing acknowledged is lost, and there is a way back. */
 import assert from 'node:assert/strict'
-import { closeSync, openSync, readFileSync, rmSync, statSync, truncateSync, writeSync } from 'node:fs'
-import { join } from 'node:path'
+import { type SpawnSyncReturns, spawnSync } from 'node:child_process'
+import {
+  closeSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
 import { test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
+import { openPages } from '../../src/bus/embedded/pages.ts'
 import { assertAcknowledgedOnce, assertOrdered } from './checks.ts'
 import { orders, ordersUrl } from './orders.ts'
 import { type Line, nextLeader, type Rig, startRig, waitFor } from './rig.ts'
@@ -11,14 +24,20 @@ import { startCrowd } from './senders.ts'
 import { fill, smallDisk } from './small-disk.ts'
 import { assertEveryTickOnce, ticking } from './ticks.ts'
 
+const vedette = new URL('../../vedette', import.meta.url).pathname
+
 const both = (ports: number[]) => `${ticking(3)()}---
 ${orders(3)(ports)}`
+
+/** How long a busy machine may take for what is done in a second; how fast it is belongs to bench/. */
+const PATIENCE_MS = 60_000
 
 const posted = async (rig: Rig) => {
   const answer = await fetch(ordersUrl(rig), {
     method: 'POST',
     body: '{"key":"probe"}',
     headers: { 'idempotency-key': 'probe' },
+    signal: AbortSignal.timeout(PATIENCE_MS),
   })
   return { status: answer.status, retryAfter: answer.headers.get('retry-after') }
 }
@@ -29,21 +48,24 @@ test('the disk is full under load, twice: 503 with Retry-After, every process li
   const ballast = join(disk.path, 'ballast')
   const rig = await startRig(both, { data: join(disk.path, 'data') })
   t.after(() => rig.close(t))
-  const crowd = startCrowd(t, ordersUrl(rig), { senders: 50 })
+  // a full disk admits no lease: who fills it before somebody leads waits for ever
+  await nextLeader(rig, 'clock', null)
+  const crowd = startCrowd(t, ordersUrl(rig), { senders: 50, attemptTimeoutMs: PATIENCE_MS })
   const pids = async () => [await rig.busPid(), ...(await rig.hostPids()).sort()]
   const before = await pids()
   const recoveredMs: number[] = []
   for (let round = 0; round < 2; round++) {
-    await pause(500)
+    const takenBefore = crowd.acknowledged.length
+    await waitFor(async () => crowd.acknowledged.length > takenBefore + 100, PATIENCE_MS)
     fill(ballast)
     const refusedBefore = crowd.statuses.get(503) ?? 0
-    await waitFor(async () => (crowd.statuses.get(503) ?? 0) > refusedBefore + 20, 20_000)
+    await waitFor(async () => (crowd.statuses.get(503) ?? 0) > refusedBefore + 20, PATIENCE_MS)
     let answer = await posted(rig)
     // Freed pages may take the one or other event yet.
     await waitFor(async () => {
       answer = await posted(rig)
       return answer.status !== 200
-    })
+    }, PATIENCE_MS)
     assert.deepEqual([answer.status, answer.retryAfter], [503, '1'])
     assert.match(rig.log(), /the store is full/)
     await pause(2000)
@@ -51,7 +73,7 @@ test('the disk is full under load, twice: 503 with Retry-After, every process li
     rmSync(ballast)
     const freedMs = performance.now()
     const acknowledgedBefore = crowd.acknowledged.length
-    await waitFor(async () => crowd.acknowledged.length > acknowledgedBefore + 200, 10_000)
+    await waitFor(async () => crowd.acknowledged.length > acknowledgedBefore + 200, PATIENCE_MS)
     recoveredMs.push(performance.now() - freedMs)
   }
   await pause(1500)
@@ -80,10 +102,11 @@ test('the bus and a host are killed while the disk is full: the run waits for sp
   const ballast = join(disk.path, 'ballast')
   const rig = await startRig(both, { data: join(disk.path, 'data') })
   t.after(() => rig.close(t))
-  const crowd = startCrowd(t, ordersUrl(rig), { senders: 50 })
-  await pause(500)
+  await nextLeader(rig, 'clock', null)
+  const crowd = startCrowd(t, ordersUrl(rig), { senders: 50, attemptTimeoutMs: PATIENCE_MS })
+  await waitFor(async () => crowd.acknowledged.length > 100, PATIENCE_MS)
   fill(ballast)
-  await waitFor(async () => (crowd.statuses.get(503) ?? 0) > 20, 20_000)
+  await waitFor(async () => (crowd.statuses.get(503) ?? 0) > 20, PATIENCE_MS)
   fill(ballast)
   process.kill((await nextLeader(rig, 'clock', null)).pid, 'SIGKILL')
   process.kill(await rig.busPid(), 'SIGKILL')
@@ -110,7 +133,7 @@ test('the bus and a host are killed while the disk is full: the run waits for sp
   await waitFor(async () => {
     const pids = [await rig.busPid(), ...(await rig.hostPids())].sort()
     return pids.length === 4 && !pids.includes(host) && recorded().sort().join() === pids.join()
-  }, 10_000)
+  }, PATIENCE_MS)
   await pause(1500)
   await crowd.stop()
   assert.equal(await rig.stop(), 0)
@@ -125,18 +148,75 @@ test('the bus and a host are killed while the disk is full: the run waits for sp
   )
 })
 
+test('a run that starts on a full disk says so and ends with 3, however little space there is', async (t) => {
+  const disk = smallDisk(t, 4)
+  if ('cannot' in disk) return t.skip(disk.cannot)
+  const manifest = join(mkdtempSync(join(tmpdir(), 'vedette-full-')), 'sources.yaml')
+  t.after(() => rmSync(dirname(manifest), { recursive: true }))
+  writeFileSync(manifest, ticking(1)())
+  const spare = join(disk.path, 'spare')
+  for (const free of [0, 4, 8, 16, 32, 64, 200]) {
+    writeFileSync(spare, Buffer.alloc(free << 10))
+    fill(join(disk.path, 'ballast'))
+    rmSync(spare)
+    const ran: SpawnSyncReturns<string> = spawnSync(
+      vedette,
+      ['run', manifest, '--data', join(disk.path, 'data'), '--listen', '127.0.0.1:0'],
+      {
+        encoding: 'utf8',
+        timeout: PATIENCE_MS,
+      },
+    )
+    assert.equal(ran.status, 3, `with ${free} KiB free: ${ran.stderr}`)
+    assert.match(ran.stderr, /vedette: .*(disk|store).* is full/)
+    assert.doesNotMatch(ran.stderr, /\n\s+at /, 'a stack')
+    for (const name of ['ballast', 'data']) rmSync(join(disk.path, name), { recursive: true, force: true })
+  }
+})
+
 const PAGE = 4096
 
 /** How a store is damaged, and how many of its events that may cost. */
 const damages: Record<
   string,
-  { damage(file: string, lines: Line[]): void; loses(events: number): number; starts: boolean }
+  { damage(file: string, lines: Line[]): void; loses(events: number): number; starts: boolean; tailFails?: boolean }
 > = {
   'its first pages are garbage': {
     damage(file) {
       for (const page of [0, 1]) overwrite(file, page)
     },
     loses: () => 0,
+    starts: false,
+  },
+  'its file is empty': {
+    damage: (file) => truncateSync(file, 0),
+    loses: (events) => events,
+    starts: false,
+  },
+  'its file is gone': {
+    damage: (file) => rmSync(file),
+    loses: (events) => events,
+    starts: false,
+  },
+  'its list of free pages is garbage': {
+    damage(file) {
+      const pages = openPages(file)
+      const [first, second] = pages.metas
+      pages.close()
+      overwrite(file, (first!.transaction > second!.transaction ? first! : second!).free.root!)
+    },
+    loses: () => 0,
+    starts: false,
+    // only writing needs it
+    tailFails: false,
+  },
+  'the root of its tables is zeroed': {
+    damage(file) {
+      const pages = openPages(file)
+      for (const meta of pages.metas) overwrite(file, meta!.main.root!, Buffer.alloc(PAGE))
+      pages.close()
+    },
+    loses: () => 16,
     starts: false,
   },
   'a third of the file is missing': {
@@ -159,18 +239,18 @@ const damages: Record<
   },
 }
 
-function overwrite(file: string, page: number): void {
+function overwrite(file: string, page: number, bytes = Buffer.alloc(PAGE, 'no page of ours ')): void {
   const handle = openSync(file, 'r+')
-  writeSync(handle, Buffer.alloc(PAGE, 'no page of ours '), 0, PAGE, page * PAGE)
+  writeSync(handle, bytes, 0, PAGE, page * PAGE)
   closeSync(handle)
 }
 
-for (const [what, { damage, loses, starts }] of Object.entries(damages)) {
+for (const [what, { damage, loses, starts, tailFails = true }] of Object.entries(damages)) {
   test(`a store, ${what}: it is said, with what to do; doctor --repair saves what is readable, run works again`, async (t) => {
     const rig = await startRig(both)
     t.after(() => rig.close(t))
     const crowd = startCrowd(t, ordersUrl(rig), { senders: 20, name: 'before' })
-    await waitFor(async () => crowd.acknowledged.length > 500, 20_000)
+    await waitFor(async () => crowd.acknowledged.length > 500, PATIENCE_MS)
     await crowd.stop()
     assert.equal(await rig.stop(), 0)
     const before = await rig.lines()
@@ -183,8 +263,10 @@ for (const [what, { damage, loses, starts }] of Object.entries(damages)) {
       assert.match(stderr, says)
     }
     const tail = await rig.cli('tail', '--from', 'start', '-n', '1000000', '--json')
-    assert.equal(tail.code, 1, 'tail of a damaged store')
-    assert.match(tail.stderr, says)
+    if (tailFails) {
+      assert.equal(tail.code, 1, 'tail of a damaged store')
+      assert.match(tail.stderr, says)
+    }
     const looked = await rig.cli('doctor')
     assert.equal(looked.code, 1, `doctor finds nothing:\n${looked.stdout}`)
     const repaired = await rig.cli('doctor', '--repair')
@@ -201,7 +283,7 @@ for (const [what, { damage, loses, starts }] of Object.entries(damages)) {
 
     await rig.restart()
     const again = startCrowd(t, ordersUrl(rig), { senders: 20, name: 'after' })
-    await waitFor(async () => again.acknowledged.length > 200, 20_000)
+    await waitFor(async () => again.acknowledged.length > 200, PATIENCE_MS)
     await again.stop()
     await nextLeader(rig, 'clock', null)
     assert.equal(await rig.stop(), 0)

@@ -165,7 +165,7 @@ export async function startRig(
     },
     log: () => log,
     async status() {
-      const answer = await fetch(`${api}/v1/status`, { signal: AbortSignal.timeout(5000) })
+      const answer = await fetch(`${api}/v1/status`, { signal: AbortSignal.timeout(20_000) })
       return (await answer.json()) as Status
     },
     async leader(source) {

@@ -14,8 +14,12 @@ const packr = new Packr({ useRecords: false })
 export const REPAIR_HINT = 'stop it and run `vedette doctor --repair`, which saves every readable record'
 
 /** What to say of a store that cannot be worked with. */
-export const damagedStore = (dir: string, why: string, details?: Record<string, unknown>) =>
-  fail('STORE_CORRUPT', `the store in ${dir} is damaged: ${why}; ${REPAIR_HINT}`, details)
+export const damagedStore = (dir: string, why: string, details?: Record<string, unknown>, remedy = REPAIR_HINT) =>
+  fail('STORE_CORRUPT', `the store in ${dir} is damaged: ${why}; ${remedy}`, details)
+
+/** The way back when there is nothing to read. */
+export const GONE_HINT =
+  'put the file back if you have it, or run `vedette doctor --repair`, which begins an empty store'
 
 /** The tables in the order of the numbers that stand for them in the file. Only ever appended to. */
 export const TABLE_NAMES = ['meta', 'log', 'ids', 'terms', 'positions', 'entries', 'leases', 'snapshots', 'kv'] as const

@@ -10,7 +10,7 @@ export type Header =
   /** Perhaps damaged: only a careful look (check.ts) can tell. */
   | { state: 'suspicious'; why: string }
   | { state: 'bad'; why: string }
-  /** There was a store, and its file is gone or empty. `why` says what to do, too. */
+  /** There was a store, and its file is gone or empty. */
   | { state: 'gone'; why: string }
 
 export const DATA_FILE = 'data.mdb'

@@ -8,7 +8,7 @@ import { systemClock } from '../../core/clock.ts'
 import { fail } from '../../core/errors.ts'
 import type { Bus } from '../bus.ts'
 import { checkStore } from './check.ts'
-import { damagedStore } from './encoding.ts'
+import { damagedStore, GONE_HINT } from './encoding.ts'
 import { busOver } from './face.ts'
 import { inspectHeader } from './header.ts'
 import { isWrite, type Operation, type WireError } from './request.ts'
@@ -26,7 +26,8 @@ const READY = -1
 export async function openStoreReadOnly(dir: string): Promise<Pick<Bus, 'read' | 'tail' | 'state' | 'close'>> {
   const header = inspectHeader(dir)
   if (header.state === 'missing') throw fail('NOT_RUNNING', `there is no store in ${dir}: nothing was run there`)
-  let why = header.state === 'bad' || header.state === 'gone' ? header.why : undefined
+  if (header.state === 'gone') throw damagedStore(dir, header.why, {}, GONE_HINT)
+  let why = header.state === 'bad' ? header.why : undefined
   if (header.state === 'suspicious') why = (await checkStore(dir)).problems[0]
   if (why !== undefined) throw damagedStore(dir, why)
   const reader = await startReader(dir)

@@ -8,7 +8,7 @@ import { systemClock } from '../../core/clock.ts'
 import { fail } from '../../core/errors.ts'
 import { buffered } from './buffered.ts'
 import { checkStore } from './check.ts'
-import { damagedStore } from './encoding.ts'
+import { damagedStore, GONE_HINT } from './encoding.ts'
 import { inspectHeader } from './header.ts'
 import { asStoreError, diskFull, openEnvironment } from './lmdb.ts'
 import { type Mark, readMark, SEQ_GAP, writeMark } from './mark.ts'
@@ -229,7 +229,8 @@ function marked<T>(marker: string, open: () => T): T {
 async function refuseDamaged(dir: string, check: boolean, onStep: (step: string) => void): Promise<void> {
   const header = inspectHeader(dir)
   if (header.state === 'missing') return
-  if (header.state === 'bad' || header.state === 'gone') throw damagedStore(dir, header.why)
+  if (header.state === 'gone') throw damagedStore(dir, header.why, {}, GONE_HINT)
+  if (header.state === 'bad') throw damagedStore(dir, header.why)
   if (header.state === 'ok' && !check && !existsSync(join(dir, OPENING_FILE))) return
   const { problems } = await checkStore(dir, {
     onProgress: (at, records) => onStep(`looking through the store (${at}, ${records} events so far)`),
