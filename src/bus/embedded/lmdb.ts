@@ -201,10 +201,17 @@ export function asStoreError(error: unknown, dir?: string): VedetteError {
   if (FULL.has(code) || (code === EIO && dir !== undefined && hasNoSpace(dir))) {
     return diskFull(options)
   }
-  if (DAMAGE.has(Number(code))) {
-    return fail('STORE_CORRUPT', `the store is damaged (${messageOf(error)}); ${REPAIR_HINT}`, { code }, options)
-  }
+  if (DAMAGE.has(Number(code))) return damage(error, Number(code))
   return fail('OUTCOME_UNKNOWN', `the store could not write: ${messageOf(error)}`, { code }, options)
+}
+
+const damage = (error: unknown, code: number): VedetteError =>
+  fail('STORE_CORRUPT', `the store is damaged (${messageOf(error)}); ${REPAIR_HINT}`, { code }, { cause: error })
+
+/** What went wrong in reading: a damaged store is told with the way back, anything else is as it was. */
+export function asReadError(error: unknown): unknown {
+  const { code } = error as { code?: unknown }
+  return !isVedetteError(error) && DAMAGE.has(Number(code)) ? damage(error, Number(code)) : error
 }
 
 export const diskFull = (options?: ErrorOptions): VedetteError =>

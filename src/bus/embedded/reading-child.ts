@@ -1,6 +1,6 @@
 /** The process that reads a store with lmdb for readonly.ts, and that a damaged page may end. Its argument: the store's directory. */
 import { fail } from '../../core/errors.ts'
-import { openEnvironment } from './lmdb.ts'
+import { asReadError, openEnvironment } from './lmdb.ts'
 import type { ReadAnswer, ReadOrder } from './readonly.ts'
 import { perform, toWireError } from './request.ts'
 import { checkFormat } from './store.ts'
@@ -22,7 +22,7 @@ function start(dir: string | undefined) {
     try {
       answer(number, perform(tables, at, operation, input as never), null)
     } catch (error) {
-      answer(number, null, toWireError(error))
+      answer(number, null, toWireError(asReadError(error)))
     }
   })
   answer(READY, null, null)
@@ -34,5 +34,5 @@ process.on('disconnect', () => process.exit(0))
 try {
   start(process.argv[2])
 } catch (error) {
-  answer(READY, null, toWireError(error))
+  answer(READY, null, toWireError(asReadError(error)))
 }

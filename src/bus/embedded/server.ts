@@ -7,6 +7,7 @@ import type { Logger } from '../../core/log.ts'
 import { createCommitter } from './committer.ts'
 import { encodeFrame, frameReader, type Hello, PROTOCOL, type Welcome } from './frames.ts'
 import { isRenewal } from './leases.ts'
+import { asReadError } from './lmdb.ts'
 import { isOperation, isWrite, type Operation, type Push, perform, toWireError, type WireError } from './request.ts'
 import { hasShape } from './shape.ts'
 import type { Store } from './store.ts'
@@ -151,7 +152,7 @@ export async function startServer({
     bytes: number,
     answer: (result: unknown, error: WireError | null) => void,
   ) {
-    const before = operation === 'writeLease' ? store.committed.leases.get(input.name)?.record : undefined
+    const before = operation === 'writeLease' ? leaseBefore(input.name) : undefined
     const taken = committer.add({
       operation,
       input,
@@ -163,6 +164,15 @@ export async function startServer({
       },
     })
     if (!taken) answer(null, { code: 'BUS_BUSY', message: 'the bus has too much to do; try again in a moment' })
+  }
+
+  /** A damaged one is as none here: writing it says what is wrong. */
+  function leaseBefore(name: string) {
+    try {
+      return store.committed.leases.get(name)?.record
+    } catch {
+      return undefined
+    }
   }
 
   function read(
@@ -177,7 +187,7 @@ export async function startServer({
       if (operation === 'page' && (result as { end: boolean }).end) connection.following = true
       answer(result, null)
     } catch (error) {
-      answer(null, toWireError(error))
+      answer(null, toWireError(asReadError(error)))
     }
   }
 
