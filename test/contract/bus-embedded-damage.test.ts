@@ -17,7 +17,7 @@ import { startBusProcess } from '../../src/local/busProcess.ts'
 import { event, readAll, until } from './bus.ts'
 import { type Built, buildStore, damage, layOut, randomOf, survivorsOf } from './damage.ts'
 
-const CASES = Number(process.env.VEDETTE_CASES ?? (process.env.VEDETTE_FULL === '1' ? 250 : 16))
+const CASES = Number(process.env.VEDETTE_CASES ?? (process.env.VEDETTE_FULL === '1' ? 250 : 10))
 const SEED = Number(process.env.VEDETTE_SEED ?? Math.floor(Math.random() * 2 ** 31))
 const SOURCE = { namespace: 'default', name: 'source-0' }
 

@@ -14,7 +14,7 @@ import { rebuild } from './rebuild.ts'
 import { STORE_FORMAT } from './store.ts'
 import { snapshotsOf, survey } from './survey.ts'
 
-const CASES = process.env.VEDETTE_FULL === '1' ? 1500 : 120
+const CASES = process.env.VEDETTE_FULL === '1' ? 1500 : 40
 const SEED = Number(process.env.VEDETTE_SEED ?? Math.floor(Math.random() * 2 ** 31))
 
 suite('embedded store, damaged', { timeout: 1_800_000 }, () => {
