@@ -8,6 +8,7 @@ import {
   mkdtempSync,
   openSync,
   readdirSync,
+  readFileSync,
   rmSync,
   statSync,
   truncateSync,
@@ -207,6 +208,66 @@ suite('embedded bus: damaged store', { timeout: 120_000 }, () => {
       (error) => isVedetteError(error, 'BUS_UNAVAILABLE') && /reading the store stands still/.test(error.message),
     )
     assert.equal(childOf(), undefined, 'the reading process is gone')
+    await bus.close()
+  })
+
+  test('a store that is written to meanwhile is looked through, and is not called damaged', async () => {
+    const bus = await startBus({ maxBytes: 200_000 })
+    const client = await bus.connect()
+    let writing = true
+    const writer = (async () => {
+      for (let i = 0; writing; i++)
+        await client.append(
+          SOURCE,
+          numbered(`w${i}`, 20, () => ({ event: padding() })),
+        )
+    })()
+    try {
+      for (let round = 0; round < 5; round++) {
+        const before = (await client.state()).lastSeq
+        const { problems, records } = await checkStore(bus.dir, { live: true })
+        assert.deepEqual(problems, [])
+        assert.ok(records > 0)
+        assert.ok((await client.state()).lastSeq > before, 'nothing was written meanwhile')
+      }
+    } finally {
+      writing = false
+      await writer
+      await bus.close()
+    }
+  })
+
+  test('an empty or vanished file is no new store; a backup goes on behind the numbers that were given', async () => {
+    const bus = await filledStore(500)
+    const file = join(bus.dir, 'data.mdb')
+    const backup = readFileSync(file)
+    await bus.start({ incarnation: 'next' })
+    const client = await bus.connect()
+    await client.append(SOURCE, numbered('later', 50))
+    await client.close()
+    await bus.kill()
+    await bus.start({ incarnation: 'next' })
+    await bus.kill()
+    const refused = async () => {
+      const said = await bus.start({ incarnation: 'next' })
+      assert.equal(said.error?.code, 'STORE_CORRUPT', JSON.stringify(said))
+      assert.match(said.error.message, /but a store began here at .* and had come to event 550 .*doctor --repair/)
+      await assert.rejects(openStoreReadOnly(bus.dir), (error) => isVedetteError(error, 'STORE_CORRUPT'))
+      assert.equal((await checkStore(bus.dir)).problems.length, 1)
+    }
+    truncateSync(file, 0)
+    await refused()
+    rmSync(file)
+    await refused()
+    writeFileSync(file, backup)
+    assert.equal((await bus.start({ incarnation: 'next' })).ready, true)
+    const after = await bus.connect()
+    const [outcome] = await after.append(SOURCE, [event('new')])
+    assert.ok((outcome as { seq: number }).seq > 550, JSON.stringify(outcome))
+    await bus.kill()
+    rmSync(file)
+    assert.deepEqual((await repairStore(bus.dir)).records, 0)
+    assert.equal((await bus.start({ incarnation: 'next' })).ready, true)
     await bus.close()
   })
 
