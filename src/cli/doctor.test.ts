@@ -35,7 +35,7 @@ async function fill(dir: string, count: number) {
 
 const failed = (checks: Check[]) => checks.filter(({ ok }) => !ok).map(({ name }) => name)
 
-suite('vedette doctor', { timeout: 60_000 }, () => {
+suite('vedette doctor', { timeout: 300_000 }, () => {
   let dir: string
   beforeEach(() => {
     dir = mkdtempSync(join(tmpdir(), 'vdoctor-'))

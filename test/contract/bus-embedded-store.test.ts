@@ -117,7 +117,7 @@ suite('embedded bus: full', { timeout: 120_000 }, () => {
   })
 })
 
-suite('embedded bus: damaged store', { timeout: 120_000 }, () => {
+suite('embedded bus: damaged store', { timeout: 400_000 }, () => {
   const refuses = async (bus: Awaited<ReturnType<typeof filledStore>>) => {
     const said = await bus.start()
     assert.equal(said.error?.code, 'STORE_CORRUPT', JSON.stringify(said))
