@@ -53,6 +53,7 @@ export interface CheckOptions {
   live?: boolean
 }
 
+const CRASHES = /SIGSEGV|SIGBUS|SIGABRT|SIGILL/
 /** A disk that gives not even some thousand records in this time is none. Less than a supervisor's patience with a bus process. */
 const SILENT_MS = 15_000
 /** A batch of some megabytes may have to wait until a slow disk has written what others gave it. */
@@ -72,6 +73,9 @@ export async function checkStore(dir: string, options: CheckOptions = {}): Promi
     const { done } = line
     return header.state === 'bad' ? { ...done, problems: [...new Set([header.why, ...done.problems])] } : done
   }
+  // one that could not begin, or was ended by somebody, says nothing of the store
+  if (!CRASHES.test(crash))
+    throw fail('BUS_UNAVAILABLE', `looking through the store was ended (${at}: ${crash}); try again`)
   const what =
     at === 'writing'
       ? 'all of it can be read, but lmdb ends a process that writes to it'
