@@ -143,10 +143,10 @@ export interface Bus {
   onStatus(listener: (status: BusStatus) => void): () => void
   /**
    * Writes a new term record. Only to be called by who holds the lease; the order in design §4 *Claim* is its caller's duty.
-   * @param progress called when the bus is heard meanwhile: where it takes several requests, a slow bus takes long
+   * @param progress called when the bus is heard meanwhile: where it takes several requests, a slow bus takes long; with what is begun, in words
    * @throws FENCED when another claim came between (the caller looks at the lease again); BUS_UNAVAILABLE, OUTCOME_UNKNOWN
    */
-  claim(source: SourceRef, claim: Claim, progress?: () => void): Promise<Fenced>
+  claim(source: SourceRef, claim: Claim, progress?: (step?: string) => void): Promise<Fenced>
   /**
    * Appends under a fence, in order. The caller keeps one call in flight per fence. Never throws: each member has an outcome;
    * after the first `fenced` or `unknown` all later members are `fenced` or `unknown` too.

@@ -9,6 +9,7 @@ import { randomId } from '../core/event.ts'
 import type { Logger } from '../core/log.ts'
 import { within } from '../core/signals.ts'
 import { watchSilence } from '../core/silence.ts'
+import { watchClaims } from './claiming.ts'
 import { step, wakeAt } from './election.ts'
 import type { Lease, LeaseTiming, Lock, Suspicion } from './lock.ts'
 import type { Change, ElectionConfig } from './standing.ts'
@@ -54,14 +55,17 @@ export interface ElectorOptions<F extends { term: number }> {
   strict: () => boolean
   /**
    * Writes a term record. Given up when the bus is silent for two leases: when nothing comes of it, and `progress` is not called meanwhile.
+   * What it is told is what the claim does, in words.
    * @throws FENCED another claim came between, or the lease is not here; anything else is tried again
    */
-  claim: (claim: { holder: string; nonce: string; floor: number }, progress: () => void) => Promise<F>
+  claim: (claim: { holder: string; nonce: string; floor: number }, progress: (step?: string) => void) => Promise<F>
   /** False while the bus does not answer: then this replica does not stand. */
   mayStand?: () => boolean
   onView: (view: ElectorView) => void
   /** The lock cannot be used, and why; null: it can again. */
   onLockError?: (error: string | null) => void
+  /** For some seconds claims have not led to a term: what they stand at, and since when (milliseconds since the epoch); null: they do no longer. */
+  onClaimStanding?: (standing: { error: string; sinceMs: number } | null) => void
   /** Serves; returns soon after `lead.signal` has aborted, having drained. Returning earlier gives the lead up. */
   serve: (lead: Lead<F>) => Promise<void>
 }
@@ -98,6 +102,7 @@ export function createElector<F extends { term: number }>(options: ElectorOption
   let unwritten: { revision: string | null } | null = null
   /** What claiming met with last, so that it is said once. */
   let claimTrouble = ''
+  const claiming = watchClaims(clock, log, id, (standing) => options.onClaimStanding?.(standing))
   const ended = Promise.withResolvers<void>()
 
   const config = (): ElectionConfig => ({
@@ -124,6 +129,7 @@ export function createElector<F extends { term: number }>(options: ElectorOption
       show()
     }
     busy = false
+    if (!state.claiming && state.claimAt === null) claiming.over(false)
     cancelWake()
     const at = wakeAt(state, config())
     if (at !== Number.POSITIVE_INFINITY) {
@@ -198,19 +204,23 @@ export function createElector<F extends { term: number }>(options: ElectorOption
   function claim(floor: number): void {
     // One nonce until the outcome is known: a late copy of an earlier attempt then does no harm.
     nonce ??= randomId()
+    claiming.begun()
     const claimed = { holder: id, nonce, floor }
     const silentMs = 2 * timing.leaseMs
     const givenUp = Promise.withResolvers<never>()
-    const silence = watchSilence(clock, silentMs, () =>
-      givenUp.reject(fail('OUTCOME_UNKNOWN', `no answer within ${Math.round(silentMs)} ms`)),
-    )
-    const claiming = options.claim(claimed, silence.broken)
-    Promise.race([claiming, givenUp.promise])
+    const unheard = fail('OUTCOME_UNKNOWN', `no answer within ${Math.round(silentMs)} ms`)
+    const silence = watchSilence(clock, silentMs, () => givenUp.reject(unheard))
+    const progress = (step?: string) => {
+      silence.broken()
+      if (step !== undefined) claiming.at(step)
+    }
+    Promise.race([options.claim(claimed, progress), givenUp.promise])
       .finally(silence.end)
       .then(
         (made) => {
           claimTrouble = ''
           nonce = null
+          claiming.over(true)
           fence = made
           tell({ type: 'claimed', now: clock.monotonic(), term: made.term })
         },
@@ -220,6 +230,8 @@ export function createElector<F extends { term: number }>(options: ElectorOption
           const trouble = messageOf(error)
           if (trouble !== claimTrouble) log.warn('could not claim a term, trying again', { replica: id, error })
           claimTrouble = trouble
+          // Where a claim stands is what it said last, not that somebody has lost patience with it.
+          if (error !== unheard) claiming.at(trouble)
           tell({ type: 'claimFailed', now: clock.monotonic(), fenced })
         },
       )

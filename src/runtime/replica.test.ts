@@ -159,6 +159,26 @@ test('a process that dies is replaced at once, without waiting for its lease', a
   assertUnbroken(numbers(world))
 })
 
+test('a claim that stands is the condition of the entries that wait for it, until it goes on', async (t) => {
+  const world = memoryBusWorld()
+  const a = await start(t, world, 0, object(entry('e')))
+  await until(() => a.replica.report().state === 'serving', 'the first serves')
+  const b = await start(t, world, 1, object(entry('e')))
+  await until(() => b.replica.report().state === 'standby', 'the second stands by')
+  b.link.lose = (_, operation) => operation === 'claim'
+  const beganMs = Date.now()
+  assert.equal(await a.replica.handOver(), true)
+  await a.replica.stop()
+  const shown = () => b.replica.report().entries[0]!
+  await pause(4_000)
+  await until(() => /^no term yet: /.test(shown().error ?? ''), 'the condition')
+  assert.ok(shown().errorSinceMs! >= beganMs && shown().errorSinceMs! < Date.now() - 4_000)
+  b.link.lose = () => false
+  await pause(1_000)
+  await until(() => b.replica.report().state === 'serving' && shown().error === null, 'the second serves')
+  assertUnbroken(numbers(world))
+})
+
 test('an unknown outcome is resolved by a new term, under the same lease', async (t) => {
   const world = memoryBusWorld({ requestTimeoutMs: 100 })
   const a = await start(t, world, 0, object(entry('e')))

@@ -83,6 +83,8 @@ export async function startReplica(options: ReplicaOptions): Promise<Replica> {
   let busFails = false
   let givesWaySinceMs: number | null = null
   let lock: { error: string; sinceMs: number } | null = null
+  /** A claim that does not become a term. */
+  let standing: { error: string; sinceMs: number } | null = null
   let reportDue = false
 
   const changed = () => {
@@ -208,9 +210,7 @@ export async function startReplica(options: ReplicaOptions): Promise<Replica> {
   const startElection = () => {
     const stop = new AbortController()
     const elector = createElector<Fenced>({
-      id,
-      lock: options.lock,
-      suspicions: options.suspicions,
+      ...{ id, lock: options.lock, suspicions: options.suspicions, serve: serveLead },
       ...(options.timing === undefined ? {} : { timing: options.timing }),
       ...(options.random === undefined ? {} : { random: options.random }),
       clock,
@@ -228,7 +228,10 @@ export async function startReplica(options: ReplicaOptions): Promise<Replica> {
         metrics.lock(namespace, name, error === null)
         changed()
       },
-      serve: serveLead,
+      onClaimStanding(claim) {
+        standing = claim
+        changed()
+      },
     })
     election = { elector, done: elector.run(stop.signal), stop }
   }
@@ -338,7 +341,8 @@ export async function startReplica(options: ReplicaOptions): Promise<Replica> {
   /** Why nobody of ours may serve, where it is not the entry's own fault. */
   const hindrance = (): Pick<EntryReport, 'error' | 'errorSinceMs'> | undefined => {
     if (outsiders?.serving()) return { error: outsiders.mixed() ?? null, errorSinceMs: givesWaySinceMs }
-    return lock !== null && view.leader === null ? { error: lock.error, errorSinceMs: lock.sinceMs } : undefined
+    const by = standing ?? (view.leader === null ? lock : null)
+    return by === null ? undefined : { error: by.error, errorSinceMs: by.sinceMs }
   }
 
   const fencing = (): Pick<ReplicaReport, 'fencing' | 'fencingReason'> => {
