@@ -58,11 +58,12 @@ test('after a failure the next is asked at once; when all fail it is the last fa
   await assert.rejects(turns.ask([], never), /no broker is known/)
 })
 
-test('a question that the library has forgotten does not wait for ever, nor do those who ask the same later', async () => {
+test('a question that the library has forgotten is asked of a new one, and so is what others ask; whoever answers first counts', async () => {
   const clock = fakeClock()
-  const made: { address: string; closed: boolean }[] = []
-  const make = (address: string) => {
-    const one = { address, closed: false }
+  const made: { closed: boolean }[] = []
+  const answers: ((text: string) => void)[] = []
+  const make = () => {
+    const one = { closed: false }
     made.push(one)
     const close = async () => {
       one.closed = true
@@ -70,21 +71,37 @@ test('a question that the library has forgotten does not wait for ever, nor do t
     return { one, close } as unknown as Admin
   }
   const admins = adminsOf(make, ['a'], clock)
-  const isFirst = (admin: Admin) => (admin as unknown as { one: object }).one === made[0]
-  const question = (admin: Admin) => (isFirst(admin) ? never<string>() : Promise.resolve('answer'))
+  const question = () => new Promise<string>((resolve) => answers.push(resolve))
+  const closed = () => made.map((one) => one.closed)
+  const slow = admins.ask(question)
+  await clock.advance(3_900)
+  assert.equal(made.length, 1)
+  await clock.advance(200)
+  assert.deepEqual(closed(), [false, false], 'the first may still answer')
+  const other = admins.ask(question)
+  assert.equal(made.length, 2, 'others ask the new one')
+  answers[2]!('other')
+  assert.equal(await other, 'other')
+  answers[0]!('late')
+  assert.equal(await slow, 'late')
+  assert.deepEqual(closed(), [true, false])
+
   const lost = admins.ask(question)
   lost.catch(() => {})
-  await clock.advance(60_000)
-  await assert.rejects(lost, /no answer within/)
-  assert.equal(await admins.ask(question), 'answer')
-  assert.deepEqual(made, [
-    { address: 'a', closed: true },
-    { address: 'a', closed: false },
-  ])
+  await clock.advance(12_100)
+  await assert.rejects(lost, { code: 'OUTCOME_UNKNOWN' })
+  assert.equal(made.length, 4)
+  assert.deepEqual(closed(), [true, true, true, true], 'nobody waits for them any more')
+  const once = admins.askOnce(question)
+  once.catch(() => {})
+  await clock.advance(10_100)
+  await assert.rejects(once, { code: 'OUTCOME_UNKNOWN' })
+  assert.equal(made.length, 5, 'asked once')
+  const last = admins.ask(async () => 'answer')
+  assert.equal(await last, 'answer')
+  assert.deepEqual(closed(), [true, true, true, true, true, false])
   await admins.close()
-  assert.deepEqual(
-    made.map(({ closed }) => closed),
-    [true, true],
-  )
+  assert.deepEqual(new Set(closed()), new Set([true]))
   await assert.rejects(admins.ask(question), /closed/)
+  assert.equal(clock.timers, 0)
 })

@@ -26,7 +26,12 @@ export function innermost(error: unknown): string {
 
 export const isUnknownTopic = (error: unknown): boolean =>
   brokerCode(error) === UNKNOWN_TOPIC || chain(error).some((one) => one.message.startsWith('Unknown topic'))
+/** The broker has said so; the library calls it that, too, when the connection ended during the login. */
 export const isRefusedLogin = (error: unknown): boolean =>
-  chain(error).some((one) => (one as { code?: string }).code === 'PLT_KFK_AUTHENTICATION')
+  chain(error).some(
+    (one) =>
+      (one as { code?: string }).code === 'PLT_KFK_AUTHENTICATION' &&
+      (one.message === 'SASL authentication failed.' || brokerCode(one.cause) !== null),
+  )
 
 const UNKNOWN_TOPIC = 3

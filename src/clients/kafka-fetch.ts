@@ -1,5 +1,5 @@
 /** Fetches records of partitions from the broker that leads them: https://kafka.apache.org/protocol#The_Messages_Fetch. */
-import type { fetchV17, RecordsBatch } from '@platformatic/kafka'
+import type { Connection, fetchV17, RecordsBatch } from '@platformatic/kafka'
 import { fail } from '../core/errors.ts'
 import type { KafkaClient, KafkaTopic } from './kafka.ts'
 
@@ -34,6 +34,8 @@ export interface FetchLimits {
   maxBytes: number
   partitionMaxBytes: number
   readCommitted: boolean
+  /** What is there is read to its end: not behind those who wait for more. */
+  toTheEnd?: boolean
 }
 
 export const OFFSET_OUT_OF_RANGE = 1
@@ -80,18 +82,19 @@ export async function fetcher(client: KafkaClient, name: string, topic: KafkaTop
       lastFetchedEpoch: -1,
       partitionMaxBytes: limits.partitionMaxBytes,
     }))
-    const connection = await client.connectionTo(node)
-    const { maxWaitMs, minBytes, maxBytes, readCommitted } = limits
+    const { maxWaitMs, minBytes, maxBytes, readCommitted, toTheEnd = false } = limits
     const isolation = readCommitted ? 1 : 0
     const wanted = [{ topicId, partitions }]
-    const response = await new Promise<FetchResponse>((resolve, reject) =>
-      api(connection, maxWaitMs, minBytes, maxBytes, isolation, ...NO_SESSION, wanted, [], '', (error, answer) => {
-        // Some partitions may have failed, the others have their records all the same.
-        const whole = answer ?? (error as { response?: FetchResponse } | null)?.response
-        if (whole === undefined || whole.errorCode !== 0) reject(error ?? new Error('no answer'))
-        else resolve(whole)
-      }),
-    )
+    const question = (connection: Connection) =>
+      new Promise<FetchResponse>((resolve, reject) =>
+        api(connection, maxWaitMs, minBytes, maxBytes, isolation, ...NO_SESSION, wanted, [], '', (error, answer) => {
+          // Some partitions may have failed, the others have their records all the same.
+          const whole = answer ?? (error as { response?: FetchResponse } | null)?.response
+          if (whole === undefined || whole.errorCode !== 0) reject(error ?? new Error('no answer'))
+          else resolve(whole)
+        }),
+      )
+    const response = await client.askNode(node, toTheEnd ? 'reading' : 'waiting', question, { maxWaitMs })
     return response.responses
       .flatMap((one) => one.partitions)
       .filter((one) => from.has(one.partitionIndex))

@@ -5,6 +5,7 @@
 import type { Admin, Connection, ConnectionPool, SASLOptions } from '@platformatic/kafka'
 import { type Clock, systemClock } from '../core/clock.ts'
 import { adminsOf, takeTurns } from './kafka-ask.ts'
+import { ANSWER_MS, type Asking, type BrokerAddress, connectionsOf } from './kafka-connections.ts'
 import { serverNameOf } from './server-name.ts'
 
 /** Logins that this client can make. */
@@ -21,6 +22,8 @@ export interface KafkaOptions {
   /** For a connection, and for an answer: a broker that takes longer is gone. Milliseconds; 5,000 and 10,000 when left out. */
   connectTimeoutMs?: number
   requestTimeoutMs?: number
+  /** Who has sent nothing for so long while an answer is due is asked on a new connection. Milliseconds; {@link ANSWER_MS} when left out. */
+  answerMs?: number | undefined
   /** `token` is asked for one at each connection, and again before the broker ends the session. */
   sasl?:
     | { mechanism: SaslMechanism; username: string; password: string }
@@ -38,12 +41,21 @@ export interface KafkaTopic {
   leaders: number[]
 }
 
+/**
+ * A broker answers what comes over one connection one by one. So what it may keep back, until there is more to read, has a connection of its own, and
+ * what is read to the end has another.
+ */
+export type Lane = 'writing' | 'reading' | 'waiting'
+
 /** Next offsets by partition. */
 export type KafkaOffsets = Record<string, number>
 
-/** Every call rejects with the library's error, whose causes say which layer failed. */
+/**
+ * Every call rejects with the library's error, whose causes say which layer failed, or with OUTCOME_UNKNOWN when there is no answer. None takes
+ * longer than some seconds, whatever brokers and network do.
+ */
 export interface KafkaClient {
-  /** Of the broker that answered last: for what must not be asked twice. */
+  /** Of the broker that answered last. The library's own patience holds. */
   readonly admin: Admin
   /** Asks any broker what all can tell; when it is silent, others as well. */
   ask<T>(question: (admin: Admin) => Promise<T>): Promise<T>
@@ -55,15 +67,16 @@ export interface KafkaClient {
   committed(group: string, topic: string, partitions: number[]): Promise<KafkaOffsets>
   /** Commits as a consumer that is no member. Refused (UNKNOWN_MEMBER_ID) while the group has members. */
   commit(group: string, topic: string, offsets: KafkaOffsets): Promise<void>
-  /** A connection to one broker of the cluster, which only waits for what it asks. */
-  connectionTo(node: number): Promise<Connection>
-  /** Another one, for requests that wait for nothing but the answer. */
-  writingTo(node: number): Promise<Connection>
-  /** As `ask`, by connections of {@link KafkaClient.writingTo} to brokers that were there when last a topic was asked for. */
+  /** Asks one broker of the cluster. Rejects for a node that the last metadata do not name. */
+  askNode<T>(node: number, lane: Lane, question: (connection: Connection) => Promise<T>, asking?: Asking): Promise<T>
+  /** As `ask`, by {@link KafkaClient.askNode}, brokers that were there when last a topic was asked for. */
   askInWriting<T>(question: (connection: Connection) => Promise<T>): Promise<T>
   close(): Promise<void>
 }
 
+/** How a server that speaks TLS answers who does not (RFC 8446 §5.1). */
+const TLS_ALERT = 0x15
+const TLS_MAJOR = 3
 const CONNECT_TIMEOUT_MS = 5_000
 const REQUEST_TIMEOUT_MS = 10_000
 const EARLIEST = -2n
@@ -77,6 +90,7 @@ export async function connectKafka({
   clientId,
   connectTimeoutMs = CONNECT_TIMEOUT_MS,
   requestTimeoutMs = REQUEST_TIMEOUT_MS,
+  answerMs = ANSWER_MS,
   tls,
   sasl,
   clock = systemClock,
@@ -96,6 +110,7 @@ export async function connectKafka({
     ...(tls === undefined ? {} : { tls: named }),
     ...(sasl === undefined ? {} : { sasl: saslOptions(sasl) }),
   }
+  const speaksTls = new Error('the broker speaks TLS at this port, and no tls is set: set it')
   /** The last error of a connection, by pool. */
   const faults = new WeakMap<ConnectionPool, Error>()
   // What fails is told to who asked; an error without a listener would end the process.
@@ -103,7 +118,17 @@ export async function connectKafka({
     pool.on('connecting', ({ broker, connection }) => {
       // What follows in the same turn reads it.
       servername = serverNameOf(broker.host)
-      connection.on('error', (error) => faults.set(pool, error))
+      connection.on('error', (error) => {
+        if (faults.get(pool) !== speaksTls) faults.set(pool, error)
+      })
+      // The library knows it too, but forgets it where it logs in.
+      if (tls !== undefined) return
+      const look = () =>
+        connection.socket?.once('data', (words: Buffer) => {
+          if (words[0] === TLS_ALERT && words[1] === TLS_MAJOR) faults.set(pool, speaksTls)
+        })
+      // There is a socket as soon as this call is through.
+      connection.once('connecting', () => queueMicrotask(look))
     })
   const admins = adminsOf(
     (address) => {
@@ -114,12 +139,17 @@ export async function connectKafka({
     },
     brokers,
     clock,
+    answerMs,
   )
   const { ask } = admins
-  // Fetches wait at the broker; on a connection of their own they hold up nothing else.
-  const fetching = new kafka.ConnectionPool(clientId, connecting)
-  const writing = new kafka.ConnectionPool(clientId, connecting)
-  for (const pool of [fetching, writing]) heard(pool)
+  const limits = { connectMs: connectTimeoutMs, answerMs }
+  const connectionTo = ({ host }: BrokerAddress) =>
+    new kafka.Connection(clientId, {
+      ...connecting,
+      ...(tls === undefined ? {} : { tls: { ...tls, servername: serverNameOf(host) } }),
+    })
+  const connections = () => connectionsOf(connectionTo, limits, clock)
+  const lanes = { writing: connections(), reading: connections(), waiting: connections() }
   const writers = takeTurns(clock)
   const metadata = (topic: string) =>
     ask(async (admin) => {
@@ -134,11 +164,10 @@ export async function connectKafka({
       }
     })
   let nodes: Awaited<ReturnType<typeof metadata>>['brokers'] = new Map()
-  /** Rejects for a node that the last metadata do not name. */
-  const connectionOf = async (pool: ConnectionPool, node: number): Promise<Connection> => {
+  const askNode: KafkaClient['askNode'] = async (node, lane, question, asking) => {
     const broker = nodes.get(node)
     if (broker === undefined) throw new Error(`broker ${node} is not there`)
-    return await pool.get(broker)
+    return await lanes[lane].ask(broker, question, asking)
   }
   return {
     get admin() {
@@ -178,14 +207,13 @@ export async function connectKafka({
         partition: Number(partition),
         offset: BigInt(offset),
       }))
-      await admins.admin.alterConsumerGroupOffsets({ groupId, topics: [{ name, partitionOffsets }] })
+      const topics = [{ name, partitionOffsets }]
+      await admins.askOnce((admin) => admin.alterConsumerGroupOffsets({ groupId, topics }))
     },
-    connectionTo: (node) => connectionOf(fetching, node),
-    writingTo: (node) => connectionOf(writing, node),
-    askInWriting: (question) =>
-      writers.ask(nodes.keys(), async (node) => await question(await connectionOf(writing, node))),
+    askNode,
+    askInWriting: (question) => writers.ask(nodes.keys(), async (node) => await askNode(node, 'writing', question)),
     async close() {
-      await Promise.allSettled([admins.close(), fetching.close(), writing.close()])
+      await Promise.all([admins.close(), ...Object.values(lanes).map((lane) => lane.close())])
     },
   }
 }

@@ -244,6 +244,8 @@ test('TLS with each login; a wrong password and a missing topic are said', { ski
     })
   for (const mechanism of ['PLAIN', 'SCRAM-SHA-512'])
     assert.match(await ended(secured(mechanism, secret('wrong'))), /authentication: the broker refuses/)
+  const { tls: _, ...plain } = secured('')
+  assert.match(await ended(plain), /TLS: .*the broker speaks TLS at this port, and no tls is set: set it/)
   assert.match(await ended({ ...spec, topic: 'missing' }), /topic missing does not exist/)
 })
 

@@ -19,7 +19,7 @@ import { without } from '../servers/cache.ts'
 import { KAFKA_PASSWORD, KAFKA_USER, type KafkaServer, kafkaJars, startKafka } from '../servers/kafka.ts'
 import { event, kinds, numbered, readAll, rejectsWith, until } from './bus.ts'
 
-suite('the bus on Kafka', { skip: without('Kafka', kafkaJars()), timeout: 120_000 }, () => {
+suite('the bus on Kafka', { skip: without('Kafka', kafkaJars()), timeout: 300_000 }, () => {
   const ends: (() => Promise<unknown>)[] = []
   let started: Promise<KafkaServer> | null = null
   const kafka = () => {
@@ -120,6 +120,37 @@ suite('the bus on Kafka', { skip: without('Kafka', kafkaJars()), timeout: 120_00
     )
     assert.deepEqual(await seenBy(true), ['stored', 'again'])
     assert.deepEqual(await seenBy(false), ['stored', 'open', 'again'])
+  })
+
+  test('who leaves its epoch behind goes on, and what is late from it is refused; who was fenced cannot', async () => {
+    const topic = newTopic()
+    const looking = await client()
+    await looking.ask((admin) => admin.createTopics({ topics: [topic], partitions: 1, replicas: 1 }))
+    await until('the topic is there', async () => (await looking.topic(topic).catch(() => null)) !== null)
+    const producer = await createProducer(
+      looking,
+      () => 1,
+      async () => {},
+      systemClock,
+    )
+    const first = { ...(await producer.init(topic)), transactionalId: topic }
+    const write = async (identity: typeof first, id: string) => {
+      const messages = [eventMessage(source, event(id), { topic, partition: 0 })]
+      await producer.add(identity, messages)
+      await producer.produce(identity, messages, new Map())
+    }
+    await write(first, 'a')
+    await producer.commit(first)
+    const next = await producer.renew(first)
+    assert.deepEqual([next.producerId, next.producerEpoch], [first.producerId, first.producerEpoch + 1])
+    await write(next, 'b')
+    // It would have committed what is only half there.
+    await rejectsWith(producer.commit(first), 'FENCED')
+    await producer.commit(next)
+    const other = { ...(await producer.init(topic)), transactionalId: topic }
+    await rejectsWith(producer.renew(next), 'FENCED')
+    await write(other, 'c')
+    await producer.commit(other)
   })
 
   test('an id that an origin repeats is known to the leader, also after a change of leader', async () => {
@@ -225,11 +256,21 @@ suite('the bus on Kafka', { skip: without('Kafka', kafkaJars()), timeout: 120_00
     t.after(() => {
       proxy.faults.delayMs = 0
     })
-    let heard = 0
+    let [earlier, heard] = [0, 0]
+    const steps = new Set<string | undefined>()
     const once = claim('r-0')
-    const first = bus.claim(source, once, () => assert.fail('told who asked last'))
-    const again = bus.claim(source, once, () => heard++)
+    const first = bus.claim(source, once, () => earlier++)
+    const again = bus.claim(source, once, (step) => {
+      heard++
+      steps.add(step)
+    })
+    const before = earlier
     const [one, other] = await Promise.all([first, again])
+    assert.equal(earlier, before, 'who asked last is told')
+    assert.ok(
+      [...steps].some((step) => /taking the next epoch of .* at broker 1/.test(step ?? '')),
+      [...steps].join(),
+    )
     assert.equal(one.term, other.term)
     assert.ok(heard > 0, 'not a word in all that time')
     proxy.faults.delayMs = 0
@@ -237,6 +278,23 @@ suite('the bus on Kafka', { skip: without('Kafka', kafkaJars()), timeout: 120_00
     const next = await bus.claim(source, claim('r-1'))
     assert.equal(next.term, one.term + 1)
     assert.deepEqual(kinds(await bus.appendFenced(other, [event('late')])), ['fenced'])
+  })
+
+  test('closing waits for no broker, whatever it still owes', async (t) => {
+    const { proxy } = await kafka()
+    const bus = await ready({ topic: newTopic(), url: `127.0.0.1:${proxy.port}` })
+    const fence = await bus.claim(source, claim('r-0'))
+    proxy.faults.dropToClient = true
+    proxy.faults.holdToServer = true
+    t.after(() => Object.assign(proxy.faults, { dropToClient: false, holdToServer: false }))
+    const events = Array.from({ length: 20 }, (_, i) => event(String(i), { event: Buffer.alloc(900_000, 'x') }))
+    const [written, free] = [bus.appendFenced(fence, events), bus.append(source, events)]
+    await new Promise((resolve) => setTimeout(resolve, 500))
+    const began = performance.now()
+    await bus.close()
+    const tookMs = performance.now() - began
+    assert.ok(tookMs < 5_000, `closing took ${tookMs.toFixed(0)} ms`)
+    assert.ok(![...kinds(await written), ...kinds(await free)].includes('stored'))
   })
 
   test('TLS and SCRAM; a wrong password is said, a login that cannot be made is refused', async () => {
@@ -251,6 +309,11 @@ suite('the bus on Kafka', { skip: without('Kafka', kafkaJars()), timeout: 120_00
     await until('the password is refused', () => {
       const status = refused.status()
       return !status.connected && status.error.includes('authentication')
+    })
+    const plain = await open({ topic: newTopic(), url, sasl })
+    await until('TLS is asked for', () => {
+      const status = plain.status()
+      return !status.connected && /speaks TLS.* set it/.test(status.error)
     })
     await rejectsWith(open({ topic: newTopic(), sasl: { ...sasl, mechanism: 'GSSAPI' } }), 'SPEC_INVALID')
     await rejectsWith(open({ topic: newTopic(), sasl: { mechanism: 'PLAIN' } }), 'SPEC_INVALID')

@@ -6,6 +6,7 @@ import { delimiter, join } from 'node:path'
 import { promisify } from 'node:util'
 import { makeCertificate } from '../certificate.ts'
 import { installed, serversDir } from './cache.ts'
+import { type KafkaAnswers, startKafkaAnswers } from './kafka-answers.ts'
 import { installJars, log4j } from './maven.ts'
 import { accepts, freePorts, type ServerProcess, startProcess } from './process.ts'
 import { startProxy, type TcpProxy } from './proxy.ts'
@@ -48,6 +49,8 @@ export interface KafkaServer {
   readonly iam: string
   /** Leads to a listener without encryption or login that names the cluster's proxies as its brokers: who begins here goes through them alone. */
   readonly proxy: TcpProxy
+  /** What becomes of single answers on their way to {@link proxy}; only where it was asked for. */
+  readonly answers: KafkaAnswers | null
   /** PEM of its certificate. */
   readonly ca: string
   readonly server: ServerProcess
@@ -71,6 +74,8 @@ export const KAFKA_REAUTH_MS = 3_000
 
 export interface KafkaClusterOptions {
   iam?: boolean
+  /** Puts {@link KafkaServer.answers} before the proxy. */
+  answers?: boolean
   /** The host that {@link KafkaServer.secure} has, and that brokers name there. */
   secureHost?: string
   /** PEM; one for `localhost` and 127.0.0.1 when left out. */
@@ -85,13 +90,13 @@ export async function startKafka(options: KafkaClusterOptions = {}): Promise<Kaf
 /** A cluster: topics have as many copies as it has nodes, of which most must be in sync. Node `i` has the id `i + 1`. */
 export async function startKafkaCluster(
   nodes: number,
-  { iam = false, secureHost = 'localhost', certificate = makeCertificate() }: KafkaClusterOptions = {},
+  { iam = false, answers = false, secureHost = 'localhost', certificate = makeCertificate() }: KafkaClusterOptions = {},
 ): Promise<KafkaServer[]> {
   if (kafkaJars() === null) throw new Error('Kafka is not installed: npm run servers')
   const ports = await freePorts(6 * nodes)
   const places = Array.from({ length: nodes }, (_, i) => {
     const [port, securePort, mutualPort, iamPort, proxiedPort, controller] = ports.slice(6 * i) as Ports
-    return { id: i + 1, certificate, secureHost, port, securePort, mutualPort, iamPort, proxiedPort, controller, iam }
+    return { id: i + 1, certificate, secureHost, port, securePort, mutualPort, iamPort, proxiedPort, controller, iam, answers }
   })
   const voters = places.map(({ id, controller }) => `${id}@127.0.0.1:${controller}`).join(',')
   return await Promise.all(places.map((place) => startNode({ ...place, voters, copies: nodes })))
@@ -108,6 +113,7 @@ interface Node {
   mutualPort: number
   iamPort: number
   iam: boolean
+  answers: boolean
   proxiedPort: number
   controller: number
   voters: string
@@ -126,7 +132,8 @@ async function startNode(node: Node): Promise<KafkaServer> {
     const source = join(import.meta.dirname, 'MskTokens.java')
     await promisify(execFile)('javac', ['-d', dir, '-cp', join(jars(), '*'), source])
   }
-  const proxy = await startProxy(proxiedPort)
+  const answers = node.answers ? await startKafkaAnswers(proxiedPort) : null
+  const proxy = await startProxy(answers?.port ?? proxiedPort)
   const properties = join(dir, 'server.properties')
   writeFileSync(properties, settings(dir, node, proxy), { mode: 0o600 })
   const java = (main: string, ...args: string[]) => [
@@ -145,7 +152,7 @@ async function startNode(node: Node): Promise<KafkaServer> {
       timeoutMs: 180_000,
     })
   let server = await start().catch(async (error) => {
-    await proxy.close()
+    await Promise.all([proxy.close(), answers?.close()])
     throw error
   })
   return {
@@ -155,6 +162,7 @@ async function startNode(node: Node): Promise<KafkaServer> {
     client,
     iam: `localhost:${iamPort}`,
     proxy,
+    answers,
     ca: cert,
     get server() {
       return server
@@ -168,7 +176,7 @@ async function startNode(node: Node): Promise<KafkaServer> {
       server = await start()
     },
     async close() {
-      await Promise.all([server.kill(), proxy.close()])
+      await Promise.all([server.kill(), proxy.close(), answers?.close()])
       rmSync(dir, { recursive: true, force: true, maxRetries: 10 })
     },
   }

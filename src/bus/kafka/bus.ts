@@ -5,7 +5,7 @@ import { backoffMs } from '../../core/backoff.ts'
 import type { Clock } from '../../core/clock.ts'
 import { fail, isVedetteError, messageOf, type VedetteError } from '../../core/errors.ts'
 import type { Logger } from '../../core/log.ts'
-import { within } from '../../core/signals.ts'
+import { watchSilence } from '../../core/silence.ts'
 import {
   type Append,
   type Bus,
@@ -49,12 +49,12 @@ interface Link extends FenceParts {
 interface Claiming {
   nonce: string
   fence: Promise<KafkaFence>
-  /** Of who asked last. */
-  progress: () => void
+  /** Told of its progress: who asked last. */
+  asked: { progress: (step?: string) => void }
 }
 
-/** Longer than all requests of a claim take when each is as slow as it may be; then one of them is lost. */
-const CLAIM_LIMIT_MS = 60_000
+/** Longer than any step of a claim takes without an answer: whoever claims then begins afresh. */
+const CLAIM_SILENT_MS = 15_000
 /** The brokers are asked so often whether they are there. */
 const LOOK_MS = 1_000
 const SETTLE = { firstMs: 50, maxMs: 500, jitter: 0.3 }
@@ -103,6 +103,7 @@ export function openKafka({ connect, topic, partitioner, transport, clock, log }
         producer,
         topic,
         state: createState(client, stateTopic, clock, closing.signal),
+        nodeOf: (name) => leaderOf(name, 0),
         place: (source, entry) => partitioner(keyOf(source, entry), leaders.get(topic)!.length),
         seq: (partition, offset) => seqOf(partition, offset, leaders.get(topic)!.length),
         free: createFreeAppender(producer),
@@ -129,7 +130,7 @@ export function openKafka({ connect, topic, partitioner, transport, clock, log }
         if (closing.signal.aborted) return
         attempt = 0
         show({ connected: true })
-        for (const { progress } of claims.values()) progress()
+        for (const { asked } of claims.values()) asked.progress()
       } catch (error) {
         if (closing.signal.aborted) return
         if (attempt++ === 0 && link === null) log.warn('the bus cannot be reached', { error: messageOf(error) })
@@ -157,14 +158,28 @@ export function openKafka({ connect, topic, partitioner, transport, clock, log }
     return link
   }
 
-  const claimAnew = async (source: SourceRef, claim: Claim): Promise<KafkaFence> => {
+  const claimAnew = async (source: SourceRef, claim: Claim, progress: (step: string) => void): Promise<KafkaFence> => {
     let doing = ''
-    const claimed = claimTerm(live(), source, claim, (step) => {
+    const silent = Promise.withResolvers<never>()
+    const over = new AbortController()
+    const unheard = fail('OUTCOME_UNKNOWN', `no answer within ${CLAIM_SILENT_MS} ms`)
+    const silence = watchSilence(clock, CLAIM_SILENT_MS, () => silent.reject(unheard))
+    const onStep = (step: string) => {
+      if (over.signal.aborted) return
+      silence.broken()
       doing = step
-    })
-    const fence = await within(claimed, CLAIM_LIMIT_MS, clock).catch((error: unknown) => {
-      throw isVedetteError(error) ? fail(error.code, `${doing}: ${error.message}`, {}, { cause: error }) : error
-    })
+      progress(step)
+    }
+    const claimed = claimTerm(live(), source, claim, onStep, over.signal)
+    const fence = await Promise.race([claimed, silent.promise])
+      .catch((error: unknown) => {
+        throw isVedetteError(error) ? fail(error.code, `${doing}: ${error.message}`, {}, { cause: error }) : error
+      })
+      .finally(() => {
+        silence.end()
+        // The next claim may begin, which this one must not fence.
+        over.abort(unheard)
+      })
     const key = sourceKey(source)
     fences.get(key)?.retire()
     fences.set(key, fence)
@@ -184,9 +199,12 @@ export function openKafka({ connect, topic, partitioner, transport, clock, log }
     async claim(source, claim, progress = () => {}) {
       const key = sourceKey(source)
       const before = claims.get(key)
-      const claiming =
-        before?.nonce === claim.nonce ? before : { nonce: claim.nonce, fence: claimAnew(source, claim), progress }
-      claiming.progress = progress
+      const begun = (asked: Claiming['asked']): Claiming => {
+        const fence = claimAnew(source, claim, (step) => asked.progress(step))
+        return { nonce: claim.nonce, fence, asked }
+      }
+      const claiming = before?.nonce === claim.nonce ? before : begun({ progress })
+      claiming.asked.progress = progress
       claims.set(key, claiming)
       try {
         return await claiming.fence

@@ -36,6 +36,8 @@ export interface FenceParts {
   state: State
   /** Of the events. */
   topic: string
+  /** The broker that leads the first partition of a topic, for words. */
+  nodeOf(topic: string): number
   /** Where an event goes. */
   place(source: SourceRef, entry: string): number
   seq(partition: number, offset: number): number
@@ -54,26 +56,35 @@ const termKey = (source: SourceRef) => `term/${sourceKey(source)}`
 const positionPrefix = (source: SourceRef) => `position/${sourceKey(source)}/`
 export const snapshotKey = (source: SourceRef, entry: string) => `snapshot/${sourceKey(source)}/${entry}`
 
-/** Takes the epoch, then reads. @param onStep told what is begun, in words. @throws BUS_UNAVAILABLE, OUTCOME_UNKNOWN; FENCED when another claim came between */
+/** Takes the epoch, then reads. @param onStep told what is begun and at which broker, in words, and again at each answer to it. @param signal nothing more is begun after it. @throws BUS_UNAVAILABLE, OUTCOME_UNKNOWN; FENCED when another claim came between */
 export async function claimTerm(
   parts: FenceParts,
   source: SourceRef,
   { holder, nonce, floor }: Claim,
   onStep: (step: string) => void,
+  signal: AbortSignal,
 ): Promise<KafkaFence> {
   const { producer, state } = parts
-  onStep('taking the next epoch')
-  const transactions = await beginTransactions(producer, `${state.topic}/${sourceKey(source)}`)
+  const id = `${state.topic}/${sourceKey(source)}`
+  onStep(`looking for the coordinator of ${id}`)
+  const transactions = await beginTransactions(producer, id, (node) => {
+    signal.throwIfAborted()
+    onStep(`taking the next epoch of ${id} at broker ${node}`)
+  })
   // What the epoch before had committed is on the log by now, and what it had open is not.
-  onStep(`reading ${state.topic}`)
-  const kept = await state.read()
+  const reading = (topic: string) => () => onStep(`reading ${topic} from broker ${parts.nodeOf(topic)}`)
+  const readsState = reading(state.topic)
+  readsState()
+  const kept = await state.read(readsState)
   const before = recordOf(kept.get(termKey(source))?.value)
   const term = before?.nonce === nonce && before.term > floor ? before.term : Math.max(before?.term ?? 0, floor) + 1
   const record: TermRecord = { term, holder, nonce }
-  onStep('writing the record of the term')
+  signal.throwIfAborted()
+  onStep(`writing the record of the term to ${state.topic} at broker ${parts.nodeOf(state.topic)}`)
   await transactions.write([stateMessage(state.topic, termKey(source), Buffer.from(JSON.stringify(record)))])
-  onStep(`reading the last of ${parts.topic}`)
-  const ids = await parts.log.recentIds(source)
+  const readsEvents = reading(parts.topic)
+  readsEvents()
+  const ids = await parts.log.recentIds(source, readsEvents)
   const positions = new Map<string, unknown>()
   const prefix = positionPrefix(source)
   for (const key of kept.keys()) {

@@ -3,17 +3,18 @@ import type { KafkaClient } from '../../clients/kafka.ts'
 import type { KafkaRecord } from '../../clients/kafka-fetch.ts'
 import type { Clock } from '../../core/clock.ts'
 import { fail } from '../../core/errors.ts'
-import { type LogState, type ReadOptions, type SourceRef, type Stored, subjectOf } from '../bus.ts'
+import { type LogState, type ReadOptions, type SourceRef, type Stored, sourceKey, subjectOf } from '../bus.ts'
 import { asStored, namesOf, seqOf } from './message.ts'
 import { createReader, type Reader, readToEnd, recordsToEnd } from './reader.ts'
+import { sharedRuns } from './shared.ts'
 
 export interface KafkaLog {
   /** @throws BUS_UNAVAILABLE; SPEC_INVALID for `from` on a topic of several partitions, which has no one order */
   read(options: ReadOptions & { signal: AbortSignal }): AsyncGenerator<Stored>
   /** @throws BUS_UNAVAILABLE */
   tail(source: SourceRef, entry: string, limit: number): Promise<Stored[]>
-  /** {@link idOf} of the source's events among the last records of each partition. @throws BUS_UNAVAILABLE */
-  recentIds(source: SourceRef): Promise<Set<string>>
+  /** {@link idOf} of the source's events among the last records of each partition. @param heard told at each answer. @throws BUS_UNAVAILABLE */
+  recentIds(source: SourceRef, heard?: () => void): Promise<Set<string>>
   /** Counts what it has read so far, and reads on. @throws BUS_UNAVAILABLE */
   state(): Promise<LogState>
 }
@@ -29,10 +30,11 @@ export const idOf = (subject: string, id: string): string => `${subject}\0${id}`
 
 export function createLog(client: KafkaClient, topic: string, clock: Clock, closing: AbortSignal): KafkaLog {
   const reader = createReader(client, topic, clock, closing)
+  const recent = sharedRuns((heard) => readRecentIds(reader, heard))
   return {
     read: (options) => readLog(reader, topic, options),
     tail: (source, entry, limit) => readTail(reader, source, entry, limit),
-    recentIds: (source) => readRecentIds(reader, source),
+    recentIds: async (source, heard) => new Set((await recent(heard)).get(sourceKey(source))),
     state: logState(reader),
   }
 }
@@ -101,15 +103,18 @@ async function readTail(reader: Reader, source: SourceRef, entry: string, limit:
 const lastOf = (window: number, earliest: ReadonlyMap<number, number>, end: ReadonlyMap<number, number>) =>
   new Map([...end].map(([one, offset]) => [one, Math.max(earliest.get(one) ?? 0, offset - window)]))
 
-async function readRecentIds(reader: Reader, { namespace, name }: SourceRef): Promise<Set<string>> {
+/** By {@link sourceKey}. The same records for all, so those who claim together read them once. */
+async function readRecentIds(reader: Reader, heard: () => void): Promise<Map<string, string[]>> {
   const partitions = await reader.partitions()
   const from = lastOf(ID_WINDOW, await reader.offsets('earliest'), await reader.offsets('stored'))
-  const ids = new Set<string>()
-  for await (const { partition, record } of recordsToEnd(reader, from)) {
-    const stored = asStored(record, partition, partitions)
-    if (stored?.namespace === namespace && stored.subject.startsWith(`default.${name}.`)) {
-      ids.add(idOf(stored.subject, stored.id))
-    }
+  const ids = new Map<string, string[]>()
+  for await (const { partition, record } of recordsToEnd(reader, from, heard)) {
+    const [names, stored] = [namesOf(record), asStored(record, partition, partitions)]
+    if (names === null || stored === null) continue
+    const key = sourceKey({ namespace: names.namespace, name: names.eventSource })
+    const known = ids.get(key) ?? []
+    known.push(idOf(stored.subject, stored.id))
+    ids.set(key, known)
   }
   return ids
 }
@@ -120,7 +125,6 @@ function logState(reader: Reader): () => Promise<LogState> {
   const next = new Map<number, number>()
   let [messages, bytes, firstSeq, lastSeq] = [0, 0, 0, 0]
   let log: string | undefined
-  let last: Promise<unknown> = Promise.resolve()
   const count = async (): Promise<LogState> => {
     const identity = await reader.identity()
     const partitions = await reader.partitions()
@@ -149,9 +153,5 @@ function logState(reader: Reader): () => Promise<LogState> {
     if (messages > 0) firstSeq = Math.max(firstSeq, oldest)
     return { log, firstSeq, lastSeq, messages, bytes, entries: [...entries.values()] }
   }
-  return () => {
-    const counting = last.then(count)
-    last = counting.catch(() => {})
-    return counting
-  }
+  return sharedRuns(count)
 }

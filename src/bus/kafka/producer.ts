@@ -11,7 +11,7 @@ import { fail, isVedetteError } from '../../core/errors.ts'
 import { within } from '../../core/signals.ts'
 import type { Consumed } from '../../source.ts'
 import type { Message } from './message.ts'
-import { TRY_MS } from './reader.ts'
+import { tryUntil } from './patience.ts'
 
 export interface Identity {
   producerId: bigint
@@ -32,14 +32,24 @@ export const nextEpoch = ({ producerId, producerEpoch }: Identity): Identity | n
 export type Sequences = Map<string, number>
 
 /** Who may begin transactions. */
-export type Transactional = Identity & { transactionalId: string }
+export type Transactional = Identity & {
+  transactionalId: string
+  /** Told when a request may still be carried out, late: its answer did not come, and it was asked again. */
+  doubted?(): void
+}
 
 export interface Producer {
   /**
    * Takes the next epoch of a transactional id, when what it left open has been ended on all partitions; without one, a new identity.
+   * @param asking told which broker is asked, each time
    * @throws BUS_UNAVAILABLE
    */
-  init(transactionalId?: string): Promise<Identity>
+  init(transactionalId?: string, asking?: (node: number) => void): Promise<Identity>
+  /**
+   * The next epoch for who has this one, when nobody has taken one since (KIP-360): what is late from this one is refused from then on.
+   * @throws FENCED, OUTCOME_UNKNOWN
+   */
+  renew(identity: Transactional): Promise<Transactional>
   /** Adds partitions to the transaction, and begins it. @throws FENCED, OUTCOME_UNKNOWN */
   add(identity: Transactional, messages: Message[]): Promise<void>
   /** @returns the offset of each message. @throws FENCED, OUTCOME_UNKNOWN */
@@ -57,6 +67,8 @@ export interface Producer {
 export const TRANSACTION_TIMEOUT_MS = 10_000
 /** Requests are repeated for so long. */
 const PATIENCE_MS = 8_000
+/** Where the leaders are now is waited for so long between two of them. */
+const REFRESH_MS = 2_000
 const PAUSE = { firstMs: 4, maxMs: 200, jitter: 0.5 }
 /** The coordinator is still telling the partitions that the transaction before has ended, which takes a millisecond or two. */
 const ENDING = { firstMs: 1, maxMs: 20, jitter: 0.5 }
@@ -79,6 +91,13 @@ const LEADER = new Set([3, 5, 6, 7, 8, 9, 13, 19, 20, 56])
 /** A newer epoch rules: INVALID_PRODUCER_EPOCH, PRODUCER_FENCED. */
 const FENCED = new Set([47, 90])
 
+interface CoordinatorOptions {
+  keyType?: typeof GROUP | typeof TRANSACTION
+  /** Told when a request that has worked may be carried out once more, late. */
+  doubted?: (() => void) | undefined
+  asking?: ((node: number) => void) | undefined
+}
+
 /** @param refresh asks for the topics' leaders anew */
 export async function createProducer(
   client: KafkaClient,
@@ -89,26 +108,34 @@ export async function createProducer(
   const kafka = await import('@platformatic/kafka')
   const coordinators = { [GROUP]: new Map<string, number>(), [TRANSACTION]: new Map<string, number>() }
 
-  const coordinatorOf = async (keyType: keyof typeof coordinators, id: string): Promise<Connection> => {
+  const coordinatorOf = async (keyType: keyof typeof coordinators, id: string): Promise<number> => {
     let node = coordinators[keyType].get(id)
     if (node === undefined) {
       const [found] = await client.ask((admin) => admin.findCoordinator({ keyType, keys: [id] }))
       node = found!.nodeId
       coordinators[keyType].set(id, node)
     }
-    return await client.writingTo(node)
+    return node
   }
 
   /**
    * @param ask what is asked again while that may help
+   * @param doubted told when it has worked, but an attempt before may still be carried out
    * @throws FENCED; OUTCOME_UNKNOWN, also when an attempt before may have worked that a newer epoch hides
    */
-  const repeated = async <T>(ask: () => Promise<T>, forget: () => void, mayWait: ReadonlySet<number>): Promise<T> => {
+  const repeated = async <T>(
+    ask: (signal: AbortSignal) => Promise<T>,
+    forget: () => void,
+    mayWait: ReadonlySet<number>,
+    doubted = () => {},
+  ): Promise<T> => {
     const deadline = clock.monotonic() + PATIENCE_MS
     let lost = false
     for (let attempt = 0; ; attempt++) {
       try {
-        return await within(ask(), TRY_MS, clock)
+        const answer = await tryUntil(deadline, ask, clock)
+        if (lost) doubted()
+        return answer
       } catch (error) {
         const code = brokerCode(error)
         if (code !== null && FENCED.has(code)) {
@@ -122,7 +149,7 @@ export async function createProducer(
         if (moved) forget()
         if (!waits || clock.monotonic() > deadline)
           throw fail('OUTCOME_UNKNOWN', innermost(error), {}, { cause: error })
-        if (moved) await refresh().catch(() => {})
+        if (moved) await within(refresh(), REFRESH_MS, clock).catch(() => {})
         await clock.sleep(backoffMs(attempt, code === CONCURRENT_TRANSACTIONS ? ENDING : PAUSE))
       }
     }
@@ -130,27 +157,43 @@ export async function createProducer(
   const atCoordinator = <T>(
     id: string,
     ask: (connection: Connection) => Promise<T>,
-    keyType: keyof typeof coordinators = TRANSACTION,
+    { keyType = TRANSACTION, doubted, asking = () => {} }: CoordinatorOptions = {},
   ) =>
     repeated(
-      async () => await ask(await coordinatorOf(keyType, id)),
+      async (signal) => {
+        const node = await coordinatorOf(keyType, id)
+        signal.throwIfAborted()
+        asking(node)
+        return await client.askNode(node, 'writing', ask, { signal })
+      },
       () => coordinators[keyType].delete(id),
       COORDINATOR,
+      doubted,
     )
 
-  const produceBatch = async (identity: Identity, messages: Message[], sequences: Sequences): Promise<number> => {
+  const produceBatch = async (
+    identity: Identity & { doubted?(): void },
+    messages: Message[],
+    sequences: Sequences,
+  ): Promise<number> => {
     const { topic, partition } = messages[0]!
     const key = `${topic}:${partition}`
     const firstSequence = sequences.get(key) ?? 0
     const records = messages.map((one) => ({ ...one, value: one.value as Buffer }))
-    const options = { ...identity, sequences: new kafka.NumericMap([[key, firstSequence]]) }
+    const { producerId, producerEpoch, transactionalId } = identity
+    const options = {
+      ...{ producerId, producerEpoch, ...(transactionalId === undefined ? {} : { transactionalId }) },
+      sequences: new kafka.NumericMap([[key, firstSequence]]),
+    }
     const answer = await repeated(
-      async () => {
-        const connection = await client.writingTo(leaderOf(topic, partition))
-        return await kafka.produceV9.api.async(connection, ALL, PATIENCE_MS, records, options)
+      (signal) => {
+        const ask = (connection: Connection) =>
+          kafka.produceV9.api.async(connection, ALL, PATIENCE_MS, records, options)
+        return client.askNode(leaderOf(topic, partition), 'writing', ask, { signal })
       },
       () => {},
       LEADER,
+      identity.doubted,
     )
     // Sequence numbers begin anew after 2^31 - 1 (KIP-98).
     sequences.set(key, (firstSequence + messages.length) % 2 ** 31)
@@ -160,7 +203,7 @@ export async function createProducer(
   }
 
   return {
-    async init(transactionalId) {
+    async init(transactionalId, asking) {
       const { initProducerIdV4 } = kafka
       const ask = (connection: Connection) =>
         initProducerIdV4.api.async(connection, transactionalId ?? null, TRANSACTION_TIMEOUT_MS, -1n, -1)
@@ -172,20 +215,31 @@ export async function createProducer(
                 () => {},
                 COORDINATOR,
               )
-            : await atCoordinator(transactionalId, ask)
+            : await atCoordinator(transactionalId, ask, { asking })
         return { producerId, producerEpoch, ...(transactionalId === undefined ? {} : { transactionalId }) }
       } catch (error) {
         throw fail('BUS_UNAVAILABLE', `no producer id: ${innermost(error)}`, {}, { cause: error })
       }
     },
-    async add({ transactionalId, producerId, producerEpoch }, messages) {
+    async renew(identity) {
+      const { transactionalId, producerId, producerEpoch } = identity
+      const renewed = await atCoordinator(transactionalId, (connection) =>
+        kafka.initProducerIdV4.api.async(
+          ...[connection, transactionalId, TRANSACTION_TIMEOUT_MS, producerId, producerEpoch],
+        ),
+      )
+      return { ...identity, producerId: renewed.producerId, producerEpoch: renewed.producerEpoch }
+    },
+    async add({ transactionalId, producerId, producerEpoch, doubted }, messages) {
       const topics = [...Map.groupBy(messages, ({ topic }) => topic)].map(([name, of]) => ({
         name,
         partitions: [...new Set(of.map(({ partition }) => partition))],
       }))
       const transaction = { transactionalId, producerId, producerEpoch, verifyOnly: false, topics }
-      await atCoordinator(transactionalId, (connection) =>
-        kafka.addPartitionsToTxnV3.api.async(connection, [transaction]),
+      await atCoordinator(
+        transactionalId,
+        (connection) => kafka.addPartitionsToTxnV3.api.async(connection, [transaction]),
+        { doubted },
       )
     },
     async produce(identity, messages, sequences) {
@@ -204,7 +258,7 @@ export async function createProducer(
       )
       return offsets
     },
-    async addConsumed({ transactionalId, producerId, producerEpoch }, { group, topic, offsets }) {
+    async addConsumed({ transactionalId, producerId, producerEpoch, doubted }, { group, topic, offsets }) {
       const partitions = Object.entries(offsets).map(([partition, offset]) => ({
         partitionIndex: Number(partition),
         committedOffset: BigInt(offset),
@@ -213,8 +267,11 @@ export async function createProducer(
       }))
       const topics = [{ name: topic, partitions }]
       try {
-        await atCoordinator(transactionalId, (connection) =>
-          kafka.addOffsetsToTxnV3.api.async(connection, transactionalId, producerId, producerEpoch, group),
+        await atCoordinator(
+          transactionalId,
+          (connection) =>
+            kafka.addOffsetsToTxnV3.api.async(connection, transactionalId, producerId, producerEpoch, group),
+          { doubted },
         )
         await atCoordinator(
           group,
@@ -222,7 +279,7 @@ export async function createProducer(
             kafka.txnOffsetCommitV3.api.async(
               ...[connection, transactionalId, group, producerId, producerEpoch, ...NO_MEMBER, topics],
             ),
-          GROUP,
+          { keyType: GROUP, doubted },
         )
         return null
       } catch (error) {
@@ -232,9 +289,11 @@ export async function createProducer(
         return innermost(error)
       }
     },
-    async commit({ transactionalId, producerId, producerEpoch }) {
-      await atCoordinator(transactionalId, (connection) =>
-        kafka.endTxnV3.api.async(connection, transactionalId, producerId, producerEpoch, true),
+    async commit({ transactionalId, producerId, producerEpoch, doubted }) {
+      await atCoordinator(
+        transactionalId,
+        (connection) => kafka.endTxnV3.api.async(connection, transactionalId, producerId, producerEpoch, true),
+        { doubted },
       )
     },
   }

@@ -1,11 +1,18 @@
 /** Reads one topic from wherever its leaders are. */
 import type { KafkaClient, KafkaTopic } from '../../clients/kafka.ts'
 import { innermost } from '../../clients/kafka-errors.ts'
-import { type Fetch, type Fetched, fetcher, type KafkaRecord, OFFSET_OUT_OF_RANGE } from '../../clients/kafka-fetch.ts'
+import {
+  type Fetch,
+  type Fetched,
+  type FetchLimits,
+  fetcher,
+  type KafkaRecord,
+  OFFSET_OUT_OF_RANGE,
+} from '../../clients/kafka-fetch.ts'
 import { backoffMs } from '../../core/backoff.ts'
 import type { Clock } from '../../core/clock.ts'
 import { fail } from '../../core/errors.ts'
-import { within } from '../../core/signals.ts'
+import { tryUntil } from './patience.ts'
 
 export interface Reader {
   readonly topic: string
@@ -14,13 +21,11 @@ export interface Reader {
   identity(): Promise<string>
   /** By partition. @throws BUS_UNAVAILABLE */
   offsets(at: 'earliest' | 'stored'): Promise<Map<number, number>>
-  /** What is committed from these offsets on, which it moves. @throws BUS_UNAVAILABLE */
-  next(from: Map<number, number>, maxWaitMs: number): Promise<Fetched[]>
+  /** What is committed from these offsets on, which it moves. @param toTheEnd see {@link FetchLimits}. @throws BUS_UNAVAILABLE */
+  next(from: Map<number, number>, maxWaitMs: number, toTheEnd?: boolean): Promise<Fetched[]>
 }
 
 const PATIENCE_MS = 10_000
-/** Longer than a connection and a request may take. The library forgets those who wait for a connection that ends in a wrong moment. */
-export const TRY_MS = 20_000
 const PAUSE = { firstMs: 20, maxMs: 500 }
 const MAX_BYTES = 16 << 20
 
@@ -38,7 +43,7 @@ export function createReader(client: KafkaClient, name: string, clock: Clock, si
     const deadline = clock.monotonic() + PATIENCE_MS
     for (let attempt = 0; ; attempt++) {
       try {
-        return await within(work(), TRY_MS, clock)
+        return await tryUntil(deadline, work, clock)
       } catch (error) {
         known = null
         if (signal.aborted || clock.monotonic() > deadline) {
@@ -64,15 +69,16 @@ export function createReader(client: KafkaClient, name: string, clock: Clock, si
         return id
       }),
     offsets,
-    async next(from, maxWaitMs) {
+    async next(from, maxWaitMs, toTheEnd = false) {
       const fetched = await patiently(async () => {
         const { topic, fetch } = await found()
-        const limits = {
+        const limits: FetchLimits = {
           minBytes: 1,
           maxWaitMs,
           maxBytes: MAX_BYTES,
           partitionMaxBytes: MAX_BYTES,
           readCommitted: true,
+          toTheEnd,
         }
         const byLeader = Map.groupBy(from, ([partition]) => topic.leaders[partition]!)
         const all = await Promise.all([...byLeader].map(([node, of]) => fetch(node, new Map(of), limits)))
@@ -96,8 +102,9 @@ export function createReader(client: KafkaClient, name: string, clock: Clock, si
 export async function* recordsToEnd(
   reader: Reader,
   from: Map<number, number>,
+  heard?: () => void,
 ): AsyncGenerator<{ partition: number; record: KafkaRecord }> {
-  for await (const fetched of readToEnd(reader, from))
+  for await (const fetched of readToEnd(reader, from, heard))
     for (const { partition, records } of fetched) for (const record of records) yield { partition, record }
 }
 
@@ -105,13 +112,18 @@ const OPEN_WAIT_MS = 100
 /** Of a transaction that its producer has left open, the broker lets go within 20 s: its time-out, and as much until that is looked at. */
 const MOST_WAITS = 30_000 / OPEN_WAIT_MS
 
-/** Everything up to what is stored now, as soon as what is open now has ended. @throws BUS_UNAVAILABLE, also when that does not end */
-export async function* readToEnd(reader: Reader, from: Map<number, number>): AsyncGenerator<Fetched[]> {
+/** Everything up to what is stored now, as soon as what is open now has ended. @param heard told at each answer. @throws BUS_UNAVAILABLE, also when that does not end */
+export async function* readToEnd(
+  reader: Reader,
+  from: Map<number, number>,
+  heard = () => {},
+): AsyncGenerator<Fetched[]> {
   const end = await reader.offsets('stored')
   const missing = () => new Map([...from].filter(([partition, offset]) => offset < (end.get(partition) ?? 0)))
   let waits = 0
   for (let left = missing(); left.size > 0; left = missing()) {
-    const fetched = await reader.next(left, OPEN_WAIT_MS)
+    const fetched = await reader.next(left, OPEN_WAIT_MS, true)
+    heard()
     const moved = [...left].some(([partition, offset]) => offset > (from.get(partition) ?? 0))
     waits = moved ? 0 : waits + 1
     if (waits > MOST_WAITS) {

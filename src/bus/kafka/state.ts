@@ -4,6 +4,7 @@ import type { KafkaClient } from '../../clients/kafka.ts'
 import type { Clock } from '../../core/clock.ts'
 import { bytesOf, headerOf, headersOf, type Message } from './message.ts'
 import { createReader, type Reader, recordsToEnd } from './reader.ts'
+import { sharedRuns } from './shared.ts'
 
 export interface Kept {
   value: Buffer
@@ -14,8 +15,8 @@ export interface Kept {
 
 export interface State {
   readonly topic: string
-  /** All that is committed, as of a moment after the call. @throws BUS_UNAVAILABLE */
-  read(): Promise<ReadonlyMap<string, Kept>>
+  /** All that is committed, as of a moment after the call. @param heard told at each answer. @throws BUS_UNAVAILABLE */
+  read(heard?: () => void): Promise<ReadonlyMap<string, Kept>>
 }
 
 export const stateTopicOf = (topic: string): string => `${topic}-vedette`
@@ -39,10 +40,9 @@ export function createState(client: KafkaClient, topic: string, clock: Clock, si
   const kept = new Map<string, Kept>()
   const reader: Reader = createReader(client, topic, clock, signal)
   const from = new Map<number, number>()
-  let last: Promise<unknown> = Promise.resolve()
-  const catchUp = async () => {
+  const catchUp = async (heard: () => void) => {
     if (from.size === 0) from.set(0, (await reader.offsets('earliest')).get(0) ?? 0)
-    for await (const { record } of recordsToEnd(reader, from)) {
+    for await (const { record } of recordsToEnd(reader, from, heard)) {
       if (record.key === null) continue
       const key = bytesOf(record.key).toString()
       if (record.value === null) kept.delete(key)
@@ -54,12 +54,5 @@ export function createState(client: KafkaClient, topic: string, clock: Clock, si
     }
     return kept
   }
-  return {
-    topic,
-    read() {
-      const reading = last.then(catchUp)
-      last = reading.catch(() => {})
-      return reading
-    },
-  }
+  return { topic, read: sharedRuns<ReadonlyMap<string, Kept>>(catchUp) }
 }

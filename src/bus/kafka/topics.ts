@@ -28,7 +28,8 @@ export async function ensureTopic(client: KafkaClient, name: string, compacted: 
 async function makeTopic(client: KafkaClient, name: string, compacted: boolean): Promise<void> {
   const configs = compacted ? Object.entries(STATE_TOPIC_CONFIG).map(([key, value]) => ({ name: key, value })) : []
   try {
-    await client.admin.createTopics({ topics: [name], partitions: 1, replicas: -1, configs })
+    // Asked twice, the second time it is there.
+    await client.ask((admin) => admin.createTopics({ topics: [name], partitions: 1, replicas: -1, configs }))
   } catch (error) {
     const why = innermost(error)
     if (why.includes(EXISTS)) return

@@ -2,7 +2,7 @@
 import { fail, isVedetteError, type VedetteError } from '../../core/errors.ts'
 import type { Consumed } from '../../source.ts'
 import type { Message } from './message.ts'
-import type { Producer } from './producer.ts'
+import type { Producer, Transactional } from './producer.ts'
 
 export interface Transactions {
   /**
@@ -15,12 +15,34 @@ export interface Transactions {
   end(error: VedetteError): void
 }
 
-/** @throws BUS_UNAVAILABLE */
-export async function beginTransactions(producer: Producer, transactionalId: string): Promise<Transactions> {
-  const identity = { ...(await producer.init(transactionalId)), transactionalId }
-  const sequences = new Map<string, number>()
+/** @param asking told which broker is asked for the epoch, each time. @throws BUS_UNAVAILABLE; what `asking` throws */
+export async function beginTransactions(
+  producer: Producer,
+  transactionalId: string,
+  asking?: (node: number) => void,
+): Promise<Transactions> {
+  let doubt = false
+  let identity: Transactional = {
+    ...(await producer.init(transactionalId, asking)),
+    transactionalId,
+    doubted() {
+      doubt = true
+    },
+  }
+  let sequences = new Map<string, number>()
   let ended: VedetteError | null = null
   let last: Promise<unknown> = Promise.resolve()
+  /** A request that was asked again may come late, and would then touch the next transaction, or end it half done: it is refused from now on. */
+  const leaveBehind = async () => {
+    doubt = false
+    try {
+      identity = await producer.renew(identity)
+      sequences = new Map()
+    } catch (error) {
+      // What was written is there; nothing more will be.
+      ended ??= isVedetteError(error) ? error : fail('OUTCOME_UNKNOWN', String(error))
+    }
+  }
   const one: Transactions['write'] = async (messages, consumed = [], refused = () => {}) => {
     if (ended !== null) throw ended
     if (messages.length === 0) return []
@@ -34,6 +56,7 @@ export async function beginTransactions(producer: Producer, transactionalId: str
       }
       const [offsets] = await Promise.all([producer.produce(identity, messages, sequences), consuming()])
       await producer.commit(identity)
+      if (doubt) await leaveBehind()
       return offsets
     } catch (error) {
       // Where the open transaction stands is not known: only the next epoch is sure to begin anew.

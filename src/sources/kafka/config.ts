@@ -19,10 +19,11 @@ export interface KafkaSettings {
   oldest: boolean
 }
 
+export const REQUEST_TIMEOUT_MS = 10_000
 const DEFAULTS: KafkaSettings & { fetchMax: number } = {
   clientId: 'vedette',
   connectTimeoutMs: 5_000,
-  requestTimeoutMs: 10_000,
+  requestTimeoutMs: REQUEST_TIMEOUT_MS,
   minBytes: 1,
   maxWaitMs: 500,
   partitionMaxBytes: 1 << 20,

@@ -5,7 +5,7 @@ import { fail, isVedetteError, messageOf, type VedetteError } from '../../core/e
 import type { PrepareContext } from '../../source.ts'
 import { networkError } from '../shared/network-error.ts'
 import { tlsMaterial } from '../shared/tls.ts'
-import { settingsOf } from './config.ts'
+import { REQUEST_TIMEOUT_MS, settingsOf } from './config.ts'
 import { mskTokens } from './msk.ts'
 import type { KafkaSpec } from './spec.ts'
 
@@ -18,6 +18,8 @@ export async function connect(ctx: PrepareContext<KafkaSpec>): Promise<KafkaClie
     clientId,
     connectTimeoutMs,
     requestTimeoutMs,
+    // Who has written more than the default has slow brokers.
+    answerMs: requestTimeoutMs > REQUEST_TIMEOUT_MS ? requestTimeoutMs : undefined,
     // MSK has no other port for this login.
     tls: tls === undefined && awsMskIamAuth === undefined ? undefined : await tlsMaterial(ctx, tls),
     sasl: await loginOf(ctx),
