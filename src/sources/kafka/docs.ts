@@ -65,6 +65,8 @@ Entries that have one group and topic each pass over what the other has committe
 |---|---|
 | the serving replica is killed or frozen | the next one goes on at the next offset of each partition: nothing lost, nothing doubled |
 | a broker is restarted, or a partition gets another leader | looked up anew each second, tried again for ever |
+| an answer of a broker does not come though the connection stands | after 4 s in which nothing came over it, beside \`MaxWaitTime\`, it is asked for on a new connection (with a \`Net.ReadTimeout\` of more than 10 s: after that); a commit is repeated. Status says which broker is silent |
+| the broker speaks TLS and the entry has no \`tls\` | status says so; tried again |
 | partitions are added | read from their start |
 | retention removed what was not yet read | counted as skipped and shown, with the offsets; goes on with the oldest that is there |
 | the topic is deleted and made anew | read from its start, its ids end in \`:1\`, \`:2\`… |

@@ -83,7 +83,8 @@ async function read(
       ? { group, topic: spec.topic, offsets }
       : undefined
   const busCommits = () => consumed(durable) !== undefined
-  let fault: string | null = null
+  /** By broker, what its last fetch failed with. */
+  const faults = new Map<number, string>()
   const window = ackWindow<KafkaOffsets>((run) => {
     durable = run.at(-1)!
   })
@@ -162,10 +163,10 @@ async function read(
         const outcomes = await Promise.allSettled(fetched.map(take))
         const bad = outcomes.find((one) => one.status === 'rejected')
         if (bad !== undefined) throw bad.reason
-        fault = null
+        faults.delete(node)
       } catch (error) {
         if (signal.aborted) return
-        fault = described(error, spec).message
+        faults.set(node, described(error, spec).message)
         await clock.sleep(PAUSE_MS, signal).catch(() => {})
       }
     }
@@ -179,6 +180,7 @@ async function read(
           follow(node).finally(() => {
             ctx.reading(Number.POSITIVE_INFINITY, `from broker ${node}`)
             followers.delete(node)
+            faults.delete(node)
           }),
         )
     }
@@ -205,6 +207,7 @@ async function read(
       const refused = await commit()
       const leaderless = topic.leaders.flatMap((leader, i) => (leader < 0 ? [i] : []))
       const troubled = registry?.trouble() ?? null
+      const [fault] = faults.values()
       ctx.condition(
         fault ?? troubled ?? refused ?? (leaderless.length > 0 ? `nobody leads partitions ${leaderless}` : null),
       )
