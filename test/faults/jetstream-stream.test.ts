@@ -205,7 +205,7 @@ ${beats
     replicas: [3, 2],
     async run(t, replicas, full) {
       const others = beats.map((entry) => ({ ...entry, namespace: 'other' }))
-      const world = await startWorld(t, { replicas, documents: [clockOf(replicas, others, 'other')] })
+      const world = await startWorld(t, { replicas, documents: [clockOf(replicas, others, { namespace: 'other' })] })
       const { rig } = world
       for (let i = 0; i < (full ? 5 : 2); i++) {
         await pause(1_200)

@@ -9,6 +9,9 @@ import { leaderCutOff, partition } from './network.ts'
 import { everyoneBack, killIfThere, nextLeader } from './rig.ts'
 import { faultTable } from './table.ts'
 
+/** From when the bus is reached on. */
+const CLAIM_LIMIT_MS = 20_000
+
 faultTable(
   { section: 'Kafka', group: 'One broker' },
   [
@@ -88,7 +91,7 @@ faultTable(
         assert.equal((await rig.status()).bus.connected, false)
         await nodes[0]!.crash()
         await goesOn(world, PATIENCE_MS)
-        return await judge(world)
+        return { ...(await judge(world)), note: longestClaim(rig.log()) }
       },
     },
     {
@@ -148,3 +151,10 @@ faultTable(
   ],
   without('Kafka', kafkaJars()),
 )
+
+/** As the log says it of those that took more than some seconds. @throws when one stood for too long */
+function longestClaim(log: string): string {
+  const longestMs = Math.max(0, ...[...log.matchAll(/the claim went on.* tookMs=(\d+)/g)].map(([, ms]) => Number(ms)))
+  assert.ok(longestMs < CLAIM_LIMIT_MS, `a claim took ${longestMs} ms`)
+  return longestMs === 0 ? 'no claim took 5 s' : `the longest claim ${(longestMs / 1000).toFixed(0)} s`
+}

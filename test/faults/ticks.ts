@@ -14,8 +14,12 @@ export interface Ticking {
 
 const perSecond: Ticking = { namespace: 'default', entry: 'tick', everyMs: 1000 }
 
-/** The EventSource `clock` with these entries. */
-export const clockOf = (replicas: number, entries: Ticking[], namespace = 'default'): string =>
+/** The EventSource `clock` with these entries. @param catchup missed ticks are made up also after more than a minute */
+export const clockOf = (
+  replicas: number,
+  entries: Ticking[],
+  { namespace = 'default', catchup = false }: { namespace?: string; catchup?: boolean } = {},
+): string =>
   `apiVersion: argoproj.io/v1alpha1
 kind: EventSource
 metadata:
@@ -24,7 +28,9 @@ metadata:
 spec:
   replicas: ${replicas}
   calendar:
-${entries.map(({ entry, everyMs }) => `    ${entry}:\n      interval: ${everyMs}ms\n`).join('')}`
+${entries.map(({ entry, everyMs }) => `    ${entry}:\n      interval: ${everyMs}ms\n${catchup ? CATCHUP : ''}`).join('')}`
+
+const CATCHUP = '      persistence: { catchup: { enabled: true, maxDuration: 10m } }\n'
 
 export const ticking = (replicas: number) => () => clockOf(replicas, [perSecond])
 

@@ -43,11 +43,7 @@ async function onKafka(t: TestContext, file: string): Promise<void> {
 
 /** It is one inside Kubernetes. */
 async function embedded(t: TestContext, file: string): Promise<void> {
-  const rig = await ticks(
-    t,
-    `${placed(file, {})}---\n${clockOf(2, [entryOf(file)], entryOf(file).namespace)}`,
-    'embedded',
-  )
+  const rig = await ticks(t, `${placed(file, {})}---\n${clockOf(2, [entryOf(file)], entryOf(file))}`, 'embedded')
   assert.match(rig.log(), /EventBus default \(nats\) is a bus inside Kubernetes: here the embedded bus takes its place/)
 }
 
