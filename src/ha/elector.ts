@@ -47,9 +47,9 @@ export interface ElectorOptions<F extends { term: number }> {
   id: string
   lock: Lock
   suspicions: Suspicion[]
-  timing?: Partial<LeaseTiming>
+  timing?: Partial<LeaseTiming> | undefined
   clock: Clock
-  random?: () => number
+  random?: (() => number) | undefined
   log: Logger
   /** The bus refuses older terms, so suspicion is enough to take over and an unreachable lock is no reason to stop. */
   strict: () => boolean

@@ -83,8 +83,7 @@ export async function startReplica(options: ReplicaOptions): Promise<Replica> {
   let busFails = false
   let givesWaySinceMs: number | null = null
   let lock: { error: string; sinceMs: number } | null = null
-  /** A claim that does not become a term. */
-  let standing: { error: string; sinceMs: number } | null = null
+  let claimStanding: { error: string; sinceMs: number } | null = null
   let reportDue = false
 
   const changed = () => {
@@ -210,10 +209,8 @@ export async function startReplica(options: ReplicaOptions): Promise<Replica> {
   const startElection = () => {
     const stop = new AbortController()
     const elector = createElector<Fenced>({
-      ...{ id, lock: options.lock, suspicions: options.suspicions, serve: serveLead },
-      ...(options.timing === undefined ? {} : { timing: options.timing }),
-      ...(options.random === undefined ? {} : { random: options.random }),
-      clock,
+      ...{ id, lock: options.lock, suspicions: options.suspicions },
+      ...{ clock, timing: options.timing, random: options.random, serve: serveLead },
       log: log.child({ eventSourceName: name, replica: id }),
       strict: () => fencing().fencing === 'strict',
       claim: (claim: Claim, progress) => bus.claim(source, claim, progress),
@@ -229,7 +226,7 @@ export async function startReplica(options: ReplicaOptions): Promise<Replica> {
         changed()
       },
       onClaimStanding(claim) {
-        standing = claim
+        claimStanding = claim
         changed()
       },
     })
@@ -341,7 +338,7 @@ export async function startReplica(options: ReplicaOptions): Promise<Replica> {
   /** Why nobody of ours may serve, where it is not the entry's own fault. */
   const hindrance = (): Pick<EntryReport, 'error' | 'errorSinceMs'> | undefined => {
     if (outsiders?.serving()) return { error: outsiders.mixed() ?? null, errorSinceMs: givesWaySinceMs }
-    const by = standing ?? (view.leader === null ? lock : null)
+    const by = claimStanding ?? (view.leader === null ? lock : null)
     return by === null ? undefined : { error: by.error, errorSinceMs: by.sinceMs }
   }
 
