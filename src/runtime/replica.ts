@@ -79,12 +79,10 @@ export async function startReplica(options: ReplicaOptions): Promise<Replica> {
   let view: ElectorView = { state: 'starting', leader: null, term: null }
   let election: { elector: Elector; done: Promise<void>; stop: AbortController } | null = null
   let { replicas } = options.object
-  let started = false
-  let busFails = false
+  let [started, busFails, reportDue] = [false, false, false]
   let givesWaySinceMs: number | null = null
   let lock: { error: string; sinceMs: number } | null = null
   let claimStanding: { error: string; sinceMs: number } | null = null
-  let reportDue = false
 
   const changed = () => {
     if (reportDue) return

@@ -33,7 +33,7 @@ const source = { namespace: 'default', name: 'orders' }
 /** Asked only where what a consumer group has read is committed with the events. */
 const OF_GROUPS: Api[] = ['AddOffsetsToTxn', 'TxnOffsetCommit']
 
-suite('answers of Kafka that do not come', { skip: without('Kafka', kafkaJars()), concurrency: 8 }, () => {
+suite('answers of Kafka that do not come', { skip: without('Kafka', kafkaJars()), concurrency: 4 }, () => {
   let started: Promise<KafkaServer> | null = null
   const kafka = () => {
     started ??= startKafka({ answers: true }).then(async (server) => {

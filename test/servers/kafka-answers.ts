@@ -24,7 +24,7 @@ export const API = {
 
 export type Api = keyof typeof API
 
-/** What becomes of the answers to one kind of request: the first is lost, or it and all that follows on its connection; or all of them for a while. */
+/** What becomes of the answers to one kind of request: the first is lost, or it and all that follows on its connection; or all of them for a while from the first on. */
 export type Fault = 'lost once' | 'silent from there on' | 'lost for 6 s' | { error: number }
 
 /** So long brokers misbehave, where it is not once. */
@@ -106,10 +106,10 @@ export async function startKafkaAnswers(target: number): Promise<KafkaAnswers> {
 
 /** From now on, for the clients of this id. @returns how many answers it has been */
 export function spoil(answers: KafkaAnswers, clientId: string, api: Api, fault: Fault): () => number {
-  const beganMs = performance.now()
-  let count = 0
+  let [beganMs, count] = [0, 0]
   answers.watch((answer) => {
     if (answer.clientId !== clientId || answer.api !== API[api]) return
+    beganMs ||= performance.now()
     if (fault === 'lost once' || fault === 'silent from there on') {
       if (count++ > 0) return
       if (fault === 'silent from there on') answer.hang()

@@ -21,7 +21,7 @@ const PARTITIONS = [0, 1]
 
 suite('answers of Kafka that do not come to the source', {
   skip: without('Kafka', kafkaJars()),
-  concurrency: 8,
+  concurrency: 4,
 }, () => {
   let started: Promise<KafkaServer> | null = null
   const broker = () => {
@@ -35,7 +35,11 @@ suite('answers of Kafka that do not come to the source', {
       const { broker: direct, proxy, answers } = await broker()
       const name = `s-${randomBytes(4).toString('hex')}`
       const client = await connectKafka({ brokers: [direct], clientId: 'test' })
-      const producer = new Producer({ clientId: 'test', bootstrapBrokers: [direct], retries: 20, retryDelay: 100 })
+      const producer = new Producer({
+        ...{ clientId: 'test', bootstrapBrokers: [direct], retries: 20, retryDelay: 100 },
+        // What it repeats is there once.
+        idempotent: true,
+      })
       t.after(() => Promise.allSettled([producer.close(), client.close()]))
       await client.ask((admin) => admin.createTopics({ topics: [name], partitions: PARTITIONS.length, replicas: 1 }))
       const committed = () => client.committed(name, name, PARTITIONS).catch(() => ({}))
@@ -53,14 +57,14 @@ suite('answers of Kafka that do not come to the source', {
       })
       t.after(() => source.end())
       await send()
-      await waitFor(() => source.texts().length === 2, LIMIT_MS)
+      await waitFor(() => source.texts().length === 2, LIMIT_MS, source.shown)
       if (from === 'then') count = spoil(answers!, name, api, fault)
       for (let i = 0; i < 5; i++) await send()
-      await waitFor(() => source.texts().length === 2 * sent, LIMIT_MS)
-      await waitFor(async () => isDeepStrictEqual(await committed(), { 0: sent, 1: sent }), LIMIT_MS)
+      await waitFor(() => source.texts().length === 2 * sent, LIMIT_MS, source.shown)
+      await waitFor(async () => isDeepStrictEqual(await committed(), { 0: sent, 1: sent }), LIMIT_MS, source.shown)
       assert.ok(count() > 0, 'nothing was asked of it')
       await send()
-      await waitFor(() => source.texts().length === 2 * sent, LIMIT_MS)
+      await waitFor(() => source.texts().length === 2 * sent, LIMIT_MS, source.shown)
       const each = Array.from({ length: sent }, (_, i) => i)
       for (const one of PARTITIONS)
         assert.deepEqual(
@@ -81,14 +85,16 @@ suite('answers of Kafka that do not come to the source', {
 /** Served as the runtime does it: begun again from the last position when it ends. */
 function served(spec: object) {
   const texts: { partition: number; body: number }[] = []
+  const ends: string[] = []
   let [begun, over] = [0, false]
   let harness: Harness<KafkaPosition>
   const begin = (resume: KafkaPosition | null) => {
     begun++
     const one = serveInHarness(kafka, spec, { resume })
     harness = one
-    one.onEnd(() => {
+    one.onEnd((error) => {
       if (over) return
+      ends.push(String(error))
       texts.push(...one.emitted.map(({ text }) => JSON.parse(text)))
       const reached = [resume, one.advanced.at(-1), one.emitted.at(-1)?.position]
       const last = reached.reduce((a, b) => (total(b) > total(a) ? b : a)) ?? null
@@ -99,6 +105,15 @@ function served(spec: object) {
   begin(null)
   return {
     begun: () => begun,
+    /** For whoever wants to know why it failed. */
+    shown: () =>
+      JSON.stringify({
+        begun,
+        ends,
+        conditions: harness.conditions,
+        texts: texts.length,
+        emitted: harness.emitted.length,
+      }),
     texts: () => [...texts, ...harness.emitted.map(({ text }) => JSON.parse(text) as (typeof texts)[number])],
     async end() {
       over = true
@@ -110,10 +125,10 @@ function served(spec: object) {
 const total = (position: KafkaPosition | null | undefined): number =>
   position == null ? -1 : Object.values(position.offsets).reduce((sum, offset) => sum + offset, 0)
 
-async function waitFor(condition: () => boolean | Promise<boolean>, limitMs: number): Promise<void> {
+async function waitFor(condition: () => boolean | Promise<boolean>, limitMs: number, shown = () => ''): Promise<void> {
   const deadline = performance.now() + limitMs
   while (!(await condition())) {
-    assert.ok(performance.now() < deadline, `not within ${limitMs} ms`)
+    assert.ok(performance.now() < deadline, `not within ${limitMs} ms; ${shown()}`)
     await new Promise((resolve) => setTimeout(resolve, 50))
   }
 }
