@@ -96,7 +96,19 @@ export async function startKafkaCluster(
   const ports = await freePorts(6 * nodes)
   const places = Array.from({ length: nodes }, (_, i) => {
     const [port, securePort, mutualPort, iamPort, proxiedPort, controller] = ports.slice(6 * i) as Ports
-    return { id: i + 1, certificate, secureHost, port, securePort, mutualPort, iamPort, proxiedPort, controller, iam, answers }
+    return {
+      id: i + 1,
+      certificate,
+      secureHost,
+      port,
+      securePort,
+      mutualPort,
+      iamPort,
+      proxiedPort,
+      controller,
+      iam,
+      answers,
+    }
   })
   const voters = places.map(({ id, controller }) => `${id}@127.0.0.1:${controller}`).join(',')
   return await Promise.all(places.map((place) => startNode({ ...place, voters, copies: nodes })))
