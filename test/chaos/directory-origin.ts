@@ -49,6 +49,7 @@ export function directoryOrigin(scope: Scope, random: () => number): Origin {
     async stop() {
       worker?.stop()
     },
+    told: () => `${made.length + worker!.present.size} files made`,
     judge(lines) {
       const told = new Map<string, number>()
       for (const name of lines.map(nameOf)) told.set(name, (told.get(name) ?? 0) + 1)

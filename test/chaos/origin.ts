@@ -33,6 +33,8 @@ export interface Origin {
   /** @returns whether a line tells of something that was done after this call */
   fresh(): (line: Line) => boolean
   stop(): Promise<void>
+  /** What was done in it so far, in words. */
+  told(): string
   /** @param lines of its entry, the whole log */
   judge(lines: readonly Line[], circumstances: Omit<Circumstances, 'unacknowledged'>): OriginJudged
   close(): Promise<void>
@@ -67,6 +69,10 @@ export function numberedOrigin({ name, adapter, broker, proxy, close }: Numbered
     },
     async stop() {
       await numbers?.stop()
+    },
+    told() {
+      const { sent } = numbers!
+      return `${sent.length} sent, ${sent.filter(({ sure }) => sure).length} taken by the broker`
     },
     judge(lines, circumstances) {
       const { sent } = numbers!

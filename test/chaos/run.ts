@@ -12,7 +12,7 @@ import type { Pool } from './pool.ts'
 import { largestOf } from './processes.ts'
 import { newScope, type Scope } from './scope.ts'
 import { everythingServed } from './served.ts'
-import { isOf, startWorld, type World } from './world.ts'
+import { isOf, NotBegun, startWorld, type World } from './world.ts'
 
 /** What a run says. Plain JSON. */
 export interface Outcome {
@@ -61,6 +61,7 @@ export async function runPlan(
     await underFaults(world, scope, outcome)
   } catch (error) {
     const text = (error as Error).stack ?? String(error)
+    if (error instanceof NotBegun) outcome.log = error.log
     if (world === null) outcome.broken = text
     else outcome.violations.push(text)
   }

@@ -2,6 +2,7 @@
 import { availableParallelism, loadavg } from 'node:os'
 import type { Line } from '../faults/rig.ts'
 import { waitFor } from '../faults/rig.ts'
+import { lookout } from './lookout.ts'
 import { ticksOf } from './manifest.ts'
 import { isOf, type World } from './world.ts'
 
@@ -67,14 +68,4 @@ async function confirmed(violations: string[], { rig, say, origins }: World, fre
     const there = index >= 0 && lines.some((line) => isOf(line, index) && fresh[index]!(line))
     return there ? `${text}, though it is on the log: /v1/events does not show it` : text
   })
-}
-
-/** Looks at each line once, from now on. */
-function lookout(lines: readonly Line[], wanted: (line: Line) => boolean): () => boolean {
-  let next = lines.length
-  return () => {
-    const from = next
-    next = lines.length
-    return lines.slice(from).some(wanted)
-  }
 }

@@ -11,6 +11,7 @@ import { embeddedBus } from './buses/embedded.ts'
 import { jetstreamBus } from './buses/jetstream.ts'
 import { kafkaBus } from './buses/kafka.ts'
 import { QUIET_MS } from './draw.ts'
+import { lookout } from './lookout.ts'
 import { type Edits, manifestOf } from './manifest.ts'
 import type { Origin } from './origin.ts'
 import { startOrigin } from './origins.ts'
@@ -108,7 +109,10 @@ export async function startWorld(plan: Plan, { scope, pool, name }: Parts): Prom
     },
   }
   bus.attach?.(world)
-  await warmUp(world)
+  await warmUp(world).catch(async (error: Error) => {
+    const status = await rig.status().catch((failed: Error) => failed.message)
+    throw new NotBegun(`${error.message}; status: ${JSON.stringify(status)}`, rig.log())
+  })
   beganMs = performance.now()
   return world
 }
@@ -138,15 +142,30 @@ async function everybodyThere(rig: Rig): Promise<void> {
   )
 }
 
+/** It has started, but not everything came to be served. */
+export class NotBegun extends Error {
+  readonly log: string
+  constructor(message: string, log: string) {
+    super(message)
+    this.log = log
+  }
+}
+
 /** Something of each origin is on the log, and where standbys listen, all do. */
 async function warmUp({ origins, listener, plan }: World): Promise<void> {
   for (const origin of origins) origin.begin()
   await Promise.all(
     origins.map(async (origin, index) => {
       const { listeners } = origin.broker ?? {}
-      if (listeners !== undefined) await waitFor(async () => (await listeners()) >= plan.replicas, START_MS, 100)
+      const within = (what: string, arrived: () => Promise<boolean>) =>
+        waitFor(arrived, START_MS, 200).catch(() => {
+          throw new Error(`${origin.name}: ${what} within ${START_MS} ms; ${origin.told()}`)
+        })
+      if (listeners !== undefined)
+        await within('not every replica listens', async () => (await listeners()) >= plan.replicas)
       const isFresh = origin.fresh()
-      await waitFor(async () => listener.lines.some((line) => isOf(line, index) && isFresh(line)), START_MS, 100)
+      const seen = lookout(listener.lines, (line) => isOf(line, index) && isFresh(line))
+      await within('nothing on the log', async () => seen())
     }),
   )
 }
