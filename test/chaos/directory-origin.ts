@@ -17,9 +17,6 @@ export function directoryOrigin(scope: Scope, random: () => number): Origin {
   let worker: Worker | null = null
   /** Those are told too, but when they came nobody may have looked yet. */
   const probes = new Set<string>()
-  const begin = () => {
-    worker = startWork(scope, directory, [], PER_SECOND, random)
-  }
   return {
     name: 'file',
     traits: TRAITS.file!,
@@ -29,9 +26,13 @@ export function directoryOrigin(scope: Scope, random: () => number): Origin {
     env: {},
     broker: null,
     proxy: null,
-    begin,
+    begin() {},
+    // The very first look tells nothing of what it finds.
+    served() {
+      worker = startWork(scope, directory, [], PER_SECOND, random)
+    },
     fresh() {
-      // Many, since the very first look tells nothing of what it finds.
+      // Many, since the first look may not have been yet.
       const from = made.length
       const timer = setInterval(() => {
         const name = `probe-${made.length}`
@@ -49,7 +50,7 @@ export function directoryOrigin(scope: Scope, random: () => number): Origin {
     async stop() {
       worker?.stop()
     },
-    told: () => `${made.length + worker!.present.size} files made`,
+    told: () => `${made.length + (worker?.present.size ?? 0)} files made`,
     judge(lines) {
       const told = new Map<string, number>()
       for (const name of lines.map(nameOf)) told.set(name, (told.get(name) ?? 0) + 1)

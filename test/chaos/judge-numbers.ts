@@ -40,10 +40,13 @@ export function judgeNumbers(
   const { judgedFromMs, replicas, deaf, busAway, originAway, faults, unacknowledged, repeats } = circumstances
   const times = new Map<number, number>()
   for (const n of found) times.set(n, (times.get(n) ?? 0) + 1)
-  const hot = traits.guarantee === 'hot-standby'
-  const must = sent.filter(
-    (one) => one.sure && one.fromMs >= judgedFromMs && (!hot || isPromised(one, replicas, deaf, busAway)),
-  )
+  const promises: Partial<Record<Traits['guarantee'], (one: Sent) => boolean>> = {
+    'hot-standby': (one) => isPromised(one, replicas, deaf, busAway),
+    // Lost is what comes while nobody serves, and when that was is not known well enough.
+    'at-most-once': () => false,
+  }
+  const isDue = promises[traits.guarantee] ?? (() => true)
+  const must = sent.filter((one) => one.sure && one.fromMs >= judgedFromMs && isDue(one))
   const lost = must.filter(({ n }) => !times.has(n)).map(({ n }) => n)
   // What an origin without identities was given while it was away, its client may have given it twice.
   const murky = (one: Sent) =>

@@ -28,8 +28,10 @@ export interface Origin {
   readonly broker: Broker | null
   /** By which the run reaches it. */
   readonly proxy: TcpProxy | null
-  /** Begins to work in it. */
+  /** Begins to work in it, so that it is seen to be served. */
   begin(): void
+  /** It is: what is done from now on is judged. */
+  served(): void
   /** @returns whether a line tells of something that was done after this call */
   fresh(): (line: Line) => boolean
   stop(): Promise<void>
@@ -62,6 +64,7 @@ export function numberedOrigin({ name, adapter, broker, proxy, close }: Numbered
     begin() {
       numbers = sendNumbers(broker)
     },
+    served() {},
     fresh() {
       // What is under way was begun before.
       const after = (numbers?.sent.length ?? 0) + 10

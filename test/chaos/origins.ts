@@ -8,7 +8,7 @@ import { genericAdapter } from '../faults/brokers/generic.ts'
 import { hdfsAdapter } from '../faults/brokers/hdfs.ts'
 import { kafkaAdapters } from '../faults/brokers/kafka.ts'
 import { minioAdapter } from '../faults/brokers/minio.ts'
-import { mqttAdapters } from '../faults/brokers/mqtt.ts'
+import { mqttAdapters, mqttSharedAdapter } from '../faults/brokers/mqtt.ts'
 import { natsAdapter } from '../faults/brokers/nats.ts'
 import { nsqAdapter } from '../faults/brokers/nsq.ts'
 import { pubSubAdapter } from '../faults/brokers/pubSub.ts'
@@ -60,7 +60,9 @@ const adaptersWith = (leases: Leases): DeliveryAdapter[] => {
     ...kafkaAdapters(leases.of('kafka', startKafka)),
     minioAdapter(),
     ...mqttAdapters(),
+    mqttSharedAdapter(),
     natsAdapter(),
+    natsAdapter({ queue: 'workers' }),
     nsqAdapter(),
     pubSubAdapter(),
     pulsarAdapter(pulsar, 'exclusive'),

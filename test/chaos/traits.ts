@@ -33,7 +33,9 @@ export const TRAITS: Readonly<Record<string, Traits>> = {
   // It keeps sessions in memory and writes them when it ends.
   'mqtt (QoS 0)': { guarantee: 'hot-standby', can: all, weight: 0.8 },
   'mqtt (QoS 1)': { guarantee: 'at-least-once', can: ['restart', 'freeze', 'cut'], weight: 1 },
+  'mqtt ($share)': { guarantee: 'at-most-once', can: all, weight: 0.5 },
   nats: { guarantee: 'hot-standby', can: all, weight: 0.8 },
+  'nats (queue group)': { guarantee: 'at-most-once', can: all, weight: 0.5 },
   // It keeps messages in memory and writes them when it ends.
   nsq: { guarantee: 'exactly-once', can: ['restart', 'freeze', 'cut', 'readd'], weight: 1.3 },
   // A fake that keeps everything in memory.

@@ -161,11 +161,12 @@ async function warmUp({ origins, listener, plan }: World): Promise<void> {
         waitFor(arrived, START_MS, 200).catch(() => {
           throw new Error(`${origin.name}: ${what} within ${START_MS} ms; ${origin.told()}`)
         })
-      if (listeners !== undefined)
+      if (listeners !== undefined && origin.traits.guarantee === 'hot-standby')
         await within('not every replica listens', async () => (await listeners()) >= plan.replicas)
       const isFresh = origin.fresh()
       const seen = lookout(listener.lines, (line) => isOf(line, index) && isFresh(line))
       await within('nothing on the log', async () => seen())
+      origin.served()
     }),
   )
 }

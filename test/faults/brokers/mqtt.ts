@@ -4,7 +4,7 @@ import { without } from '../../servers/cache.ts'
 import { mosquittoBinary, startMosquitto } from '../../servers/mosquitto.ts'
 import { type Broker, type DeliveryAdapter, direct, type Via } from '../broker.ts'
 
-async function mqttBroker(qos: 0 | 1, via: Via): Promise<Broker & { subscriptions: () => number }> {
+async function mqttBroker(qos: 0 | 1, via: Via, topic = 'numbers'): Promise<Broker & { subscriptions: () => number }> {
   const server = await startMosquitto()
   const client = await connectAsync(server.url, { reconnectPeriod: 50, queueQoSZero: false })
   client.on('error', () => {})
@@ -20,7 +20,7 @@ async function mqttBroker(qos: 0 | 1, via: Via): Promise<Broker & { subscription
   const port = await via(server.port)
   return {
     subscriptions: () => subscriptions,
-    spec: `url: tcp://127.0.0.1:${port}\ntopic: numbers\nclientId: vedette\njsonBody: true\nqos: ${qos}`,
+    spec: `url: tcp://127.0.0.1:${port}\ntopic: ${topic}\nclientId: vedette\njsonBody: true\nqos: ${qos}`,
     async send(texts) {
       if (!client.connected) throw new Error('not connected')
       for (const text of texts) await client.publishAsync('numbers', text, { qos })
@@ -52,3 +52,9 @@ export const mqttAdapters = (): DeliveryAdapter[] => {
     },
   ]
 }
+
+/** A shared subscription, of which a message goes to one member only. */
+export const mqttSharedAdapter = (): DeliveryAdapter => ({
+  ...{ type: 'mqtt', variant: '$share', guarantee: 'at-most-once', skip: without('mosquitto', mosquittoBinary()) },
+  start: (_, __, via = direct) => mqttBroker(0, via, '$share/workers/numbers'),
+})

@@ -5,9 +5,10 @@ import { natsBinary, startNats } from '../../servers/nats.ts'
 import { freePorts } from '../../servers/process.ts'
 import { type DeliveryAdapter, direct } from '../broker.ts'
 
-export const natsAdapter = (): DeliveryAdapter => ({
+/** @param queue a queue group, in which the serving replica alone listens */
+export const natsAdapter = ({ queue }: { queue?: string } = {}): DeliveryAdapter => ({
   type: 'nats',
-  guarantee: 'hot-standby',
+  ...(queue === undefined ? { guarantee: 'hot-standby' } : { variant: 'queue group', guarantee: 'at-most-once' }),
   skip: without('nats-server', natsBinary('newest')),
   async start(_, __, via = direct) {
     const [monitor] = (await freePorts(1)) as [number]
@@ -15,7 +16,7 @@ export const natsAdapter = (): DeliveryAdapter => ({
     const nc = await connect({ servers: nats.urls, maxReconnectAttempts: -1, reconnectTimeWait: 50 })
     const port = await via(nats.servers[0]!.port)
     return {
-      spec: `url: nats://127.0.0.1:${port}\nsubject: numbers\njsonBody: true`,
+      spec: `url: nats://127.0.0.1:${port}\nsubject: numbers\njsonBody: true${queue === undefined ? '' : `\nqueue: ${queue}`}`,
       async send(texts) {
         for (const text of texts) nc.publish('numbers', text)
         await nc.flush()
