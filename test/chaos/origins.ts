@@ -34,17 +34,19 @@ interface Leases {
   release(well: boolean): Promise<void>
 }
 
-/** For one origin, which has one server. */
+/** For one origin, which has one server however often it is asked for. */
 function leasesFrom(pool: Pool): Leases {
-  let taken: Lease<unknown> | null = null
+  let taken: Promise<Lease<unknown>> | null = null
   return {
-    of: (name, start) => async () => {
-      const lease = await pool.lease(name, start, (server) => server.close())
-      taken = lease
-      return lease.server
+    of<S extends { close(): Promise<unknown> }>(name: string, start: () => Promise<S>) {
+      return async () => {
+        taken ??= pool.lease(name, start, (server) => server.close())
+        return (await taken).server as S
+      }
     },
     async release(well) {
-      await taken?.release(well)
+      const lease = await taken?.catch(() => null)
+      await lease?.release(well)
     },
   }
 }
