@@ -13,14 +13,21 @@ export interface Pool {
 
 export function newPool(): Pool {
   let closed = false
+  const starting = new Set<Promise<unknown>>()
   const idle = new Map<string, { server: unknown; close(): Promise<unknown> }[]>()
   return {
     async lease(name, start, close) {
       const rest = idle.get(name) ?? []
       idle.set(name, rest)
       const kept = rest.pop() as { server: Awaited<ReturnType<typeof start>>; close(): Promise<unknown> } | undefined
-      const server = kept?.server ?? (await start())
+      const begun = kept === undefined ? start() : Promise.resolve(kept.server)
+      starting.add(begun)
+      const server = await begun.finally(() => starting.delete(begun))
       const one = { server, close: () => close(server) }
+      if (closed) {
+        await one.close()
+        throw new Error('the pool is closed')
+      }
       return {
         server,
         async release(well) {
@@ -31,6 +38,8 @@ export function newPool(): Pool {
     },
     async close() {
       closed = true
+      // What is starting closes itself once it is there.
+      await Promise.allSettled(starting)
       const all = [...idle.values()].flat()
       idle.clear()
       await Promise.allSettled(all.map((one) => one.close()))

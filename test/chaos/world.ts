@@ -39,6 +39,8 @@ export interface World {
   /** Remembers what happened and when. */
   say(text: string): void
   readonly said: readonly string[]
+  /** Resolves when all replicas are subscribed where standbys listen, too; never, if that does not come. */
+  everybodyListens(): Promise<void>
   /** Who a fault means now; null: nobody is there. */
   pick(who: Who): Promise<{ index: number; pid: number } | null>
   /** Changes the manifest, and writes it. */
@@ -102,6 +104,7 @@ export async function startWorld(plan: Plan, { scope, pool, name }: Parts): Prom
     deaf: [],
     busAway: [],
     originAway: plan.origins.map(() => []),
+    everybodyListens: () => allListen(plan, origins),
     pick: (who) => picked(rig, who),
     edit(change) {
       edits = { ...edits, ...change(edits) }
@@ -140,6 +143,18 @@ async function everybodyThere(rig: Rig): Promise<void> {
     START_MS,
     100,
   )
+}
+
+const LISTEN_MS = 120_000
+const LOOK_MS = 1_500
+
+async function allListen({ replicas }: Plan, origins: readonly Origin[]): Promise<void> {
+  const counts = origins.flatMap(({ broker, traits }) =>
+    traits.guarantee === 'hot-standby' && broker?.listeners !== undefined ? [broker.listeners] : [],
+  )
+  const listen = async (count: () => Promise<number>) => (await count().catch(() => 0)) >= replicas
+  const all = async () => (await Promise.all(counts.map(listen))).every(Boolean)
+  await waitFor(all, LISTEN_MS, LOOK_MS).catch(() => new Promise(() => {}))
 }
 
 /** It has started, but not everything came to be served. */

@@ -6,17 +6,21 @@ import type { World } from '../world.ts'
 
 export type Act = (world: World, fault: Fault) => Promise<void>
 
-/** After its return a replica may need so long to be subscribed again. */
-const BACK_MS = 12_000
+/** What a broker says of its subscribers may be so old, milliseconds. */
+const STALE_MS = 5_000
 
-/** A replica, or all, hear nothing while `work` runs, and a while after. */
+/** A replica, or all, hear nothing while `work` runs, and until all are subscribed again. */
 export async function whileDeaf(world: World, replica: number | 'all', work: () => Promise<void>): Promise<void> {
   const deaf = { replica, fromMs: Date.now(), toMs: Number.POSITIVE_INFINITY }
   world.deaf.push(deaf)
   try {
     await work()
   } finally {
-    deaf.toMs = Date.now() + BACK_MS
+    void pause(STALE_MS, undefined, { ref: false })
+      .then(() => world.everybodyListens())
+      .then(() => {
+        deaf.toMs = Date.now()
+      })
   }
 }
 
