@@ -21,6 +21,7 @@ export const TRAITS: Readonly<Record<string, Traits>> = {
   'amqp (message-id)': { guarantee: 'exactly-once', can: [...all, 'readd'], weight: 0.8 },
   'amqp (no message-id)': { guarantee: 'at-least-once', can: [...all, 'readd'], weight: 0.8 },
   'amqp (queue without a name)': { guarantee: 'hot-standby', can: all, weight: 0.6 },
+  'amqp (stream)': { guarantee: 'exactly-once', can: [...all, 'readd'], weight: 0.8 },
   // Its double keeps what it has acknowledged in a file.
   azureEventsHub: { guarantee: 'exactly-once', can: ['restart', 'kill', 'freeze'], weight: 1 },
   emitter: { guarantee: 'hot-standby', can: ['restart', 'cut'], weight: 0.8 },
