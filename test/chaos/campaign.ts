@@ -5,7 +5,7 @@ import { draw } from './draw.ts'
 import { type BusName, type Plan, shown, shownPlan } from './plan.ts'
 import { newPool } from './pool.ts'
 import { recordOf } from './record.ts'
-import { type Outcome, runPlan } from './run.ts'
+import { isSlow, type Outcome, runPlan } from './run.ts'
 import { newScope, type Scope } from './scope.ts'
 import { shorten } from './shorten.ts'
 
@@ -103,15 +103,21 @@ async function conclude(
 ): Promise<void> {
   const head = `run ${number + 1}: seed ${outcome.plan.seed ?? 'none'}`
   const record = recordOf(outcome, commit, new Date().toISOString().slice(0, 10))
+  const file = join(keep, `${name}.json`)
+  const write = (more: object = {}) => {
+    mkdirSync(keep, { recursive: true })
+    record.kept = file
+    writeFileSync(file, JSON.stringify({ commit, ...outcome, ...more }, null, 1))
+  }
   if (outcome.broken === undefined && outcome.violations.length === 0) {
     say(`${head}: held: ${counted(outcome)}`)
     if (verbose) for (const line of outcome.said) say(`  ${line}`)
+    if (isSlow(outcome)) {
+      write()
+      say(`${head}: slow: see ${file}`)
+    }
   } else {
-    mkdirSync(keep, { recursive: true })
-    const file = join(keep, `${name}.json`)
-    record.kept = file
-    const write = (more: object) => writeFileSync(file, JSON.stringify({ commit, ...outcome, ...more }, null, 1))
-    write({})
+    write()
     const what = outcome.broken === undefined ? 'VIOLATED' : 'broken'
     say(`${head}: ${what}: ${outcome.broken ?? outcome.violations.join('\n  ')}`)
     for (const line of outcome.said) say(`  ${line}`)

@@ -39,13 +39,17 @@ export interface Outcome {
   tookMs: number
   /** What happened when. */
   said: string[]
-  /** The end of the run's log, when something is wrong. */
+  /** The run's log, when something is wrong or was slow. */
   log?: string
 }
 
 const NOTHING = { ticks: 0, acknowledged: 0, messages: 0, copies: 0, terms: 0, longestPauseMs: 0, largestMb: 0 }
+const SLOW_MS = 20_000
 /** More memory than this is too much, MiB. */
 const MOST_MB = 700
+
+/** What is worth a look although it held. */
+export const isSlow = ({ backMs }: Pick<Outcome, 'backMs'>): boolean => Math.max(0, ...Object.values(backMs)) > SLOW_MS
 
 /** @param scope of this run alone: ended in any case */
 export async function runPlan(
@@ -67,7 +71,7 @@ export async function runPlan(
   }
   if (world !== null) {
     outcome.said = [...world.said]
-    if (outcome.violations.length > 0) outcome.log = world.rig.log()
+    if (outcome.violations.length > 0 || isSlow(outcome)) outcome.log = world.rig.log()
   }
   const left = await scope.end()
   if (left.length > 0) outcome.said.push(`could not be ended: ${left.join('; ')}`)
