@@ -28,6 +28,10 @@ export async function rabbitBroker(
     })
     const channel = await model.createConfirmChannel()
     channel.on('error', () => {})
+    // An exchange that is not there yet costs the channel.
+    channel.on('close', () => {
+      link = null
+    })
     channel.on('return', () => {
       returned++
     })
