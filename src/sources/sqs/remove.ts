@@ -72,7 +72,8 @@ export function createRemover({
     while (!closed && cancelRetry === null && waiting.length > 0 && requests < REQUESTS_IN_FLIGHT) {
       const batch = waiting.slice(0, BATCH)
       waiting = waiting.slice(BATCH)
-      removeBatch(batch)
+      // Never rejects.
+      void removeBatch(batch)
     }
   }
 

@@ -25,7 +25,9 @@ const STOP_PATIENCE_MS = 3_000
 
 /** @throws ORIGIN_UNAVAILABLE when the queue cannot be opened; whatever comes after that is waited for */
 export async function serveSqs(ctx: SourceContext<SqsSpec>): Promise<void> {
-  const { spec, clock, log, signal } = ctx
+  const { spec, clock, log } = ctx
+  const broken = new AbortController()
+  const signal = AbortSignal.any([ctx.signal, broken.signal])
   const queue = await openQueue(spec, ctx)
   const held = holdMessages({ queue, clock, log })
   const dead = await deadLetters({ queue, held, dlq: spec.dlq, clock, signal })
@@ -98,14 +100,18 @@ export async function serveSqs(ctx: SourceContext<SqsSpec>): Promise<void> {
     run(work)
     if (group === undefined) return
     groups.set(group, work)
-    work.finally(() => {
-      if (groups.get(group) === work) groups.delete(group)
-    })
+    const done = () => groups.get(group) === work && groups.delete(group)
+    work.then(done, done)
   }
 
+  /** What fails in it ends the entry, which is begun anew: nothing that waits for it would go on. */
   const run = (work: Promise<void>) => {
     running.add(work)
-    work.finally(() => running.delete(work))
+    const done = () => running.delete(work)
+    work.then(done, (error: unknown) => {
+      done()
+      broken.abort(error)
+    })
   }
 
   /** One receiver stays; further ones come while there is much to receive. */
@@ -142,7 +148,7 @@ export async function serveSqs(ctx: SourceContext<SqsSpec>): Promise<void> {
     run(receive(true))
     await whenAborted(signal)
     moved()
-    while (running.size > 0) await Promise.all(running)
+    while (running.size > 0) await Promise.allSettled(running)
     await patiently(remover.drain(), { signal, clock, patienceMs: STOP_PATIENCE_MS })
   } finally {
     remover.close()
@@ -150,4 +156,5 @@ export async function serveSqs(ctx: SourceContext<SqsSpec>): Promise<void> {
     await hidden
     queue.close()
   }
+  if (!ctx.signal.aborted) throw broken.signal.reason
 }
