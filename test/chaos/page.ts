@@ -33,8 +33,8 @@ Then the whole log is read from the bus and judged by the class of each type ([g
 
 **${number(judged.length)} runs** with ${number(new Set(judged.map(({ seed }) => seed)).size)} seeds: ${number(sum(judged, ({ faults }) => faults.length))} faults,
 ${number(sum(judged, ({ ticks }) => ticks))} ticks, ${number(sum(judged, ({ acknowledged }) => acknowledged))} acknowledged requests and ${number(sum(judged, ({ messages }) => messages))} messages judged.
-**${violated.length === 0 ? 'No run had a violation' : `${violated.length} ${violated.length === 1 ? 'run' : 'runs'} had violations`}.** ${broken.length} more could not be judged, since a server
-of the test did not start or come back.
+**${violated.length === 0 ? 'No run had a violation' : `${violated.length} ${violated.length === 1 ? 'run' : 'runs'} had violations`}.** ${broken.length} more could not be judged: what
+the test itself had started did not come up, or did not come back.
 
 ${table(
   ['commit', 'days', 'runs', 'with violations'],
