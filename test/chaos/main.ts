@@ -64,9 +64,10 @@ const runs =
         ? 10
         : Number.POSITIVE_INFINITY
     : whole(values.runs, 'runs')
-const commit = execFileSync('git', ['rev-parse', '--short', 'HEAD'], {
+/** The last that changed the product: what is changed around it is no other product. */
+const commit = execFileSync('git', ['log', '-1', '--format=%h', '--', 'src'], {
   encoding: 'utf8',
-  cwd: import.meta.dirname,
+  cwd: join(import.meta.dirname, '../..'),
 }).trim()
 
 console.log(`seed ${seed}${replay === null ? '' : `, replaying ${values.replay}`}, commit ${commit}`)

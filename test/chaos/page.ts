@@ -37,7 +37,7 @@ ${number(sum(judged, ({ ticks }) => ticks))} ticks, ${number(sum(judged, ({ ackn
 the test itself had started did not come up, or did not come back.
 
 ${table(
-  ['commit', 'days', 'runs', 'with violations'],
+  ['last commit to `src`', 'days', 'runs', 'with violations'],
   commits.map(([commit, runs]) => [
     commit,
     [...new Set(runs.map(({ date }) => date))].join(', '),

@@ -4,7 +4,7 @@ import type { Outcome } from './run.ts'
 /** A run as docs/campaign.md counts it. */
 export interface Recorded {
   seed: number | null
-  /** Of the code. */
+  /** The last that changed `src`. */
   commit: string
   /** Day. */
   date: string
@@ -32,12 +32,16 @@ export interface Recorded {
   kept?: string
 }
 
+const inShort = (text: string): string => text.split('\n')[0]!.slice(0, 300)
+
 export function recordOf(outcome: Outcome, commit: string, date: string): Recorded {
-  const { plan, said: _, log: __, broken, ...counts } = outcome
+  const { plan, said: _, log: __, broken, violations, ...counts } = outcome
   const { seed, bus, replicas, together, origins, faults } = plan
   return {
     ...{ seed, commit, date, bus, replicas, together, origins, faults: faults.map(({ kind }) => kind) },
     ...counts,
-    ...(broken === undefined ? {} : { broken: broken.slice(0, 400) }),
+    // The rest is in the file that is kept.
+    violations: violations.map(inShort),
+    ...(broken === undefined ? {} : { broken: inShort(broken) }),
   }
 }
