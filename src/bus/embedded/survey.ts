@@ -1,7 +1,7 @@
 /** Everything that a store holds, as far as it is sound, read page by page without lmdb; and where something is missing. */
 import { identify, type TableName } from './encoding.ts'
 import { decodeKey, encodeKey } from './keys.ts'
-import { type Meta, overflowPages, type Pages, SUB_TREE, TREE_BYTES, type Tree, treeOf, uint64 } from './pages.ts'
+import { type Meta, type Pages, SUB_TREE, TREE_BYTES, type Tree, treeOf, uint64 } from './pages.ts'
 import { createPageSet, type Hole, type Leaf, type PageSet, walkTree } from './walk.ts'
 
 export type Key = string | number
@@ -90,7 +90,7 @@ export function survey(
           const why = `the value of ${keyText(one.key)} is damaged`
           note(table, { from: one.key, to: after(one.key), page: null, why })
           // what lies there may be somebody else's
-          if (one.overflow !== null) used.remove(one.overflow, overflowPages(one.data.byteLength, pages.pageSize))
+          if (one.overflow !== null) used.remove(one.overflow.first, one.overflow.count)
         }
       }
     }

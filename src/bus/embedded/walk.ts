@@ -30,14 +30,20 @@ export interface Hole {
   why: string
 }
 
+/** Pages side by side. */
+export interface Run {
+  first: number
+  count: number
+}
+
 export interface Leaf {
   key: Buffer
   flags: number
   data: Buffer
   /** That wrote its page. */
   transaction: number
-  /** Of a big value: the page where it begins. */
-  overflow: number | null
+  /** Of a big value: the pages that are taken as its own, where they are what they should be. */
+  overflow: Run | null
 }
 
 /** Which pages have been come by. */
@@ -146,11 +152,10 @@ export function* walkTree(walk: Walk, tree: Tree, transaction: number): Generato
         leaves.push({ key: node.key, flags: node.flags, data: node.data, transaction: own, overflow: null })
         continue
       }
-      const { data, wrong } = readOverflow(walk, node, own)
-      if (wrong === null) counted.overflows += overflowPages(node.size, pages.pageSize)
+      const { data, wrong, overflow } = readOverflow(walk, node, own)
+      if (wrong === null) counted.overflows += overflow?.count ?? 0
       else hole({ from: node.key, to: nodes[i + 1]?.key ?? to, page: null, why: wrong })
-      if (data !== null)
-        leaves.push({ key: node.key, flags: node.flags, data, transaction: own, overflow: uint64(node.data, 0) })
+      if (data !== null) leaves.push({ key: node.key, flags: node.flags, data, transaction: own, overflow })
     }
     yield leaves
   }
@@ -193,21 +198,29 @@ function soundNodes(
   return nodes
 }
 
-/** The bytes of a big value, and what is wrong with the pages where they lie: a value knows by itself whether it is sound. */
-function readOverflow(
-  { pages, used, lastPage }: Walk,
-  node: Node,
-  transaction: number,
-): { data: Buffer | null; wrong: string | null } {
-  const first = uint64(node.data, 0)
-  const count = overflowPages(node.size, pages.pageSize)
-  if (!(first >= 2 && first + count - 1 <= lastPage))
-    return { data: null, wrong: `page ${first} is none of the store's` }
-  const bytes = pages.read(first, count)
-  if (bytes === null) return { data: null, wrong: `page ${first} lies behind the end of the file` }
-  const data = bytes.subarray(PAGE_HEADER, PAGE_HEADER + node.size)
-  const isIt = numberOf(bytes) === first && isFlagged(bytes, OVERFLOW) && runOf(bytes) === count
-  if (!isIt || transactionOf(bytes) > transaction) return { data, wrong: `page ${first} is not what should be there` }
-  if (!used.add(first, count)) return { data, wrong: `page ${first} is in use twice` }
-  return { data, wrong: null }
+interface BigValue {
+  /** Null: cannot be read. It knows by itself whether it is sound. */
+  data: Buffer | null
+  /** Null: the pages are what they should be. */
+  wrong: string | null
+  /** The pages that were put in use for it. */
+  overflow: Run | null
+}
+
+/**
+ * The bytes of a big value, and what is wrong with the pages where they lie. They may be more than it fills: one that is written a second
+ * time within a transaction, and is smaller then, keeps the pages that it had. Its node says how many.
+ */
+function readOverflow({ pages, used, lastPage }: Walk, { size, data: at }: Node, transaction: number): BigValue {
+  const [first, count, filled] = [uint64(at, 0), uint64(at, 16), overflowPages(size, pages.pageSize)]
+  const broken = (why: string, data: Buffer | null = null) => ({ data, wrong: `page ${first} ${why}`, overflow: null })
+  if (!(first >= 2 && first + filled - 1 <= lastPage)) return broken("is none of the store's")
+  const bytes = pages.read(first, filled)
+  if (bytes === null) return broken('lies behind the end of the file')
+  const data = bytes.subarray(PAGE_HEADER, PAGE_HEADER + size)
+  const isIt = numberOf(bytes) === first && isFlagged(bytes, OVERFLOW) && transactionOf(bytes) <= transaction
+  if (!isIt || runOf(bytes) !== count) return broken('is not what should be there', data)
+  if (count < filled || first + count - 1 > lastPage) return broken('has not as many behind it as it should', data)
+  const isFree = used.add(first, count)
+  return { data, wrong: isFree ? null : `page ${first} is in use twice`, overflow: { first, count } }
 }
