@@ -122,7 +122,7 @@ function readIf(file: string): Buffer | null {
 suite('embedded bus: what a run refuses, the doctor explains and mends', { timeout: 3_600_000 }, () => {
   test(`${CASES} damages`, async (t) => {
     t.diagnostic(`VEDETTE_SEED=${SEED}`)
-    const built = await buildStore(randomOf(SEED))
+    const built = await buildStore(randomOf(SEED), { rewrites: SEED % 2 === 0 })
     const counts = { refused: 0, found: 0, lost: 0 }
     for (let n = 0; n < CASES; n++) await judge(built, SEED + n, counts)
     t.diagnostic(

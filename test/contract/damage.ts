@@ -43,8 +43,13 @@ export interface Built {
   roles: Map<string, number[]>
 }
 
-/** A store that has lived: several sources and tables, big events and small, old ones gone, pages freed and used again. */
-export async function buildStore(random: Random, rounds = 220): Promise<Built> {
+const ROUNDS = 220
+
+/**
+ * A store that has lived: several sources and tables, big events and small, old ones gone, pages freed and used again.
+ * `rewrites`: also values that were written twice in one transaction, and keep more pages than they fill.
+ */
+export async function buildStore(random: Random, { rewrites = false } = {}): Promise<Built> {
   const dir = mkdtempSync(join(tmpdir(), 'vdamage-'))
   const store = await openStore({ dir, incarnation: 'next', maxBytes: 1 << 20 })
   const at = { nowMs: Date.now(), incarnation: store.incarnation, dedupMs: 1e9 }
@@ -63,7 +68,7 @@ export async function buildStore(random: Random, rounds = 220): Promise<Built> {
     const size = random() < 0.3 ? 2000 + random() * 9000 : 20 + random() * 900
     return { id: `id-${count++}`, event: Buffer.alloc(size, String.fromCharCode(97 + (count % 26))) }
   }
-  for (let round = 0; round < rounds; round++) {
+  for (let round = 0; round < ROUNDS; round++) {
     store.transaction((tables) => {
       const source = sources[round % 3] as (typeof sources)[number]
       const batch = Array.from({ length: 1 + Math.floor(random() * 12) }, event)
@@ -87,10 +92,13 @@ export async function buildStore(random: Random, rounds = 220): Promise<Built> {
         if (round % 10 === 1) saveSnapshot(tables, at, fence, 'led', Buffer.alloc(200 + random() * 6000, 's'))
       }
       if (round % 5 === 0) putValue(tables, at, `key-${round % 25}`, Buffer.alloc(random() * 300, 'v'), undefined)
+      if (rewrites && round % 9 === 0)
+        for (const size of [6000 + random() * 20_000, random() * 6000])
+          putValue(tables, at, `rewritten-${round % 27}`, Buffer.alloc(size, 'v'), undefined)
     })
     for (const [seq, record] of store.committed.log.range(0)) ever.set(seq, record)
     if (round % 8 === 0) while (store.tidy(at.nowMs));
-    if (round === rounds - 6) before = readFileSync(join(dir, 'data.mdb'))
+    if (round === ROUNDS - 6) before = readFileSync(join(dir, 'data.mdb'))
   }
   const events = new Map(store.committed.log.range(0))
   await store.close()

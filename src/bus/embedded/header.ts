@@ -2,7 +2,7 @@
 import { statSync } from 'node:fs'
 import { join } from 'node:path'
 import { readMark } from './mark.ts'
-import { openPages } from './pages.ts'
+import { openPages, staleMeta } from './pages.ts'
 
 export type Header =
   | { state: 'missing' }
@@ -31,6 +31,8 @@ export function inspectHeader(dir: string): Header {
     const [first, second] = pages.metas
     if (first == null) return { state: 'bad', why: `${DATA_FILE} is not an lmdb file (its first page is garbage)` }
     if (second == null) return { state: 'bad', why: `${DATA_FILE} is not an lmdb file (its second page is garbage)` }
+    const stale = staleMeta(pages.metas)
+    if (stale !== null) return { state: 'suspicious', why: `${DATA_FILE} is damaged: ${stale}` }
     const newest = second.transaction > first.transaction ? second : first
     const expected = (newest.lastPage + 1) * pages.pageSize
     // Pages given back at the end of a transaction may never have been written, so a short file is not certainly cut.

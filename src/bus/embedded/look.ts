@@ -3,7 +3,7 @@ import { fail, isVedetteError, messageOf } from '../../core/errors.ts'
 import { createConsistency } from './consistency.ts'
 import type { TableName } from './encoding.ts'
 import type { Environment } from './lmdb.ts'
-import type { Pages } from './pages.ts'
+import { type Pages, staleMeta } from './pages.ts'
 import { type Survey, snapshotsOf, survey } from './survey.ts'
 
 export interface StoreCheck {
@@ -22,6 +22,8 @@ const PLACES = ['first', 'second']
 /** @param known the newest format whose tables this version knows. `tell`: where it is, how many events, of how many */
 export function look(pages: Pages, known: number, tell: (at: string, records: number, of: number) => void): StoreCheck {
   const problems = pages.metas.flatMap((meta, place) => (meta === null ? [`its ${PLACES[place]} page is garbage`] : []))
+  const stale = staleMeta(pages.metas)
+  if (stale !== null) problems.push(stale)
   const [snapshot] = snapshotsOf(pages)
   if (snapshot === undefined) return { format: 0, records: 0, problems }
   const consistency = createConsistency()

@@ -96,10 +96,12 @@ export function openPages(file: string): Pages {
     return bytes
   }
   const count = Math.ceil(size / pageSize)
+  // at once: of a store that is being written they would be of different times else
+  const first = readAt(0, 2 * pageSize)
   return {
     pageSize,
     count,
-    metas: [0, 1].map((place) => metaOf(readAt(place * pageSize, PAGE_HEADER + META_BYTES), place, pageSize)),
+    metas: [0, 1].map((place) => metaOf(first?.subarray(place * pageSize) ?? null, place, pageSize)),
     read(number, pages = 1) {
       if (!(number >= 0) || number + pages > count) return null
       if (pages > 1) return readAt(number * pageSize, pages * pageSize)
@@ -132,6 +134,17 @@ function metaOf(bytes: Buffer | null, place: number, pageSize: number): Meta | n
   // a transaction writes the beginning that the one before it did not; a new file has two of transaction 0
   if (!Number.isSafeInteger(transaction) || (transaction !== 0 && transaction % 2 !== place)) return null
   return { transaction, lastPage: uint64(bytes, 144), free: treeOf(bytes, 48), main: treeOf(bytes, 96) }
+}
+
+/**
+ * Whether one of two beginnings is of yesterday (a write that the disk forgot), in words: they are those of the last two transactions, whose
+ * numbers follow one another. A file that is new, or a compacted copy, has one of transaction 0. What the lost one said is not known.
+ */
+export function staleMeta([first, second]: Pages['metas']): string | null {
+  if (first == null || second == null) return null
+  const [older, newer] = [first.transaction, second.transaction].sort((a, b) => a - b) as [number, number]
+  if (older === 0 || newer - older === 1) return null
+  return `one of its first two pages is of yesterday (they are of transactions ${older} and ${newer})`
 }
 
 export function treeOf(bytes: Buffer, at = 0): Tree {

@@ -9,7 +9,7 @@ import { recordOf, TABLE_NAMES, type TableName } from './encoding.ts'
 import { encodeKey } from './keys.ts'
 import type { Environment } from './lmdb.ts'
 import { type Mark, SEQ_GAP } from './mark.ts'
-import { isFlagged, LEAF, numberOf, type Pages, transactionOf } from './pages.ts'
+import { isFlagged, LEAF, numberOf, type Pages, staleMeta, transactionOf } from './pages.ts'
 import { type Scavenged, scavenge } from './scavenge.ts'
 import { type Found, isWhole, type Snapshot, type Survey, snapshotsOf, survey } from './survey.ts'
 import {
@@ -91,7 +91,8 @@ interface Base {
 /** The newest snapshot that is sound; else, of those, the one with the most tables. */
 function chooseBase(pages: Pages, tell: () => void): Base | null {
   const sound = snapshotsOf(pages)
-  const committed = sound.length === pages.metas.length ? (sound[0]?.transaction ?? 0) : null
+  const isCertain = sound.length === pages.metas.length && staleMeta(pages.metas) === null
+  const committed = isCertain ? (sound[0]?.transaction ?? 0) : null
   const candidates = [...sound, ...(committed === null ? rootsIn(pages, tell) : [])]
   candidates.sort((a, b) => b.transaction - a.transaction)
   const newest = candidates[0]?.transaction
