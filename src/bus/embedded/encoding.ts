@@ -46,8 +46,8 @@ export function decodeValue(table: TableName, key: string | number, bytes: Buffe
 const PAIR = 0x92
 
 /** Cheaply, whether bytes may begin with a value. */
-export const mayBegin = (bytes: Buffer): boolean =>
-  bytes.byteLength >= 7 && bytes[5] === PAIR && bytes[4]! < TABLE_NAMES.length
+export const mayBegin = (bytes: Buffer, at = 0): boolean =>
+  bytes.byteLength >= at + 7 && bytes[at + 5] === PAIR && bytes[at + 4]! < TABLE_NAMES.length
 
 /** Says of bytes what they are, or null when they are no sound value. */
 export function identify(bytes: Buffer): { table: TableName; key: string | number; value: unknown } | null {

@@ -84,6 +84,8 @@ interface Base {
   isNewest: boolean
   /** The last transaction that was certainly committed; null when nothing says. */
   committed: number | null
+  /** The newest event of its own. */
+  lastSeq: number
   /** How many events the newest snapshot says that it has; null when it does not. */
   logged: number | null
 }
@@ -96,20 +98,23 @@ function chooseBase(pages: Pages, tell: () => void): Base | null {
   const candidates = [...sound, ...(committed === null ? rootsIn(pages, tell) : [])]
   candidates.sort((a, b) => b.transaction - a.transaction)
   const newest = candidates[0]?.transaction
+  // one beginning is unknown, and nothing is newer than the other: perhaps the unknown one was
+  const isTold = committed !== null || newest !== sound[0]?.transaction
   let logged: number | null = null
   let best: Omit<Base, 'logged'> | null = null
   for (const snapshot of candidates) {
     const consistency = createConsistency()
-    let seen = 0
+    let [seen, lastSeq] = [0, 0]
     const found = survey(pages, snapshot, (value) => {
       consistency.note(value)
+      if (value.table === 'log') lastSeq = value.key as number
       if (seen++ % TELL_EVERY === 0) tell()
     })
     const isNewest = snapshot.transaction === newest
-    if (isNewest) logged ??= found.counts.get('log') ?? null
+    if (isNewest && isTold) logged ??= found.counts.get('log') ?? null
     const isSound = isWhole(found) && consistency.problems().length === 0
     if (best === null || isSound || found.counts.size > best.survey.counts.size)
-      best = { survey: found, isSound, isNewest, committed }
+      best = { survey: found, isSound, isNewest, committed, lastSeq }
     if (isSound) break
   }
   return best === null ? null : { ...best, logged }
@@ -146,6 +151,8 @@ function createWanted(base: Base | null): (found: Scavenged) => boolean {
       // perhaps never committed: an event that is there twice is told by its id, a position without its event is a loss
       return base?.committed !== null || table === 'log' || table === 'terms' || table === 'meta'
     }
+    // of unknown age, and behind all that can be walked: of a later transaction, where there was or may have been one
+    if (base !== null && table === 'log' && walked !== base.committed && (key as number) > base.lastSeq) return true
     const holes = base === null ? undefined : base.survey.holes.get(table)
     if (base === null || holes === undefined) return base === null
     if (table !== 'log') return true

@@ -9,7 +9,6 @@ import {
   LEAF,
   MAX_VALUE,
   type Node,
-  nodeAt,
   nodesOf,
   numberOf,
   OVERFLOW,
@@ -78,12 +77,15 @@ function bigValueAt(pages: Pages, number: number, page: Buffer) {
   }
 }
 
-/** What can be made out where nothing says it: a node may begin at any second byte, and a value says by itself that it is one. */
+/**
+ * What can be made out where nothing says it: a value may begin at any byte, also where the head of its node is gone, and says by itself that
+ * it is one.
+ */
 function* carve(page: Buffer, number: number, from: number, to: number): Generator<Scavenged> {
-  for (let at = from; at < to; at += 2) {
-    const node = nodeAt(page, at)
-    if (node === null || node.flags !== 0 || node.key.byteLength === 0 || !mayBegin(node.data)) continue
-    const found = identify(node.data)
-    if (found !== null) yield { ...found, size: node.size, transaction: 0, page: number, headless: true }
+  for (let at = from; at < to; at++) {
+    const found = mayBegin(page, at) ? identifyFirst(page.subarray(at)) : null
+    if (found === null) continue
+    yield { ...found, transaction: 0, page: number, headless: true }
+    at += found.size - 1
   }
 }
