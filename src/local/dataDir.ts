@@ -3,10 +3,11 @@
  * made by `link`, which fails when the name exists; a dead owner's file is moved away first, never overwritten.
  */
 import { randomBytes } from 'node:crypto'
-import { chmod, link, mkdir, mkdtemp, readFile, realpath, rename, rm, writeFile } from 'node:fs/promises'
+import { chmod, link, mkdir, mkdtemp, readdir, readFile, realpath, rename, rm, writeFile } from 'node:fs/promises'
 import { createConnection } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
 import { fail } from '../core/errors.ts'
 import { ofDisk } from './disk.ts'
 import { identify, isAlive, killForGood, type ProcessIdentity } from './identity.ts'
@@ -25,6 +26,9 @@ export interface RunRecord {
   children: ProcessIdentity[]
 }
 
+/** How often it is looked whether others who start at the same moment are through. */
+const DECIDES_MS = 5
+const MOST_LOOKS = 400
 /** The longest path that every platform takes for a unix socket (macOS: 104 bytes with the final zero). */
 const LONGEST_SOCKET_PATH = 100
 
@@ -115,6 +119,8 @@ async function lock(dir: string, record: RunRecord): Promise<ProcessIdentity[]> 
   const mine = join(dir, `run.json.${process.pid}.${randomBytes(4).toString('hex')}`)
   try {
     for (let attempt = 0; attempt < 20; attempt++) {
+      // Before anything is looked at: who has made it his waits for all who may have looked earlier.
+      await writeFile(mine, '', { mode: 0o600 })
       const before = await readRecord(dir)
       if (before !== null) await refuseIfUsed(dir, before)
       const leftOver = before?.children ?? []
@@ -134,7 +140,10 @@ async function lock(dir: string, record: RunRecord): Promise<ProcessIdentity[]> 
       }
       try {
         await link(mine, file)
-        return leftOver
+        await rm(mine, { force: true })
+        await othersHaveDecided(dir)
+        // Moved away as a dead one's by somebody who had looked before, and in the time until he gives it back taken by another.
+        if ((await readRecord(dir))?.token === record.token) return leftOver
       } catch (error) {
         if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
       }
@@ -143,6 +152,17 @@ async function lock(dir: string, record: RunRecord): Promise<ProcessIdentity[]> 
     await rm(mine, { force: true })
   }
   throw fail('DATA_DIR_IN_USE', `several processes are starting in ${dir} at once: start one`)
+}
+
+/** Resolves when nobody is within {@link lock}; each who is has a file there, and is soon through (or frozen, and not waited for). */
+async function othersHaveDecided(dir: string): Promise<void> {
+  for (let looks = 0; looks < MOST_LOOKS; looks++) {
+    const files = (await readdir(dir)).filter((name) => /^run\.json\.\d+\.[0-9a-f]{8}$/.test(name))
+    const others = files.map((name) => ({ file: join(dir, name), pid: Number(name.split('.')[2]) }))
+    for (const { file, pid } of others) if (identify(pid) === null) await rm(file, { force: true })
+    if (!others.some(({ pid }) => pid !== process.pid && identify(pid) !== null)) return
+    await pause(DECIDES_MS)
+  }
 }
 
 async function refuseIfUsed(dir: string, before: RunRecord): Promise<void> {

@@ -38,6 +38,8 @@ export interface DeliveryAdapter {
   guarantee: Guarantee
   /** Another variant of the type is tested over JetStream by default; this one with VEDETTE_FULL=1. */
   otherwise?: boolean
+  /** What its broker has stored without confirming it, and the sender repeats, is there twice: nothing is sent while the broker restarts. */
+  repeats?: boolean
   /** Messages that may be unacknowledged: what at-least-once may double at each fault. */
   unacknowledged?: number
   /** Where the origin itself needs longer until it can tell anything than others do, milliseconds. */
