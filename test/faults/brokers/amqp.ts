@@ -77,7 +77,14 @@ export const amqpAdapters = (server: () => Promise<RabbitmqServer>): DeliveryAda
       ...{ type: 'amqp', variant: 'no message-id', guarantee: 'at-least-once', unacknowledged: PREFETCH },
       ...{ otherwise: true, skip, start: start(durableQueue, false) },
     },
-    { type: 'amqp', variant: 'stream', guarantee: 'exactly-once', repeats: true, skip, start: start(streamQueue, false) },
+    {
+      type: 'amqp',
+      variant: 'stream',
+      guarantee: 'exactly-once',
+      repeats: true,
+      skip,
+      start: start(streamQueue, false),
+    },
     {
       ...{ type: 'amqp', variant: 'queue without a name', guarantee: 'hot-standby', otherwise: true, skip },
       async start(t, name, via) {
