@@ -175,7 +175,8 @@ suite('embedded bus: damaged store', { timeout: 400_000 }, () => {
     const { problems } = await checkStore(bus.dir)
     assert.ok(problems.length > 0)
     const repaired = await repairStore(bus.dir)
-    assert.ok(repaired.records > 1500 && repaired.records < 2000, `${repaired.records} of 2000`)
+    // Also of torn pages what is whole is saved, and what an older copy of a page still has.
+    assert.ok(repaired.records > 1500 && repaired.records <= 2000, `${repaired.records} of 2000`)
     assert.deepEqual((await checkStore(bus.dir)).problems, [])
     assert.equal((await bus.start()).ready, true)
     const client = await bus.connect()

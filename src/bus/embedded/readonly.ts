@@ -80,7 +80,15 @@ async function startReader(dir: string) {
       resolve()
     })
   })
-  await wait(READY)
+  const close = async () => {
+    if (child.connected) child.disconnect()
+    await gone
+  }
+  // One that says why it cannot read is not to keep this process alive.
+  await wait(READY).catch(async (error: unknown) => {
+    await close()
+    throw error
+  })
   return {
     ask(operation: Operation, input: unknown) {
       const number = ++last
@@ -89,9 +97,6 @@ async function startReader(dir: string) {
         child.send([number, operation, input] satisfies ReadOrder, (error) => error && end(error.message))
       return answer
     },
-    async close() {
-      if (child.connected) child.disconnect()
-      await gone
-    },
+    close,
   }
 }
