@@ -73,7 +73,7 @@ const CHUNKS = 32
 
 export function openPages(file: string): Pages {
   const handle = openSync(file, 'r')
-  const { size } = fstatSync(handle)
+  let { size } = fstatSync(handle)
   const readAt = (at: number, length: number): Buffer | null => {
     if (!Number.isSafeInteger(at) || at >= size) return null
     const bytes = Buffer.alloc(length)
@@ -95,13 +95,16 @@ export function openPages(file: string): Pages {
     }
     return bytes
   }
-  const count = Math.ceil(size / pageSize)
   // at once: of a store that is being written they would be of different times else
   const first = readAt(0, 2 * pageSize)
+  const metas = [0, 1].map((place) => metaOf(first?.subarray(place * pageSize) ?? null, place, pageSize))
+  // Of a store that is written to: the pages that a beginning names are there before it.
+  size = fstatSync(handle).size
+  const count = Math.ceil(size / pageSize)
   return {
     pageSize,
     count,
-    metas: [0, 1].map((place) => metaOf(first?.subarray(place * pageSize) ?? null, place, pageSize)),
+    metas,
     read(number, pages = 1) {
       if (!(number >= 0) || number + pages > count) return null
       if (pages > 1) return readAt(number * pageSize, pages * pageSize)
