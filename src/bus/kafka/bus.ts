@@ -159,8 +159,11 @@ export function openKafka({ connect, topic, partitioner, transport, clock, log }
   }
 
   const claimAnew = async (source: SourceRef, claim: Claim, progress: (step: string) => void): Promise<KafkaFence> => {
+    // Before anything is begun that would have to be ended.
+    const parts = live()
     let doing = ''
     const silent = Promise.withResolvers<never>()
+    silent.promise.catch(() => {})
     const over = new AbortController()
     const unheard = fail('OUTCOME_UNKNOWN', `no answer within ${CLAIM_SILENT_MS} ms`)
     const silence = watchSilence(clock, CLAIM_SILENT_MS, () => silent.reject(unheard))
@@ -170,7 +173,7 @@ export function openKafka({ connect, topic, partitioner, transport, clock, log }
       doing = step
       progress(step)
     }
-    const claimed = claimTerm(live(), source, claim, onStep, over.signal)
+    const claimed = claimTerm(parts, source, claim, onStep, over.signal)
     const fence = await Promise.race([claimed, silent.promise])
       .catch((error: unknown) => {
         throw isVedetteError(error) ? fail(error.code, `${doing}: ${error.message}`, {}, { cause: error }) : error
