@@ -3,8 +3,8 @@
  *
  *   node tools/test.ts [--full] [--coverage] [--only TEXT] [FILE…]
  *
- * Tests beside the code and the contract suites run two files at a time; tests in test/faults run alone, because they
- * judge times. `--full` lets suites run their whole matrix (VEDETTE_FULL=1). With VEDETTE_REQUIRE=all a skipped test counts as a failure.
+ * Tests beside the code and the contract suites run two files at a time; beside them those in test/faults, test/local and test/pod one at a
+ * time, because they judge times, with wide bounds. `--full` lets suites run their whole matrix (VEDETTE_FULL=1). With VEDETTE_REQUIRE=all a skipped test counts as a failure.
  * With CI=true a test that failed is run once more alone: one that passes then counts as passed, is named in a line `flaky: …` and gets an
  * entry with its log in test/flaky.md. When more than two have failed none is.
  */
@@ -41,8 +41,7 @@ const alone = all.filter((file) => /(^|\/)test\/(faults|local|pod)\//.test(file)
 const together = all.filter((file) => !alone.includes(file))
 const tally: Tally = { passed: 0, skipped: [], failures: [], flaky: [] }
 const startedMs = performance.now()
-await runFiles(together, 2)
-if (!values.coverage) await runFiles(alone, 1)
+await Promise.all([runFiles(together, 2), values.coverage ? null : runFiles(alone, 1)])
 if (process.env.CI === 'true' && tally.failures.length <= MOST_FLAKY) await runFailuresAgain()
 conclude()
 

@@ -24,7 +24,9 @@ import { openStore, STORE_FORMAT } from './store.ts'
 import { snapshotsOf, survey } from './survey.ts'
 
 const CASES = process.env.VEDETTE_FULL === '1' ? 1500 : 40
-const SEED = Number(process.env.VEDETTE_SEED ?? Math.floor(Math.random() * 2 ** 31))
+/** A fresh one in the full run: what that finds is a case of its own. */
+const FRESH = process.env.VEDETTE_FULL === '1' ? Math.floor(Math.random() * 2 ** 31) : 20261130
+const SEED = Number(process.env.VEDETTE_SEED ?? FRESH)
 /** That once failed, by seed: the case. */
 const FAILED: readonly [seed: number, n: number][] = [
   [496189817, 27],
