@@ -88,8 +88,13 @@ const pipeline: Omit<Mutation, 'file' | 'tests'>[] = [
   },
   {
     breaks: 'an event that the bus refuses for good is acknowledged to its sender',
-    find: 'if (!fenced) throw outcome.error\n',
-    replace: '',
+    find: "if (outcome.outcome === 'refused' && (fenced || event.item !== undefined)) {",
+    replace: "if (outcome.outcome === 'refused') {",
+  },
+  {
+    breaks: 'what is skipped is told, whether or not the position could pass it',
+    find: 'await pass({ entry, position: member.position, consumed: event.consumed })',
+    replace: 'void pass({ entry, position: member.position, consumed: event.consumed }).catch(() => {})',
   },
   {
     breaks: 'the position moves on whatever became of the event',
