@@ -7,6 +7,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { suite, test } from 'node:test'
+import { setTimeout as pause } from 'node:timers/promises'
 import { checkStore, repairStore } from '../../src/bus/embedded/check.ts'
 import { connectEmbedded } from '../../src/bus/embedded/client.ts'
 import { openStoreReadOnly } from '../../src/bus/embedded/readonly.ts'
@@ -44,7 +45,11 @@ async function run(dir: string): Promise<{ refusal: string | null; events: Map<n
         client.append(SOURCE, [event(`after-${n}-${Math.random()}`, { event: Buffer.alloc(n * 3000) })]),
         bus.failed,
       ])
-      if (outcomes[0]?.outcome !== 'stored') throw new Error(JSON.stringify(outcomes[0]))
+      if (outcomes[0]?.outcome !== 'stored') {
+        // Its process has ended over it: the next start looks first, and says why there is none.
+        await Promise.race([bus.failed, pause(20_000)])
+        throw new Error(JSON.stringify(outcomes[0]))
+      }
     }
     for (const { seq, id } of await readAll(client, {})) events.set(seq, id)
     if (bus.restarts > 0) refusal = 'its bus process ended'

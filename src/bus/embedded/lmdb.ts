@@ -174,6 +174,8 @@ function tableOf<V>(
 }
 
 const EIO = 5
+/** A page so far out that no file can have it: its number is damaged (or files may not be so large here: the check tells). */
+const EFBIG = 27
 const ENOSPC = 28
 const EDQUOT = 122
 const MAP_FULL = -30792
@@ -201,7 +203,7 @@ export function asStoreError(error: unknown, dir?: string): VedetteError {
   if (FULL.has(code) || (code === EIO && dir !== undefined && hasNoSpace(dir))) {
     return diskFull(options)
   }
-  if (DAMAGE.has(Number(code))) return damage(error, Number(code))
+  if (code === EFBIG || DAMAGE.has(Number(code))) return damage(error, Number(code))
   return fail('OUTCOME_UNKNOWN', `the store could not write: ${messageOf(error)}`, { code }, options)
 }
 
