@@ -117,7 +117,7 @@ suite('election by a Kubernetes Lease', { skip, timeout: 600_000 }, () => {
     await anotherLeads(leading)
     const gapMs = performance.now() - at
     assert.ok(gapMs > 1_000, `not before the Lease has run out: ${gapMs} ms`)
-    assert.ok(others(leading).some((pod) => says(pod, /"reason":"frozen"/)))
+    await until('the reason is said', () => others(leading).some((pod) => says(pod, /"reason":"frozen"/)))
     leading.child.kill('SIGCONT')
     await until('it stands by', async () => !(await leading.leads()))
     await pause(1_500)
@@ -178,7 +178,7 @@ suite('election by a Kubernetes Lease', { skip, timeout: 600_000 }, () => {
     await until('it is said', async () => (await lineOf(leading, 'vedette_fencing_lease_only')) === '1')
     await until('one of ours leads again', async () => (await leader()) !== undefined, 20_000)
     assert.ok(performance.now() - at > 3_500, `not before it has run out: ${performance.now() - at} ms`)
-    assert.ok(all.some((pod) => says(pod, /"from":"argo-0"/)))
+    await until('whom it follows is said', () => all.some((pod) => says(pod, /"from":"argo-0"/)))
     await pause(1_500)
     await check()
   })
