@@ -1,8 +1,8 @@
 /** What a replica does while it leads: its active-passive entries served under one fence after another. */
 import type { Bus, Fenced, Outcome, SourceRef } from '../bus/bus.ts'
-import { asRead } from '../bus/outcome.ts'
+import { asRead, outcomeOfError } from '../bus/outcome.ts'
 import type { Clock } from '../core/clock.ts'
-import { fail, isVedetteError, messageOf } from '../core/errors.ts'
+import { fail, isVedetteError } from '../core/errors.ts'
 import type { Logger } from '../core/log.ts'
 import { patiently, whenAborted, within } from '../core/signals.ts'
 import type { Lead } from '../ha/elector.ts'
@@ -103,10 +103,7 @@ export function createLeadership({
       }
     }
     const inTime = (write: Promise<Outcome>): Promise<Outcome> =>
-      within(write, SNAPSHOT_LIMIT_MS, clock).catch((error: unknown) => ({
-        outcome: 'unknown',
-        error: isVedetteError(error) ? error : fail('OUTCOME_UNKNOWN', messageOf(error), {}, { cause: error }),
-      }))
+      within(write, SNAPSHOT_LIMIT_MS, clock).catch(outcomeOfError)
     const sink: Sink = {
       append: (member) => publisher.append(member),
       ready: () => publisher.ready(),
