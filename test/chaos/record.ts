@@ -2,7 +2,7 @@
 import type { Outcome } from './run.ts'
 
 /** A run as docs/campaign.md counts it. */
-export interface Recorded {
+export interface Recorded extends Omit<Outcome, 'plan' | 'said' | 'log'> {
   seed: number | null
   /** The last that changed `src`. */
   commit: string
@@ -14,18 +14,6 @@ export interface Recorded {
   origins: string[]
   /** Kinds, in their order. */
   faults: string[]
-  ticks: number
-  acknowledged: number
-  messages: number
-  copies: number
-  terms: number
-  longestPauseMs: number
-  backMs: Record<string, number>
-  largestMb: number
-  startMs: number
-  tookMs: number
-  violations: string[]
-  broken?: string
   /** Why, once somebody has found out. */
   cause?: string
   /** The file with all of it; where it was run only. */
