@@ -3,8 +3,8 @@
  *
  *   node tools/test.ts [--full] [--coverage] [--only TEXT] [FILE…]
  *
- * Tests beside the code and the contract suites run two files at a time; beside them those in test/faults, test/local and test/pod one at a
- * time, because they judge times, with wide bounds. `--full` lets suites run their whole matrix (VEDETTE_FULL=1). With VEDETTE_REQUIRE=all a skipped test counts as a failure.
+ * Tests beside the code and the contract suites run two files at a time; beside them those in test/faults one at a time, because they judge
+ * times, with wide bounds; when the former are through, so do those in test/local and test/pod. `--full` lets suites run their whole matrix (VEDETTE_FULL=1). With VEDETTE_REQUIRE=all a skipped test counts as a failure.
  * With CI=true a test that failed is run once more alone: one that passes then counts as passed, is named in a line `flaky: …` and gets an
  * entry with its log in test/flaky.md. When more than two have failed none is.
  */
@@ -37,11 +37,17 @@ const all =
   positionals.length > 0
     ? positionals
     : globSync(['src/**/*.test.ts', 'test/**/*.test.ts', 'sim/**/*.test.ts', 'tools/**/*.test.ts']).sort()
-const alone = all.filter((file) => /(^|\/)test\/(faults|local|pod)\//.test(file))
-const together = all.filter((file) => !alone.includes(file))
+const inFolders = (...folders: string[]): string[] =>
+  all.filter((file) => folders.some((folder) => new RegExp(`(^|/)test/${folder}/`).test(file)))
+const faults = inFolders('faults')
+const processes = inFolders('local', 'pod')
+const together = all.filter((file) => !faults.includes(file) && !processes.includes(file))
 const tally: Tally = { passed: 0, skipped: [], failures: [], flaky: [] }
 const startedMs = performance.now()
-await Promise.all([runFiles(together, 2), values.coverage ? null : runFiles(alone, 1)])
+await Promise.all([
+  runFiles(together, 2).then(() => (values.coverage ? undefined : runFiles(processes, 1))),
+  values.coverage ? undefined : runFiles(faults, 1),
+])
 if (process.env.CI === 'true' && tally.failures.length <= MOST_FLAKY) await runFailuresAgain()
 conclude()
 

@@ -1,40 +1,58 @@
 /**
- * `npm run chaos`: runs of the campaign with fresh seeds, or one that is done again.
- *
- *   npm run chaos -- [--seed N] [--minutes M] [--runs K] [--jobs J] [--bus NAME…] [--origin NAME…] [--shorten TRIES] [--out FILE] [--keep DIR] [--verbose]
- *   npm run chaos -- --replay FILE [--runs K]
- *   npm run chaos -- --page FILE    adds the runs of a former --out to docs/campaign.jsonl, and writes docs/campaign.md
- *
- * Prints the seed before each run, with --verbose also what happened in it. Of a run that fails it keeps schedule and log in DIR, shortens the schedule, and says how to do it again. Ends with 1
- * when one has failed, with 2 when nothing could be judged.
+ * `npm run chaos`: runs of the campaign with fresh seeds, or one that is done again. Ends with 1 when one has failed, with 2 when nothing
+ * could be judged.
  */
 import { execFileSync } from 'node:child_process'
 import { randomInt } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { parseArgs } from 'node:util'
+import { Command } from 'commander'
 import { campaign } from './campaign.ts'
 import { availability } from './origins.ts'
 import { writePage } from './pages.ts'
 import { BUSES, type BusName, type Plan } from './plan.ts'
 
-const { values } = parseArgs({
-  options: {
-    seed: { type: 'string' },
-    minutes: { type: 'string' },
-    runs: { type: 'string' },
-    jobs: { type: 'string', default: '1' },
-    bus: { type: 'string', multiple: true },
-    origin: { type: 'string', multiple: true },
-    shorten: { type: 'string', default: '6' },
-    out: { type: 'string' },
-    keep: { type: 'string' },
-    replay: { type: 'string' },
-    page: { type: 'string' },
-    verbose: { type: 'boolean', default: false },
-  },
-})
+interface Values {
+  seed?: string
+  minutes?: string
+  runs?: string
+  jobs: string
+  bus?: string[]
+  origin?: string[]
+  shorten: string
+  out?: string
+  keep?: string
+  replay?: string
+  page?: string
+  verbose: boolean
+}
+
+const each = (text: string, before: string[] = []): string[] => [...before, text]
+const values = new Command('npm run chaos --')
+  .description(
+    'Draws faults that nobody has drawn by hand, lets them happen to real processes, brokers and disks, and judges the whole log.\n' +
+      'Prints the seed of each run. Of one that fails it keeps schedule and log, shortens the schedule, and says how to do it again.',
+  )
+  .option('--seed <n>', 'of the first run; the next ones count up (default: drawn)')
+  .option('--minutes <m>', 'begin no run after so many minutes')
+  .option('--runs <k>', 'how many (default 10, or as many as the minutes allow)')
+  .option('--jobs <j>', 'so many side by side', '1')
+  .option('--bus <name>', `only this bus, repeatable: ${BUSES.join(', ')}`, each)
+  .option('--origin <name>', 'only this origin, as a type or in full, repeatable: redis, "mqtt (QoS 1)"', each)
+  .option('--shorten <tries>', 'so many tries to shorten a schedule that fails', '6')
+  .option('--out <file>', 'a line of JSON of each run is added here')
+  .option('--keep <dir>', 'where schedule and log of failed runs go')
+  .option('--replay <file>', 'a kept schedule, again')
+  .option('--page <file>', 'add the runs of a former --out to docs/campaign.jsonl, and write docs/campaign.md')
+  .option('--verbose', 'what happens in each run', false)
+  .addHelpText(
+    'after',
+    '\nExamples:\n  npm run chaos -- --minutes 5\n  npm run chaos -- --bus kafka-3 --origin mqtt --origin sqs --runs 3 --verbose\n' +
+      '  npm run chaos -- --replay vedette-chaos/312.json --runs 5',
+  )
+  .parse()
+  .opts<Values>()
 
 if (values.page !== undefined) {
   console.log(writePage(values.page))
