@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import test from 'node:test'
 import type { EventSource } from '../manifest/manifest.ts'
 import type { EntryReport, ReplicaReport } from '../runtime/report.ts'
-import { judgeServed, notServedLine } from './served.ts'
+import { judgeServed, notServedLine, WAITED_MS } from './served.ts'
 import type { HostView, TypeFacts } from './status.ts'
 
 const facts: TypeFacts = (type) =>
@@ -21,14 +21,16 @@ const object = (type: string, change: Partial<EventSource> = {}, refused?: strin
 })
 
 /** One replica's words on its one entry; null: its host is down. */
-type Words = (Partial<EntryReport> & { leader?: string | null; silentMs?: number; lockError?: string }) | null
+type Words =
+  | (Partial<EntryReport> & { leader?: string | null; silentMs?: number; lockError?: string; busError?: string })
+  | null
 
 function judge(source: EventSource, ...replicas: Words[]) {
   const hosts = replicas.map((words, index): HostView => {
-    const { leader = 's-0', silentMs = 10, lockError = null, ...entry } = words ?? {}
+    const { leader = 's-0', silentMs = 10, lockError = null, busError = null, ...entry } = words ?? {}
     const { type } = source.entries[0]!
     const report = {
-      ...{ namespace: 'default', eventSource: 's', id: `s-${index}`, leader, term: 1, lockError },
+      ...{ namespace: 'default', eventSource: 's', id: `s-${index}`, leader, term: 1, lockError, busError },
       entries: [{ type, name: 'e', serving: true, error: null, ...entry } as EntryReport],
     } as ReplicaReport
     return { index, pid: words === null ? null : 100, restarts: 0, silentMs, reports: new Map([['default/s', report]]) }
@@ -36,9 +38,11 @@ function judge(source: EventSource, ...replicas: Words[]) {
   const { notServed, awaited } = judgeServed([source], hosts, facts)
   return {
     why: notServed[0]?.why ?? null,
-    awaited: awaited.map(({ shown, why }) => `${shown ? 'shown' : 'slow'}: ${why}`),
+    awaited: awaited.map(({ waitMs, why }) => `${nameOf(waitMs)}: ${why}`),
   }
 }
+
+const nameOf = (waitMs: number) => Object.entries(WAITED_MS).find(([, ms]) => ms === waitMs)![0]
 
 const deaf: Words = { serving: false }
 const taken: Words = { serving: false, error: 'port 80 is taken' }
@@ -62,7 +66,7 @@ test('a listener is served when one replica accepts; ready waits for all of them
 
 test('a listener whose port is taken is not served, and waited for as long as patience lasts', () => {
   const { why, awaited } = judge(object('webhook'), taken, taken)
-  assert.deepEqual([why, awaited], ['port 80 is taken', ['shown: port 80 is taken']])
+  assert.deepEqual([why, awaited], ['port 80 is taken', ['portTaken: port 80 is taken']])
   assert.deepEqual(judge(object('webhook'), taken, deaf).awaited, ['slow: port 80 is taken'])
 })
 
@@ -86,10 +90,21 @@ test('an active-passive entry is served when its leader serves it', () => {
 test('that nobody could be elected yet is waited for, with its reason', () => {
   const lockError = 'no answer within 1000 ms'
   const late = { serving: false, leader: null, error: lockError, lockError }
-  assert.deepEqual(judge(object('calendar'), late, late), { why: lockError, awaited: [`slow: ${lockError}`] })
+  assert.deepEqual(judge(object('calendar'), late, late), { why: lockError, awaited: [`lockAway: ${lockError}`] })
   const standby = { serving: false, error: 'the broker is gone' }
   assert.deepEqual(judge(object('calendar'), deaf, standby).awaited, [
     'slow: s-0 leads, and has not begun to serve it yet',
+  ])
+})
+
+test('while nobody reaches the bus, an entry that is to be led shows that; a replica that does can still be elected', () => {
+  const cut = { serving: false, leader: null, busError: 'connection refused' }
+  const why = 'the bus cannot be reached: connection refused'
+  assert.deepEqual(judge(object('calendar'), cut, cut), { why, awaited: [`busAway: ${why}`] })
+  assert.deepEqual(judge(object('calendar'), cut, { serving: false, leader: null }).awaited, ['slow: nobody leads yet'])
+  assert.deepEqual(judge(object('calendar'), cut, null).awaited, ['slow: s-1 has not started yet'])
+  assert.deepEqual(judge(object('calendar'), { ...cut, leader: 's-0' }, { serving: false }).awaited, [
+    `busAway: ${why}`,
   ])
 })
 

@@ -14,10 +14,21 @@ export interface NotServed {
   why: string
 }
 
+/** How long `ready` waits for an entry, milliseconds: from when nothing that is awaited is merely slow to start any more. */
+export const WAITED_MS = {
+  slow: Number.POSITIVE_INFINITY,
+  /** Often free again soon: the program that had it is ending. */
+  portTaken: 10_000,
+  /** The run and its hosts have waited for it before. */
+  busAway: 2_000,
+  /** As under load, while many elect. */
+  lockAway: 60_000,
+} as const
+
 /** An entry that `ready` waits for. */
 export interface Awaited extends NotServed {
-  /** It shows an error: its port is taken, say. It may last, so it is waited for only so long. */
-  shown: boolean
+  /** One of {@link WAITED_MS}. */
+  waitMs: number
 }
 
 export interface Judgement {
@@ -49,10 +60,10 @@ export function judgeServed(sources: readonly EventSource[], hosts: readonly Hos
     for (const entry of source.entries) {
       judgement.entries++
       const { namespace, name: eventSource } = source
-      const { served, awaited, shown, why } = judgeEntry(entry, { seen, leader, facts })
+      const { served, awaited, waitMs, why } = judgeEntry(entry, { seen, leader, facts })
       const told = { namespace, eventSource, entry: entry.name, type: entry.type, why }
       if (!served) judgement.notServed.push(told)
-      if (awaited) judgement.awaited.push({ ...told, shown })
+      if (awaited) judgement.awaited.push({ ...told, waitMs })
     }
   }
   return judgement
@@ -74,9 +85,8 @@ function replicasOf(source: EventSource, hosts: readonly HostView[]): Seen[] {
 
 interface Verdict {
   served: boolean
-  /** `ready` waits for it, unless it is {@link Awaited.shown} for long. */
   awaited: boolean
-  shown: boolean
+  waitMs: number
   why: string
 }
 
@@ -87,7 +97,7 @@ function judgeEntry(
   entry: EventSource['entries'][number],
   { seen, leader, facts }: { seen: Seen[]; leader: string | null; facts: TypeFacts },
 ): Verdict {
-  if (entry.refused !== undefined) return { served: false, awaited: false, shown: true, why: entry.refused }
+  if (entry.refused !== undefined) return { served: false, awaited: false, waitMs: 0, why: entry.refused }
   const known = facts(entry.type)
   const each = seen.map((replica) => ({ ...replica, entry: replica.entries.get(`${entry.type}/${entry.name}`) }))
   if (known?.strategy === 'active-passive') return judgeLed(each, leader)
@@ -101,9 +111,20 @@ function judgeLed(each: Witness[], leader: string | null): Verdict {
   // that nobody could be elected yet is no answer of the entry
   const errors = each.filter(({ entry, report }) => entry?.error != null && entry.error !== report?.lockError)
   const error = (leads === undefined ? errors[0] : leads)?.entry?.error ?? null
+  if (served || error !== null) return { served, awaited: false, waitMs: 0, why: error ?? '' }
+  const cut = busError(leads === undefined ? each : [leads])
+  if (cut !== null) return { served, awaited: true, waitMs: WAITED_MS.busAway, why: cut }
   const waits =
     leads === undefined ? missing(each, firstError(each) ?? 'nobody leads yet') : silence(leads, `${leads.id} leads`)
-  return { served, awaited: !served && error === null, shown: error !== null, why: error ?? waits }
+  const lockless = leads === undefined && each.every(({ report }) => report != null && report.lockError !== null)
+  return { served, awaited: true, waitMs: lockless ? WAITED_MS.lockAway : WAITED_MS.slow, why: waits }
+}
+
+/** None of them reaches the bus. */
+function busError(each: Witness[]): string | null {
+  const [error = null] = each.map(({ report }) => report?.busError ?? null)
+  const all = each.every(({ report }) => report != null && report.busError !== null)
+  return all && error !== null ? `the bus cannot be reached: ${error}` : null
 }
 
 /** Active-active: one replica is enough to serve it, all are to. */
@@ -114,7 +135,8 @@ function judgeEverywhere(each: Witness[], listens: boolean): Verdict {
   const waits = missing(others, listens ? 'its port is being opened' : 'it is being started')
   const some = serving > 0 ? `${serving} of ${each.length} replicas serve it: ` : ''
   const awaited = others.length > 0 && (listens || !shown)
-  return { served: serving > 0, awaited, shown, why: `${some}${firstError(others) ?? waits}` }
+  const waitMs = shown ? WAITED_MS.portTaken : WAITED_MS.slow
+  return { served: serving > 0, awaited, waitMs, why: `${some}${firstError(others) ?? waits}` }
 }
 
 const serves = ({ entry, silentMs }: Witness): boolean => entry?.serving === true && silentMs <= SUSPICIOUS_SILENCE_MS

@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
 import { fakeClock } from '../../test/fake-clock.ts'
-import type { Awaited } from '../api/served.ts'
+import { type Awaited, WAITED_MS } from '../api/served.ts'
 import { silentLogger } from '../core/log.ts'
 import { awaitReady, named } from './awaitReady.ts'
 
-const one = (entry: string, shown: boolean): Awaited => ({
+const one = (entry: string, kind: keyof typeof WAITED_MS): Awaited => ({
   ...{ namespace: 'default', eventSource: 's', entry, type: 'webhook' },
-  ...{ why: shown ? 'its port is taken' : 'its port is being opened', shown },
+  ...{ why: kind === 'slow' ? 'its port is being opened' : 'its port is taken', waitMs: WAITED_MS[kind] },
 })
 
 function watched(first: Awaited[]) {
@@ -29,8 +29,8 @@ function watched(first: Awaited[]) {
 }
 
 test('what is slow to start is waited for, however long, and named meanwhile', async () => {
-  const { clock, said, become } = watched([one('slow', false)])
-  become([one('slow', false)])
+  const { clock, said, become } = watched([one('slow', 'slow')])
+  become([one('slow', 'slow')])
   await clock.advance(60_000)
   assert.deepEqual(said, [
     'not ready yet: 1 of 3 entries are waited for: default/s/slow (webhook): its port is being opened',
@@ -40,7 +40,7 @@ test('what is slow to start is waited for, however long, and named meanwhile', a
 })
 
 test('a port that is taken is waited for 10 s, and named before the word; that it is free is told later', async () => {
-  const { clock, said, become, watch } = watched([one('taken', true)])
+  const { clock, said, become, watch } = watched([one('taken', 'portTaken')])
   watch.look()
   await clock.advance(9_900)
   assert.ok(!said.includes('READY'))
@@ -56,7 +56,7 @@ test('a port that is taken is waited for 10 s, and named before the word; that i
 })
 
 test('a port that becomes free in time is no trouble', async () => {
-  const { clock, said, become, watch } = watched([one('taken', true)])
+  const { clock, said, become, watch } = watched([one('taken', 'portTaken')])
   watch.look()
   await clock.advance(2_000)
   become([])
@@ -64,7 +64,16 @@ test('a port that becomes free in time is no trouble', async () => {
   assert.deepEqual(said, ['READY'])
 })
 
+test('a lock that does not answer is waited for longer, and what shows an error beside it as long', async () => {
+  const { clock, said, become } = watched([one('slow', 'slow')])
+  become([one('led', 'lockAway'), one('taken', 'portTaken')])
+  await clock.advance(59_900)
+  assert.ok(!said.includes('READY'))
+  await clock.advance(200)
+  assert.equal(said.at(-1), 'READY')
+})
+
 test('of many the first are named, the others counted', () => {
-  const many = Array.from({ length: 200 }, (_, i) => one(`e${i}`, false))
+  const many = Array.from({ length: 200 }, (_, i) => one(`e${i}`, 'slow'))
   assert.match(named(many), /^default\/s\/e0 .*default\/s\/e4 [^;]*; and 195 more$/)
 })

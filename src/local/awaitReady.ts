@@ -1,9 +1,9 @@
 /**
- * When a run says `ready`, and what it says of what it waits for meanwhile. It waits for ever for what is merely slow to start. A listener
- * that shows an error (its port is taken) is waited for {@link SHOWN_WAITED_MS}; then the start is over all the same, and what is not
- * served is named before the word. `/readyz` makes no such difference.
+ * When a run says `ready`, and what it says of what it waits for meanwhile. It waits for ever for what is merely slow to start. What shows
+ * why it is not served (its port is taken, the bus cannot be reached) is waited for a while ({@link Awaited.waitMs}); then the start is
+ * over all the same, and what is not served is named before the word. `/readyz` makes no such difference.
  */
-import { type Judgement, type NotServed, notServedLine } from '../api/served.ts'
+import { type Awaited, type Judgement, type NotServed, notServedLine } from '../api/served.ts'
 import type { Clock } from '../core/clock.ts'
 import type { Logger } from '../core/log.ts'
 
@@ -18,8 +18,6 @@ export interface AwaitedReady {
 /** What is still waited for is told after this, and again when it is another or the long pause is over, milliseconds. */
 const TOLD_EVERY_MS = 5_000
 const SAME_TOLD_EVERY_MS = 60_000
-/** A port is often free again soon: the program that had it is ending. */
-const SHOWN_WAITED_MS = 10_000
 /** So many entries are named, the others are counted. */
 const NAMED = 5
 
@@ -37,10 +35,11 @@ export function awaitReady({
 }): AwaitedReady {
   let ready = false
   let ended = false
-  let patience: 'not needed yet' | 'waits' | 'over' = 'not needed yet'
+  /** Since when nothing is merely slow any more. */
+  let sinceMs: number | null = null
   /** `ready` was said although something is not served. */
   let wanting = false
-  let cancelShown = () => {}
+  let cancelLook = () => {}
   let told = { text: '', atMs: Number.NEGATIVE_INFINITY }
   let cancel = () => {}
 
@@ -58,18 +57,14 @@ export function awaitReady({
   const end = () => {
     ended = true
     cancel()
-    cancelShown()
+    cancelLook()
   }
-  /** All that is still waited for shows an error. */
-  const patienceIsOver = () => {
-    if (patience === 'not needed yet') {
-      patience = 'waits'
-      cancelShown = clock.after(SHOWN_WAITED_MS, () => {
-        patience = 'over'
-        watch.look()
-      })
-    }
-    return patience === 'over'
+  /** How long what is awaited is to be waited for yet, milliseconds. */
+  const leftMs = (awaited: readonly Awaited[]): number => {
+    const forMs = Math.max(0, ...awaited.map(({ waitMs }) => waitMs))
+    if (forMs === 0 || !Number.isFinite(forMs)) return forMs
+    sinceMs ??= clock.monotonic()
+    return sinceMs + forMs - clock.monotonic()
   }
 
   const watch: AwaitedReady = {
@@ -84,11 +79,15 @@ export function awaitReady({
         if (!wanting) log.info(`all ${entries} entries are served now`)
         return
       }
-      if (awaited.some(({ shown }) => !shown)) return
-      if (awaited.length > 0 && !patienceIsOver()) return
+      const left = leftMs(awaited)
+      cancelLook()
+      if (left > 0) {
+        if (Number.isFinite(left)) cancelLook = clock.after(left, watch.look)
+        return
+      }
       ready = true
       cancel()
-      cancelShown()
+      cancelLook()
       wanting = notServed.length > 0
       if (wanting) log.warn(`ready, but ${notServed.length} of ${entries} entries are not served: ${named(notServed)}`)
       onReady()

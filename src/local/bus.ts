@@ -32,7 +32,7 @@ export async function openBus(address: BusAddress, options: OpenBusOptions): Pro
   const { namespace, name, spec } = address.object
   if (address.kind === 'kafka') {
     const bus = await openKafkaBus({ namespace, name, spec: spec.kafka as KafkaSpec, ...options })
-    const { bus: store, electionFor } = openEmbedded(address, options)
+    const { bus: store, electionFor } = openEmbedded(address, options, 'the store that the replicas elect by')
     const close = async () => {
       await Promise.all([bus.close(), store.close()])
     }
@@ -50,8 +50,9 @@ export async function openBus(address: BusAddress, options: OpenBusOptions): Pro
 function openEmbedded(
   { socket, incarnation }: { socket: string; incarnation: number },
   { session, clock, log }: OpenBusOptions,
+  name?: string,
 ): OpenBus {
-  const bus = connectEmbedded({ socket, incarnation, session, clock, log })
+  const bus = connectEmbedded({ socket, incarnation, session, clock, log, ...(name === undefined ? {} : { name }) })
   const suspicions = [embeddedSuspicion(bus)]
   return {
     bus,

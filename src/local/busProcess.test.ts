@@ -79,6 +79,20 @@ test('a bus that hangs in its start is killed and started again; what is the tro
   assert.throws(() => process.kill(pids[1]!, 0), 'the one that hung is gone')
 })
 
+test('a bus that is killed in its first start, or hangs there, is started again', async (t) => {
+  const signals: NodeJS.Signals[] = ['SIGKILL', 'SIGSTOP', 'SIGTERM']
+  const { bus, pids } = await started(t, {
+    silentMs: 2_000,
+    onPid(pid) {
+      const signal = signals.shift()
+      if (signal !== undefined) process.kill(pid, signal)
+    },
+  })
+  assert.equal(pids.length, 4)
+  assert.equal(bus.pid, pids.at(-1))
+  assert.equal(bus.trouble, null)
+})
+
 test('stopped while the bus hangs in its start: that process is ended, too', async (t) => {
   const { bus, pids } = await started(t, { onPid: hangingSecond(), stopPatienceMs: 500 })
   process.kill(pids[0]!, 'SIGKILL')

@@ -73,12 +73,7 @@ export async function startBusProcess(options: BusProcessOptions): Promise<BusPr
     child = launched.child
     return launched.incarnation
   }
-  // what crashed over a damaged store says so when it looks first
-  const incarnation = await start('next').catch((error: unknown) => {
-    if (!isVedetteError(error) || !CRASHES.has(String(error.details.signal))) throw error
-    log.error('the bus process crashed in its start; the store is looked through', { error })
-    return start('next', true)
-  })
+  const incarnation = await firstStart((suspicious) => start('next', suspicious), options)
   trouble = null
   let answeredAt = clock.monotonic()
   let giveUp: (error: unknown) => void = () => {}
@@ -193,6 +188,27 @@ export async function startBusProcess(options: BusProcessOptions): Promise<BusPr
   }
 }
 
+/** @throws as {@link startBusProcess}; a process that was killed, or hung, has said nothing of its store, and is started again */
+async function firstStart(
+  start: (suspicious: boolean) => Promise<number>,
+  { clock, log }: Pick<BusProcessOptions, 'clock' | 'log'>,
+): Promise<number> {
+  let suspicious = false
+  for (let attempt = 0; ; attempt++) {
+    try {
+      return await start(suspicious)
+    } catch (error) {
+      const { signal, silent } = isVedetteError(error) ? error.details : {}
+      if ((typeof signal !== 'string' && silent !== true) || suspicious || attempt >= TRIES) throw error
+      // what crashed over a damaged store says so when it looks first
+      suspicious = CRASHES.has(String(signal))
+      const next = suspicious ? 'the store is looked through' : 'it is started again'
+      log.error(`the bus process ended in its start; ${next}`, { error })
+      await clock.sleep(backoffMs(attempt, { firstMs: 100, maxMs: 2000 }))
+    }
+  }
+}
+
 /** A full disk is somebody's to clear, a disk that stands still may go on: then all is well. */
 const mayPass = (error: unknown): boolean =>
   isVedetteError(error, 'BUS_FULL') || (isVedetteError(error) && error.details.silent === true)
@@ -257,8 +273,9 @@ function launch(
 /** @returns why there is no bus; after a crash, with what to do: as a rule it is the store that one crashes over */
 function crashed(signal: string | null, code: number | null): VedetteError {
   const text = `the bus process ended while starting (${signal ?? `exit ${code}`})`
-  if (signal === null || !CRASHES.has(signal)) return fail('BUS_UNAVAILABLE', text)
-  return fail('BUS_UNAVAILABLE', `${text}: is the store damaged? \`vedette doctor\` looks through it`, { signal })
+  if (signal === null) return fail('BUS_UNAVAILABLE', text)
+  const advice = CRASHES.has(signal) ? ': is the store damaged? `vedette doctor` looks through it' : ''
+  return fail('BUS_UNAVAILABLE', `${text}${advice}`, { signal })
 }
 
 /** A line of the bus process: `{"step"}`, `{"ready":true,"socket","incarnation"}` or `{"error":{code,message}}`. @throws the error */

@@ -143,3 +143,29 @@ test('a bus that is frozen, and a host that is frozen, are no health', { timeout
   )
   await waitFor(async () => (await readiness()).ready, 60_000)
 })
+
+for (const [kind, spec] of [
+  ['JetStream', (port: number) => `jetstreamExotic: { url: nats://127.0.0.1:${port} }`],
+  ['Kafka', (port: number) => `kafka: { url: 127.0.0.1:${port} }`],
+] as const) {
+  test(`${kind} that cannot be reached: the run is ready, says what is not served, and is not ready by /readyz`, {
+    timeout: 120_000,
+  }, async (t) => {
+    const [port, nobody] = (await freePorts(2)) as [number, number]
+    const bus = `apiVersion: argoproj.io/v1alpha1\nkind: EventBus\nmetadata: { name: default }\nspec:\n  ${spec(nobody)}\n---\n`
+    const { run, readiness } = await running(t, bus + manifest(port, { replicas: 2 }))
+    await run.says('ready\n')
+    await waitFor(
+      async () =>
+        /ready, but 1 of 2 entries are not served: .*\(calendar\): the bus cannot be reached: .*refused/i.test(
+          run.stderr(),
+        ),
+      10_000,
+    )
+    const { ready, notServed } = await readiness()
+    assert.equal(ready, false)
+    assert.match(notServed[0]!.why, /^the bus cannot be reached: .*refused/i)
+    const answer = await fetch(`http://127.0.0.1:${port}/orders`, { method: 'POST', body: '{}' })
+    assert.equal(answer.status, 503)
+  })
+}

@@ -20,6 +20,8 @@ export interface EmbeddedOptions {
   incarnation: number
   /** Names this process in the bus's log. */
   session: string
+  /** What it is for this process, in log lines; left out: the bus. */
+  name?: string
   clock: Clock
   log: Logger
   /** A request not answered by then is of unknown outcome. */
@@ -45,6 +47,7 @@ export function connectEmbedded({
   socket: path,
   incarnation,
   session,
+  name = 'the bus',
   clock,
   log,
   requestTimeoutMs = 5000,
@@ -68,8 +71,8 @@ export function connectEmbedded({
   function setStatus(next: BusStatus) {
     if (next.connected === status.connected) return
     status = next
-    if (next.connected) log.info('connected to the bus')
-    else if (!closed) log.warn('the bus cannot be reached', { error: next.error })
+    if (next.connected) log.info(`connected to ${name}`)
+    else if (!closed) log.warn(`${name} cannot be reached`, { error: next.error })
     for (const listener of [...statusListeners]) listener(next)
   }
 
