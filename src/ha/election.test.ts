@@ -213,8 +213,8 @@ describe('stopping', () => {
 })
 
 describe('claiming', () => {
-  const claiming = () => {
-    const e = election()
+  const claiming = (over: Partial<ElectionConfig> = {}) => {
+    const e = election(over)
     e.sees(null)
     e.at(0, { type: 'written', lease: lease('r1', 'me', { term: 0 }) })
     return e
@@ -254,8 +254,13 @@ describe('claiming', () => {
     assert.equal(e.state.phase, 'claiming')
   })
 
-  test('that took longer than the renew deadline is repeated after a renewal', () => {
+  test('that took longer than the renew deadline serves under a fence', () => {
     const e = claiming()
+    assert.deepEqual(e.words(1200, { type: 'claimed', term: 3 }), ['serve after nobody', 'write me term 3 over r1'])
+  })
+
+  test('that took longer than the renew deadline is repeated after a renewal where nothing fences', () => {
+    const e = claiming({ strict: false })
     assert.deepEqual(e.words(1200, { type: 'claimed', term: 3 }), ['write me term 3 over r1'])
     assert.deepEqual(e.words(1201, { type: 'written', lease: lease('r2', 'me') }), ['claim'])
     assert.equal(e.words(1202, { type: 'claimed', term: 4 })[0], 'serve after nobody')

@@ -264,8 +264,9 @@ function claimed(state: Draft, term: number, now: number, config: ElectionConfig
   state.nextAt = now
   if (state.phase === 'leading') effects.push({ do: 'reclaimed' })
   if (state.phase !== 'claiming' || state.stopping || state.renewedAt === null) return
-  // It took so long that the lease may have run out meanwhile.
-  if (now - state.renewedAt > config.timing.renewDeadlineMs) {
+  // It took so long that the lease may have run out meanwhile. Under a fence who has the newest term serves until the lease is seen lost:
+  // where every claim takes that long nobody would ever serve.
+  if (!config.strict && now - state.renewedAt > config.timing.renewDeadlineMs) {
     wantClaim(state, now)
     return
   }
