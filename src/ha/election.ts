@@ -7,7 +7,7 @@
  */
 import type { Lease, LeaseRecord } from './lock.ts'
 import { FAILING_MS, othersMayDoBetter } from './patience.ts'
-import { acquireAt, changeOf, type ElectionConfig } from './standing.ts'
+import { acquireAt, changeOf, type ElectionConfig, holderOf, tenureNow } from './standing.ts'
 import type { Effect, Election, ElectionEvent } from './state.ts'
 
 type Draft = { -readonly [K in keyof Election]: Election[K] }
@@ -161,7 +161,8 @@ function seen(state: Draft, lease: Lease | null, now: number, config: ElectionCo
   const revision = lease?.revision ?? null
   const changed = !state.informed || revision !== (state.lease?.revision ?? null)
   const first = !state.informed
-  const holder = lease === null || lease.record.released ? '' : lease.record.holder
+  const holder = holderOf(lease)
+  if (changed && holder !== '') state.tenure = tenureNow(state, holder, now)
   state.lease = lease
   state.informed = true
   if (changed) {
@@ -213,6 +214,7 @@ function written(state: Draft, lease: Lease | null, now: number, config: Electio
     else state.phase = 'standby'
     return
   }
+  if (!lease.record.released) state.tenure = tenureNow(state, config.id, now)
   state.lease = lease
   state.seenAt = now
   state.unsure = null

@@ -1,5 +1,6 @@
 /** When a replica that does not hold the lease may try to take it, and what it will say about the change. */
 import type { Lease, LeaseTiming } from './lock.ts'
+import { patienceOf, type Tenure, tenureAfter } from './unrest.ts'
 
 /** What the election knows of itself and its surroundings at one step; the driver fills it in anew each time. */
 export interface ElectionConfig {
@@ -38,6 +39,8 @@ export interface Sight {
   readonly suspected: { holder: string; at: number } | null
   /** The revision that this replica itself released with. */
   readonly resigned: string | null
+  /** Who holds it, and how restless its changes were. */
+  readonly tenure: Tenure
   /** The revision of a lease that an earlier process of this replica left behind. */
   readonly inherited: string | null
 }
@@ -64,7 +67,7 @@ export function acquireAt(sight: Sight, { id, timing, strict, mayStand }: Electi
   // This replica's earlier process is gone, or it would not be starting. Should it live after all, the fence holds it off.
   if (revision === sight.inherited) return seenAt
   if (strict && sight.suspected?.holder === record.holder) return sight.suspected.at
-  return seenAt + lasting(record.durationMs, timing)
+  return seenAt + patienceOf(lasting(record.durationMs, timing), sight.tenure)
 }
 
 /** What taking the lease now means. */
@@ -79,6 +82,18 @@ export function changeOf(sight: Sight, { id, timing, strict, watched }: Election
   if (strict && suspected?.holder === from) return { from, reason: 'crash', lossSeenAt: suspected.at }
   const lossSeenAt = seenAt + lasting(record.durationMs, timing)
   return { from, reason: watched ? 'frozen' : 'expired', lossSeenAt }
+}
+
+/** Whose it is; '' when it is free. */
+export function holderOf(lease: Lease | null): string {
+  return lease === null || lease.record.released ? '' : lease.record.holder
+}
+
+/** From now on the lease is this one's. @param sight with the lease as it was before */
+export function tenureNow(sight: Sight, holder: string, now: number): Tenure {
+  const former = holderOf(sight.lease)
+  const ranOut = former !== '' && former !== holder && sight.suspected?.holder !== former
+  return tenureAfter(sight.tenure, { holder, ranOut }, now)
 }
 
 /** A record's duration, or the own one when it says nothing usable. */

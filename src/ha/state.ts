@@ -1,6 +1,7 @@
 /** What the election remembers, what it is told and what it asks for. The rules are in election.ts. */
 import type { Lease, LeaseRecord } from './lock.ts'
 import type { Change, Sight } from './standing.ts'
+import { nobody } from './unrest.ts'
 
 /**
  * `starting`: the lock has not answered yet. `standby`: watches. `acquiring`: a write that would take the lease is under way.
@@ -91,6 +92,7 @@ export const notStarted: Election = {
   lastHolder: null,
   suspected: null,
   resigned: null,
+  tenure: nobody,
   inherited: null,
   informed: false,
   stale: false,
