@@ -145,7 +145,8 @@ export const KINDS: Readonly<Record<string, Kind>> = {
     }),
   },
   'a file with a mistake': {
-    ...{ group: 'configuration', weight: 0.5, holds: () => 'mistake' },
+    // A run that is started on such a file refuses it, as it should.
+    ...{ group: 'configuration', weight: 0.5, holds: run },
     draw: () => ({ lastsMs: 1_000 }),
   },
   'purge the stream': {
