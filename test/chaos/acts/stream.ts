@@ -5,12 +5,24 @@ import { processesOf } from '../processes.ts'
 import type { World } from '../world.ts'
 import { type Act, whileAway } from './act.ts'
 
+/** Positions are on the stream: with a leader that lives they are written anew, and else they are gone (docs/eventbus.md). */
+async function everybodyLed({ rig }: World): Promise<boolean> {
+  const { eventSources } = await rig.status()
+  return eventSources.every(({ entries, replicas }) =>
+    entries.every(({ strategy, leader }) => {
+      const leads = replicas.find(({ id }) => id === leader)
+      return strategy === 'active-active' || (leads?.state === 'serving' && leads.pid !== null)
+    }),
+  )
+}
+
 /** What was on its way has arrived. */
 const STILL_MS = 150
 
 async function wiped(world: World, how: 'purge' | 'delete'): Promise<void> {
   // Another may take longer than was drawn.
   if (!world.turns.quiet()) return world.say('not done: something else is going on')
+  if (!(await everybodyLed(world).catch(() => false))) return world.say('not done: not every EventSource has a leader')
   const { hosts } = await processesOf(world.rig)
   await whileAway(world.busAway, async () => {
     // They stand still while the stream is copied, but not for so long that another would lead.
