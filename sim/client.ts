@@ -103,6 +103,7 @@ export function createClient({
       onStatus: (listener) => bus.onStatus(gate(listener)),
       state: () => gated(bus.state()),
       tail: (of, entry, limit) => gated(bus.tail(of, entry, limit)),
+      others: (of, entry, limit) => gated(bus.others(of, entry, limit)),
       loadSnapshot: (of, entry) => gated(bus.loadSnapshot(of, entry)),
       saveSnapshot: (fence, entry, bytes) => gated(bus.saveSnapshot(fence, entry, bytes)),
     },

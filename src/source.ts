@@ -118,6 +118,16 @@ export interface SourceDefinition<Spec = unknown, Position = unknown> {
    * at least twice of what may be unacknowledged. Only ids that outlive the bus's window of repeats need it.
    */
   recall?: number
+  /**
+   * How many of the last events of Argo Events' own Pods a first term wants to know, so that it begins where they stopped: see
+   * {@link SourceContext.predecessor}. For a type that keeps its place itself and not at its origin.
+   */
+  follows?: number
+  /**
+   * On a standby, now and then while Argo Events' own Pods serve: what the first term would have to compare the origin with. Consumes nothing.
+   * Left out, of a type that `follows`: the time is enough. Throwing means: looked again soon.
+   */
+  look?(ctx: PrepareContext<Spec>): Promise<unknown>
   /** On a standby: connect, authenticate, be warm; must consume nothing. Until `ctx.signal` aborts. */
   prepare?(ctx: PrepareContext<Spec>): Promise<void>
   /** Serves until `ctx.signal` aborts. Throwing means: try again with backoff, for ever; status shows the message. */

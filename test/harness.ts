@@ -11,6 +11,7 @@ import {
   type Emitted,
   guaranteeOf,
   type HttpRoute,
+  type Predecessor,
   type SourceContext,
   type SourceDefinition,
 } from '../src/source.ts'
@@ -50,6 +51,7 @@ export function serveInHarness<Spec, Position>(
     hookSecrets = {},
     http,
     prepareOnly = false,
+    predecessor = null,
     commits = false,
   }: {
     clock?: Clock
@@ -61,6 +63,8 @@ export function serveInHarness<Spec, Position>(
     hookSecrets?: Record<string, string>
     http?: (route: HttpRoute, signal: AbortSignal) => Promise<void>
     prepareOnly?: boolean
+    /** What Argo Events' own Pods left. */
+    predecessor?: Predecessor | null
     /** What `ctx.commits` says. */
     commits?: boolean
   } = {},
@@ -166,6 +170,7 @@ export function serveInHarness<Spec, Position>(
       changed()
     },
     resume: () => resume,
+    predecessor: () => predecessor,
     snapshot: {
       load: async () => harness.snapshot,
       async save(bytes) {

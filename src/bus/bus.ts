@@ -159,6 +159,11 @@ export interface Bus {
   // Reads. Whatever happens to one, it changed nothing and may be asked again: @throws BUS_UNAVAILABLE, never OUTCOME_UNKNOWN.
   /** The last `limit` events of an entry, oldest first. */
   tail(source: SourceRef, entry: string, limit: number): Promise<Stored[]>
+  /**
+   * What others than Vedette (Argo Events' own Pods) have stored of an entry since Vedette last stored one of it, oldest first, at most the last
+   * `limit`. Costs next to nothing where the last one is Vedette's.
+   */
+  others(source: SourceRef, entry: string, limit: number): Promise<Stored[]>
   /** Events in order, without our own records. */
   read(options?: ReadOptions): AsyncIterable<Stored>
   state(): Promise<LogState>
@@ -173,6 +178,13 @@ export interface Bus {
 export function subjectOf(source: Pick<SourceRef, 'name'>, entry: string): string {
   return `default.${source.name}.${entry}`
 }
+
+/** Whether Vedette wrote it: others name no namespace. */
+export const isOfOthers = ({ namespace }: Pick<Stored, 'namespace'>): boolean => namespace === ''
+
+/** The events at the end that are of others. */
+export const othersAtEnd = (events: Stored[]): Stored[] =>
+  events.slice(events.findLastIndex((stored) => !isOfOthers(stored)) + 1)
 
 export function isAppend(member: Append | Advance): member is Append {
   return 'event' in member

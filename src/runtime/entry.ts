@@ -10,6 +10,7 @@ import type { Entry } from '../manifest/manifest.ts'
 import {
   type Closable,
   guaranteeOf,
+  type Predecessor,
   type PrepareContext,
   type SourceContext,
   type SourceDefinition,
@@ -20,6 +21,7 @@ import { fingerprintOf, positionFor } from './fingerprint.ts'
 import type { Listeners } from './http/listeners.ts'
 import type { EntryMetrics } from './metrics.ts'
 import { createPipeline, eventFilter, type Pipeline, type Sink } from './pipeline.ts'
+import { watchPredecessor } from './predecessor.ts'
 import { createHookSecrets } from './registrar/records.ts'
 import { runRegistrar } from './registrar/registrar.ts'
 import type { EntryReport } from './report.ts'
@@ -33,7 +35,7 @@ export interface EntryOptions {
   entry: Entry
   definition: SourceDefinition<any, any>
   /** Its `kv` is where the registrar keeps its lease and records. */
-  bus: Pick<Bus, 'read' | 'state' | 'tail' | 'kv' | 'commits'>
+  bus: Pick<Bus, 'read' | 'state' | 'tail' | 'others' | 'kv' | 'commits'>
   clock: Clock
   log: Logger
   secrets: SecretStore
@@ -46,6 +48,8 @@ export interface EntryOptions {
   localZone?: string | undefined
   /** Stored events are logged, some of many. */
   logEvents?: boolean | undefined
+  /** Argo Events' own Pods serve the EventSource, or did within the last minute; left out: never. */
+  beside?: (() => boolean) | undefined
   /** Something that status shows has changed. */
   onChange: () => void
 }
@@ -151,6 +155,12 @@ export function createEntry(options: EntryOptions): EntryRunner {
     ...(options.localZone === undefined ? {} : { localZone: options.localZone }),
   })
 
+  const predecessors = watchPredecessor({
+    ...{ bus, source, entry: entry.name, clock, follows: definition.follows },
+    beside: options.beside ?? (() => false),
+    look: async (signal) => await definition.look?.(prepareContext(signal)),
+  })
+
   /** Hooks come after the port: what a provider sends at once must find it open. */
   const register = async (ctx: PrepareContext): Promise<void> => {
     const { hooks } = definition
@@ -206,10 +216,11 @@ export function createEntry(options: EntryOptions): EntryRunner {
   /** One call of the source's `serve`, with everything it emitted settled. @throws STALLED when it stood still; what `serve` throws */
   const serveOnce = async (sink: Sink, ends: AbortSignal): Promise<void> => {
     const pipeline = pipelineInto(sink, await recall())
+    const predecessor = await predecessors.found()
     let registered = async (): Promise<void> => {}
     const work = async (now: Attempt): Promise<void> => {
       watch = now.watchdog
-      const made = serveContext(sink, pipeline, now)
+      const made = serveContext(sink, pipeline, now, predecessor)
       registered = made.registered
       const { context } = made
       if (ear === null) return await definition.serve(context)
@@ -239,6 +250,7 @@ export function createEntry(options: EntryOptions): EntryRunner {
     sink: Sink,
     pipeline: Pipeline,
     { watchdog, signal, over }: Attempt,
+    predecessor: Predecessor | null,
   ): { context: SourceContext; registered: () => Promise<void> } => {
     const resumed = positionFor(fingerprint, position)
     const prepared = prepareContext(signal, over, watchdog)
@@ -258,6 +270,7 @@ export function createEntry(options: EntryOptions): EntryRunner {
       advance: (at, consumed) => watchdog.handed(pipeline.advance(at, consumed)),
       commits: (cluster, group) => bus.commits?.(cluster, group) ?? false,
       resume: () => resumed,
+      predecessor: () => predecessor,
       kept() {
         const taken = kept
         kept = null
@@ -341,6 +354,7 @@ export function createEntry(options: EntryOptions): EntryRunner {
     },
     async prepare(signal) {
       const { prepare } = definition
+      void predecessors.attend(signal)
       if (prepare === undefined || ear !== null) return
       await keepTrying(signal, async () => {
         try {

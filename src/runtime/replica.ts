@@ -118,6 +118,7 @@ export async function startReplica(options: ReplicaOptions): Promise<Replica> {
       replica: id,
       localZone: options.localZone,
       logEvents: options.logEvents,
+      beside: () => outsiders?.mixed() !== undefined,
       onChange: changed,
     })
 

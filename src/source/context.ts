@@ -101,6 +101,11 @@ export interface SourceContext<Spec = unknown, Position = unknown> extends Prepa
   commits(cluster: string, group: string): boolean
   /** The last durable position of this entry, or null on a fresh start. Fixed for one call of `serve`. */
   resume(): Position | null
+  /**
+   * What Argo Events' own Pods left of this entry, where they served it last; null: they did not, or nobody knows. Only for a type that says
+   * `follows`. Fixed for one call of `serve`. With a position it says what they told after it.
+   */
+  predecessor(): Predecessor | null
   /** What `prepare` kept on this replica, or null. Taken once; it may have died meanwhile. */
   kept(): Closable | null
   /** State too big for a position (known paths, uids), beside it. A lagging one may only cause re-evaluation. */
@@ -112,6 +117,27 @@ export interface SourceContext<Spec = unknown, Position = unknown> extends Prepa
    * second old. @throws BUS_UNAVAILABLE
    */
   hookSecret(target: string): Promise<string | null>
+}
+
+/** Argo Events' own Pods, which served the entry before. They leave their events and no position. */
+export interface Predecessor {
+  /** What they told since Vedette last told something, oldest first; the last ones only, where there are more than `follows`. */
+  told: readonly Told[]
+  /** What {@link SourceDefinition.look} saw of the origin while they still served; null: this replica did not stand by then. */
+  seen: Seen | null
+}
+
+export interface Told {
+  /** When the bus stored it, milliseconds since the epoch. */
+  atMs: number
+  /** The payload. */
+  data: string
+}
+
+export interface Seen {
+  /** When that look began, milliseconds since the epoch. */
+  atMs: number
+  look: unknown
 }
 
 export interface Emit<Position = unknown> {

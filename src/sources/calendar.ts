@@ -35,6 +35,8 @@ export default defineSource<CalendarSpec, CalendarPosition>({
     const field = scheduleField(spec)
     return { [field ?? 'schedule']: field === null ? '' : spec[field], timezone: spec.timezone ?? '' }
   },
+  // Their last tick says where they stopped.
+  follows: 1,
   prepare: warmUp,
   serve: serveCalendar,
 })

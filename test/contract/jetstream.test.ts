@@ -95,6 +95,36 @@ suite('jetstream, one server', { skip, timeout: 120_000 }, () => {
     assert.equal((await lead(bus, source, 'r-1')).positions.get('e'), 2)
   })
 
+  test("what Argo Events' Pods have stored since we last did is found, and only that", async () => {
+    const source = newSource()
+    const nc = await stock(fixture)
+    const js = jetstream(nc)
+    const theirs = async (id: string, entry = 'e') => {
+      const event = encodeEvent(
+        { id, source: source.name, type: 'calendar', subject: entry, timeMs: 0 },
+        Buffer.from('{}'),
+      )
+      await js.publish(`default.${source.name}.${entry}`, event, { msgID: `${source.name}${id}` })
+    }
+    const others = async (limit = 10) =>
+      (await bus.others(source, 'e', limit)).map(({ id }) => id.replace(source.name, ''))
+    assert.deepEqual(await others(), [], 'nothing is there at all')
+    for (const id of ['1', '2', '3']) await theirs(id)
+    await theirs('else', 'another')
+    assert.deepEqual(await others(), ['1', '2', '3'])
+    assert.deepEqual(await others(2), ['2', '3'])
+    const fence = await lead(bus, source)
+    await bus.appendFenced(fence, [event('ours', { position: 1 })])
+    assert.deepEqual(await others(), [])
+    await theirs('4')
+    assert.deepEqual(await others(), ['4'])
+    assert.deepEqual(
+      (await bus.tail(source, 'e', 2)).map(({ namespace }) => namespace),
+      [source.namespace, ''],
+    )
+    await nc.close()
+  })
+
   test('a position too long for a header travels in the record', async () => {
     const source = newSource()
     const position = { partitions: Array.from({ length: 2000 }, (_, i) => i * 1_000_003) }

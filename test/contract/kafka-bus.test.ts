@@ -7,6 +7,7 @@ import { after, suite, test } from 'node:test'
 import { isDeepStrictEqual } from 'node:util'
 import { deliveryTo, hurried, receiver, takenIds } from '../../src/api/delivery/receiver.fixture.ts'
 import type { Bus } from '../../src/bus/bus.ts'
+import { createFreeAppender } from '../../src/bus/kafka/free.ts'
 import { eventMessage } from '../../src/bus/kafka/message.ts'
 import { createProducer } from '../../src/bus/kafka/producer.ts'
 import { stateTopicOf } from '../../src/bus/kafka/state.ts'
@@ -120,6 +121,49 @@ suite('the bus on Kafka', { skip: without('Kafka', kafkaJars()), timeout: 300_00
     )
     assert.deepEqual(await seenBy(true), ['stored', 'again'])
     assert.deepEqual(await seenBy(false), ['stored', 'open', 'again'])
+  })
+
+  test("what Argo Events' Pods have stored since we last did is found at the next claim, and only that", async () => {
+    const topic = newTopic()
+    const bus = await ready({ topic })
+    const dotted = { namespace: 'test', name: 'orders.eu' }
+    const theirs = await client()
+    const { leaders } = await theirs.topic(topic)
+    const producer = await createProducer(
+      theirs,
+      (_, partition) => leaders[partition]!,
+      async () => {},
+      systemClock,
+    )
+    const free = createFreeAppender(producer)
+    /** As theirs sends it: the key and the event, no headers. */
+    const sends = async (...ids: string[]) => {
+      const messages = ids.map((id) => ({
+        ...{ topic, partition: 0, key: Buffer.from('orders.eu.e'), headers: new Map() },
+        value: Buffer.from(event(id).event),
+      }))
+      assert.deepEqual(
+        kinds(await free.append(messages, () => ({ outcome: 'stored', seq: 0 }))),
+        ids.map(() => 'stored'),
+      )
+    }
+    const others = async (limit = 10) => {
+      const found = await bus.others(dotted, 'e', limit)
+      return found.map(({ event: bytes }) => JSON.parse(Buffer.from(bytes).toString()).id)
+    }
+    await sends('1', '2', '3')
+    const fence = await bus.claim(dotted, claim('r-0'))
+    assert.deepEqual(await others(), ['1', '2', '3'])
+    assert.deepEqual(await others(2), ['2', '3'])
+    await bus.appendFenced(fence, [event('ours', { position: 1 })])
+    assert.deepEqual(await others(), [])
+    await sends('4')
+    await bus.claim(dotted, claim('r-1'))
+    assert.deepEqual(await others(), ['4'])
+    assert.deepEqual(
+      (await bus.tail(dotted, 'e', 2)).map(({ namespace }) => namespace),
+      ['test', ''],
+    )
   })
 
   test('who leaves its epoch behind goes on, and what is late from it is refused; who was fenced cannot', async () => {

@@ -165,6 +165,8 @@ export function busOver(
     append: (source, batch) => sendFitting(batch, false, (part) => call('append', { source, batch: part })),
     tail: (source, entry, limit): Promise<Stored[]> =>
       asRead('reading the last events', call('tail', { source, entry, limit })),
+    // Nobody else reaches it.
+    others: async () => [],
     read,
     state: () => asRead('asking for the state of the log', call('state', {})),
     loadSnapshot: (source, entry) => asRead('reading the snapshot', call('loadSnapshot', { source, entry })),

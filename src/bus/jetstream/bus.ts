@@ -14,7 +14,7 @@ import { claimTerm, newestRecord } from './claim.ts'
 import { createFence, type JetStreamFence, type Sender } from './fence.ts'
 import { eventMessage, HEADER_ROOM, unstorable } from './message.ts'
 import { refusal } from './outcome.ts'
-import { type Readers, readLog, readTail } from './reading.ts'
+import { type Readers, readLog, readOthers, readTail } from './reading.ts'
 import { createSender } from './sender.ts'
 import { loadSnapshot, saveSnapshot } from './snapshots.ts'
 import { createLogState } from './state.ts'
@@ -274,6 +274,7 @@ export function openJetStream({
       return Promise.all(batch.map((member) => appendOne(source, member, maxBytes)))
     },
     tail: async (source, entry, limit) => await readTail(live(), source, entry, limit),
+    others: async (source, entry, limit) => await readOthers(live(), source, entry, limit),
     read: (options = {}) =>
       readLog(
         live,

@@ -9,8 +9,9 @@ import {
 import type { Clock } from '../../core/clock.ts'
 import { fail, messageOf } from '../../core/errors.ts'
 import type { ReadOptions, SourceRef, Stored } from '../bus.ts'
-import { subjectOf } from '../bus.ts'
+import { othersAtEnd, subjectOf } from '../bus.ts'
 import { asStored, type Received } from './message.ts'
+import { header } from './record.ts'
 import { STREAM, SUBJECTS } from './stream.ts'
 
 export interface Readers {
@@ -111,6 +112,17 @@ export async function readTail(readers: Readers, source: SourceRef, entry: strin
   } catch (error) {
     throw unreadable(error)
   }
+}
+
+/** @see Bus.others. @throws BUS_UNAVAILABLE */
+export async function readOthers(readers: Readers, source: SourceRef, entry: string, limit: number): Promise<Stored[]> {
+  const last = await readers.jsm.streams
+    .getMessage(STREAM, { last_by_subj: subjectOf(source, entry) })
+    .catch((error: unknown) => {
+      throw unreadable(error)
+    })
+  if (last === null || last.header?.get(header.namespace) === source.namespace) return []
+  return othersAtEnd(await readTail(readers, source, entry, limit))
 }
 
 async function* consume(

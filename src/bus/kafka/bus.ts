@@ -239,6 +239,8 @@ export function openKafka({ connect, topic, partitioner, transport, clock, log }
     },
     tail: async (source, entry, limit) =>
       await asRead('reading the last events', live().log.tail(source, entry, limit)),
+    others: async (source, entry, limit) =>
+      await asRead('reading what others have stored', live().log.others(source, entry, limit)),
     async *read(options = {}) {
       const signal = AbortSignal.any([closing.signal, ...(options.signal ? [options.signal] : [])])
       yield* live().log.read({ ...options, signal })

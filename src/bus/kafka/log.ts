@@ -3,7 +3,16 @@ import type { KafkaClient } from '../../clients/kafka.ts'
 import type { KafkaRecord } from '../../clients/kafka-fetch.ts'
 import type { Clock } from '../../core/clock.ts'
 import { fail } from '../../core/errors.ts'
-import { type LogState, type ReadOptions, type SourceRef, type Stored, sourceKey, subjectOf } from '../bus.ts'
+import {
+  isOfOthers,
+  type LogState,
+  othersAtEnd,
+  type ReadOptions,
+  type SourceRef,
+  type Stored,
+  sourceKey,
+  subjectOf,
+} from '../bus.ts'
 import { asStored, namesOf, seqOf } from './message.ts'
 import { createReader, type Reader, readToEnd, recordsToEnd } from './reader.ts'
 import { sharedRuns } from './shared.ts'
@@ -13,6 +22,8 @@ export interface KafkaLog {
   read(options: ReadOptions & { signal: AbortSignal }): AsyncGenerator<Stored>
   /** @throws BUS_UNAVAILABLE */
   tail(source: SourceRef, entry: string, limit: number): Promise<Stored[]>
+  /** See {@link Bus.others}: as the last {@link recentIds} knows, among as many records. @throws BUS_UNAVAILABLE */
+  others(source: SourceRef, entry: string, limit: number): Promise<Stored[]>
   /** {@link idOf} of the source's events among the last records of each partition. @param heard told at each answer. @throws BUS_UNAVAILABLE */
   recentIds(source: SourceRef, heard?: () => void): Promise<Set<string>>
   /** Counts what it has read so far, and reads on. @throws BUS_UNAVAILABLE */
@@ -30,10 +41,20 @@ export const idOf = (subject: string, id: string): string => `${subject}\0${id}`
 
 export function createLog(client: KafkaClient, topic: string, clock: Clock, closing: AbortSignal): KafkaLog {
   const reader = createReader(client, topic, clock, closing)
-  const recent = sharedRuns((heard) => readRecentIds(reader, heard))
+  /** Subjects whose last event, when ids were last read, was of somebody else. */
+  let ofOthers: ReadonlySet<string> = new Set()
+  const recent = sharedRuns(async (heard) => {
+    const read = await readRecentIds(reader, heard)
+    ofOthers = read.ofOthers
+    return read.ids
+  })
   return {
     read: (options) => readLog(reader, topic, options),
     tail: (source, entry, limit) => readTail(reader, source, entry, limit),
+    others: async (source, entry, limit) =>
+      ofOthers.has(subjectOf(source, entry))
+        ? othersAtEnd(await recordsOf(reader, source, entry, ID_WINDOW)).slice(-limit)
+        : [],
     recentIds: async (source, heard) => new Set((await recent(heard)).get(sourceKey(source))),
     state: logState(reader),
   }
@@ -59,7 +80,7 @@ async function* readLog(
     next.set(0, Math.max(next.get(0) ?? 0, from - 1))
   }
   const wanted = (stored: Stored) =>
-    (namespace === undefined || stored.namespace === namespace) &&
+    countsFor(stored, namespace) &&
     (eventSource === undefined || stored.subject.startsWith(`default.${eventSource}.`)) &&
     (entry === undefined || stored.subject.endsWith(`.${entry}`))
   const storedIn = (fetched: { partition: number; records: KafkaRecord[] }[]) => {
@@ -84,39 +105,55 @@ async function* readLog(
 
 async function readTail(reader: Reader, source: SourceRef, entry: string, limit: number): Promise<Stored[]> {
   if (limit <= 0) return []
-  const partitions = await reader.partitions()
   const [earliest, end] = [await reader.offsets('earliest'), await reader.offsets('stored')]
-  const subject = subjectOf(source, entry)
   for (let window = TAIL_WINDOW; ; window *= 2) {
-    const from = lastOf(window, earliest, end)
-    const whole = [...from].every(([one, offset]) => offset === (earliest.get(one) ?? 0))
-    const found: Stored[] = []
-    for await (const { partition, record } of recordsToEnd(reader, from)) {
-      const stored = asStored(record, partition, partitions)
-      if (stored?.subject === subject && stored.namespace === source.namespace) found.push(stored)
-    }
-    if (found.length >= limit || whole) return (partitions === 1 ? found : inOrder(found)).slice(-limit)
+    const whole = [...lastOf(window, earliest, end)].every(([one, offset]) => offset === (earliest.get(one) ?? 0))
+    const found = await recordsOf(reader, source, entry, window)
+    if (found.length >= limit || whole) return found.slice(-limit)
   }
 }
+
+/** The entry's events among the last `window` records of each partition, oldest first. */
+async function recordsOf(reader: Reader, source: SourceRef, entry: string, window: number): Promise<Stored[]> {
+  const partitions = await reader.partitions()
+  const from = lastOf(window, await reader.offsets('earliest'), await reader.offsets('stored'))
+  const subject = subjectOf(source, entry)
+  const found: Stored[] = []
+  for await (const { partition, record } of recordsToEnd(reader, from)) {
+    const stored = asStored(record, partition, partitions)
+    if (stored?.subject === subject && countsFor(stored, source.namespace)) found.push(stored)
+  }
+  return partitions === 1 ? found : inOrder(found)
+}
+
+/** Events that others wrote name no namespace: they count for any, as the topic is one namespace's. */
+const countsFor = (stored: Stored, namespace: string | undefined) =>
+  namespace === undefined || isOfOthers(stored) || stored.namespace === namespace
 
 /** Where the last `window` offsets of each partition begin. */
 const lastOf = (window: number, earliest: ReadonlyMap<number, number>, end: ReadonlyMap<number, number>) =>
   new Map([...end].map(([one, offset]) => [one, Math.max(earliest.get(one) ?? 0, offset - window)]))
 
 /** By {@link sourceKey}. The same records for all, so those who claim together read them once. */
-async function readRecentIds(reader: Reader, heard: () => void): Promise<Map<string, string[]>> {
+async function readRecentIds(
+  reader: Reader,
+  heard: () => void,
+): Promise<{ ids: Map<string, string[]>; ofOthers: Set<string> }> {
   const partitions = await reader.partitions()
   const from = lastOf(ID_WINDOW, await reader.offsets('earliest'), await reader.offsets('stored'))
   const ids = new Map<string, string[]>()
+  const ofOthers = new Set<string>()
   for await (const { partition, record } of recordsToEnd(reader, from, heard)) {
     const [names, stored] = [namesOf(record), asStored(record, partition, partitions)]
     if (names === null || stored === null) continue
+    if (isOfOthers(stored)) ofOthers.add(stored.subject)
+    else ofOthers.delete(stored.subject)
     const key = sourceKey({ namespace: names.namespace, name: names.eventSource })
     const known = ids.get(key) ?? []
     known.push(idOf(stored.subject, stored.id))
     ids.set(key, known)
   }
-  return ids
+  return { ids, ofOthers }
 }
 
 /** Kafka counts nothing by key: this reads the topic once, and from then on what is new. */

@@ -15,6 +15,15 @@ export function goTimeString(ms: number, zone: Zone, monotonicMs?: number): stri
   return `${date} ${time}${fraction} ${offsetText(offset)} ${zone.abbreviationAt(second)}${suffix}`
 }
 
+const GO_TIME = /^(\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d(?:\.\d{1,9})?) ([+-]\d\d)(\d\d) /
+
+/** Milliseconds since the epoch of what {@link goTimeString} and Go write; null for anything else. */
+export function goTimeMs(text: string): number | null {
+  const [, date, time, hours, minutes] = GO_TIME.exec(text) ?? []
+  const ms = Date.parse(`${date}T${time}${hours}:${minutes}`)
+  return Number.isNaN(ms) ? null : ms
+}
+
 function seconds(ms: number): string {
   const nanos = Math.round(Math.abs(ms) * 1e6)
   return `${Math.floor(nanos / 1e9)}.${String(nanos % 1e9).padStart(9, '0')}`

@@ -6,8 +6,8 @@ import type { Clock } from '../../core/clock.ts'
 import { fail } from '../../core/errors.ts'
 import { rfc3339Nano } from '../../core/event.ts'
 import { goJsonString } from '../../core/json.ts'
-import type { PrepareContext, SourceContext } from '../../source.ts'
-import { goTimeString } from './go-time.ts'
+import type { PrepareContext, SourceContext, Told } from '../../source.ts'
+import { goTimeMs, goTimeString } from './go-time.ts'
 import { inFlight } from './in-flight.ts'
 import { type CalendarSpec, compile, type Schedule } from './spec.ts'
 import { loadZone, type Zone } from './zone.ts'
@@ -28,6 +28,8 @@ const LONGEST_SLEEP_MS = 1000
 const SILENT_MS = 30_000
 /** Ticks handed over and not yet durable. More would only help a bus that has been slow for minutes. */
 const MOST_IN_FLIGHT = 128
+/** A timer of theirs may be early by the wall clock; a cron's ticks lie further apart. */
+const EARLY_MS = 50
 /** Skipped ticks are counted up to here; the exact number of more is worth no one's time. */
 const MOST_COUNTED = 10_000
 
@@ -81,7 +83,10 @@ export async function serveCalendar(ctx: SourceContext<CalendarSpec, CalendarPos
   }
 }
 
-/** Where to begin: the last position, or now, made durable first, so that a next leader misses nothing from here on. */
+/**
+ * Where to begin: the last position, or where Argo Events' own Pods stopped after it, or now; what is no position yet is made durable first, so that
+ * a next leader misses nothing from here on.
+ */
 async function start(
   ctx: SourceContext<CalendarSpec, CalendarPosition>,
   { kind }: Schedule,
@@ -89,12 +94,40 @@ async function start(
   const resumed = ctx.resume()
   const lastMs = Date.parse(resumed?.last ?? '')
   const anchorMs = Date.parse(resumed?.anchor ?? '')
-  if (!Number.isNaN(lastMs) && (kind === 'cron' || !Number.isNaN(anchorMs))) return { lastMs, anchorMs }
   const now = Math.floor(ctx.clock.now())
-  // whole seconds, so that the ticks of whole intervals are
-  const anchor = Math.floor(now / 1000) * 1000
-  await ctx.advance(kind === 'interval' ? { anchor: iso(anchor), last: iso(now) } : { last: iso(now) })
-  return { lastMs: now, anchorMs: anchor }
+  const followed = lastOfPredecessor(ctx, now)
+  const resumes = !Number.isNaN(lastMs) && (kind === 'cron' || !Number.isNaN(anchorMs))
+  if (resumes && !(followed !== null && followed.lastMs > lastMs)) return { lastMs, anchorMs }
+  const begun = followed?.lastMs ?? now
+  // Whole seconds, so that the ticks of whole intervals are; theirs count from their last one.
+  const anchor = followed?.ticked ? begun : Math.floor(begun / 1000) * 1000
+  const last = kind === 'cron' && followed?.ticked ? begun + EARLY_MS : begun
+  await ctx.advance(kind === 'interval' ? { anchor: iso(anchor), last: iso(last) } : { last: iso(last) })
+  return { lastMs: last, anchorMs: anchor }
+}
+
+/**
+ * Argo Events' last tick; or, where they have told none that is still on the bus, when this replica saw them serve. What they missed themselves is made
+ * up by the rule for what we miss.
+ */
+function lastOfPredecessor(
+  ctx: SourceContext<CalendarSpec, CalendarPosition>,
+  now: number,
+): { lastMs: number; ticked: boolean } | null {
+  const before = ctx.predecessor()
+  if (before === null) return null
+  const tick = before.told.at(-1)
+  if (tick !== undefined) return { lastMs: Math.min(now, Math.floor(timeOfTick(tick))), ticked: true }
+  return { lastMs: Math.min(now, Math.floor(before.seen?.atMs ?? now)), ticked: false }
+}
+
+/** The time in the payload: when it ticked, or was due. Else when the bus stored it. */
+function timeOfTick({ data, atMs }: Told): number {
+  try {
+    return goTimeMs((JSON.parse(data) as { eventTime: string }).eventTime) ?? atMs
+  } catch {
+    return atMs
+  }
 }
 
 function nextTick(schedule: Schedule, afterMs: number, anchorMs: number): number {

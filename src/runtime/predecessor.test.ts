@@ -1,0 +1,94 @@
+/** What Argo Events' Pods leave, as a first term of ours finds it. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { fakeClock } from '../../test/fake-clock.ts'
+import type { Stored } from '../bus/bus.ts'
+import { encodeEvent } from '../core/event.ts'
+import { watchPredecessor } from './predecessor.ts'
+
+const source = { namespace: 'default', name: 'es' }
+
+function setUp(follows = 5) {
+  const clock = fakeClock()
+  const world = {
+    clock,
+    beside: false,
+    looks: 0,
+    broken: false,
+    onBus: [] as Stored[],
+    stop: new AbortController(),
+  }
+  const watch = watchPredecessor({
+    bus: {
+      async others(_source, _entry, limit) {
+        return world.onBus.slice(-limit)
+      },
+    },
+    ...{ source, entry: 'e', follows, clock },
+    beside: () => world.beside,
+    async look() {
+      world.looks++
+      if (world.broken) throw new Error('the origin is away')
+      return `look ${world.looks}`
+    },
+  })
+  return { world, watch }
+}
+
+test('a standby looks while they serve, every minute; what counts is the older of the last two looks', async () => {
+  const { world, watch } = setUp()
+  const attended = watch.attend(world.stop.signal)
+  await world.clock.advance(10_000)
+  assert.equal(world.looks, 0, 'nobody of theirs is there')
+  assert.equal(await watch.found(), null)
+  world.beside = true
+  await world.clock.advance(1_000)
+  const firstMs = world.clock.now()
+  assert.deepEqual(await watch.found(), { told: [], seen: { atMs: firstMs, look: 'look 1' } })
+  await world.clock.advance(60_000)
+  assert.equal(world.looks, 2)
+  assert.equal((await watch.found())?.seen?.look, 'look 1')
+  await world.clock.advance(60_000)
+  assert.equal((await watch.found())?.seen?.look, 'look 2')
+  world.beside = false
+  await world.clock.advance(600_000)
+  assert.equal(world.looks, 3, 'and not once they are gone')
+  world.stop.abort()
+  await attended
+  assert.equal((await watch.found())?.seen?.look, 'look 2', 'it is for the term that follows')
+})
+
+test('an origin that cannot be looked at is looked at again soon', async () => {
+  const { world, watch } = setUp()
+  world.beside = world.broken = true
+  const attended = watch.attend(world.stop.signal)
+  await world.clock.advance(3_500)
+  assert.equal((await watch.found())?.seen, undefined)
+  world.broken = false
+  await world.clock.advance(1_000)
+  assert.equal((await watch.found())?.seen?.look, `look ${world.looks}`)
+  world.stop.abort()
+  await world.clock.advance(1_000)
+  await attended
+})
+
+test('what they told is given with its payload; what is no event of anybody is left out', async () => {
+  const { world, watch } = setUp(2)
+  const stored = (event: Uint8Array, seq: number): Stored => ({
+    ...{ seq, timeMs: 1_000 + seq, subject: 'default.es.e', namespace: '', id: `${seq}`, event },
+  })
+  const event = (n: number) =>
+    encodeEvent({ id: `${n}`, source: 'es', type: 'file', subject: 'e', timeMs: 0 }, Buffer.from(`{"n":${n}}`))
+  world.onBus = [stored(event(1), 1), stored(Buffer.from('no event'), 2), stored(event(3), 3)]
+  assert.deepEqual(await watch.found(), { told: [{ atMs: 1_003, data: '{"n":3}' }], seen: null })
+})
+
+test('a type whose origin keeps its place asks nothing', async () => {
+  const none = watchPredecessor({
+    bus: { others: () => Promise.reject(new Error('asked')) },
+    ...{ source, entry: 'e', follows: undefined, clock: fakeClock(), beside: () => true },
+    look: () => Promise.reject(new Error('looked')),
+  })
+  await none.attend(new AbortController().signal)
+  assert.equal(await none.found(), null)
+})
