@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach } from 'node:test'
+import type { Predecessor } from '../src/source.ts'
 import type { FilePosition } from '../src/sources/file/serve.ts'
 import file from '../src/sources/file.ts'
 import { type Harness, serveInHarness } from './harness.ts'
@@ -30,7 +31,7 @@ export function specOf(dir: string, eventType: string, more: Record<string, unkn
 /** Serves and waits for the first table. */
 export async function serving(
   spec: unknown,
-  from: { snapshot?: Uint8Array | null; resume?: FilePosition | null } = {},
+  from: { snapshot?: Uint8Array | null; resume?: FilePosition | null; predecessor?: Predecessor | null } = {},
 ): Promise<Running> {
   const running = serveInHarness(file, spec, from)
   open.running.push(running)

@@ -72,15 +72,15 @@ test('an origin that cannot be looked at is looked at again soon', async () => {
   await attended
 })
 
-test('what they told is given with its payload; what is no event of anybody is left out', async () => {
+test('what they told is given with its payload and when they made it; what is no event of anybody is left out', async () => {
   const { world, watch } = setUp(2)
   const stored = (event: Uint8Array, seq: number): Stored => ({
     ...{ seq, timeMs: 1_000 + seq, subject: 'default.es.e', namespace: '', id: `${seq}`, event },
   })
   const event = (n: number) =>
-    encodeEvent({ id: `${n}`, source: 'es', type: 'file', subject: 'e', timeMs: 0 }, Buffer.from(`{"n":${n}}`))
+    encodeEvent({ id: `${n}`, source: 'es', type: 'file', subject: 'e', timeMs: n * 1_000 }, Buffer.from(`{"n":${n}}`))
   world.onBus = [stored(event(1), 1), stored(Buffer.from('no event'), 2), stored(event(3), 3)]
-  assert.deepEqual(await watch.found(), { told: [{ atMs: 1_003, data: '{"n":3}' }], seen: null })
+  assert.deepEqual(await watch.found(), { told: [{ atMs: 3_000, data: '{"n":3}' }], seen: null })
 })
 
 test('a type whose origin keeps its place asks nothing', async () => {

@@ -82,9 +82,10 @@ export function watchPredecessor({
   }
 }
 
-function payloadOf(atMs: number, event: Uint8Array): Told[] {
+function payloadOf(storedMs: number, event: Uint8Array): Told[] {
   try {
-    return [{ atMs, data: eventData(decodeEvent(event)).toString() }]
+    const decoded = decodeEvent(event)
+    return [{ atMs: Date.parse(decoded.time) || storedMs, data: eventData(decoded).toString() }]
   } catch {
     // Somebody put it there that is nobody's Pod.
     return []

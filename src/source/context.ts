@@ -128,7 +128,7 @@ export interface Predecessor {
 }
 
 export interface Told {
-  /** When the bus stored it, milliseconds since the epoch. */
+  /** When they made the event, by their clock, whole milliseconds since the epoch. */
   atMs: number
   /** The payload. */
   data: string

@@ -449,7 +449,7 @@ test('an EventSource that stood still on Argo Events for days does not flood: th
   await caught.harness.stop()
 })
 
-test('an event of theirs that names no time: when the bus stored it counts', async () => {
+test('an event of theirs that names no time: when they made it counts', async () => {
   const theirs = left('soon')
   const { clock, harness } = serve({ interval: '10s' }, { at: '2026-11-22T15:18:25Z', predecessor: theirs })
   await clock.advance(10_000)

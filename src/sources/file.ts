@@ -3,6 +3,7 @@ import { posix } from 'node:path'
 import { z } from 'zod'
 import { defineSource, type Finding } from '../source.ts'
 import { docs, example, pollingExample } from './file/docs.ts'
+import { lookOnce } from './file/predecessor.ts'
 import { checkDirectory, type FilePlan, type FilePosition, serveDirectory } from './file/serve.ts'
 import { fileEvents, type Op, ops, pathWithin } from './shared/file-event.ts'
 import { filterSchema, metadataSchema } from './shared/schemas.ts'
@@ -100,6 +101,8 @@ export default defineSource<FileSpec, FilePosition>({
   examples: [example, pollingExample],
   validate,
   identity,
+  follows: 1_000,
+  look: (ctx) => lookOnce(ctx, planOf(ctx.spec)),
   prepare: (ctx) => checkDirectory(ctx, cleanDirectory(pathOf(ctx.spec).directory)),
   serve: (ctx) => serveDirectory(ctx, planOf(ctx.spec)),
 })

@@ -121,7 +121,7 @@ function lastOfPredecessor(
   return { lastMs: Math.min(now, Math.floor(before.seen?.atMs ?? now)), ticked: false }
 }
 
-/** The time in the payload: when it ticked, or was due. Else when the bus stored it. */
+/** The time in the payload: when it ticked, or was due. Else when they made the event. */
 function timeOfTick({ data, atMs }: Told): number {
   try {
     return goTimeMs((JSON.parse(data) as { eventTime: string }).eventTime) ?? atMs

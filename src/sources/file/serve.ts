@@ -1,11 +1,12 @@
 /** The loop of a file entry: wake, look, tell what changed, write down how far it got. */
 import { isAbort, messageOf } from '../../core/errors.ts'
-import type { PrepareContext, SourceContext } from '../../source.ts'
+import type { Predecessor, PrepareContext, SourceContext } from '../../source.ts'
 import type { Op } from '../shared/file-event.ts'
 import { type Journal, type JournalPosition, type Owed, openJournal } from '../shared/journal.ts'
 import { type Change, differences, diffPolled, diffWatched, type Hints } from './diff.ts'
 import { createHandles, type Handles } from './handles.ts'
 import { networkFileSystem } from './mounts.ts'
+import { toldBefore } from './predecessor.ts'
 import { type DirectoryFacts, directoryFacts, type Look, lookAtAll, lookAtSome, sameDirectory } from './scan.ts'
 import {
   displayName,
@@ -103,6 +104,8 @@ async function follow(
   let hints: Hints = new Map()
   let unwritten: ReadonlySet<string> = new Set()
   let safetyDueMs = 0
+  /** Until the first look is compared with what they left. */
+  let predecessor = ctx.predecessor()
   /** True from the start of a watch to the end of the first look. */
   let began = false
   let said: string | null | undefined
@@ -133,7 +136,8 @@ async function follow(
         await clock.sleep(SETTLE_MS, signal)
         continue
       }
-      const reported = await report(plan, journal, handles, seen, unwritten)
+      const reported = await report(plan, journal, handles, seen, { unwritten, predecessor })
+      predecessor = null
       unwritten = reported.unwritten
       // not while listing: open files on NFS leave entries of their own when they are deleted
       if (ear.listens()) await handles.keep(seen.table, began ? seen.table.keys() : reported.changed.keys())
@@ -196,20 +200,21 @@ async function report(
   journal: Journal<Op, FileState>,
   handles: Handles,
   { table, hints, keys }: Seen,
-  unwritten: ReadonlySet<string>,
+  { unwritten, predecessor }: { unwritten: ReadonlySet<string>; predecessor: Predecessor | null },
 ): Promise<{ unwritten: ReadonlySet<string>; changed: ReadonlyMap<string, unknown> }> {
-  const before = journal.table
-  if (before === null) {
-    await journal.begin(table)
-    return { unwritten: new Set(), changed: new Map(table) }
-  }
+  const seenBefore = predecessor?.seen?.look as Table | undefined
+  if (journal.table === null) await journal.begin(seenBefore ?? table)
+  if (journal.table === table) return { unwritten: new Set(), changed: new Map(table) }
+  const before = journal.table!
   const changes = plan.polling
     ? diffPolled(before, table)
     : await withMoves(
         handles,
         diffWatched(before, table, { hints, unwritten, ...(keys === undefined ? {} : { keys }) }),
       )
-  const meant = changes.filter(({ op, key }) => plan.wants(op, displayName(key)))
+  const payload = ({ op, key }: Change) => plan.payload(op, displayName(key))
+  const told = predecessor === null ? () => false : toldBefore(predecessor, payload)
+  const meant = changes.filter((change) => plan.wants(change.op, displayName(change.key)) && !told(change))
   const changed = differences(before, table, keys)
   await journal.commit(table, changed, meant.map(owedFor))
   const written = new Set(changes.filter(({ op }) => op === 'WRITE').map(({ key }) => key))
