@@ -148,7 +148,7 @@ suite('on a kube-apiserver', { skip, timeout: 300_000 }, () => {
   }
   const fine = (harness: Harness<ResourcePosition>) =>
     harness.until(({ conditions }) => conditions.includes(null), 15_000)
-  const told = (harness: Harness<ResourcePosition>) =>
+  const toldOf = (harness: Harness<ResourcePosition>) =>
     harness.emitted.map(({ text }) => {
       const { type, body, oldBody } = JSON.parse(text)
       return `${type} ${body.metadata.name} ${oldBody?.data.text ?? '-'} ${body.data?.text ?? '-'}`
@@ -172,7 +172,7 @@ suite('on a kube-apiserver', { skip, timeout: 300_000 }, () => {
     await put(namespace, 'a', '2')
     await remove(namespace, 'old')
     await first.until(({ emitted }) => emitted.length === 4)
-    assert.deepEqual(told(first), ['ADD old - 0', 'ADD a - 1', 'UPDATE a 1 2', 'DELETE old - 0'])
+    assert.deepEqual(toldOf(first), ['ADD old - 0', 'ADD a - 1', 'UPDATE a 1 2', 'DELETE old - 0'])
     await first.stop()
 
     await put(namespace, 'a', '3')
@@ -181,7 +181,7 @@ suite('on a kube-apiserver', { skip, timeout: 300_000 }, () => {
     await remove(namespace, 'c')
     const next = serve(t, { namespace }, left(first))
     await next.until(({ emitted }) => emitted.length === 4, 15_000)
-    assert.deepEqual(told(next), ['UPDATE a 2 3', 'ADD b - 1', 'ADD c - 1', 'DELETE c - 1'])
+    assert.deepEqual(toldOf(next), ['UPDATE a 2 3', 'ADD b - 1', 'ADD c - 1', 'DELETE c - 1'])
 
     // As if nothing that the second one told had become durable.
     const again = serve(t, { namespace }, left(first))
@@ -190,6 +190,81 @@ suite('on a kube-apiserver', { skip, timeout: 300_000 }, () => {
       again.emitted.map(({ id }) => id),
       next.emitted.map(({ id }) => id),
     )
+  })
+
+  /** What a standby sees while Argo Events' Pods serve. */
+  const look = async (t: TestContext, more: object) => {
+    const { context } = serve(t, more, { prepareOnly: true })
+    return { atMs: Date.now(), look: await resource.look!(context) }
+  }
+  /** An event of theirs: of what was there or happened, as their informer tells it. */
+  const theirs = (type: string, body: KubeObject) => ({
+    atMs: Date.now(),
+    data: eventPayload(type as 'ADD', { body: objectJson(body), oldBody: null }, specOf({})),
+  })
+  const get = (namespace: string, name: string) => cluster.client.get(maps, { namespace, name }) as Promise<KubeObject>
+
+  for (const afterStart of [false, true]) {
+    test(`the first term after Argo Events' Pods: what they did not tell is told, deletions too, and nothing again (afterStart: ${afterStart})`, async (t) => {
+      const namespace = await cluster.namespace(`after-${afterStart ? 'start' : 'all'}`)
+      const more = { namespace, ...(afterStart ? { filter: { afterStart } } : {}) }
+      for (const name of ['same', 'changed', 'gone', 'theirs']) await put(namespace, name, '0')
+      const there = await Promise.all(['same', 'changed', 'gone', 'theirs'].map((name) => get(namespace, name)))
+      const seen = await look(t, more)
+      const told = there.map((body) => theirs('ADD', body))
+      // They tell of this still,
+      await put(namespace, 'changed', '1')
+      told.push(theirs('UPDATE', await get(namespace, 'changed')))
+      await put(namespace, 'new-theirs', '1')
+      told.push(theirs('ADD', await get(namespace, 'new-theirs')))
+      await remove(namespace, 'theirs')
+      told.push(theirs('DELETE', there[3]!))
+      // and nobody of this.
+      await put(namespace, 'changed', '2')
+      await put(namespace, 'new', '1')
+      await put(namespace, 'short', '1')
+      await remove(namespace, 'short')
+      await remove(namespace, 'gone')
+      const first = serve(t, more, { predecessor: { told, seen } })
+      const expected = ['UPDATE changed 1 2', 'ADD new - 1', 'ADD short - 1', 'DELETE short - 1', 'DELETE gone - 0']
+      await first.until(({ emitted }) => emitted.length === expected.length, 15_000)
+      await put(namespace, 'last', '1')
+      await first.until(({ emitted }) => emitted.length > expected.length, 15_000)
+      await first.stop()
+      assert.deepEqual(toldOf(first), [...expected, 'ADD last - 1'])
+    })
+  }
+
+  test("nobody looked while they served, or the API server has forgotten: each object's final state, unless they told it", async (t) => {
+    const namespace = await cluster.namespace('unseen')
+    for (const name of ['same', 'changed']) await put(namespace, name, '0')
+    const there = await Promise.all(['same', 'changed'].map((name) => get(namespace, name)))
+    await put(namespace, 'changed', '1')
+    await put(namespace, 'new', '1')
+    const told = there.map((body) => theirs('ADD', body))
+    for (const seen of [null, { atMs: Date.now(), look: '999999999' }]) {
+      const first = serve(t, { namespace }, { predecessor: { told, seen } })
+      await first.until(({ emitted }) => emitted.length === 2, 30_000)
+      await fine(first)
+      await first.stop()
+      assert.deepEqual(toldOf(first).sort(), ['ADD new - 1', 'UPDATE changed - 1'])
+    }
+  })
+
+  test('there and back: what theirs told after our last term is not told again', async (t) => {
+    const namespace = await cluster.namespace('back')
+    await put(namespace, 'a', '0')
+    const first = serve(t, { namespace })
+    await first.until(({ emitted }) => emitted.length === 1, 15_000)
+    await fine(first)
+    await first.stop()
+    await put(namespace, 'a', '1')
+    const told = [theirs('UPDATE', await get(namespace, 'a'))]
+    await put(namespace, 'a', '2')
+    const next = serve(t, { namespace }, { ...left(first), predecessor: { told, seen: null } })
+    await next.until(({ emitted }) => emitted.length === 1, 15_000)
+    await next.stop()
+    assert.deepEqual(toldOf(next), ['UPDATE a 1 2'])
   })
 
   test('after a gap that the API server does not remember: each object once, deletions too, by the same ids', async (t) => {
@@ -212,7 +287,7 @@ suite('on a kube-apiserver', { skip, timeout: 300_000 }, () => {
     await next.until(({ emitted }) => emitted.length === 3, 30_000)
     await fine(next)
     assert.deepEqual(
-      told(next).sort(),
+      toldOf(next).sort(),
       ['ADD new - 1', 'DELETE gone - -', 'UPDATE changed 0 2'].sort().map((text) => text.replace('0 2', '- 2')),
     )
     const ids = new Set(watched.emitted.map(({ id }) => id))
@@ -236,7 +311,7 @@ suite('on a kube-apiserver', { skip, timeout: 300_000 }, () => {
     await remove(namespace, 'in')
     await harness.until(({ emitted }) => emitted.length === 4, 10_000)
     assert.deepEqual(
-      told(harness).map((text) => text.split(' ').slice(0, 2).join(' ')),
+      toldOf(harness).map((text) => text.split(' ').slice(0, 2).join(' ')),
       ['ADD new', 'DELETE new', 'ADD new', 'DELETE in'],
     )
     assert.equal(new Set(harness.emitted.map(({ id }) => id)).size, 4)
@@ -252,7 +327,7 @@ suite('on a kube-apiserver', { skip, timeout: 300_000 }, () => {
     await put(namespace, 'a', '1')
     const next = serve(t, { namespace }, left(first))
     await next.until(({ emitted }) => emitted.length === 1, 15_000)
-    assert.deepEqual(told(next), ['ADD a - 1'])
+    assert.deepEqual(toldOf(next), ['ADD a - 1'])
   })
 
   test('what is wrong is said: a permission, a kind that is not there, no server, no configuration', async (t) => {

@@ -2,7 +2,7 @@
 import { z } from 'zod'
 import { defineSource } from '../source.ts'
 import { docs, examples } from './resource/docs.ts'
-import { IN_FLIGHT, type ResourcePosition, serveResource, standBy } from './resource/serve.ts'
+import { IN_FLIGHT, lookOnce, type ResourcePosition, serveResource, standBy } from './resource/serve.ts'
 import { type ResourceSpec, specSchema, validateSpec } from './resource/spec.ts'
 import { MOST_CHANGES } from './shared/remembered.ts'
 import { stoppable } from './shared/stopping.ts'
@@ -39,6 +39,8 @@ export default defineSource<ResourceSpec, ResourcePosition>({
   }),
   // All that may have been told since the last snapshot.
   recall: 2 * (MOST_CHANGES + IN_FLIGHT),
+  follows: 2_000,
+  look: lookOnce,
   prepare: stoppable(standBy),
   serve: stoppable(serveResource),
 })

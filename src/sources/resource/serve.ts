@@ -12,6 +12,7 @@ import { type Remembered, type RememberedPosition, remember } from '../shared/re
 import { type Hand, sideBySide } from '../shared/side-by-side.ts'
 import { objectFilter } from './filter.ts'
 import { eventPayload, objectJson } from './payload.ts'
+import { type ToldByOthers, toldByOthers } from './predecessor.ts'
 import { type EventType, labelSelector, type ResourceSpec, resourceOf } from './spec.ts'
 
 /** An object as last told: its resourceVersion, its name (`namespace/name`), and 1 when the filter let it through. */
@@ -40,6 +41,17 @@ export async function standBy(ctx: PrepareContext<ResourceSpec>): Promise<void> 
     await client.list(resourceOf(ctx.spec), { ...selection(ctx), pageSize: 1, most: 1 })
     ctx.condition(null)
     await whenAborted(ctx.signal)
+  } finally {
+    await client.close()
+  }
+}
+
+/** The moment, as the API server counts: it knows for some minutes how all was then. */
+export async function lookOnce(ctx: PrepareContext<ResourceSpec>): Promise<string> {
+  const client = await connect(ctx)
+  try {
+    const { resourceVersion } = await client.list(resourceOf(ctx.spec), { ...selection(ctx), pageSize: 1, most: 1 })
+    return resourceVersion
   } finally {
     await client.close()
   }
@@ -94,6 +106,7 @@ function selection({ spec, signal }: PrepareContext<ResourceSpec>): ListOptions 
 interface Story {
   /** When the entry began to serve for the first time. */
   readonly startMs: number
+  readonly toldByOthers: ToldByOthers
   /** It is there, and nothing is told of it. */
   see(object: KubeObject): void
   /** An object as last seen by this process, where updates are told. */
@@ -110,16 +123,21 @@ interface Means {
   signal: AbortSignal
 }
 
-/** Begins where the last leader stopped; at the very first start tells what is there. */
+/**
+ * Begins where the last leader stopped; at the very first start tells what is there. After Argo Events' own Pods it begins with what was there while
+ * they still served.
+ */
 async function begin(ctx: Context, client: KubeClient, known: Known, means: Means): Promise<Story> {
-  const { mark } = known
-  const story = createStory(ctx, known, mark?.startMs ?? ctx.clock.now(), means.hand)
+  const seen = known.mark === null ? ctx.predecessor()?.seen : undefined
+  const startMs = known.mark?.startMs ?? seen?.atMs ?? ctx.clock.now()
+  const mark = known.mark ?? (seen ? { resourceVersion: seen.look as string, startMs, kind: '' } : null)
+  const story = createStory(ctx, known, startMs, means.hand)
   if (mark !== null) {
     const options = { ...selection(ctx), signal: means.signal, at: mark.resourceVersion }
     const then = await atThatMoment(() => client.list(resourceOf(ctx.spec), options))
     if (then !== null) {
       for (const object of then.items) story.see(object)
-      await known.begin(story.toldOf(then.items), mark)
+      await known.begin(story.toldOf(then.items), { ...mark, kind: then.items[0]?.kind ?? mark.kind })
       return story
     }
     ctx.log.info('the API server no longer knows what there was when this was last told: what is there now is compared')
@@ -144,7 +162,7 @@ async function compare(ctx: Context, client: KubeClient, story: Story, known: Kn
   if (mark !== null && before === null)
     ctx.log.warn('what was last told is not known any more: what happened since then is not reported')
   for (const object of now.items) {
-    const last = before?.get(uidOf(object))?.[0]
+    const last = before === null ? story.toldByOthers.lastOf(uidOf(object)) : before.get(uidOf(object))?.[0]
     if (silent || last === object.metadata.resourceVersion) story.see(object)
     else await story.tell(last === undefined ? 'ADD' : 'UPDATE', object, resourceVersion)
   }
@@ -172,6 +190,7 @@ function createStory(ctx: Context, known: Known, startMs: number, hand: Hand): S
   /** JSON of each object by uid, where updates are told: they say what was before. */
   const bodies = new Map<string, string>()
   const wanted = new Set(spec.eventTypes)
+  const others = toldByOthers(ctx.predecessor())
   const keep = (uid: string, body: string) => wanted.has('UPDATE') && bodies.set(uid, body)
   // Whether its deletion will be meant: nobody can look at it then.
   const told = (object: KubeObject): Told => [
@@ -181,6 +200,7 @@ function createStory(ctx: Context, known: Known, startMs: number, hand: Hand): S
   ]
   return {
     startMs,
+    toldByOthers: others,
     see: (object) => void keep(uidOf(object), objectJson(object)),
     seen(uid) {
       const body = bodies.get(uid)
@@ -196,7 +216,8 @@ function createStory(ctx: Context, known: Known, startMs: number, hand: Hand): S
       else keep(uid, body)
       const mark = { resourceVersion, startMs, kind: object.kind }
       const position = known.change(uid, type === 'DELETE' ? null : told(object), mark)
-      if (!wanted.has(type) || !filter(type, object)) return await hand(() => ctx.advance(position))
+      const done = others.told(type, uid, object.metadata.resourceVersion ?? '')
+      if (done || !wanted.has(type) || !filter(type, object)) return await hand(() => ctx.advance(position))
       const data = eventPayload(type, { body, oldBody: type === 'UPDATE' ? oldBody : null }, spec)
       // A deletion is known by what was last told of the object: a listing does not show when it was.
       const version = type === 'DELETE' ? last?.[0] : object.metadata.resourceVersion
