@@ -1,12 +1,13 @@
 /**
  * What a replica has heard from an origin that forgets, and has not seen on the log: pure. A leader publishes from it, a standby
- * only compares. Each message has a key, the same on every replica; an event on the log takes one message of its key away, the
+ * only compares. Each message has a key or two, the same on every replica; an event on the log takes one message of its key away, the
  * oldest. The log may be ahead of the ear: then the event is remembered for a moment and takes the message when it comes.
  */
 export interface Message<Item = unknown> {
   /** Rises with each message heard; its place in this replica's order. */
   readonly n: number
-  readonly key: string
+  /** What the origin calls it, where it says, and its content: those who know no ids go by that. */
+  readonly keys: readonly string[]
   readonly data: Uint8Array
   /** Monotonic milliseconds. */
   readonly heardMs: number
@@ -25,7 +26,7 @@ export interface BufferLimits {
 
 export interface Buffer<Item = unknown> {
   /** @returns the message, or null when the log has it already */
-  hear(key: string, data: Uint8Array, nowMs: number, item?: Item): Message<Item> | null
+  hear(keys: readonly string[], data: Uint8Array, nowMs: number, item?: Item): Message<Item> | null
   /** An event with this key is on the log, written by somebody else. */
   logged(key: string, nowMs: number): void
   /** This replica has published it, or it needs no publishing. */
@@ -63,9 +64,11 @@ export function createBuffer<Item = unknown>({ keepMs, maxBytes, aheadMs }: Buff
   const remove = (message: Message<Item>): void => {
     if (!messages.delete(message.n)) return
     bytes -= costOf(message)
-    const same = places.get(message.key)!
-    if (same.length === 1) places.delete(message.key)
-    else same.splice(same.indexOf(message.n), 1)
+    for (const key of message.keys) {
+      const same = places.get(key)!
+      if (same.length === 1) places.delete(key)
+      else same.splice(same.indexOf(message.n), 1)
+    }
   }
 
   const oldest = (): Message<Item> | undefined => messages.values().next().value
@@ -97,13 +100,15 @@ export function createBuffer<Item = unknown>({ keepMs, maxBytes, aheadMs }: Buff
   }
 
   return {
-    hear(key, data, nowMs, item) {
-      if (takeAhead(key, nowMs)) return null
-      const message: Message<Item> = { n: next++, key, data, heardMs: nowMs, item }
+    hear(keys, data, nowMs, item) {
+      if (keys.some((key) => takeAhead(key, nowMs))) return null
+      const message: Message<Item> = { n: next++, keys, data, heardMs: nowMs, item }
       messages.set(message.n, message)
-      const same = places.get(key)
-      if (same === undefined) places.set(key, [message.n])
-      else same.push(message.n)
+      for (const key of keys) {
+        const same = places.get(key)
+        if (same === undefined) places.set(key, [message.n])
+        else same.push(message.n)
+      }
       bytes += costOf(message)
       for (let first = oldest(); bytes > maxBytes && first !== undefined && first !== message; first = oldest()) {
         remove(first)

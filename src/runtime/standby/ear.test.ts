@@ -8,6 +8,7 @@ import { type Random, seeded } from '../../../sim/random.ts'
 import { type FakeClock, fakeClock } from '../../../test/fake-clock.ts'
 import type { ReadOptions, Stored } from '../../bus/bus.ts'
 import { fail } from '../../core/errors.ts'
+import { encodeEvent, randomId } from '../../core/event.ts'
 import { silentLogger } from '../../core/log.ts'
 import type { Emit, Emitted } from '../../source.ts'
 import { createEar, type Ear } from './ear.ts'
@@ -28,7 +29,8 @@ interface Replica {
 interface World {
   clock: FakeClock
   random: Random
-  log: { id: string; text: string }[]
+  /** `theirs`: of Argo Events' Pods, under an id that says nothing. */
+  log: { id: string; text: string; theirs?: boolean }[]
   term: number
 }
 
@@ -39,10 +41,12 @@ function busOf(world: World) {
     seq: i + 1,
     timeMs: 0,
     subject: 'default.es.e',
-    namespace: 'default',
     id: log[i]!.id,
-    sourceId: `ff/${log[i]!.id}`,
-    event: new Uint8Array(),
+    ...(log[i]!.theirs ? { namespace: '' } : { namespace: 'default', sourceId: `ff/${log[i]!.id}` }),
+    event: encodeEvent(
+      { id: log[i]!.id, source: 'es', type: 'mqtt', subject: 'e', timeMs: 0 },
+      Buffer.from(log[i]!.text),
+    ),
   })
   return {
     state: async () => ({ firstSeq: 1, lastSeq: log.length, messages: log.length, bytes: 0, entries: [] }),
@@ -204,3 +208,45 @@ test(`equal messages: mostly as often as sent, never off by more than one, over 
   // Six failovers each, with ears as late as the log: what was under way when a replica subscribed is told apart by time only.
   assert.ok(off <= SEEDS / 5, `${off} of ${SEEDS} schedules`)
 })
+
+for (const named of [false, true]) {
+  test(`after Argo Events' Pods: what they did not publish is published, and nothing again (messages with an id: ${named})`, async () => {
+    for (let seed = 1; seed <= SEEDS; seed++) {
+      const random = seeded(seed)
+      const world: World = { clock: fakeClock(), random, log: [], term: 0 }
+      const { clock } = world
+      const ends = new AbortController()
+      const ear = createEar({
+        ...{ bus: busOf(world), source, entry: 'e', fingerprint: 'ff', clock, log: silentLogger },
+        onOverflow: () => assert.fail(),
+      })
+      void ear.attend(async (signal) => {
+        ear.subscribed()
+        await new Promise((resolve) => signal.addEventListener('abort', resolve))
+      }, ends.signal)
+      await clock.advance(1_500)
+      const sent: string[] = []
+      const lastOfTheirs = random.int(5, 25)
+      for (let n = 0; n < 30; n++) {
+        const text = `{"n":${n}}`
+        sent.push(text)
+        clock.after(random.between(0, 40), () => void ear.hear({ data: text, ...(named ? { id: `${n}` } : {}) }))
+        if (n <= lastOfTheirs)
+          clock.after(random.between(0, 60), () => world.log.push({ id: randomId(), text, theirs: true }))
+        await clock.advance(25)
+      }
+      await clock.advance(200)
+      const emit = async ({ id, data }: Emit): Promise<Emitted> => {
+        world.log.push({ id: id!, text: Buffer.from(data as Uint8Array).toString() })
+        ear.wrote(world.log.length)
+        return { id: id!, outcome: 'stored' }
+      }
+      void ear.lead(emit, ends.signal)
+      await clock.advance(500)
+      ends.abort()
+      await clock.advance(100)
+      const texts = world.log.map(({ text }) => text)
+      assert.deepEqual(differences(sent, texts), {}, `seed ${seed}`)
+    }
+  })
+}

@@ -4,10 +4,11 @@
  * The fence makes this safe: after the claim nobody else can write, so the end of the log is the end.
  */
 import { createHash, randomBytes } from 'node:crypto'
-import type { Bus, SourceRef, Stored } from '../../bus/bus.ts'
+import { type Bus, isOfOthers, type SourceRef, type Stored } from '../../bus/bus.ts'
 import { retryForEver } from '../../core/backoff.ts'
 import type { Clock } from '../../core/clock.ts'
 import { messageOf } from '../../core/errors.ts'
+import { decodeEvent, eventData } from '../../core/event.ts'
 import type { Logger } from '../../core/log.ts'
 import { whenAborted } from '../../core/signals.ts'
 import type { Emit, Emitted, Heard, Item } from '../../source.ts'
@@ -82,7 +83,7 @@ export function createEar({
   const note = (stored: Stored): void => {
     if (stored.seq <= (seen ?? 0)) return
     seen = stored.seq
-    const key = keyOf(stored.sourceId, fingerprint)
+    const key = isOfOthers(stored) ? contentOf(stored) : keyOf(stored.sourceId, fingerprint)
     if (key !== null) buffer.logged(key, clock.monotonic())
   }
 
@@ -156,7 +157,8 @@ export function createEar({
       const bytes = typeof data === 'string' ? Buffer.from(data) : data
       const nowMs = clock.monotonic()
       if (leading === null) buffer.expire(nowMs)
-      const message = buffer.hear(id === undefined ? digestOf(bytes) : `id:${id}`, bytes, nowMs, item)
+      const keys = id === undefined ? [digestOf(bytes)] : [`id:${id}`, digestOf(bytes)]
+      const message = buffer.hear(keys, bytes, nowMs, item)
       if (message === null || leading === null) return Promise.resolve(null)
       if (buffer.overflowed > overflowed) {
         overflowed = buffer.overflowed
@@ -230,8 +232,17 @@ function digestOf(data: Uint8Array): string {
 }
 
 /** Equal messages are different events; what they have in common is the digest that a standby looks for. */
-function sourceIdOf({ key }: Message<Item>): string {
+function sourceIdOf({ keys: [key = ''] }: Message<Item>): string {
   return key.startsWith('id:') ? key.slice(3) : `heard:${key}:${randomBytes(8).toString('hex')}`
+}
+
+/** The key of an event of Argo Events' Pods, whose ids say nothing: its payload is the one that we would make. Null when it is no event. */
+function contentOf({ event }: Stored): string | null {
+  try {
+    return digestOf(eventData(decodeEvent(event)))
+  } catch {
+    return null
+  }
 }
 
 /** The key of an event on the log, or null when it is of the entry as it was before. */
