@@ -14,7 +14,8 @@ import { ticking } from '../faults/ticks.ts'
 import { cli, directory, start } from '../local/program.ts'
 import { without } from '../servers/cache.ts'
 import { natsBinary } from '../servers/nats.ts'
-import { allReady, leaderOf, linesOf, objectOf, startPod, startPods } from './pods.ts'
+import { argoCalendar, rowOf } from './argo.ts'
+import { allReady, anyLeader, leaderOf, linesOf, objectOf, startPod, startPods } from './pods.ts'
 
 const skip = without('nats-server', natsBinary('newest'))
 
@@ -86,6 +87,60 @@ test("nobody serves while Argo Events' leader beats, one does soon after it stop
   )
   const said = pods.flatMap((pod) => pod.log().map(({ msg }) => String(msg))).filter((msg) => /Argo Events/.test(msg))
   assert.equal(said.length, 8, said.join('\n'))
+})
+
+const times = process.env.VEDETTE_FULL === '1' ? 6 : 1
+
+test(`there and back over NATS, ${times} times, leaders killed: nothing doubled, nothing lost where ours follows`, {
+  skip,
+  timeout: 60_000 * times,
+}, async (t) => {
+  const fixture = await jetStreamFor(t)
+  const { bus } = await fixture.open()
+  const argo = await argoLeader(t, fixture.urls[0]!)
+  let leads = false
+  /** Once it is elected it beats; its worker connects to the bus before it ticks for the first time. */
+  const argoBegins = async () => {
+    await pause(1_300 - (Date.now() % 1_000))
+    argo.begin()
+    leads = true
+  }
+  const argoEnds = () => {
+    argo.end()
+    leads = false
+  }
+  await argoCalendar(t, fixture.urls[0]!, () => leads)
+  await argoBegins()
+  const all = await startPods(t, ['clock-a', 'clock-b'], {
+    object: () => objectOf('clock', { replicas: 2, calendar: { tick: { scheduleWithSeconds: '* * * * * *' } } }),
+    bus: { jetstream: { url: fixture.urls[0]! } },
+  })
+  await allReady(all)
+  await pause(2_500)
+  for (let i = 0; i < times; i++) {
+    argoEnds()
+    const leading = await anyLeader(all, 20_000)
+    await pause(1_500)
+    leading.child.kill('SIGKILL')
+    await leading.exited()
+    const next = await anyLeader(
+      all.filter((pod) => pod !== leading),
+      20_000,
+    )
+    leading.restart()
+    await allReady(all)
+    await argoBegins()
+    await until('ours gives way', async () => !(await next.leads()))
+    await pause(2_500)
+  }
+  argoEnds()
+  await anyLeader(all, 20_000)
+  await pause(1_500)
+  const { ticks, exchanges, doubled, lost } = await rowOf(bus)
+  t.diagnostic(`${ticks} ticks, ${exchanges} exchanges; lost where theirs follow ours: ${lost.theirs.length}`)
+  assert.equal(exchanges, 2 * times + 1)
+  assert.deepEqual({ doubled, lost: lost.ours }, { doubled: [], lost: [] })
+  assert.ok(lost.theirs.length <= 2 * times, `${lost.theirs}`)
 })
 
 test('an outage of NATS while it serves: nobody is faster than its client, which waits two seconds to connect again', {
