@@ -85,7 +85,7 @@ export function watchPredecessor({
 function payloadOf(storedMs: number, event: Uint8Array): Told[] {
   try {
     const decoded = decodeEvent(event)
-    return [{ atMs: Date.parse(decoded.time) || storedMs, data: eventData(decoded).toString() }]
+    return [{ id: decoded.id, atMs: Date.parse(decoded.time) || storedMs, data: eventData(decoded).toString() }]
   } catch {
     // Somebody put it there that is nobody's Pod.
     return []

@@ -128,6 +128,8 @@ export interface Predecessor {
 }
 
 export interface Told {
+  /** The CloudEvent id. */
+  id: string
   /** When they made the event, by their clock, whole milliseconds since the epoch. */
   atMs: number
   /** The payload. */

@@ -2,7 +2,7 @@
 import { z } from 'zod'
 import { defineSource } from '../source.ts'
 import { docs, examples } from './hdfs/docs.ts'
-import { type HdfsPosition, serveTree, standBy } from './hdfs/serve.ts'
+import { type HdfsPosition, lookOnce, serveTree, standBy } from './hdfs/serve.ts'
 import { type HdfsSpec, specSchema, validateSpec } from './hdfs/spec.ts'
 import { stoppable } from './shared/stopping.ts'
 import { cleanDirectory } from './shared/watch-path.ts'
@@ -31,6 +31,8 @@ export default defineSource<HdfsSpec, HdfsPosition>({
   examples,
   validate: validateSpec,
   identity: ({ directory }) => ({ directory: cleanDirectory(directory) }),
+  follows: 1_000,
+  look: lookOnce,
   prepare: stoppable(standBy),
   serve: stoppable(serveTree),
 })

@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { defineSource } from '../source.ts'
 import { docs, examples } from './kafka/docs.ts'
 import type { KafkaPosition } from './kafka/position.ts'
-import { serveKafka, standBy } from './kafka/serve.ts'
+import { look, serveKafka, standBy } from './kafka/serve.ts'
 import { claimsOf, type KafkaSpec, specSchema, validateSpec } from './kafka/spec.ts'
 import { backoffOptions } from './shared/connection-backoff.ts'
 
@@ -37,6 +37,9 @@ export default defineSource<KafkaSpec, KafkaPosition>({
   // Not the brokers: a cluster is known by its id, however it is reached.
   identity: (spec) => ({ topic: spec.topic, group: spec.consumerGroup?.groupName, partition: spec.partition }),
   reconnect: (spec) => backoffOptions(spec.connectionBackoff),
+  // Their events name their offsets; with a group the origin keeps them too.
+  follows: 100,
+  look,
   prepare: standBy,
   serve: serveKafka,
   claims: claimsOf,

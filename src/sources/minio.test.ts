@@ -93,6 +93,40 @@ const left = (harness: Harness<MinioPosition>) => {
   }
 }
 
+test("the first term after Argo Events' Pods: what they did not tell is told, removals too, and nothing again", {
+  skip,
+}, async (t) => {
+  const { endpoint } = await started(t)
+  await s3(endpoint, 'PUT', '/input')
+  for (const key of ['same', 'gone', 'theirs-gone', 'changed']) await s3(endpoint, 'PUT', `/input/${key}`, key)
+  const { context } = serve(t, { endpoint }, { prepareOnly: true })
+  const seen = { atMs: Date.now(), look: await minio.look!(context) }
+  // They are one of ours here, whose payloads are the same.
+  const theirs = serve(t, { endpoint })
+  await fine(theirs)
+  await s3(endpoint, 'PUT', '/input/theirs', '1')
+  await s3(endpoint, 'PUT', '/input/changed', '1')
+  await s3(endpoint, 'DELETE', '/input/theirs-gone')
+  await theirs.until(({ emitted }) => emitted.length === 3, 10_000)
+  await theirs.stop()
+  await s3(endpoint, 'PUT', '/input/changed', '2')
+  await s3(endpoint, 'PUT', '/input/ours', '1')
+  await s3(endpoint, 'DELETE', '/input/gone')
+  const toldBefore = theirs.emitted.map(({ text }) => ({ id: 'random', atMs: Date.now(), data: text }))
+  const first = serve(t, { endpoint }, { predecessor: { told: toldBefore, seen } })
+  await fine(first)
+  await first.until(({ emitted }) => emitted.length === 3, 10_000)
+  await s3(endpoint, 'PUT', '/input/last', '1')
+  await first.until(({ emitted }) => emitted.length > 3, 10_000)
+  await first.stop()
+  assert.deepEqual(told(first), [
+    'ObjectRemoved:Delete gone',
+    'ObjectCreated:Put changed',
+    'ObjectCreated:Put ours',
+    'ObjectCreated:Put last',
+  ])
+})
+
 test('notifications, and what happened while nobody listened, each with one id', { skip }, async (t) => {
   const { endpoint } = await started(t)
   await s3(endpoint, 'PUT', '/input')

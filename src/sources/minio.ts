@@ -2,7 +2,7 @@
 import { z } from 'zod'
 import { defineSource } from '../source.ts'
 import { docs, examples } from './minio/docs.ts'
-import { IN_FLIGHT, type MinioPosition, serveBucket, standBy } from './minio/serve.ts'
+import { IN_FLIGHT, lookOnce, type MinioPosition, serveBucket, standBy } from './minio/serve.ts'
 import { bucketOf, type MinioSpec, specSchema, validateSpec } from './minio/spec.ts'
 import { MOST_CHANGES } from './shared/remembered.ts'
 import { stoppable } from './shared/stopping.ts'
@@ -30,6 +30,8 @@ export default defineSource<MinioSpec, MinioPosition>({
   identity: (spec) => ({ endpoint: spec.endpoint, bucket: bucketOf(spec), filter: spec.filter ?? null }),
   // All that may have been told since the last snapshot.
   recall: 2 * (MOST_CHANGES + IN_FLIGHT),
+  follows: 1_000,
+  look: lookOnce,
   prepare: stoppable(standBy),
   serve: stoppable(serveBucket),
 })

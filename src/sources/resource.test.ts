@@ -199,6 +199,7 @@ suite('on a kube-apiserver', { skip, timeout: 300_000 }, () => {
   }
   /** An event of theirs: of what was there or happened, as their informer tells it. */
   const theirs = (type: string, body: KubeObject) => ({
+    id: 'random',
     atMs: Date.now(),
     data: eventPayload(type as 'ADD', { body: objectJson(body), oldBody: null }, specOf({})),
   })

@@ -20,6 +20,7 @@ async function seenOf(spec: unknown): Promise<Seen> {
 }
 
 const told = (name: string, op: number, atMs: number): Told => ({
+  id: 'random',
   atMs,
   data: `{"name":"${name}","op":${op},"metadata":null}`,
 })

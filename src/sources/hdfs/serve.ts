@@ -1,11 +1,11 @@
 /** The loop of an HDFS entry: look at the tree, tell what changed, write down how far it got. */
 import { fail, isVedetteError } from '../../core/errors.ts'
 import { whenAborted } from '../../core/signals.ts'
-import type { PrepareContext, SourceContext } from '../../source.ts'
-import { fileEvents, pathWithin } from '../shared/file-event.ts'
+import type { Predecessor, PrepareContext, SourceContext } from '../../source.ts'
+import { fileEvents, ops, pathWithin } from '../shared/file-event.ts'
 import { type JournalPosition, type Owed, openJournal } from '../shared/journal.ts'
 import { cleanDirectory, matcherOf } from '../shared/watch-path.ts'
-import { changesBetween, type EntryState, inPortions, maskOf, type Tree } from './diff.ts'
+import { type Change, changesBetween, type EntryState, inPortions, maskOf, type Tree } from './diff.ts'
 import { type HdfsSpec, intervalMs } from './spec.ts'
 import { type Listed, openWebHdfs, type WebHdfs } from './webhdfs.ts'
 
@@ -32,6 +32,16 @@ export async function standBy(ctx: PrepareContext<HdfsSpec>): Promise<void> {
   }
 }
 
+/** The tree as it is. */
+export async function lookOnce(ctx: PrepareContext<HdfsSpec>): Promise<Tree> {
+  const hdfs = await openWebHdfs(ctx)
+  try {
+    return await look(hdfs, cleanDirectory(ctx.spec.directory), ctx.signal, () => {})
+  } finally {
+    await hdfs.close()
+  }
+}
+
 export async function serveTree(ctx: SourceContext<HdfsSpec, HdfsPosition>): Promise<void> {
   const { spec, signal, clock } = ctx
   const directory = cleanDirectory(spec.directory)
@@ -45,15 +55,20 @@ export async function serveTree(ctx: SourceContext<HdfsSpec, HdfsPosition>): Pro
       pack: (state) => state,
       unpack: (state) => state,
     })
-    // At the very first look everything is new, as in Argo Events.
-    if (journal.table === null) await journal.begin(new Map())
+    // At the very first look everything is new, as in Argo Events; after its own Pods, what is new since they were seen.
+    let predecessor = ctx.predecessor()
+    if (journal.table === null) await journal.begin((predecessor?.seen?.look as Tree | undefined) ?? new Map())
     for (;;) {
       const startedMs = clock.monotonic()
       const tree = await look(hdfs, directory, signal, () => ctx.reading(SILENT_MS))
       ctx.condition(null)
       const before = journal.table!
       const seenMs = clock.now()
-      const meant = changesBetween(before, tree).filter(({ op, path }) => (op & mask) !== 0 && matches(path))
+      const told = toldBefore(predecessor, ({ op, path }) => eventOf(pathWithin(directory, path), op))
+      const meant = changesBetween(before, tree).filter(
+        (change) => (change.op & mask) !== 0 && matches(change.path) && !told(change),
+      )
+      predecessor = null
       for (const { tree: so, changed, told } of inPortions(before, tree, meant, MOST_TOLD)) {
         const owed = told.map(
           ({ op, path, state }): Owed<Op> => [`${op}`, path, `${op}:${path}:${state.join(':')}:${seenMs}`],
@@ -67,6 +82,15 @@ export async function serveTree(ctx: SourceContext<HdfsSpec, HdfsPosition>): Pro
     }
   } finally {
     await hdfs.close()
+  }
+}
+
+/** Whether Argo Events' own Pods told of a change: the same payload, no earlier than the entry was written; a removal at any time. */
+function toldBefore(predecessor: Predecessor | null, payload: (change: Change) => string): (change: Change) => boolean {
+  const lastMs = new Map((predecessor?.told ?? []).map(({ data, atMs }) => [data, atMs]))
+  return (change) => {
+    const atMs = lastMs.size === 0 ? undefined : lastMs.get(payload(change))
+    return atMs !== undefined && (change.op === ops.REMOVE || atMs >= change.state[2])
   }
 }
 

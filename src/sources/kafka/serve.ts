@@ -10,7 +10,7 @@ import type { AvroDecoder } from './avro.ts'
 import { settingsOf } from './config.ts'
 import { connect, described } from './connect.ts'
 import { payload } from './payload.ts'
-import { endOf, type KafkaPosition, partitionsOf, whereToBegin } from './position.ts'
+import { endOf, type KafkaPosition, lookOnce, partitionsOf, whereToBegin } from './position.ts'
 import { schemaRegistry } from './registry.ts'
 import type { KafkaSpec } from './spec.ts'
 
@@ -41,6 +41,16 @@ export async function standBy(ctx: PrepareContext<KafkaSpec>): Promise<void> {
     })
     ctx.condition(null)
     await ctx.clock.sleep(STANDBY_PING_MS, ctx.signal).catch(() => {})
+  }
+}
+
+/** See {@link lookOnce}. */
+export async function look(ctx: PrepareContext<KafkaSpec>): Promise<unknown> {
+  const client = await connect(ctx)
+  try {
+    return await lookOnce(ctx.spec, client)
+  } finally {
+    await client.close()
   }
 }
 

@@ -1,7 +1,7 @@
 /** Listens to a bucket; compares it with what was last told first, for what happened while nobody listened. */
 import { fail } from '../../core/errors.ts'
 import { whenAborted } from '../../core/signals.ts'
-import type { Item, PrepareContext, SourceContext } from '../../source.ts'
+import type { Item, Predecessor, PrepareContext, SourceContext } from '../../source.ts'
 import { payloadOrSkip } from '../shared/hand-over.ts'
 import { MOST_REMEMBERED, type Remembered, type RememberedPosition, remember } from '../shared/remembered.ts'
 import { type Hand, sideBySide } from '../shared/side-by-side.ts'
@@ -38,6 +38,16 @@ export async function standBy(ctx: PrepareContext<MinioSpec>): Promise<void> {
   }
 }
 
+/** The objects as they are; null: too many to be remembered. */
+export async function lookOnce(ctx: PrepareContext<MinioSpec>): Promise<Seen> {
+  const bucket = await openBucket(ctx)
+  try {
+    return await listed(bucket, ctx.signal, () => {})
+  } finally {
+    await bucket.close()
+  }
+}
+
 export async function serveBucket(ctx: Context): Promise<void> {
   const bucket = await openBucket(ctx)
   const ended = new AbortController()
@@ -48,6 +58,8 @@ export async function serveBucket(ctx: Context): Promise<void> {
     ctx.condition(null)
     const work = async () => {
       const known: Known = await remember(ctx, ctx.clock)
+      const seen = ctx.predecessor()?.seen?.look as Seen | undefined
+      if (known.mark === null && seen !== undefined) await known.begin(seen.objects, seen.modifiedMs)
       const latest = await catchUp(ctx, bucket, known, hand, signal)
       // What a snapshot holds counts as told.
       await settled()
@@ -97,34 +109,70 @@ function hear(lines: AsyncIterable<string>, signal: AbortSignal) {
   }
 }
 
+/** Of each object its time of writing, and the latest of all, milliseconds since the epoch. */
+interface Seen {
+  objects: Map<string, number> | null
+  modifiedMs: number
+}
+
+async function listed(bucket: Bucket, signal: AbortSignal, each: (page: Listed[]) => void): Promise<Seen> {
+  const seen: Seen = { objects: new Map(), modifiedMs: 0 }
+  await bucket.list(signal, (page) => {
+    each(page)
+    for (const { key, modifiedMs } of page) {
+      seen.modifiedMs = Math.max(seen.modifiedMs, modifiedMs)
+      seen.objects?.set(key, modifiedMs)
+    }
+    if (seen.objects !== null && seen.objects.size > MOST_REMEMBERED) seen.objects = null
+    return true
+  })
+  return seen
+}
+
+/** Whether Argo Events' own Pods told it: of each object the last thing that they told counts. */
+function toldByOthers(predecessor: Predecessor | null): (name: string, key: string, modifiedMs: number) => boolean {
+  const last = new Map<string, string>()
+  for (const { data } of predecessor?.told ?? []) {
+    for (const { eventName = '', s3 } of recordsIn(data)) {
+      const { key = '', sequencer = '' } = s3?.object ?? {}
+      if (eventName.startsWith(REMOVED)) last.set(key, REMOVED)
+      else if (CREATES.test(eventName)) last.set(key, idOf(eventName, key, writtenMs(sequencer)))
+    }
+  }
+  return (name, key, modifiedMs) => last.get(key) === (name.startsWith(REMOVED) ? REMOVED : idOf(name, key, modifiedMs))
+}
+
+function recordsIn(data: string): Heard[] {
+  try {
+    const { notification } = JSON.parse(data) as { notification?: unknown }
+    return Array.isArray(notification) ? (notification as Heard[]) : []
+  } catch {
+    return []
+  }
+}
+
+/** MinIO's sequencer of an object is its time of writing. */
+const writtenMs = (sequencer: string): number =>
+  SEQUENCER.test(sequencer) ? Number(BigInt(`0x${sequencer}`) / 1_000_000n) : Number.NaN
+const SEQUENCER = /^[0-9a-f]{1,16}$/i
+
 /** Tells what a listing shows and nobody was told; at the very first start it only looks. @returns the listing */
-async function catchUp(
-  ctx: Context,
-  bucket: Bucket,
-  known: Known,
-  hand: Hand,
-  signal: AbortSignal,
-): Promise<{ objects: Map<string, number> | null; modifiedMs: number }> {
+async function catchUp(ctx: Context, bucket: Bucket, known: Known, hand: Hand, signal: AbortSignal): Promise<Seen> {
   const { spec } = ctx
   const { things: before, mark: sinceMs } = known
   const news: Listed[] = []
-  let listed: Map<string, number> | null = new Map()
-  let latestMs = 0
-  await bucket.list(signal, (page) => {
+  const { objects, modifiedMs: latestMs } = await listed(bucket, signal, (page) => {
     ctx.reading(PAGE_MS)
     for (const one of page) {
-      latestMs = Math.max(latestMs, one.modifiedMs)
-      listed?.set(one.key, one.modifiedMs)
       const isNew =
         before === null ? one.modifiedMs >= (sinceMs ?? 0) - OVERLAP_MS : before.get(one.key) !== one.modifiedMs
       if (isNew && sinceMs !== null) news.push(one)
     }
-    if (listed !== null && listed.size > MOST_REMEMBERED) listed = null
-    return true
   })
-  if (sinceMs !== null && before === null && listed !== null) {
+  if (sinceMs !== null && before === null && objects !== null) {
     ctx.log.warn('the bucket as last seen is not known any more; what was removed since then is not reported')
   }
+  const told = toldByOthers(ctx.predecessor())
   const make = async (
     name: string,
     key: string,
@@ -132,12 +180,12 @@ async function catchUp(
     object: Partial<Listed>,
     position: MinioPosition,
   ) => {
-    if (!wants(spec, name)) return await hand(() => ctx.advance(position))
+    if (!wants(spec, name) || told(name, key, modifiedMs)) return await hand(() => ctx.advance(position))
     const record = madeUpRecord(bucketOf(spec), name, { ...object, key, modifiedMs })
     const data = notificationPayload([record], spec.metadata)
     await hand(() => ctx.emit({ data, id: idOf(name, key, modifiedMs), position, item: itemOf(name, key) }))
   }
-  const gone = before === null || listed === null ? [] : [...before].filter(([key]) => !listed!.has(key))
+  const gone = before === null || objects === null ? [] : [...before].filter(([key]) => !objects.has(key))
   for (const [key, modifiedMs] of gone)
     await make(`${REMOVED}Delete`, key, modifiedMs, {}, known.change(key, null, known.mark!))
   for (const one of news.sort((a, b) => a.modifiedMs - b.modifiedMs)) {
@@ -145,7 +193,7 @@ async function catchUp(
     const name = `${CREATED}${/-\d+$/.test(one.eTag) ? 'CompleteMultipartUpload' : 'Put'}`
     await make(name, one.key, one.modifiedMs, one, changed(known, one.key, one.modifiedMs))
   }
-  return { objects: listed, modifiedMs: latestMs }
+  return { objects, modifiedMs: latestMs }
 }
 
 interface Heard {
@@ -185,8 +233,8 @@ async function changeOf(
 ): Promise<{ id: string; position: MinioPosition } | null> {
   const { key = '', sequencer = '', versionId = '' } = s3?.object ?? {}
   if (key === '') return null
-  if (CREATES.test(eventName) && /^[0-9a-f]{1,16}$/i.test(sequencer)) {
-    const modifiedMs = Number(BigInt(`0x${sequencer}`) / 1_000_000n)
+  if (CREATES.test(eventName) && SEQUENCER.test(sequencer)) {
+    const modifiedMs = writtenMs(sequencer)
     return { id: idOf(eventName, key, modifiedMs), position: changed(known, key, modifiedMs) }
   }
   if (!eventName.startsWith(REMOVED)) return null
@@ -207,7 +255,7 @@ const changed = (known: Known, key: string, modifiedMs: number): MinioPosition =
 /** Kinds that write an object. */
 const CREATES = /^s3:ObjectCreated:(Put|Post|Copy|CompleteMultipartUpload)$/
 
-/** The same, whether MinIO told it or a listing showed it. MinIO's sequencer of an object is its time of writing. */
+/** The same, whether MinIO told it or a listing showed it. */
 function idOf(name: string, key: string, modifiedMs: number): string {
   return `${name.startsWith(REMOVED) ? REMOVED : CREATED}${modifiedMs}:${key}`
 }
