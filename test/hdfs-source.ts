@@ -20,7 +20,7 @@ export function serveHdfs(
   t: TestContext,
   urls: string | string[],
   more: object = {},
-  from: { snapshot?: Uint8Array | null; resume?: HdfsPosition | null; secrets?: Record<string, string> } = {},
+  from: Parameters<typeof serveInHarness<any, HdfsPosition>>[2] = {},
 ): ServedHdfs {
   const harness = serveInHarness(
     hdfs,

@@ -234,6 +234,24 @@ test('a hub that is made anew is read from its start, under other ids; the leade
   assert.match(next.emitted[0]!.id!, /\/orders\/0\/0\/1$/)
 })
 
+test("the first term after Argo Events' Pods: what came since they were seen, without what they told", async (t) => {
+  const hub = await openHub(t, 1)
+  await hub.send(0, 'long ago')
+  const { context } = serveEntry(t, hub, { prepareOnly: true })
+  const seen = { atMs: Date.now() - 60_000, look: await azureEventsHub.look!(context) }
+  await hub.send(0, 'theirs', 'twice', 'ours', 'twice')
+  const told = ['theirs', 'twice'].map((body) => ({
+    ...{ id: 'random', atMs: Date.now() + 60_000 },
+    data: payload({ message_id: undefined, message_annotations: undefined, body }, {}),
+  }))
+  const early = { ...told[1]!, atMs: seen.atMs + 500 }
+  const first = serveEntry(t, hub, { predecessor: { told: [early, ...told], seen } })
+  await first.until(({ emitted }) => emitted.length === 2, PATIENCE_MS)
+  await hub.send(0, 'theirs')
+  await first.until(({ emitted }) => emitted.length === 3, PATIENCE_MS)
+  assert.deepEqual(bodies(first), ['ours', 'twice', 'theirs'])
+})
+
 test('a standby is connected and authorized and receives nothing; what it kept serves', async (t) => {
   const hub = await openHub(t, 3)
   const harness = serveEntry(t, hub, { prepareOnly: true })

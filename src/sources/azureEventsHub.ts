@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { defineSource } from '../source.ts'
 import { docs, examples } from './azureEventsHub/docs.ts'
 import type { HubPosition } from './azureEventsHub/position.ts'
-import { serveHub, standBy } from './azureEventsHub/serve.ts'
+import { look, serveHub, standBy } from './azureEventsHub/serve.ts'
 import { type AzureEventsHubSpec, specSchema, validateSpec } from './azureEventsHub/spec.ts'
 import { stoppable } from './shared/stopping.ts'
 
@@ -28,6 +28,8 @@ export default defineSource<AzureEventsHubSpec, HubPosition>({
   examples,
   validate: validateSpec,
   identity: ({ fqdn, hubName }) => ({ fqdn, hubName }),
+  follows: 1_000,
+  look,
   prepare: stoppable(standBy),
   serve: stoppable(serveHub),
 })

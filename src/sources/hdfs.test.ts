@@ -107,6 +107,25 @@ suite('with HDFS', { skip: without('Hadoop', hadoopJars()) }, () => {
     assert.equal(new Set(ids).size, ids.length)
   })
 
+  test("the first term after Argo Events' Pods: what they did not tell is told, removals too, and nothing again", async (t) => {
+    for (const path of ['same', 'gone', 'theirs-gone']) await make(`/in/${path}`)
+    const { context } = serveHdfs(t, server.url, {}, { prepareOnly: true })
+    const seen = { atMs: Date.now(), look: await hdfs.look!(context) }
+    await make('/in/theirs')
+    for (const path of ['theirs-gone', 'gone']) await server.call('DELETE', `/in/${path}`, 'op=DELETE')
+    await make('/in/ours')
+    const theirs = (name: string, op: number) => ({
+      ...{ id: 'random', atMs: Date.now(), data: `{"name":"/in/${name}","op":${op},"metadata":null}` },
+    })
+    const predecessor = { told: [theirs('theirs', 1), theirs('theirs-gone', 4)], seen }
+    const first = serveHdfs(t, server.url, {}, { predecessor })
+    await tells(first, ['4 /in/gone', '1 /in/ours'])
+    await make('/in/last')
+    await tells(first, ['1 /in/last'])
+    await first.stop()
+    assert.deepEqual(told(first), ['4 /in/gone', '1 /in/ours', '1 /in/last'])
+  })
+
   test('only what path, pathRegexp and type mean; a directory with more entries than a page', async (t) => {
     for (let i = 0; i < 1100; i += 20) await Promise.all(Array.from({ length: 20 }, (_, j) => make(`/many/d${i + j}`)))
     await make('/many/d1099/x.txt')

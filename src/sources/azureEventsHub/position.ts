@@ -12,12 +12,25 @@ export interface HubPosition {
   numbers: Record<string, number>
 }
 
+/** Where the hub ends now. */
+export async function endOf(hub: Pick<Management, 'partition' | 'describe'>): Promise<HubPosition> {
+  const { created, partitions } = await hub.describe()
+  const ends = await Promise.all(partitions.map(async (id) => [id, (await hub.partition(id)).last] as const))
+  return { created, resets: 0, numbers: Object.fromEntries(ends) }
+}
+
 /**
- * After the last event on the bus; the first time with what comes, as upstream. A partition that was not there before is read
+ * After the last event on the bus; the first time with what comes, as upstream; after Argo Events' own Pods with what came since they were seen. A partition that was not there before is read
  * from its start, and so is a hub that was made anew.
  */
 export async function whereToBegin(
-  { spec, log, resume, skip }: Pick<SourceContext<AzureEventsHubSpec, HubPosition>, 'spec' | 'log' | 'resume' | 'skip'>,
+  {
+    spec,
+    log,
+    resume,
+    skip,
+    predecessor,
+  }: Pick<SourceContext<AzureEventsHubSpec, HubPosition>, 'spec' | 'log' | 'resume' | 'skip' | 'predecessor'>,
   hub: Pick<Management, 'partition'>,
   { created, partitions }: HubDescription,
 ): Promise<HubPosition> {
@@ -26,12 +39,14 @@ export async function whereToBegin(
     log.warn('the event hub was made anew: read from its start', { hub: spec.hubName })
     return { created, resets: stored.resets + 1, numbers: Object.fromEntries(partitions.map((id) => [id, -1])) }
   }
+  const before = stored === null ? (predecessor()?.seen?.look as HubPosition | undefined) : undefined
+  const seen = before?.created === created ? before : undefined
   const position: HubPosition = stored === null ? { created, resets: 0, numbers: {} } : structuredClone(stored)
   const bounds = await Promise.all(partitions.map(async (id) => ({ id, ...(await hub.partition(id)) })))
   let cutBack = false
   for (const { id, first, last } of bounds) {
     const known = position.numbers[id]
-    if (stored === null) position.numbers[id] = last
+    if (stored === null) position.numbers[id] = Math.min(seen?.numbers[id] ?? last, last)
     else if (known === undefined) position.numbers[id] = -1
     else if (known > last) {
       const why = new Error(`the service lost them (it has ${last}, ${known} was read)`)

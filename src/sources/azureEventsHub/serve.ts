@@ -7,13 +7,15 @@ import { handOver } from '../shared/hand-over.ts'
 import { type Hand, sideBySide } from '../shared/side-by-side.ts'
 import { connectHub, type Hub, type Receiving } from './hub.ts'
 import { payload, sequenceNumberOf } from './message.ts'
-import { type HubPosition, skipRemoved, whereToBegin } from './position.ts'
+import { endOf, type HubPosition, skipRemoved, whereToBegin } from './position.ts'
 import type { AzureEventsHubSpec } from './spec.ts'
 
 /** Messages that may be under way to us, in all partitions together. */
 export const IN_FLIGHT = 1_000
 /** How often the hub is asked: it may have new partitions, be made anew, or be silent because it is gone. */
 const LOOK_MS = 5_000
+/** So long a message may be on its way through Argo Events' own Pods to the bus. */
+const UNDER_WAY_MS = 1_000
 /** After so long without a look it stands still. */
 const SILENT_MS = 60_000
 
@@ -31,6 +33,16 @@ export async function standBy(ctx: PrepareContext<AzureEventsHubSpec>): Promise<
     }
   }
   await Promise.race([whenAborted(ctx.signal), hub.lost, looking()])
+}
+
+/** Where the hub ends while Argo Events' own Pods receive: they keep no place. */
+export async function look(ctx: PrepareContext<AzureEventsHubSpec>): Promise<HubPosition> {
+  const hub = await connectHub(ctx)
+  try {
+    return await endOf(hub)
+  } finally {
+    await hub.close()
+  }
 }
 
 export async function serveHub(ctx: Context): Promise<void> {
@@ -52,6 +64,7 @@ async function receiveAll(ctx: Context, hub: Hub, hand: Hand, ended: AbortSignal
   let found = await hub.describe()
   const position = await whereToBegin(ctx, hub, found)
   await ctx.advance(structuredClone(position))
+  const told = toldByOthers(ctx)
   const receiving = new Set<string>()
   const share = Math.max(1, Math.floor(IN_FLIGHT / Math.max(1, found.partitions.length)))
   for (;;) {
@@ -62,7 +75,7 @@ async function receiveAll(ctx: Context, hub: Hub, hand: Hand, ended: AbortSignal
     for (const id of added) position.numbers[id] = -1
     if (added.length > 0) await ctx.advance(structuredClone(position))
     const fresh = found.partitions.filter((id) => !receiving.has(id))
-    await Promise.all(fresh.map((id) => receivePartition({ ctx, hub, hand, ended, position }, id, share)))
+    await Promise.all(fresh.map((id) => receivePartition({ ctx, hub, hand, ended, position, told }, id, share)))
     for (const id of fresh) receiving.add(id)
     // A link that is refused is opened first, then closed: that it is not comes before the answer to another question.
     if (fresh.length === 0) {
@@ -73,8 +86,31 @@ async function receiveAll(ctx: Context, hub: Hub, hand: Hand, ended: AbortSignal
   }
 }
 
+/**
+ * What Argo Events' own Pods told after a first term's beginning has no number, only its content. Each of their events stands for one message; those of
+ * the first moment for none, since their messages may be from before it.
+ */
+function toldByOthers({ spec, predecessor, resume }: Context): (message: Message) => boolean {
+  const before = resume() === null ? predecessor() : null
+  const counts = new Map<string, number>()
+  const sinceMs = (before?.seen?.atMs ?? Number.POSITIVE_INFINITY) + UNDER_WAY_MS
+  for (const { data, atMs } of before?.told ?? []) if (atMs >= sinceMs) counts.set(data, (counts.get(data) ?? 0) + 1)
+  const lastMs = before?.told.at(-1)?.atMs ?? 0
+  return (message) => {
+    // What came after their last event nobody has told.
+    if (counts.size === 0 || Number(message.message_annotations?.['x-opt-enqueued-time']) > lastMs) return false
+    const data = payload(message, spec)
+    const left = counts.get(data) ?? 0
+    if (left > 1) counts.set(data, left - 1)
+    else counts.delete(data)
+    return left > 0
+  }
+}
+
 interface Intake {
   ctx: Context
+  /** Argo Events' own Pods have told it. */
+  told: (message: Message) => boolean
   hub: Hub
   hand: Hand
   ended: AbortSignal
@@ -82,7 +118,7 @@ interface Intake {
   position: HubPosition
 }
 
-async function receivePartition({ ctx, hub, hand, ended, position }: Intake, partition: string, credit: number) {
+async function receivePartition({ ctx, hub, hand, ended, position, told }: Intake, partition: string, credit: number) {
   const { spec } = ctx
   const link = Promise.withResolvers<Receiving>()
   const done = gathered(link.promise, Math.ceil(credit / 2))
@@ -112,7 +148,8 @@ async function receivePartition({ ctx, hub, hand, ended, position }: Intake, par
     }
     const id = idOf(spec, partition, number, position.resets)
     void hand(async () => {
-      await handOver(ctx, item, { id, position: at }, () => payload(message, spec))
+      if (told(message)) await ctx.advance(at)
+      else await handOver(ctx, item, { id, position: at }, () => payload(message, spec))
       done()
     })
   }
