@@ -7,7 +7,9 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
+import { jetstream } from '@nats-io/jetstream'
 import { connect } from '@nats-io/transport-node'
+import { type DecodedEvent, encodeEvent, eventData, randomId } from '../../src/core/event.ts'
 import { until } from '../contract/bus.ts'
 import { jetStreamFor } from '../contract/jetstream.fixture.ts'
 import { ticking } from '../faults/ticks.ts'
@@ -38,6 +40,12 @@ async function argoLeader(t: TestContext, url: string) {
       timer = setInterval(beat, 100)
     },
     end: () => clearInterval(timer),
+    /** An event as its worker publishes it. */
+    async publishes(entry: string, type: string, data: Uint8Array) {
+      const id = randomId()
+      const event = encodeEvent({ id, source: 'clock', type, subject: entry, timeMs: Date.now() }, data)
+      await jetstream(nc).publish(`default.clock.${entry}`, event, { msgID: id })
+    },
     asksForVotes: () => nc.publish(`${CLUSTER}.vote_request`, HEARTBEAT),
   }
 }
@@ -141,6 +149,42 @@ test(`there and back over NATS, ${times} times, leaders killed: nothing doubled,
   assert.equal(exchanges, 2 * times + 1)
   assert.deepEqual({ doubled, lost: lost.ours }, { doubled: [], lost: [] })
   assert.ok(lost.theirs.length <= 2 * times, `${lost.theirs}`)
+})
+
+test('a file entry: what happens while nobody serves is told, what theirs told is not told again', {
+  skip,
+  timeout: 60_000,
+}, async (t) => {
+  const fixture = await jetStreamFor(t)
+  const { bus } = await fixture.open()
+  const argo = await argoLeader(t, fixture.urls[0]!)
+  argo.begin()
+  const dir = directory(t)
+  writeFileSync(join(dir, 'old'), '')
+  const watchPathConfig = { directory: dir, pathRegexp: '.*' }
+  const pod = await startPod(t, {
+    object: () => objectOf('clock', { replicas: 1, file: { drop: { eventType: 'CREATE', watchPathConfig } } }),
+    bus: { jetstream: { url: fixture.urls[0]! } },
+    name: 'clock-a',
+  })
+  await until('it is ready', () => pod.ready(), 20_000)
+  // It looks within a second of hearing theirs.
+  await pause(2_500)
+  writeFileSync(join(dir, 'theirs'), '')
+  await pause(50)
+  const data = Buffer.from(JSON.stringify({ name: join(dir, 'theirs'), op: 1, metadata: null }))
+  await argo.publishes('drop', 'file', data)
+  argo.end()
+  writeFileSync(join(dir, 'nobody'), '')
+  await until('it leads', () => pod.leads(), 20_000)
+  writeFileSync(join(dir, 'ours'), '')
+  const names = async () =>
+    (await linesOf(bus, 'clock', 'drop')).map(({ event }) => JSON.parse(String(eventData(event as DecodedEvent))).name)
+  await until('the last one is told', async () => (await names()).includes(join(dir, 'ours')), 20_000)
+  assert.deepEqual(
+    await names(),
+    ['theirs', 'nobody', 'ours'].map((name) => join(dir, name)),
+  )
 })
 
 test('an outage of NATS while it serves: nobody is faster than its client, which waits two seconds to connect again', {
