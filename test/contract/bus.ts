@@ -542,7 +542,6 @@ function unanswered(world: World) {
     await client.kv.put(source.name, Buffer.from('v'))
     const reads = {
       tail: () => client.tail(source, 'e', 1),
-      others: () => client.others(source, 'e', 1),
       state: () => client.state(),
       loadSnapshot: () => client.loadSnapshot(source, 'e'),
       read: () => eventsOf(client, source),
