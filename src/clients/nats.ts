@@ -7,6 +7,8 @@ import { backoffMs } from '../core/backoff.ts'
 import type { Clock } from '../core/clock.ts'
 import { fail, messageOf } from '../core/errors.ts'
 import type { Logger } from '../core/log.ts'
+import { shownCertificate } from './nats-certificate.ts'
+import { certificatesIn, TAKEN_FOR_SELF_SIGNED, trustedAlone } from './same-name.ts'
 import { checkConnectedServer } from './server-name.ts'
 
 /** How to authenticate; rotated credentials need no restart. */
@@ -50,6 +52,10 @@ export interface NatsClient {
 const PING_MS = 2_000
 /** How long a close waits for the server to have read what was sent. */
 const LAST_WORDS_MS = 500
+/** Also for a look at its certificate. */
+const CONNECT_MS = 2_000
+/** From so many failures in a row on the server's certificate may be one that OpenSSL needs help with. */
+const SUSPICIOUS_AFTER = 3
 
 export function connectNats({ servers, name, credentials, tls, clock, log }: NatsOptions): NatsClient {
   const listeners = new Set<(status: NatsStatus) => void>()
@@ -67,13 +73,29 @@ export function connectNats({ servers, name, credentials, tls, clock, log }: Nat
     checkServerIdentity: checkConnectedServer,
   }
 
+  let failures = 0
+  /** OpenSSL took the server's certificate for self-signed. */
+  let mistaken = false
+  /** What is wrong with it in truth. */
+  let doubt = ''
+
   /** The library asks synchronously; so what it is told was read just before. */
   const readCredentials = async () => {
     current = await credentials()
     const files = await tls?.files()
     // Verification off is upstream's way with its own self-signed servers; a CA turns it on.
     tlsOptions.rejectUnauthorized = files?.ca !== undefined && tls?.insecureSkipVerify !== true
-    Object.assign(tlsOptions, files)
+    const ca = files?.ca === undefined || !tlsOptions.rejectUnauthorized ? files?.ca : await trusted(files.ca)
+    Object.assign(tlsOptions, files, ca === undefined ? {} : { ca })
+  }
+  /** The authorities; or, where OpenSSL takes what they have signed for self-signed, that certificate alone. */
+  const trusted = async (ca: string): Promise<string> => {
+    if (!mistaken && failures < SUSPICIOUS_AFTER) return ca
+    const shown = await shownCertificate(servers, CONNECT_MS)
+    if (shown === null) return ca
+    const alone = trustedAlone(shown, certificatesIn(ca), clock.now())
+    doubt = alone === null ? ` (no authority in caCertSecret that is valid today has signed "${shown.subject}")` : ''
+    return alone ?? ca
   }
   let reading = false
   let unreadable: string | null = null
@@ -94,6 +116,7 @@ export function connectNats({ servers, name, credentials, tls, clock, log }: Nat
     if (next.connected === status.connected) return
     status = next
     unsettledAt = clock.monotonic()
+    failures = 0
     if (next.connected) log.info('connected to NATS')
     else if (!closed) log.warn('NATS cannot be reached', { error: next.error })
     for (const listener of [...listeners]) listener(status)
@@ -143,12 +166,13 @@ export function connectNats({ servers, name, credentials, tls, clock, log }: Nat
       ignoreAuthErrorAbort: true,
       // At once, then with pauses: a cluster has other servers to go to. Asked before each attempt, also one that TLS will end.
       reconnectDelayHandler() {
+        failures++
         void readForNextTime()
         return 20 + Math.random() * 80
       },
       pingInterval: PING_MS,
       maxPingOut: 2,
-      timeout: 2_000,
+      timeout: CONNECT_MS,
       noAsyncTraces: true,
     })
     for (let attempt = 0; !closed; attempt++) {
@@ -164,12 +188,18 @@ export function connectNats({ servers, name, credentials, tls, clock, log }: Nat
         return
       } catch (error) {
         if (closed) break
-        if (!mustEncrypt && encrypt === /not support 'tls'/.test(messageOf(error))) {
+        const said = messageOf(error)
+        if (TAKEN_FOR_SELF_SIGNED.test(said) && !mistaken) {
+          mistaken = true
+          continue
+        }
+        if (!mustEncrypt && encrypt === /not support 'tls'/.test(said)) {
           encrypt = !encrypt
           if (!encrypt) continue
         }
-        status = { connected: false, error: `cannot connect to ${servers.join(', ')}: ${messageOf(error)}` }
-        if (attempt <= 1) log.warn('cannot connect to NATS yet', { error: messageOf(error) })
+        const why = TAKEN_FOR_SELF_SIGNED.test(said) ? said + doubt : said
+        status = { connected: false, error: `cannot connect to ${servers.join(', ')}: ${why}` }
+        if (attempt <= 1) log.warn('cannot connect to NATS yet', { error: why })
         for (const listener of [...listeners]) listener(status)
         await clock.sleep(backoffMs(attempt, { firstMs: 50, maxMs: 1_000 }))
       }

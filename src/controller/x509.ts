@@ -8,17 +8,19 @@ export interface KeyPair {
   key: string
 }
 
-export interface CertificateRequest {
-  commonName: string
+/** One of the two is all that a certificate is called by. */
+export type Name = { commonName: string } | { organization: string }
+
+export type CertificateRequest = Name & {
   /** DNS names and IPv4 addresses that it is for. */
   names?: string[]
   /** What it may be used for; left out: anything. */
   usages?: ('server' | 'client')[]
   /** Who signs it; left out: itself. */
-  issuer?: { commonName: string; key: string }
+  issuer?: Name & { key: string }
   /** True for the certificate of a certificate authority. */
   authority?: boolean
-  /** Kind of the key; P-256 by default. A certificate is signed by its own kind or, with an issuer, by a P-256 key. */
+  /** Kind of the key; P-256 by default. */
   keyKind?: 'p256' | 'rsa'
   /** Milliseconds since the epoch; before 2050, as UTCTime has it. */
   notBefore: number
@@ -27,25 +29,24 @@ export interface CertificateRequest {
 
 /** A new key and its certificate. */
 export function makeCertificate(request: CertificateRequest): KeyPair {
-  const { commonName, issuer, keyKind = 'p256', notBefore, notAfter } = request
+  const { issuer, keyKind = 'p256', notBefore, notAfter } = request
   const { privateKey, publicKey } =
     keyKind === 'rsa'
       ? generateKeyPairSync('rsa', { modulusLength: 2048 })
       : generateKeyPairSync('ec', { namedCurve: 'P-256' })
-  const algorithm = issuer === undefined && keyKind === 'rsa' ? RSA_WITH_SHA256 : ECDSA_WITH_SHA256
+  const signer = issuer === undefined ? privateKey : createPrivateKey(issuer.key)
+  const algorithm = signer.asymmetricKeyType === 'rsa' ? RSA_WITH_SHA256 : ECDSA_WITH_SHA256
   const tbs = sequence(
     der(0xa0, integer(Buffer.from([2]))),
     integer(Buffer.concat([Buffer.from([1]), randomBytes(15)])),
     algorithm,
-    distinguishedName(issuer?.commonName ?? commonName),
+    distinguishedName(issuer ?? request),
     sequence(utcTime(notBefore), utcTime(notAfter)),
-    distinguishedName(commonName),
+    distinguishedName(request),
     publicKey.export({ type: 'spki', format: 'der' }),
     der(0xa3, sequence(...extensions(request))),
   )
-  const signature = createSign('sha256')
-    .update(tbs)
-    .sign(issuer === undefined ? privateKey : createPrivateKey(issuer.key))
+  const signature = createSign('sha256').update(tbs).sign(signer)
   const certificate = sequence(tbs, algorithm, der(0x03, Buffer.from([0]), signature))
   const lines = certificate.toString('base64').match(/.{1,64}/g) ?? []
   return {
@@ -106,8 +107,9 @@ function utcTime(ms: number): Buffer {
   return der(0x17, Buffer.from(`${text}Z`))
 }
 
-function distinguishedName(commonName: string): Buffer {
-  return sequence(der(0x31, sequence(oid('550403'), der(0x0c, Buffer.from(commonName)))))
+function distinguishedName(name: Name): Buffer {
+  const [attribute, text] = 'commonName' in name ? ['550403', name.commonName] : ['55040a', name.organization]
+  return sequence(der(0x31, sequence(oid(attribute), der(0x0c, Buffer.from(text)))))
 }
 
 const TRUE = der(0x01, Buffer.from([0xff]))
