@@ -23,7 +23,8 @@ export async function prepareStream(urls: string[]): Promise<string> {
       }
     }, 60_000)
     const streamConfig = `replicas: ${urls.length}`
-    await ensureStream(jsm, found, version, { streamConfig, upgrade: true, clock: systemClock, log: silentLogger })
+    const versions = async () => [version]
+    await ensureStream(jsm, found, { versions, streamConfig, upgrade: true, clock: systemClock, log: silentLogger })
     const { cluster } = await jsm.streams.info(STREAM)
     // startNats calls its servers n0, n1, n2, in the order of their addresses.
     return urls[Number(cluster?.leader?.slice(1) ?? 0)] ?? urls[0]!

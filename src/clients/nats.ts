@@ -7,7 +7,7 @@ import { backoffMs } from '../core/backoff.ts'
 import type { Clock } from '../core/clock.ts'
 import { fail, messageOf } from '../core/errors.ts'
 import type { Logger } from '../core/log.ts'
-import { shownCertificate } from './nats-certificate.ts'
+import { shownCertificate } from './nats-greeting.ts'
 import { certificatesIn, TAKEN_FOR_SELF_SIGNED, trustedAlone } from './same-name.ts'
 import { checkConnectedServer } from './server-name.ts'
 

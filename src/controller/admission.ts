@@ -1,6 +1,7 @@
 /** The validating admission webhook's judgement: what `vedette validate` says, and upstream's rules for changes of a bus. Pure. */
 
 import type { KubeObject } from '../kube/resources.ts'
+import { DOWNGRADE_ANNOTATION, downgradeText, isOlderLine } from './eventBus/chosen.ts'
 import { canonical } from './objects.ts'
 import { readObject, sayError } from './reconcile/read.ts'
 
@@ -27,7 +28,7 @@ export async function review({ uid, operation, object, oldObject }: ReviewReques
   const { errors } = await readObject(object)
   const found = errors.map(sayError)
   if (operation === 'UPDATE' && oldObject && object.kind === 'EventBus')
-    found.push(...forbiddenChanges(oldObject, object))
+    found.push(...forbiddenChanges(oldObject, object), ...forbiddenDowngrade(oldObject, object))
   if (found.length === 0) return allowed
   const message = `invalid ${object.kind}: ${found.slice(0, 20).join('; ')}`
   return { uid, allowed: false, status: { code: 400, reason: 'BadRequest', message } }
@@ -49,4 +50,14 @@ function forbiddenChanges({ spec: before = {} }: Spec, { spec: after = {} }: Spe
     found.push(old === '' || now === '' ? immutable : `${immutable}, old value='${old}', new value='${now}'`)
   }
   return found
+}
+
+/** A version of which it is known, by its number, that it cannot read what the servers of before have written. */
+function forbiddenDowngrade(before: KubeObject, after: KubeObject): string[] {
+  const versionIn = ({ spec }: KubeObject) => (spec as Spec | undefined)?.jetstream?.version as string | undefined
+  const [old, now] = [versionIn(before), versionIn(after)]
+  const { natsImage = `nats:${old}` } = (before.status ?? {}) as { natsImage?: string }
+  if (now === undefined || old === undefined || now === old || !isOlderLine(`nats:${now}`, natsImage)) return []
+  if (after.metadata.annotations?.[DOWNGRADE_ANNOTATION] === now) return []
+  return [`spec.jetstream.version: ${downgradeText(natsImage, now)}`]
 }

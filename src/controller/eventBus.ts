@@ -4,8 +4,16 @@ import type { KubeObject } from '../kube/resources.ts'
 import type { BusConfig } from './busConfig.ts'
 import { type Condition, condition, warning } from './conditions.ts'
 import { secretNames } from './eventBus/credentials.ts'
-import { type JetstreamInput, jetstreamConfig, jetstreamObjects, type Plan, planOf } from './eventBus/jetstream.ts'
-import { canFence, findVersion } from './eventBus/versions.ts'
+import {
+  type JetstreamInput,
+  jetstreamConfig,
+  jetstreamObjects,
+  type Plan,
+  planOf,
+  versionOf,
+} from './eventBus/jetstream.ts'
+import type { BusVersion } from './eventBus/versions.ts'
+import { canFence, fencingVersion } from './eventBus/versions.ts'
 import { compact } from './objects.ts'
 
 export interface PlannedBus {
@@ -50,7 +58,7 @@ function native(input: BusInput): PlannedBus {
     const plan = planOf(input)
     const jetstream = jetstreamConfig(bus, plan)
     const tls = { caCertSecret: { name: secretNames(bus.name).server, key: 'ca-cert' } }
-    const version = findVersion((bus.spec.jetstream as { version: string }).version, settings.jetstream.versions)
+    const { images, conditions } = versionOf(input)
     return {
       objects: jetstreamObjects(input),
       config: { jetstream },
@@ -58,8 +66,9 @@ function native(input: BusInput): PlannedBus {
       conditions: [
         condition('Configured', 'True'),
         condition('Deployed', 'True', 'Succeeded', 'JetStream is deployed'),
+        ...conditions,
         ...risks(plan),
-        ...fencing(version.natsImage, canFence(version), plan),
+        ...fencing(images, fencingVersion(settings.jetstream.versions), plan),
       ],
     }
   } catch (error) {
@@ -81,17 +90,18 @@ function risks({ replicas, persistent, stream }: Plan): Condition[] {
   return found.length === 0 ? [] : [warning('AtRisk', 'NotHighlyAvailable', found.join('; '))]
 }
 
-/** A fence needs atomic batches and a stream that keeps what was read. */
-function fencing(image: string, can: boolean | undefined, { stream }: Plan): Condition[] {
+/** A fence needs atomic batches and a stream that keeps what was read. @param better a version that has them */
+function fencing(images: BusVersion, better: string, { stream }: Plan): Condition[] {
+  const can = canFence(images)
   const why =
     can === false
-      ? `${image} has no atomic batches; use version latest`
+      ? `${images.natsImage} has no atomic batches; write spec.jetstream.version: "${better}" once nothing of Argo Events' controller is to come back: older servers cannot read what newer ones have written`
       : can === undefined
-        ? `${image} does not say its version; give its tag one (2.12 or newer)`
+        ? `${images.natsImage} does not say its version; give its tag one (2.12 or newer)`
         : Number(stream.retention ?? 0) !== 0
           ? 'streamConfig.retention is not 0'
           : null
-  const message = `the bus may not be able to refuse the writes of a deposed leader: ${why}`
+  const message = `lease-only: the bus may not be able to refuse the writes of a deposed leader: ${why}`
   return why === null ? [] : [warning('FencingLeaseOnly', 'FenceNotPossible', message)]
 }
 

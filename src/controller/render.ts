@@ -46,6 +46,8 @@ function renderBus(bus: EventBus, settings: Settings, { objects, notes }: Render
   const plan = planBus({ bus, settings })
   objects.push(...plan.objects)
   if (plan.objects.length > 0) {
+    if ((bus.spec.jetstream as { version?: string }).version === 'latest')
+      notes.push(`EventBus ${bus.name}: servers that are there already keep their version`)
     for (const which of ['server', 'client'] as const) {
       notes.push(`Secret ${secretNames(bus.name)[which]}: made in the cluster, with ${secretKeys[which].join(', ')}`)
     }

@@ -18,12 +18,14 @@ export interface StatusOf {
   leader?: string | undefined
   failovers?: number | undefined
   kind?: string | undefined
+  /** Of a native bus. */
+  natsImage?: string | undefined
   config?: object | undefined
 }
 
 const MEMBERS = [
   ...['conditions', 'observedGeneration', 'problem', 'strategy', 'ready', 'replicas', 'selector', 'leader'],
-  ...['failovers', 'kind', 'config'],
+  ...['failovers', 'kind', 'natsImage', 'config'],
 ]
 
 /** @throws as the client; an object that is gone needs no status */

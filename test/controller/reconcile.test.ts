@@ -395,7 +395,26 @@ spec: { dependencies: [], triggers: [] }
     await says(eventbus, ns, 'default', 'Deployed', 'True')
     const taken = (await spec(statefulsets, ns, name))!
     assert.equal(taken.volumeClaimTemplates, undefined)
-    assert.equal(taken.template.spec.containers[0].image, 'nats:2.15.2')
+    const image = async () => (await spec(statefulsets, ns, name))?.template.spec.containers[0].image
+    assert.equal(await image(), 'nats:2.10.29')
+    const offered = await says(eventbus, ns, 'default', 'UpgradeAvailable', 'True')
+    assert.match(offered.message, /^nats:2\.10\.29 runs and stays; latest is nats:2\.15\.2\. .*"2\.15\.2".*no way back/)
+    assert.match((await says(eventbus, ns, 'default', 'FencingLeaseOnly', 'True')).message, /no atomic batches/)
+    // Also when somebody deletes it: its disks, if it had any, are still those of that version.
+    await rig.admin.delete(statefulsets, { namespace: ns, name })
+    await there('it is made again, as it was', async () => (await image()) === 'nats:2.10.29')
+    await rig.apply(bus(ns, 'jetstream: { version: "2.15.2" }'))
+    await there('it is raised, since its owner says so', async () => (await image()) === 'nats:2.15.2')
+    await rig.apply(bus(ns, 'jetstream: { version: latest }'))
+    await there(
+      'the offer is gone',
+      async () => (await rig.condition(eventbus, ns, 'default', 'UpgradeAvailable')) === undefined,
+    )
+    await rig.apply(bus(ns, 'jetstream: { version: "2.10.29" }'))
+    const refused = await says(eventbus, ns, 'default', 'DowngradeRefused', 'True')
+    assert.match(refused.message, /^nats:2\.15\.2 runs and stays: 2\.10\.29 cannot read/)
+    assert.equal(await image(), 'nats:2.15.2')
+    await says(eventbus, ns, 'default', 'Deployed', 'True')
     assert.deepEqual((await rig.get(secrets, ns, `${name}-server`))!.data, { kept: 'eA==' })
     // A change that cannot be carried out says so, and who uses the bus goes on with what they were told.
     await rig.apply(bus(ns, 'jetstream: { version: none }'))

@@ -21,7 +21,7 @@ import {
 import { installLocalstack, LOCALSTACK_VERSION, localstackPython } from './localstack.ts'
 import { installMinio, MINIO_VERSION, minioBinary } from './minio.ts'
 import { installMosquitto, mosquittoBinary } from './mosquitto.ts'
-import { installDebianNats, installNats, NATS_VERSION, natsBinary } from './nats.ts'
+import { installDebianNats, installNats, natsBinary, natsBuilt } from './nats.ts'
 import { installNsq, NSQ_VERSION, nsqdBinary } from './nsq.ts'
 import { installPstest, PSTEST_VERSION, pstestBinary } from './pubsub.ts'
 import { installPulsar, PULSAR_VERSION, pulsarJars } from './pulsar.ts'
@@ -37,12 +37,12 @@ interface Installable {
 }
 
 const catalogue: Installable[] = [
-  {
-    name: `nats-server ${NATS_VERSION}`,
+  ...(['newest', 'argo', 'oldest'] as const).map((line) => ({
+    name: `nats-server ${natsBuilt[line]}`,
     needs: 'Go',
-    present: () => natsBinary('newest') !== null,
-    install: installNats,
-  },
+    present: () => natsBinary(line) !== null,
+    install: () => installNats(line),
+  })),
   {
     name: 'nats-server 2.9 (Debian)',
     needs: 'apt-get and dpkg',

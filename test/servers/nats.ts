@@ -1,4 +1,4 @@
-/** nats-server: the newest (built by Go) and Debian's 2.9, alone or as a cluster. */
+/** nats-server: the newest, the last and the first of those that Argo Events has used (built by Go), and Debian's 2.9, alone or as a cluster. */
 import { execFile, execFileSync } from 'node:child_process'
 import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -10,17 +10,21 @@ import { answers, freePorts, type ServerProcess, startProcess } from './process.
 
 export const NATS_VERSION = '2.15.2'
 
-export function natsBinary(line: 'newest' | 'debian'): string | null {
-  return line === 'newest'
-    ? installed(`nats-${NATS_VERSION}`, 'nats-server')
-    : installed('nats-debian', 'usr', 'sbin', 'nats-server')
+/** `argo`: what Argo Events' `latest` is; `oldest`: the oldest that its `version` may name. */
+export type NatsLine = 'newest' | 'argo' | 'oldest' | 'debian'
+export const natsBuilt = { newest: NATS_VERSION, argo: '2.10.29', oldest: '2.8.1' } as const
+
+export function natsBinary(line: NatsLine): string | null {
+  return line === 'debian'
+    ? installed('nats-debian', 'usr', 'sbin', 'nats-server')
+    : installed(`nats-${natsBuilt[line]}`, 'nats-server')
 }
 
-/** Builds the newest with Go. @throws when Go is missing or the build fails */
-export function installNats(): void {
-  const dir = join(serversDir(), `nats-${NATS_VERSION}`)
+/** Builds one with Go. @throws when Go is missing or the build fails */
+export function installNats(line: keyof typeof natsBuilt): void {
+  const dir = join(serversDir(), `nats-${natsBuilt[line]}`)
   mkdirSync(dir, { recursive: true })
-  execFileSync('go', ['install', `github.com/nats-io/nats-server/v2@v${NATS_VERSION}`], {
+  execFileSync('go', ['install', `github.com/nats-io/nats-server/v2@v${natsBuilt[line]}`], {
     env: { ...process.env, GOBIN: dir },
     stdio: ['ignore', 'inherit', 'inherit'],
   })
@@ -33,8 +37,8 @@ export interface NatsServer extends ServerProcess {
   readonly url: string
   readonly port: number
   readonly index: number
-  /** Starts it again on the same port and data after a kill or stop. @param config other further lines from now on */
-  restart(config?: string): Promise<NatsServer>
+  /** Starts it again on the same port and data after a kill or stop. @param config other further lines from now on; @param line another version */
+  restart(config?: string, line?: NatsLine): Promise<NatsServer>
   /** `nats-server --signal`: `ldm` lets clients go, then ends; `reload` reads the configuration anew. */
   signal(command: 'ldm' | 'reload'): Promise<void>
 }
@@ -49,7 +53,7 @@ export interface NatsServers {
 }
 
 export interface NatsOptions {
-  line?: 'newest' | 'debian'
+  line?: NatsLine
   /** Nodes of the cluster; 1: no cluster. */
   nodes?: number
   /** Further lines of server configuration, the same for all; `$DIR` is the place of `files`. */
@@ -73,8 +77,12 @@ export async function startNats({
   host = '127.0.0.1',
   advertise = true,
 }: NatsOptions = {}): Promise<NatsServers> {
-  const binary = natsBinary(line)
-  if (binary === null) throw new Error('nats-server is not installed: npm run servers')
+  const binaryOf = (line: NatsLine): string => {
+    const binary = natsBinary(line)
+    if (binary === null) throw new Error(`nats-server (${line}) is not installed: npm run servers`)
+    return binary
+  }
+  const first = binaryOf(line)
   const dir = mkdtempSync(join(tmpdir(), 'vedette-nats-'))
   for (const [name, text] of Object.entries(files)) writeFileSync(join(dir, name), text)
   const ports = await freePorts(nodes * 2)
@@ -92,7 +100,7 @@ export async function startNats({
       `server_name: n${index}\nlisten: "${host}:${clients[index]}"\njetstream { store_dir: "${join(dir, `n${index}`)}" }\n${nodes > 1 ? cluster : ''}\n${further[index]!.replaceAll('$DIR', dir)}\n`,
     )
   }
-  const start = async (index: number): Promise<NatsServer> => {
+  const start = async (index: number, binary = first): Promise<NatsServer> => {
     writeConfig(index)
     const server = await startProcess(binary, ['-c', fileOf(index)], {
       ready: () => answers(clients[index]!, '', () => true, host),
@@ -102,9 +110,9 @@ export async function startNats({
       index,
       port: clients[index]!,
       url: urls[index]!,
-      async restart(changed) {
+      async restart(changed, line) {
         if (changed !== undefined) further[index] = changed
-        servers[index] = await start(index)
+        servers[index] = await start(index, line === undefined ? binary : binaryOf(line))
         return servers[index]
       },
       async signal(command) {

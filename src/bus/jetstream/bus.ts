@@ -3,6 +3,7 @@ import type { JetStreamClient, JetStreamManager } from '@nats-io/jetstream'
 import type { NatsConnection } from '@nats-io/transport-node'
 import type { NatsClient } from '../../clients/nats.ts'
 import { type Acks, createAcks } from '../../clients/nats-acks.ts'
+import { versionsOf } from '../../clients/nats-greeting.ts'
 import { ensureBucket, type NatsKv, natsKv } from '../../clients/nats-kv.ts'
 import { backoffMs } from '../../core/backoff.ts'
 import type { Clock } from '../../core/clock.ts'
@@ -48,6 +49,11 @@ const MAX_IN_FLIGHT_BYTES = 128 << 20
 const MAX_PAYLOAD = 1 << 20
 /** Webhooks answer 503 until that has worked: it is not to be late. */
 const SETTLE = { firstMs: 50, maxMs: 250, jitter: 0.3 }
+
+/** A server of the cluster that does not say its version by then counts for none. */
+const GREETING_MS = 500
+/** Whether the rest of a cluster has been upgraded meanwhile. */
+const LOOK_AGAIN_MS = 5_000
 
 interface Link extends Readers {
   nc: NatsConnection
@@ -129,10 +135,13 @@ export function openJetStream({
   }
 
   const settleOnce = async ({ nc, jsm }: Link): Promise<void> => {
-    const found = await ensureStream(jsm, await whenLed(jsm, clock), nc.info?.version ?? '', {
+    const own = nc.info?.version ?? ''
+    const canFence = atLeast(own, 2, 12)
+    const found = await ensureStream(jsm, await whenLed(jsm, clock), {
+      versions: async () => [own, ...(canFence ? await versionsOf(nc.info?.connect_urls ?? [], GREETING_MS) : [])],
       streamConfig,
       // Asked once: who may not alter it waits for nothing at each reconnect.
-      upgrade: facts === null,
+      upgrade: facts === null || facts.fencing.kind === 'none',
       clock,
       log,
     })
@@ -149,6 +158,10 @@ export function openJetStream({
     trouble = null
     show()
     const { replicas, fencing } = found
+    // The cluster is being upgraded, and this connection need not break for the last server of it.
+    if (canFence && fencing.kind === 'none' && fencing.untilUpgraded) {
+      clock.sleep(LOOK_AGAIN_MS, closing.signal).then(settle, () => {})
+    }
     if (before === null) log.info('the stream is ready', { replicas, ...fencingFields(fencing) })
     // Events need not wait until the buckets, too, have leaders again.
     else await ensureBuckets()

@@ -20,7 +20,7 @@ export type Fencing =
   /** Each message names it; written one after the other. */
   | { kind: 'message' }
   /** The server cannot refuse them. */
-  | { kind: 'none'; reason: string }
+  | { kind: 'none'; reason: string; untilUpgraded?: true }
 
 export interface StreamFacts {
   /** RFC 3339; another one means that the stream was deleted and made anew. */
@@ -95,13 +95,14 @@ export function whenLed(jsm: JetStreamManager, clock: Clock): Promise<StreamInfo
 export async function ensureStream(
   jsm: JetStreamManager,
   found: StreamInfo | null,
-  serverVersion: string,
   {
+    versions,
     streamConfig,
     upgrade,
     clock,
     log,
   }: {
+    versions: () => Promise<string[]>
     streamConfig: string
     /** Whether an existing stream is to be asked to take atomic batches. */
     upgrade: boolean
@@ -109,6 +110,8 @@ export async function ensureStream(
     log: Logger
   },
 ): Promise<StreamFacts> {
+  // A stream that takes them has only servers that know them.
+  const serverVersion = found?.config.allow_atomic === true ? FENCING : lowest(await versions())
   const atomic = atLeast(serverVersion, 2, 12)
   if (found !== null) return factsOf(upgrade ? await upgraded(jsm, found, atomic, log) : found, serverVersion)
   const wanted = wantedStream(streamConfig, clock)
@@ -177,8 +180,21 @@ function fencingOf(config: StreamConfig, version: string): Fencing {
     return {
       kind: 'none',
       reason: `nats-server ${version} cannot compare with another subject's last sequence; 2.12 and newer can`,
+      untilUpgraded: true,
     }
   return config.allow_atomic === true ? { kind: 'batch' } : { kind: 'message' }
+}
+
+/** The first version that fences; see ADR-50. */
+const FENCING = '2.12.0'
+
+/** Of a cluster that is just being upgraded: what the newest could do, the others would not know, or crash of. */
+function lowest(versions: string[]): string {
+  const order = (version: string) => {
+    const [major = 0, minor = 0] = version.split('.').map(Number)
+    return major * 1_000 + minor
+  }
+  return versions.reduce((a, b) => (order(b) < order(a) ? b : a))
 }
 
 export function atLeast(version: string, major: number, minor: number): boolean {

@@ -9,9 +9,10 @@ import { containerSecurity, podSecurity } from '../podSecurity.ts'
 import type { Settings } from '../settings.ts'
 import { antiAffinity, disruptionBudget, topologySpread } from '../spread.ts'
 import { list } from '../template.ts'
+import { type Choice, choose, type Running } from './chosen.ts'
 import { secretNames } from './credentials.ts'
 import { CONFIG_DIR, DATA_DIR, natsConf, PID_FILE, streamConfigText } from './natsConf.ts'
-import { findVersion } from './versions.ts'
+import type { BusVersion } from './versions.ts'
 
 export interface JetstreamInput {
   bus: EventBus
@@ -19,6 +20,16 @@ export interface JetstreamInput {
   settings: Settings
   /** Whether the StatefulSet that is already there has volumes of its own: that cannot be changed. Undefined: there is none. */
   persistent?: boolean | undefined
+  /** What its servers run now; undefined: there are none. */
+  running?: Running | undefined
+  /** The older version that its owner allows by annotation. */
+  downgradeTo?: string | undefined
+}
+
+/** @throws SPEC_INVALID for an unknown version */
+export function versionOf({ bus, settings, running, downgradeTo }: JetstreamInput): Choice {
+  const { version } = bus.spec.jetstream as { version: string }
+  return choose(version, settings.jetstream.versions, running, downgradeTo)
 }
 
 /** The parts of `spec.jetstream` as their defaults make them. */
@@ -176,7 +187,7 @@ function statefulSet(owner: Owner, input: JetstreamInput, plan: Plan): KubeObjec
           affinity: spec.affinity ?? (spread ? antiAffinity(labels) : undefined),
           topologySpreadConstraints: spread ? topologySpread(labels, { revisions: false }) : undefined,
           securityContext: podSecurity({ ...natsUser, ...spec.securityContext }),
-          containers: containers(bus, spec, settings, plan.persistent ? volume : 'js-data'),
+          containers: containers(bus, spec, versionOf(input).images, plan.persistent ? volume : 'js-data'),
           volumes: volumes(bus, plan.persistent),
         }),
       },
@@ -202,8 +213,7 @@ function claim(name: string, { accessMode, volumeSize, storageClassName }: Spec)
   }
 }
 
-function containers(bus: EventBus, spec: Spec, settings: Settings, dataVolume: string): object[] {
-  const version = findVersion(spec.version, settings.jetstream.versions)
+function containers(bus: EventBus, spec: Spec, version: BusVersion, dataVolume: string): object[] {
   const configured = (template: Spec = {}) => ({
     imagePullPolicy: template.imagePullPolicy,
     resources: template.resources,

@@ -49,3 +49,8 @@ export function canFence({ natsImage }: BusVersion): boolean | undefined {
   if (major === undefined || minor === undefined) return undefined
   return Number(major) > FENCING_SINCE[0] || (Number(major) === FENCING_SINCE[0] && Number(minor) >= FENCING_SINCE[1])
 }
+
+/** The version to write into `spec.jetstream.version` for a fence: the last of those that have a number of their own. */
+export function fencingVersion(versions: readonly BusVersion[]): string {
+  return versions.findLast((one) => one.version !== 'latest' && canFence(one) === true)?.version ?? 'latest'
+}

@@ -5,6 +5,7 @@ import type { EventBus } from '../../manifest/manifest.ts'
 import { type Applier, refuseForeign } from '../apply.ts'
 import { type Cluster, MANAGER } from '../cluster.ts'
 import { type Condition, condition } from '../conditions.ts'
+import { runningIn } from '../eventBus/chosen.ts'
 import { makeCredentials, secretNames } from '../eventBus/credentials.ts'
 import { serviceName, statefulSetName } from '../eventBus/jetstream.ts'
 import type { Owner } from '../objects.ts'
@@ -29,6 +30,7 @@ export async function reconcileEventBus(cluster: Cluster, applier: Applier, obje
     conditions: known,
     kind: bus?.kind,
     ready: bus?.kind === 'jetstream' ? readyServers(cluster, bus) : undefined,
+    natsImage: bus?.kind === 'jetstream' ? imageIn(objects) : undefined,
     // What runs goes on with the last one while a change of the spec cannot be carried out.
     config: (failed === null ? config : null) ?? (object.status as { config?: object } | undefined)?.config,
   })
@@ -68,6 +70,12 @@ async function ensureCredentials({ client, clock }: Cluster, owner: Owner): Prom
   for (const secret of made) {
     await client.apply(resources.secrets, secret, { manager: MANAGER })
   }
+}
+
+/** Of the servers, as it was applied; remembered for when there is no StatefulSet to see it from. */
+function imageIn(objects: KubeObject[]): string | undefined {
+  const made = objects.find(({ kind }) => kind === 'StatefulSet')
+  return runningIn(made, undefined)?.natsImage
 }
 
 function readyServers(cluster: Cluster, bus: EventBus): string {

@@ -1,0 +1,84 @@
+/** The servers of Argo Events' buses, from the oldest to what it calls latest, and a cluster of them that is being upgraded. */
+import assert from 'node:assert/strict'
+import { suite, test } from 'node:test'
+import type { Append, SourceRef } from '../../src/bus/bus.ts'
+import { without } from '../servers/cache.ts'
+import { natsBinary, natsBuilt } from '../servers/nats.ts'
+import { until } from './bus.ts'
+import { claimOf, jetStreamFor, newSource } from './jetstream.fixture.ts'
+
+const event = (id: string): Append => ({ entry: 'e', id, event: Buffer.from('x'), position: id })
+
+for (const line of ['oldest', 'argo'] as const) {
+  test(`nats-server ${natsBuilt[line]}: events get in, fenced by the lease only, which is said`, {
+    skip: without(`nats-server ${natsBuilt[line]}`, natsBinary(line)),
+    timeout: 60_000,
+  }, async (t) => {
+    const fixture = await jetStreamFor(t, { line })
+    const { bus } = await fixture.open()
+    assert.equal(bus.fencing, 'lease-only')
+    assert.match(bus.fencingReason!, new RegExp(`nats-server ${natsBuilt[line]} cannot`))
+    const source = newSource()
+    const fence = await bus.claim(source, claimOf('a'))
+    const [first] = await bus.appendFenced(fence, [event('1')])
+    assert.equal(first!.outcome, 'stored')
+    assert.equal((await bus.append(source, [event('1')]))[0]!.outcome, 'duplicate')
+    const next = await bus.claim(source, claimOf('b'))
+    assert.equal(next.positions.get('e'), '1')
+  })
+}
+
+suite('a cluster that is upgraded', {
+  skip: without('nats-server 2.10', natsBinary('argo')) || without('nats-server', natsBinary('newest')),
+  timeout: 120_000,
+}, () => {
+  test('one server after another: nothing is lost, no server crashes, and the fence comes with the last of them', async (t) => {
+    const fixture = await jetStreamFor(t, { line: 'argo', nodes: 3 })
+    const before = await fixture.open()
+    const source = newSource()
+    const stored: string[] = []
+    const append = async (bus = before.bus) => {
+      const id = `e${stored.length}`
+      await until(
+        `${id} is stored`,
+        async () => {
+          const [one] = await bus.append(source, [event(id)])
+          return one!.outcome === 'stored' || one!.outcome === 'duplicate'
+        },
+        20_000,
+      )
+      stored.push(id)
+    }
+    const raise = async (index: number) => {
+      await fixture.servers[index]!.stop()
+      await fixture.servers[index]!.restart(undefined, 'newest')
+      for (let i = 0; i < 5; i++) await append()
+    }
+    await append()
+    await raise(2)
+    // A Pod that starts now, and finds the new server.
+    const amid = await fixture.open({ servers: [fixture.urls[2]!] })
+    assert.equal(amid.bus.fencing, 'lease-only')
+    assert.match(amid.bus.fencingReason!, /nats-server 2\.10\.29 cannot/)
+    const leader = newSource()
+    const fence = await amid.bus.claim(leader, claimOf('a'))
+    const outcomes = await amid.bus.appendFenced(fence, [event('a'), event('b'), event('c')])
+    assert.deepEqual(
+      outcomes.map(({ outcome }) => outcome),
+      ['stored', 'stored', 'stored'],
+    )
+    await raise(1)
+    await raise(0)
+    for (const { bus } of [before, amid]) await until('it can fence', () => bus.fencing === 'strict', 20_000)
+    const strict = await amid.bus.claim(leader, claimOf('b'))
+    const [last] = await amid.bus.appendFenced(strict, [event('d')])
+    assert.equal(last!.outcome, 'stored')
+    assert.equal((await amid.bus.appendFenced(fence, [event('e')]))[0]!.outcome, 'fenced')
+    // As sets: a server of 2.10 that has refused writes stores its last ones twice when it is restarted.
+    const idsOf = async (of: SourceRef) =>
+      [...new Set((await before.bus.tail(of, 'e', 100)).map(({ id }) => id))].sort()
+    assert.deepEqual(await idsOf(source), stored.toSorted())
+    assert.deepEqual(await idsOf(leader), ['a', 'b', 'c', 'd'])
+    for (const { child } of fixture.servers) assert.equal(child.exitCode, null)
+  })
+})
