@@ -5,6 +5,7 @@ import type { BusConfig } from './busConfig.ts'
 import { type Condition, condition, warning } from './conditions.ts'
 import { secretNames } from './eventBus/credentials.ts'
 import {
+  encryptionOf,
   type JetstreamInput,
   jetstreamConfig,
   jetstreamObjects,
@@ -67,6 +68,7 @@ function native(input: BusInput): PlannedBus {
         condition('Configured', 'True'),
         condition('Deployed', 'True', 'Succeeded', 'JetStream is deployed'),
         ...conditions,
+        ...encryption(input),
         ...risks(plan),
         ...fencing(images, fencingVersion(settings.jetstream.versions), plan),
       ],
@@ -88,6 +90,14 @@ function risks({ replicas, persistent, stream }: Plan): Condition[] {
     ...(copies < 3 && replicas >= 3 ? [`streamConfig keeps ${copies} of each event; write replicas: 3 there`] : []),
   ]
   return found.length === 0 ? [] : [warning('AtRisk', 'NotHighlyAvailable', found.join('; '))]
+}
+
+/** Upstream's disks are encrypted with what everybody knows. */
+function encryption(input: BusInput): Condition[] {
+  if (encryptionOf(input).kind === 'key') return []
+  const { server } = secretNames(input.bus.name)
+  const message = `what is on the disks is encrypted with the text "$JS_KEY", as Argo Events has it, and not with the key of Secret ${server}: see docs/migrate.md for when that changes`
+  return [warning('EncryptedByConstant', 'KeyNotUsed', message)]
 }
 
 /** A fence needs atomic batches and a stream that keeps what was read. @param better a version that has them */

@@ -20,12 +20,13 @@ export interface StatusOf {
   kind?: string | undefined
   /** Of a native bus. */
   natsImage?: string | undefined
+  encryption?: string | undefined
   config?: object | undefined
 }
 
 const MEMBERS = [
   ...['conditions', 'observedGeneration', 'problem', 'strategy', 'ready', 'replicas', 'selector', 'leader'],
-  ...['failovers', 'kind', 'natsImage', 'config'],
+  ...['failovers', 'kind', 'natsImage', 'encryption', 'config'],
 ]
 
 /** @throws as the client; an object that is gone needs no status */

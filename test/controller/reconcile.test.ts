@@ -5,10 +5,12 @@ import { request } from 'node:https'
 import { createServer } from 'node:net'
 import { after, before, suite, test } from 'node:test'
 import type { LoadSource } from '../../src/controller/cluster.ts'
+import { authConf } from '../../src/controller/eventBus/natsConf.ts'
 import { rules as namespacedRules } from '../../src/controller/install/rbac.ts'
 import { isVedetteError } from '../../src/core/errors.ts'
 import { type KubeObject, resources } from '../../src/kube/resources.ts'
 import { loadSource } from '../../src/sources/index.ts'
+import { argoChain } from '../argo-certificates.ts'
 import { until } from '../contract/bus.ts'
 import { without } from '../servers/cache.ts'
 import { kubernetesBinaries } from '../servers/kubernetes/build.ts'
@@ -314,7 +316,39 @@ spec: { dependencies: [], triggers: [] }
     await rig.admin.delete(secrets, { namespace: ns, name: 'eventbus-default-js-client-auth' })
     await rig.apply(bus(ns, 'jetstream: { version: latest, priority: 6 }'))
     await exists(secrets, ns, 'eventbus-default-js-client-auth')
-    assert.notDeepEqual((await rig.get(secrets, ns, 'eventbus-default-js-client-auth'))!.data, auth)
+    assert.deepEqual((await rig.get(secrets, ns, 'eventbus-default-js-client-auth'))!.data, auth)
+    // The key of what is on the disks is nobody's to replace.
+    const server = (await rig.get(secrets, ns, 'eventbus-default-js-server'))!
+    await rig.admin.delete(secrets, { namespace: ns, name: 'eventbus-default-js-server' })
+    await rig.apply(bus(ns, 'jetstream: { version: latest, priority: 7 }'))
+    const lost = await says(eventbus, ns, 'default', 'Deployed', 'False', 'JetStreamAuthSecretsFailed')
+    assert.match(lost.message, /Secret eventbus-default-js-server has no key "encryption".*no other one is made/)
+    const mended = (await rig.get(secrets, ns, 'eventbus-default-js-server'))!.data
+    assert.equal(mended.encryption, undefined)
+    assert.ok(
+      Buffer.from(mended.auth, 'base64').includes(
+        /^password: (.*)$/m.exec(Buffer.from(auth['client-auth'], 'base64').toString())![1]!,
+      ),
+    )
+    assert.equal(
+      (await spec(statefulsets, ns, 'eventbus-default-js'))!.template.spec.priority,
+      6,
+      'no server is replaced',
+    )
+    const encryption = { encryption: server.data.encryption }
+    await rig.admin.apply(
+      secrets,
+      {
+        apiVersion: 'v1',
+        kind: 'Secret',
+        metadata: { name: 'eventbus-default-js-server', namespace: ns },
+        data: encryption,
+      } as never,
+      { manager: 'user' },
+    )
+    await says(eventbus, ns, 'default', 'Deployed', 'True')
+    const remade = await says(eventbus, ns, 'default', 'SecretsRemade', 'True')
+    assert.match(remade.message, /cluster-cert, cluster-private-key and cluster-ca-cert/)
   })
 
   test("upstream's Deployment is taken over under its own name, and its hold on the fields ends", async () => {
@@ -381,14 +415,27 @@ spec: { dependencies: [], triggers: [] }
         template: { metadata: { labels }, spec: pod },
       },
     } as never)
-    for (const secret of [`${name}-server`, `${name}-client-auth`]) {
-      await rig.admin.create(secrets, {
-        apiVersion: 'v1',
-        kind: 'Secret',
-        metadata: head(secret),
-        data: { kept: 'eA==' },
-      } as never)
+    const chain = argoChain({ lifeMs: 20 * 86_400_000 })
+    const pairs = (prefix: string) => ({
+      [`${prefix}private-key`]: chain.key,
+      [`${prefix}cert`]: chain.cert,
+      [`${prefix}ca-cert`]: chain.ca,
+    })
+    const stringData = {
+      [`${name}-server`]: {
+        auth: authConf('theUser1', 'thePassword123456', 'systemPassword'),
+        encryption: '7yT3kq0PzW1m',
+        ...pairs(''),
+        ...pairs('cluster-'),
+      },
+      [`${name}-client-auth`]: { 'client-auth': 'username: theUser1\npassword: thePassword123456' },
     }
+    for (const [secret, stringDatum] of Object.entries(stringData)) {
+      const metadata = head(secret)
+      await rig.admin.create(secrets, { apiVersion: 'v1', kind: 'Secret', metadata, stringData: stringDatum } as never)
+    }
+    const dataOf = async (secret: string) => (await rig.get(secrets, ns, secret))!.data
+    const [theirServer, theirClient] = [await dataOf(`${name}-server`), await dataOf(`${name}-client-auth`)]
     controller = await rig.startController({ webhook: true, podMetrics })
     const risk = await says(eventbus, ns, 'default', 'AtRisk', 'True')
     assert.match(risk.message, /no persistence/)
@@ -415,7 +462,39 @@ spec: { dependencies: [], triggers: [] }
     assert.match(refused.message, /^nats:2\.15\.2 runs and stays: 2\.10\.29 cannot read/)
     assert.equal(await image(), 'nats:2.15.2')
     await says(eventbus, ns, 'default', 'Deployed', 'True')
-    assert.deepEqual((await rig.get(secrets, ns, `${name}-server`))!.data, { kept: 'eA==' })
+    assert.deepEqual(await dataOf(`${name}-server`), theirServer)
+    assert.match(
+      (await says(eventbus, ns, 'default', 'CertificateEnds', 'True')).message,
+      /cert ends on .*Take the key/,
+    )
+    await says(eventbus, ns, 'default', 'EncryptedByConstant', 'True')
+    const conf = async () => (await rig.get(resources.configmaps, ns, `${name}-config`))!.data['nats-js'] as string
+    assert.match(await conf(), /^ {2}key: "\$JS_KEY"$/m)
+    // The clients' Secret is lost: made again of the servers', which stays.
+    await rig.admin.delete(secrets, { namespace: ns, name: `${name}-client-auth` })
+    await rig.apply(bus(ns, 'jetstream: { version: latest, priority: 5 }'))
+    await exists(secrets, ns, `${name}-client-auth`)
+    assert.deepEqual(await dataOf(`${name}-client-auth`), theirClient)
+    assert.deepEqual(await dataOf(`${name}-server`), theirServer)
+    // A chain is renewed by taking it away.
+    await rig.admin.apply(
+      secrets,
+      {
+        apiVersion: 'v1',
+        kind: 'Secret',
+        metadata: { name: `${name}-server`, namespace: ns },
+        data: { cert: '' },
+      } as never,
+      { manager: 'user' },
+    )
+    await rig.apply(bus(ns, 'jetstream: { version: latest, priority: 6 }'))
+    await there(
+      'a new chain',
+      async () => ![undefined, '', theirServer.cert].includes((await dataOf(`${name}-server`)).cert),
+    )
+    const renewed = await dataOf(`${name}-server`)
+    for (const key of ['auth', 'encryption', 'cluster-cert', 'cluster-private-key', 'cluster-ca-cert'])
+      assert.equal(renewed[key], theirServer[key], key)
     // A change that cannot be carried out says so, and who uses the bus goes on with what they were told.
     await rig.apply(bus(ns, 'jetstream: { version: none }'))
     const invalid = await says(eventbus, ns, 'default', 'Configured', 'False', 'InvalidSpec')

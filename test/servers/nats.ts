@@ -37,8 +37,8 @@ export interface NatsServer extends ServerProcess {
   readonly url: string
   readonly port: number
   readonly index: number
-  /** Starts it again on the same port and data after a kill or stop. @param config other further lines from now on; @param line another version */
-  restart(config?: string, line?: NatsLine): Promise<NatsServer>
+  /** Starts it again on the same port and data after a kill or stop, from now on with what is given. */
+  restart(config?: string, other?: { line?: NatsLine; jetstream?: string }): Promise<NatsServer>
   /** `nats-server --signal`: `ldm` lets clients go, then ends; `reload` reads the configuration anew. */
   signal(command: 'ldm' | 'reload'): Promise<void>
 }
@@ -58,6 +58,8 @@ export interface NatsOptions {
   nodes?: number
   /** Further lines of server configuration, the same for all; `$DIR` is the place of `files`. */
   config?: string
+  /** Further lines of the block `jetstream`. */
+  jetstream?: string
   files?: Record<string, string>
   /** A free port for the first node; any by default. */
   port?: number
@@ -72,6 +74,7 @@ export async function startNats({
   line = 'newest',
   nodes = 1,
   config = '',
+  jetstream = '',
   files = {},
   port,
   host = '127.0.0.1',
@@ -91,13 +94,14 @@ export async function startNats({
   const routes = ports.slice(nodes).map((port) => `nats://127.0.0.1:${port}`)
   const urls = clients.map((port) => `nats://${host}:${port}`)
   const further = clients.map(() => config)
+  const block = clients.map(() => jetstream)
 
   const fileOf = (index: number) => join(dir, `n${index}.conf`)
   const writeConfig = (index: number) => {
     const cluster = `cluster { name: C, listen: "127.0.0.1:${ports[nodes + index]}", no_advertise: ${!advertise}, routes: [${routes.map((route) => `"${route}"`).join(', ')}] }`
     writeFileSync(
       fileOf(index),
-      `server_name: n${index}\nlisten: "${host}:${clients[index]}"\njetstream { store_dir: "${join(dir, `n${index}`)}" }\n${nodes > 1 ? cluster : ''}\n${further[index]!.replaceAll('$DIR', dir)}\n`,
+      `server_name: n${index}\nlisten: "${host}:${clients[index]}"\njetstream { store_dir: "${join(dir, `n${index}`)}"\n${block[index]}\n}\n${nodes > 1 ? cluster : ''}\n${further[index]!.replaceAll('$DIR', dir)}\n`,
     )
   }
   const start = async (index: number, binary = first): Promise<NatsServer> => {
@@ -110,8 +114,9 @@ export async function startNats({
       index,
       port: clients[index]!,
       url: urls[index]!,
-      async restart(changed, line) {
+      async restart(changed, { line, jetstream = block[index]! } = {}) {
         if (changed !== undefined) further[index] = changed
+        block[index] = jetstream
         servers[index] = await start(index, line === undefined ? binary : binaryOf(line))
         return servers[index]
       },

@@ -72,10 +72,13 @@ suite('the version of a bus', () => {
       { name: 'reloader', image: theirs.configReloaderImage },
       { name: 'metrics', image: theirs.metricsExporterImage },
     ]
-    const live = { spec: { template: { spec: { containers } } } } as unknown as KubeObject
-    assert.deepEqual(runningIn(live, 'nats:1.0.0'), theirs)
-    assert.deepEqual(runningIn(undefined, 'nats:2.10.29'), { natsImage: 'nats:2.10.29' })
-    assert.equal(runningIn(undefined, undefined), undefined)
+    const live = { metadata: {}, spec: { template: { spec: { containers } } } } as unknown as KubeObject
+    assert.deepEqual(runningIn(live, { natsImage: 'nats:1.0.0', encryption: 'key' }), theirs)
+    assert.deepEqual(runningIn(undefined, { natsImage: 'nats:2.10.29', encryption: 'key' }), {
+      natsImage: 'nats:2.10.29',
+      encryption: 'key',
+    })
+    assert.equal(runningIn(undefined, {}), undefined)
   })
 
   test("Argo Events' servers stay in the plan, and the status says why there is no fence and how to have one", () => {

@@ -9,7 +9,14 @@ import { type BusVersion, findVersion } from './versions.ts'
 /** The images of a bus that is there. */
 export interface Running extends Partial<Omit<BusVersion, 'natsImage' | 'version'>> {
   natsImage: string
+  /** How its disks are encrypted: see natsConf.ts. Left out: by the constant. */
+  encryption?: 'key'
+  /** How many servers there are; left out: not known. */
+  replicas?: number
 }
+
+/** On the StatefulSet: `key` when its disks are encrypted with the key of the Secret. */
+export const ENCRYPTION_ANNOTATION = 'vedette.dev/nats-encryption'
 
 export interface Choice {
   images: BusVersion
@@ -26,18 +33,27 @@ interface Container {
   command?: string[]
 }
 
-/** @param statefulSet the live one; @param before the image that the status remembers, for when there is none */
-export function runningIn(statefulSet: KubeObject | undefined, before: string | undefined): Running | undefined {
-  const spec = statefulSet?.spec as { template?: { spec?: { containers?: Container[] } } } | undefined
+/** What a status remembers, for when there is no StatefulSet any more. */
+export type Remembered = Pick<Running, 'encryption'> & { natsImage?: string }
+
+/** @param statefulSet the live one */
+export function runningIn(statefulSet: KubeObject | undefined, before: Remembered): Running | undefined {
+  const spec = statefulSet?.spec as
+    | { replicas?: number; template?: { spec?: { containers?: Container[] } } }
+    | undefined
   const container = (name: string) => spec?.template?.spec?.containers?.find((one) => one.name === name)
   const { image, command } = container('main') ?? {}
-  const natsImage = image ?? before
+  const natsImage = image ?? before.natsImage
   if (natsImage === undefined) return undefined
   const [startCommand] = command ?? []
   const configReloaderImage = container('reloader')?.image
   const metricsExporterImage = container('metrics')?.image
+  const encrypted =
+    statefulSet === undefined ? before.encryption : statefulSet.metadata.annotations?.[ENCRYPTION_ANNOTATION]
   return {
     natsImage,
+    ...(encrypted === 'key' ? { encryption: encrypted } : {}),
+    ...(spec?.replicas === undefined ? {} : { replicas: spec.replicas }),
     ...(startCommand === undefined ? {} : { startCommand }),
     ...(configReloaderImage === undefined ? {} : { configReloaderImage }),
     ...(metricsExporterImage === undefined ? {} : { metricsExporterImage }),
@@ -93,7 +109,8 @@ function keep(running: Running, versions: readonly BusVersion[], otherwise: BusV
     ...otherwise,
     startCommand: running.natsImage.endsWith('-alpine') ? 'nats-server' : '/nats-server',
   }
-  return { ...known, ...running }
+  const { encryption, replicas, ...images } = running
+  return { ...known, ...images }
 }
 
 type Numbers = readonly [number, number, number]

@@ -26,33 +26,100 @@ export function secretNames(bus: string): { server: string; client: string } {
   return { server: `eventbus-${bus}-js-server`, client: `eventbus-${bus}-js-client-auth` }
 }
 
-/**
- * @param service the Service's host name, `<service>.<namespace>.svc`
- * @param now milliseconds since the epoch
- */
+/** Values by key; undefined: there is no such Secret. */
+export interface Found {
+  server: Record<string, string> | undefined
+  client: Record<string, string> | undefined
+}
+
+export interface Mended {
+  /** As they should be; what was found is never changed. Null: the Secret is complete. */
+  server: KubeObject | null
+  client: KubeObject | null
+  /** What was made anew though there had been something, and what that means. */
+  remade: string[]
+  /** Why the key of what is on the disks is not made anew. */
+  keyLost: boolean
+}
+
+export interface MendOptions {
+  owner: Owner
+  /** The Service's host name, `<service>.<namespace>.svc`. */
+  service: string
+  /** Whether there are, or have been, servers of this bus. */
+  served: boolean
+  /** Whether what is on their disks is encrypted with the key of the Secret. */
+  keyInUse: boolean
+  /** Milliseconds since the epoch. */
+  now: number
+}
+
+/** Makes what is missing, and nothing else: of each Secret, and of each key of it. */
+export function mendCredentials({ server, client }: Found, options: MendOptions): Mended {
+  const { owner, service, served, keyInUse, now } = options
+  const names = secretNames(owner.name)
+  const has = (key: string) => (server?.[key] ?? '') !== ''
+  const remade: string[] = []
+  const login = loginIn(server?.auth) ?? loginOf(client?.['client-auth']) ?? { user: random(12), password: random(24) }
+  const values: Record<string, string> = {}
+  if (!has('auth')) values.auth = authConf(login.user, login.password, random(24))
+  if (!has('auth') && !client?.['client-auth'] && served)
+    remade.push('user and password: clients and servers take them when their mounts are renewed, within minutes')
+  const keyLost = !has('encryption') && served && keyInUse
+  if (!has('encryption') && !keyLost) values.encryption = random(32)
+  for (const { prefix, names, usages } of chains(service)) {
+    const [cert, key, ca] = [`${prefix}cert`, `${prefix}private-key`, `${prefix}ca-cert`] as const
+    if (has(cert) && has(key) && has(ca)) continue
+    const made = chain(names, usages, now)
+    Object.assign(values, { [cert]: made.cert, [key]: made.key, [ca]: made.ca })
+    if (served)
+      remade.push(
+        `${cert}, ${key} and ${ca}: servers take them when their mounts are renewed, within minutes; a server that was started in between joins then`,
+      )
+  }
+  const clientAuth = `username: ${login.user}\npassword: ${login.password}`
+  return {
+    server: Object.keys(values).length === 0 ? null : secret(owner, names.server, { ...server, ...values }),
+    client: client?.['client-auth'] ? null : secret(owner, names.client, { ...client, 'client-auth': clientAuth }),
+    remade,
+    keyLost,
+  }
+}
+
+/** Both Secrets of a bus that there has never been. */
 export function makeCredentials(owner: Owner, service: string, now: number): KubeObject[] {
-  const { server, client } = secretNames(owner.name)
-  const [user, password, systemPassword] = [random(12), random(24), random(24)]
+  const none = { server: undefined, client: undefined }
+  const { server, client } = mendCredentials(none, { owner, service, served: false, keyInUse: false, now })
+  return [server!, client!]
+}
+
+/** The chains of clients' and of servers' connections; a certificate is of no use without its fellows. */
+function chains(service: string): { prefix: string; names: string[]; usages: ('server' | 'client')[] }[] {
   const hosts = [`${service}.cluster.local`, service]
-  const clients = chain(hosts, ['server'], now)
-  const routes = chain(
-    hosts.map((host) => `*.${host}`),
-    ['server', 'client'],
-    now,
-  )
   return [
-    secret(owner, server, {
-      auth: authConf(user, password, systemPassword),
-      encryption: random(32),
-      'private-key': clients.key,
-      cert: clients.cert,
-      'ca-cert': clients.ca,
-      'cluster-private-key': routes.key,
-      'cluster-cert': routes.cert,
-      'cluster-ca-cert': routes.ca,
-    }),
-    secret(owner, client, { 'client-auth': `username: ${user}\npassword: ${password}` }),
+    { prefix: '', names: hosts, usages: ['server'] },
+    { prefix: 'cluster-', names: hosts.map((host) => `*.${host}`), usages: ['server', 'client'] },
   ]
+}
+
+interface Login {
+  user: string
+  password: string
+}
+
+/** The first user of the account of events in `auth.conf`, ours or upstream's. */
+function loginIn(auth: string | undefined): Login | undefined {
+  const word = '"?([^"\\s,}]+)"?'
+  const found = new RegExp(
+    `"?js"?\\s*:?\\s*\\{[^]*?"?user"?\\s*:\\s*${word}\\s*,\\s*"?pass(?:word)?"?\\s*:\\s*${word}`,
+  ).exec(auth ?? '')
+  return found === null ? undefined : { user: found[1]!, password: found[2]! }
+}
+
+function loginOf(clientAuth: string | undefined): Login | undefined {
+  const [, user] = /^username:\s*"?([^"\s]+)/m.exec(clientAuth ?? '') ?? []
+  const [, password] = /^password:\s*"?([^"\s]+)/m.exec(clientAuth ?? '') ?? []
+  return user === undefined || password === undefined ? undefined : { user, password }
 }
 
 function secret(owner: Owner, name: string, values: Record<string, string>): KubeObject {

@@ -9,10 +9,10 @@ import { containerSecurity, podSecurity } from '../podSecurity.ts'
 import type { Settings } from '../settings.ts'
 import { antiAffinity, disruptionBudget, topologySpread } from '../spread.ts'
 import { list } from '../template.ts'
-import { type Choice, choose, type Running } from './chosen.ts'
+import { type Choice, choose, ENCRYPTION_ANNOTATION, type Running } from './chosen.ts'
 import { secretNames } from './credentials.ts'
-import { CONFIG_DIR, DATA_DIR, natsConf, PID_FILE, streamConfigText } from './natsConf.ts'
-import type { BusVersion } from './versions.ts'
+import { CONFIG_DIR, DATA_DIR, type Encryption, natsConf, PID_FILE, streamConfigText } from './natsConf.ts'
+import { type BusVersion, canFence } from './versions.ts'
 
 export interface JetstreamInput {
   bus: EventBus
@@ -24,6 +24,26 @@ export interface JetstreamInput {
   running?: Running | undefined
   /** The older version that its owner allows by annotation. */
   downgradeTo?: string | undefined
+  /** The key of its Secret that holds the encryption key of before, by annotation. */
+  previousKey?: string | undefined
+}
+
+/** On an EventBus: see {@link JetstreamInput.previousKey}. */
+export const PREVIOUS_KEY_ANNOTATION = 'vedette.dev/nats-previous-key'
+const PREVIOUS_KEY = 'JS_KEY_PREVIOUS'
+
+/**
+ * With the key of the Secret when the bus is made here; one that upstream made goes on as it is, unless it is a lone server of a version that upstream does not
+ * have. @throws SPEC_INVALID for an unknown version
+ */
+export function encryptionOf(input: JetstreamInput): Encryption {
+  const { running, previousKey } = input
+  const { replicas } = planOf(input)
+  const alone = Math.max(replicas, running?.replicas ?? 0) < CLUSTERED
+  const previous = alone && previousKey !== undefined ? PREVIOUS_KEY : undefined
+  if (running?.encryption === 'key') return { kind: 'key', previous }
+  const canChange = (running === undefined || alone) && canFence(versionOf(input).images) === true
+  return canChange ? { kind: 'key', previous } : { kind: 'constant' }
 }
 
 /** @throws SPEC_INVALID for an unknown version */
@@ -45,6 +65,8 @@ type Spec = Record<string, any>
 
 const DEFAULT_REPLICAS = 3
 const DEFAULT_VOLUME = '20Gi'
+/** From this many on there is a block `cluster`. */
+const CLUSTERED = 3
 /** From this many on the servers have a quorum that outlives one of them. */
 const HIGHLY_AVAILABLE = 3
 
@@ -104,7 +126,8 @@ export function jetstreamConfig(bus: EventBus, plan: Plan) {
   }
 }
 
-function configMap(owner: Owner, { bus, settings }: JetstreamInput, { replicas, persistent }: Plan): KubeObject {
+function configMap(owner: Owner, input: JetstreamInput, { replicas, persistent }: Plan): KubeObject {
+  const { bus, settings } = input
   const spec = bus.spec.jetstream as Spec
   const service = `${serviceName(bus)}.${bus.namespace}.svc`
   const hosts = Array.from({ length: replicas }, (_, i) => `${statefulSetName(bus)}-${i}.${service}`)
@@ -112,6 +135,7 @@ function configMap(owner: Owner, { bus, settings }: JetstreamInput, { replicas, 
     cluster: bus.name,
     hosts,
     maxPayload: spec.maxPayload || '1MB',
+    encryption: encryptionOf(input),
     settings:
       spec.settings ||
       (persistent ? fitting(settings.jetstream.settings, spec.persistence ?? {}) : settings.jetstream.settings),
@@ -161,7 +185,11 @@ function statefulSet(owner: Owner, input: JetstreamInput, plan: Plan): KubeObjec
   return owned(owner, {
     apiVersion: 'apps/v1',
     kind: 'StatefulSet',
-    metadata: { name: statefulSetName(bus), labels: { ...bus.labels, ...labels } },
+    metadata: compact({
+      name: statefulSetName(bus),
+      labels: { ...bus.labels, ...labels },
+      annotations: encryptionOf(input).kind === 'key' ? { [ENCRYPTION_ANNOTATION]: 'key' } : undefined,
+    }),
     spec: compact({
       podManagementPolicy: 'Parallel',
       replicas: plan.replicas,
@@ -187,7 +215,7 @@ function statefulSet(owner: Owner, input: JetstreamInput, plan: Plan): KubeObjec
           affinity: spec.affinity ?? (spread ? antiAffinity(labels) : undefined),
           topologySpreadConstraints: spread ? topologySpread(labels, { revisions: false }) : undefined,
           securityContext: podSecurity({ ...natsUser, ...spec.securityContext }),
-          containers: containers(bus, spec, versionOf(input).images, plan.persistent ? volume : 'js-data'),
+          containers: containers(input, plan.persistent ? volume : 'js-data'),
           volumes: volumes(bus, plan.persistent),
         }),
       },
@@ -213,7 +241,10 @@ function claim(name: string, { accessMode, volumeSize, storageClassName }: Spec)
   }
 }
 
-function containers(bus: EventBus, spec: Spec, version: BusVersion, dataVolume: string): object[] {
+function containers(input: JetstreamInput, dataVolume: string): object[] {
+  const { bus, previousKey } = input
+  const spec = bus.spec.jetstream as Spec
+  const version: BusVersion = versionOf(input).images
   const configured = (template: Spec = {}) => ({
     imagePullPolicy: template.imagePullPolicy,
     resources: template.resources,
@@ -222,6 +253,7 @@ function containers(bus: EventBus, spec: Spec, version: BusVersion, dataVolume: 
   const config = { name: 'config-volume', mountPath: CONFIG_DIR }
   const pid = { name: 'pid', mountPath: '/var/run/nats' }
   const field = (fieldPath: string) => ({ valueFrom: { fieldRef: { fieldPath } } })
+  const secret = (key: string) => ({ valueFrom: { secretKeyRef: { name: secretNames(bus.name).server, key } } })
   const http = (path: string) => ({ httpGet: { path, port: 8222 }, initialDelaySeconds: 10, timeoutSeconds: 5 })
   const main = compact({
     name: 'main',
@@ -238,7 +270,8 @@ function containers(bus: EventBus, spec: Spec, version: BusVersion, dataVolume: 
       { name: 'SERVER_NAME', value: '$(POD_NAME)' },
       { name: 'POD_NAMESPACE', ...field('metadata.namespace') },
       { name: 'CLUSTER_ADVERTISE', value: `$(POD_NAME).${serviceName(bus)}.$(POD_NAMESPACE).svc` },
-      { name: 'JS_KEY', valueFrom: { secretKeyRef: { name: secretNames(bus.name).server, key: 'encryption' } } },
+      { name: 'JS_KEY', ...secret('encryption') },
+      ...(previousKey === undefined ? [] : [{ name: PREVIOUS_KEY, ...secret(previousKey) }]),
     ],
     volumeMounts: [config, pid, { name: dataVolume, mountPath: DATA_DIR }],
     startupProbe: { ...http('/healthz'), failureThreshold: 30 },

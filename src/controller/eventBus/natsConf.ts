@@ -14,10 +14,35 @@ export interface NatsConfInput {
   maxPayload: string
   /** Text for the `jetstream {}` block. */
   settings: string
+  /** What the disks are encrypted with. */
+  encryption: Encryption
+}
+
+/**
+ * `constant`: the text `$JS_KEY` itself, since NATS puts no variable between quotes. That is upstream's, so its controller can go on with the disks.
+ * `key`: that of the Secret; a lone server reads what was written with the constant, or with the key in the environment variable `previous`, and
+ * writes it anew. Servers of a cluster cannot: their logs are read with the present key only, and they end (measured on 2.15.2).
+ */
+export type Encryption = { kind: 'constant' } | { kind: 'key'; previous?: string | undefined }
+
+const CONSTANT = '"$JS_KEY"'
+
+/** @param settings what the user has written into the block, who may name another previous key */
+function encryptionLines(encryption: Encryption, alone: boolean, settings: string): string[] {
+  if (encryption.kind === 'constant') return [`  key: ${CONSTANT}`]
+  const { previous } = encryption
+  const own = !alone || /\bprev_(encryption_key|key|ek)\b/.test(settings)
+  const before = previous === undefined ? CONSTANT : `$${previous}`
+  return ['  key: $JS_KEY', ...(own ? [] : [`  prev_encryption_key: ${before}`])]
+}
+
+/** Whether servers of this configuration need the key of the Secret for what is on their disks. */
+export function usesKey(conf: string): boolean {
+  return /^\s*key: \$JS_KEY$/m.test(conf)
 }
 
 /** Reads `$POD_NAME`, `$JS_KEY` and `$CLUSTER_ADVERTISE` from the environment, and `auth.conf` beside it. */
-export function natsConf({ cluster, hosts, maxPayload, settings }: NatsConfInput): string {
+export function natsConf({ cluster, hosts, maxPayload, settings, encryption }: NatsConfInput): string {
   const alone = hosts.length < 3
   const lines = [
     `max_payload: ${maxPayload}`,
@@ -26,7 +51,7 @@ export function natsConf({ cluster, hosts, maxPayload, settings }: NatsConfInput
     'http: 8222',
     'server_name: $POD_NAME',
     'jetstream {',
-    '  key: "$JS_KEY"',
+    ...encryptionLines(encryption, alone, settings),
     `  store_dir: "${DATA_DIR}/store"`,
     // A cluster's quorum stands for what one disk has not yet synced; a lone server has nobody.
     ...(alone && !/\bsync(_interval)?\b/.test(settings) ? ['  sync_interval: always'] : []),

@@ -4,8 +4,8 @@ import type { KubeObject } from '../../kube/resources.ts'
 import type { EventBus } from '../../manifest/manifest.ts'
 import type { Cluster } from '../cluster.ts'
 import { type Condition, condition } from '../conditions.ts'
-import { DOWNGRADE_ANNOTATION, runningIn } from '../eventBus/chosen.ts'
-import { statefulSetName } from '../eventBus/jetstream.ts'
+import { DOWNGRADE_ANNOTATION, type Remembered, runningIn } from '../eventBus/chosen.ts'
+import { PREVIOUS_KEY_ANNOTATION, statefulSetName } from '../eventBus/jetstream.ts'
 import { isReady, type PlannedBus, planBus } from '../eventBus.ts'
 import { readObject, sayError } from './read.ts'
 
@@ -28,11 +28,11 @@ export async function planOfObject(
   const live = cluster.statefulSets.get(`${bus.namespace}/${statefulSetName(bus)}`)
   const claims = (live?.spec as { volumeClaimTemplates?: unknown[] } | undefined)?.volumeClaimTemplates
   const persistent = live === undefined ? undefined : (claims?.length ?? 0) > 0
-  const { natsImage } = (object.status ?? {}) as { natsImage?: string }
-  const running = runningIn(live, natsImage)
-  const downgradeTo = object.metadata.annotations?.[DOWNGRADE_ANNOTATION]
+  const running = runningIn(live, (object.status ?? {}) as Remembered)
+  const { [DOWNGRADE_ANNOTATION]: downgradeTo, [PREVIOUS_KEY_ANNOTATION]: previousKey } =
+    object.metadata.annotations ?? {}
   const settings = cluster.settings()
-  const planned = planBus({ bus, uid: object.metadata.uid, settings, persistent, running, downgradeTo })
+  const planned = planBus({ bus, uid: object.metadata.uid, settings, persistent, running, downgradeTo, previousKey })
   return { ...planned, bus }
 }
 

@@ -1,0 +1,87 @@
+/** The two Secrets of a native bus: what is missing of them is made, what is there is never replaced. */
+import { fail } from '../../core/errors.ts'
+import { type KubeObject, resources } from '../../kube/resources.ts'
+import { refuseForeign } from '../apply.ts'
+import { type Cluster, MANAGER } from '../cluster.ts'
+import { type Condition, warning } from '../conditions.ts'
+import { endOfCertificates } from '../eventBus/certificates.ts'
+import { mendCredentials, secretNames } from '../eventBus/credentials.ts'
+import { serviceName, statefulSetName } from '../eventBus/jetstream.ts'
+import { usesKey } from '../eventBus/natsConf.ts'
+import type { Owner } from '../objects.ts'
+
+/** On the server Secret: what was made anew and when. Whoever has read it may take it away. */
+export const REMADE_ANNOTATION = 'vedette.dev/remade'
+
+/**
+ * @returns what the bus's owner should know of them
+ * @throws SPEC_INVALID when the key of what is on the disks is gone, or a Secret of somebody else has the name; as the client
+ */
+export async function ensureSecrets(cluster: Cluster, owner: Owner): Promise<Condition[]> {
+  const { client, clock } = cluster
+  const { namespace, name } = owner
+  const names = secretNames(name)
+  const read = (name: string) => client.get(resources.secrets, { namespace, name })
+  const [server, login] = await Promise.all([read(names.server), read(names.client)])
+  const found = { server: valuesIn(server), client: valuesIn(login) }
+  const served = cluster.statefulSets.get(`${namespace}/${statefulSetName(owner)}`) !== undefined
+  const keyInUse = served && !found.server?.encryption && (await needsKey(cluster, owner))
+  const service = `${serviceName(owner)}.${namespace}.svc`
+  const mended = mendCredentials(found, { owner, service, served, keyInUse, now: clock.now() })
+  const put = async (made: KubeObject | null, live: KubeObject | null) => {
+    if (made === null) return live
+    refuseForeign(made, live)
+    return await client.apply(resources.secrets, made, { manager: MANAGER })
+  }
+  await put(mended.client, login)
+  const now = await put(noted(mended.server, mended.remade, server, clock.now()), server)
+  if (mended.keyLost) throw fail('SPEC_INVALID', keyLostText(names.server, owner))
+  return [...toldOf(now, names.server), ...endOfCertificates(valuesIn(now) ?? {}, names.server, clock.now())]
+}
+
+function valuesIn(secret: KubeObject | null): Record<string, string> | undefined {
+  if (secret === null) return undefined
+  const data = Object.entries((secret.data ?? {}) as Record<string, string>)
+  return Object.fromEntries(data.map(([key, value]) => [key, Buffer.from(value, 'base64').toString()]))
+}
+
+/** Whether the running servers were told to use the key. Without their configuration: it may be. */
+async function needsKey({ client }: Cluster, { namespace, name }: Owner): Promise<boolean> {
+  const config = await client.get(resources.configmaps, { namespace, name: `eventbus-${name}-js-config` })
+  const conf = (config?.data as Record<string, string> | undefined)?.['nats-js']
+  return conf === undefined || usesKey(conf)
+}
+
+/** The Secret with a note of what was made anew, after what was noted before. */
+function noted(made: KubeObject | null, remade: string[], live: KubeObject | null, now: number): KubeObject | null {
+  if (made === null) return null
+  const before = live?.metadata.annotations?.[REMADE_ANNOTATION]
+  const lines = remade.map((what) => `${new Date(now).toISOString().slice(0, 19)}Z ${what}`)
+  const note = [...(before === undefined ? [] : [before]), ...lines].join('\n')
+  if (note === '') return made
+  return {
+    ...made,
+    metadata: { ...made.metadata, annotations: { ...made.metadata.annotations, [REMADE_ANNOTATION]: note } },
+  }
+}
+
+function toldOf(secret: KubeObject | null, name: string): Condition[] {
+  const note = secret?.metadata.annotations?.[REMADE_ANNOTATION]
+  if (note === undefined) return []
+  const done = `once all is well, take the annotation ${REMADE_ANNOTATION} off Secret ${name}`
+  return [
+    warning(
+      'SecretsRemade',
+      'KeysWereMissing',
+      `made anew, since it was missing: ${note.replaceAll('\n', '; ')}; ${done}`,
+    ),
+  ]
+}
+
+function keyLostText(secret: string, { namespace, name }: Owner): string {
+  return (
+    `Secret ${secret} has no key "encryption", and what is on the disks of the bus can be read with that alone: no other one is made. A server that runs goes on, and its ` +
+    `environment still holds it (JS_KEY of container main in Pod ${statefulSetName({ name })}-0); a server that is started cannot. Put it back: kubectl -n ${namespace} patch secret ${secret} ` +
+    `-p '{"stringData":{"encryption":"…"}}'. If it is lost, so are the events and positions on the bus: scale the users of the bus down, delete StatefulSet ${statefulSetName({ name })} and its claims, and a new key is made`
+  )
+}
