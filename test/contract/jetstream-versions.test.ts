@@ -1,7 +1,7 @@
 /** The servers of Argo Events' buses, from the oldest to what it calls latest, and a cluster of them that is being upgraded. */
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
-import type { Append, SourceRef } from '../../src/bus/bus.ts'
+import type { Append, SourceRef, Stored } from '../../src/bus/bus.ts'
 import { without } from '../servers/cache.ts'
 import { natsBinary, natsBuilt } from '../servers/nats.ts'
 import { until } from './bus.ts'
@@ -25,6 +25,17 @@ for (const line of ['oldest', 'argo'] as const) {
     assert.equal((await bus.append(source, [event('1')]))[0]!.outcome, 'duplicate')
     const next = await bus.claim(source, claimOf('b'))
     assert.equal(next.positions.get('e'), '1')
+    const ids = (events: Stored[]) => events.map(({ id }) => id)
+    await bus.append(source, [{ ...event('2'), entry: 'f' }, event('3')])
+    assert.deepEqual(ids(await bus.tail(source, 'e', 5)), ['1', '3'])
+    const all: Stored[] = []
+    for await (const one of bus.read({ eventSource: source.name })) all.push(one)
+    assert.deepEqual(ids(all), ['1', '2', '3'])
+    const along = bus.read({ eventSource: source.name, follow: true })[Symbol.asyncIterator]()
+    for (const id of ['1', '2', '3']) assert.equal((await along.next()).value?.id, id)
+    await bus.append(source, [event('4')])
+    assert.equal((await along.next()).value?.id, '4')
+    await along.return?.()
   })
 }
 

@@ -179,6 +179,7 @@ export function openJetStream({
       js: jetstream(nc, { timeout: API_TIMEOUT_MS }),
       sender: createSender(acks, clock),
       manyFilters: atLeast(nc.info?.version ?? '', 2, 10),
+      consumers: atLeast(nc.info?.version ?? '', 2, 9, 4),
     }
     settle()
   }

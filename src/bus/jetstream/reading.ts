@@ -19,6 +19,8 @@ export interface Readers {
   jsm: JetStreamManager
   /** Whether a consumer may filter several subjects (2.10 and newer). */
   manyFilters: boolean
+  /** Whether it has consumers as the client library uses them (2.9.4 and newer). */
+  consumers: boolean
 }
 
 interface Range {
@@ -32,6 +34,8 @@ interface Range {
 
 /** Messages asked for at a time: what waits in this process is at most this many. */
 const AHEAD = 256
+/** Of messages that are asked for by their numbers. */
+const AT_ONCE = 64
 /** A reader that hears nothing for this long though there is something looks whether it still is. */
 const SILENCE_MS = 2_000
 const AGAIN_MS = 200
@@ -52,7 +56,7 @@ export async function* scanHeaders(
   const asked = readers.manyFilters ? subjects : [filterOf(source.name)]
   try {
     for await (const message of consume(readers, { subjects: asked, from, to, headersOnly: true })) {
-      if (subjects.includes(message.subject)) yield receivedOf(message)
+      if (subjects.includes(message.subject)) yield message
     }
   } catch (error) {
     throw unreadable(error)
@@ -77,11 +81,12 @@ export async function* readLog(
       for await (const message of consume(readers, range)) {
         next = message.seq + 1
         heardMs = clock.monotonic()
-        const stored = asStored(receivedOf(message))
+        const stored = asStored(message)
         if (stored !== null && matches(stored, { namespace, eventSource, entry })) yield stored
         if (signal?.aborted) return
       }
       if (!follow) return
+      if (!readers.consumers) await clock.sleep(AGAIN_MS, signal).catch(() => {})
     } catch (error) {
       if (signal?.aborted) return
       if (!follow && clock.monotonic() - heardMs > PATIENCE_MS) throw unreadable(error)
@@ -102,7 +107,7 @@ export async function readTail(readers: Readers, source: SourceRef, entry: strin
       const from = Math.max(first, last.seq - width + 1)
       const found: Stored[] = []
       for await (const message of consume(readers, { subjects: [subject], from, to: last.seq })) {
-        const stored = asStored(receivedOf(message))
+        const stored = asStored(message)
         if (stored === null || !matches(stored, { namespace: source.namespace })) continue
         found.push(stored)
         if (found.length > limit) found.shift()
@@ -125,10 +130,14 @@ export async function readOthers(readers: Readers, source: SourceRef, entry: str
   return othersAtEnd(await readTail(readers, source, entry, limit))
 }
 
-async function* consume(
+function consume(readers: Readers, range: Range): AsyncGenerator<Received> {
+  return readers.consumers ? ordered(readers, range) : fetched(readers, range)
+}
+
+async function* ordered(
   readers: Readers,
   { subjects, from, to, headersOnly = false, signal }: Range,
-): AsyncGenerator<JsMsg> {
+): AsyncGenerator<Received> {
   const consumer: Consumer = await readers.js.consumers.get(STREAM, {
     filter_subjects: subjects.length === 1 ? subjects[0]! : subjects,
     deliver_policy: DeliverPolicy.StartSequence,
@@ -156,7 +165,7 @@ async function* consume(
     for await (const message of messages) {
       at = message.seq
       if (to !== undefined && at > to) return
-      yield message
+      yield receivedOf(message)
       if (to !== undefined && at >= to) return
     }
   } finally {
@@ -165,6 +174,26 @@ async function* consume(
     await messages.close().catch(() => {})
     consumer.delete().catch(() => {})
   }
+}
+
+/** One message after the other by its number, some at once: what every server has. Ends with what is there now. */
+async function* fetched({ jsm }: Readers, { subjects, from, to, signal }: Range): AsyncGenerator<Received> {
+  const { state } = await jsm.streams.info(STREAM)
+  const last = Math.min(to ?? state.last_seq, state.last_seq)
+  for (let first = Math.max(from, state.first_seq); first <= last && !signal?.aborted; first += AT_ONCE) {
+    const numbers = Array.from({ length: Math.min(AT_ONCE, last - first + 1) }, (_, i) => first + i)
+    for (const found of await Promise.all(numbers.map((seq) => jsm.streams.getMessage(STREAM, { seq })))) {
+      if (found === null || !subjects.some((subject) => covers(subject, found.subject))) continue
+      const { seq, subject, data, header } = found
+      yield { seq, subject, data, timeMs: found.time.getTime(), header: (name) => header?.get(name) ?? '' }
+    }
+  }
+}
+
+/** Whether a filter, of which each part may be `*`, takes this subject. */
+function covers(filter: string, subject: string): boolean {
+  const [wanted, parts] = [filter.split('.'), subject.split('.')]
+  return wanted.length === parts.length && wanted.every((part, i) => part === '*' || part === parts[i])
 }
 
 function receivedOf(message: JsMsg): Received {

@@ -197,9 +197,9 @@ function lowest(versions: string[]): string {
   return versions.reduce((a, b) => (order(b) < order(a) ? b : a))
 }
 
-export function atLeast(version: string, major: number, minor: number): boolean {
-  const [a = 0, b = 0] = version.split('.').map(Number)
-  return a > major || (a === major && b >= minor)
+export function atLeast(version: string, major: number, minor: number, patch = 0): boolean {
+  const [a = 0, b = 0, c = 0] = version.split('.').map((part) => Number.parseInt(part, 10))
+  return a > major || (a === major && (b > minor || (b === minor && c >= patch)))
 }
 
 function parseYaml(text: string): Record<string, unknown> {
