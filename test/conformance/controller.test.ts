@@ -151,8 +151,11 @@ function withDifferences(wanted: Plain, made: Plain): Plain {
     if (made.metadata.name === 'webhook-eventsource') main.imagePullPolicy = 'Never'
   }
   if (made.kind === 'ConfigMap') {
-    // No more than the disk holds.
-    wanted.data['nats-js'] = wanted.data['nats-js'].replace('max_file_store: 1TB', 'max_file_store: 20401094656')
+    wanted.data['nats-js'] = wanted.data['nats-js']
+      // No more than the disk holds.
+      .replace('max_file_store: 1TB', 'max_file_store: 20401094656')
+      // The key itself.
+      .replace('key: "$JS_KEY"', 'key: $JS_KEY')
   }
   if (made.kind === 'StatefulSet') {
     pod.containers[0].image = 'nats:2.15.2'

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
+import { argoChain } from '../argo-certificates.ts'
 import { makeCertificate } from '../certificate.ts'
 import { until } from '../contract/bus.ts'
 import { jetStreamFor } from '../contract/jetstream.fixture.ts'
@@ -209,14 +210,15 @@ test('TLS from mounted files on both sides: verified; a server with another cert
   t.after(() => rmSync(dir, { recursive: true }))
   const own = makeCertificate('client')
   const server = (name: string) => {
-    const { cert, key } = makeCertificate()
+    // As Argo Events makes them for its native buses: OpenSSL takes them for self-signed.
+    const { ca, cert, key } = argoChain()
     const files = { cert: `${name}.pem`, key: `${name}.key`, ca: 'client.pem' }
     writeFileSync(join(dir, files.cert), cert)
     writeFileSync(join(dir, files.key), key)
     writeFileSync(join(dir, files.ca), own.cert)
     const [cert_file, key_file, ca_file] = Object.values(files).map((file) => JSON.stringify(join(dir, file)))
     const config = `tls { cert_file: ${cert_file}, key_file: ${key_file}, ca_file: ${ca_file}, verify: true }`
-    return { cert, config }
+    return { ca, config }
   }
   const [first, second] = [server('first'), server('second')]
   const fixture = await startNats({ config: first.config })
@@ -232,7 +234,7 @@ test('TLS from mounted files on both sides: verified; a server with another cert
     object: clock,
     bus: jetstream(fixture.urls[0]!, { tls }),
     name: 'clock-a',
-    files: { [at('ca.crt')]: first.cert, [at('tls.crt')]: own.cert, [at('tls.key')]: own.key },
+    files: { [at('ca.crt')]: first.ca, [at('tls.crt')]: own.cert, [at('tls.key')]: own.key },
   })
   await until('it is ready', () => pod.ready(), 20_000)
   const transports = pod.log().filter(({ transport }) => transport !== undefined)
@@ -245,7 +247,7 @@ test('TLS from mounted files on both sides: verified; a server with another cert
   await fixture.servers[0]!.restart(second.config)
   await pause(1_500)
   assert.equal(await pod.ready(), false, 'another certificate is not taken')
-  pod.write(at('ca.crt'), second.cert)
+  pod.write(at('ca.crt'), second.ca)
   await until('it is ready again', () => pod.ready(), 20_000)
 })
 
