@@ -94,11 +94,18 @@ function risks({ replicas, persistent, stream }: Plan): Condition[] {
 
 /** Upstream's disks are encrypted with what everybody knows. */
 function encryption(input: BusInput): Condition[] {
-  if (encryptionOf(input).kind === 'key') return []
+  const how = encryptionOf(input)
+  if (how.kind === 'key') return how.previous !== undefined || input.previousKey === undefined ? [] : [NO_PREVIOUS_KEY]
   const { server } = secretNames(input.bus.name)
   const message = `what is on the disks is encrypted with the text "$JS_KEY", as Argo Events has it, and not with the key of Secret ${server}: see docs/migrate.md for when that changes`
   return [warning('EncryptedByConstant', 'KeyNotUsed', message)]
 }
+
+const NO_PREVIOUS_KEY = warning(
+  'PreviousKeyIgnored',
+  'ServersOfACluster',
+  'the servers of a cluster cannot read their logs with a key of before: rotate it one server after another, see docs/kubernetes.md',
+)
 
 /** A fence needs atomic batches and a stream that keeps what was read. @param better a version that has them */
 function fencing(images: BusVersion, better: string, { stream }: Plan): Condition[] {

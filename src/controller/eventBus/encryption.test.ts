@@ -62,6 +62,10 @@ suite('encryption at rest', () => {
     const set = rotated.objects.find(({ kind }) => kind === 'StatefulSet') as Plain
     const env = set.spec.template.spec.containers[0].env.find(({ name }: Plain) => name === 'JS_KEY_PREVIOUS')
     assert.deepEqual(env.valueFrom.secretKeyRef, { name: 'eventbus-default-js-server', key: 'encryption-previous' })
+    // Servers of a cluster would end of it.
+    const three = plan({ replicas: 3 }, { previousKey: 'encryption-previous' })
+    assert.deepEqual(three.objects.slice(0, 3), plan({ replicas: 3 }).objects.slice(0, 3))
+    assert.ok(three.conditions.some(({ type }) => type === 'PreviousKeyIgnored'))
   })
 })
 

@@ -244,6 +244,8 @@ function claim(name: string, { accessMode, volumeSize, storageClassName }: Spec)
 function containers(input: JetstreamInput, dataVolume: string): object[] {
   const { bus, previousKey } = input
   const spec = bus.spec.jetstream as Spec
+  const encryption = encryptionOf(input)
+  const previous = encryption.kind === 'key' ? encryption.previous : undefined
   const version: BusVersion = versionOf(input).images
   const configured = (template: Spec = {}) => ({
     imagePullPolicy: template.imagePullPolicy,
@@ -271,7 +273,7 @@ function containers(input: JetstreamInput, dataVolume: string): object[] {
       { name: 'POD_NAMESPACE', ...field('metadata.namespace') },
       { name: 'CLUSTER_ADVERTISE', value: `$(POD_NAME).${serviceName(bus)}.$(POD_NAMESPACE).svc` },
       { name: 'JS_KEY', ...secret('encryption') },
-      ...(previousKey === undefined ? [] : [{ name: PREVIOUS_KEY, ...secret(previousKey) }]),
+      ...(previous === undefined ? [] : [{ name: previous, ...secret(previousKey!) }]),
     ],
     volumeMounts: [config, pid, { name: dataVolume, mountPath: DATA_DIR }],
     startupProbe: { ...http('/healthz'), failureThreshold: 30 },
