@@ -5,6 +5,7 @@
  */
 import assert from 'node:assert/strict'
 import { after, before, suite, test } from 'node:test'
+import { makeCredentials } from '../../src/controller/eventBus/credentials.ts'
 import { type Rule, rules, webhookRules } from '../../src/controller/install/rbac.ts'
 import { API_VERSION } from '../../src/controller/objects.ts'
 import { render } from '../../src/controller/render.ts'
@@ -135,6 +136,10 @@ const adopts: Story = async (limited) => {
     const made: KubeObject = { ...object, metadata: { ...metadata, namespace: ns, ownerReferences: [owner] } }
     await rig.admin.apply(resourceFor(made), made, { manager: 'argo-events' })
   }
+  const { uid } = owners.find((one) => one.kind === 'EventBus')!.metadata
+  const owner = { kind: 'EventBus', namespace: ns, name: 'default', uid } as const
+  for (const secret of makeCredentials(owner, `eventbus-default-js-svc.${ns}.svc`, Date.now()))
+    await rig.admin.apply(resources.secrets, secret, { manager: 'argo-events' })
   await limited.start()
 }
 /** An EventSource no longer asks for all that it had. */
