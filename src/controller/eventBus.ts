@@ -16,9 +16,14 @@ export interface PlannedBus {
   /** What our own Pods are told: the same, and with which authority its certificates are checked. */
   ours: BusConfig | null
   conditions: Condition[]
+  /** Of a native bus: what was decided about it. */
+  plan?: Plan
 }
 
 export type BusInput = JetstreamInput
+
+/** Condition of a bus of which something is not carried out. */
+export const CHANGE_REFUSED = 'ChangeRefused'
 
 export function planBus(input: BusInput): PlannedBus {
   const { kind, spec, namespace, name } = input.bus
@@ -53,12 +58,14 @@ function native(input: BusInput): PlannedBus {
     const version = findVersion((bus.spec.jetstream as { version: string }).version, settings.jetstream.versions)
     return {
       objects: jetstreamObjects(input),
+      plan,
       config: { jetstream },
       ours: { jetstream: { ...jetstream, tls } },
       conditions: [
         condition('Configured', 'True'),
         condition('Deployed', 'True', 'Succeeded', 'JetStream is deployed'),
         ...risks(plan),
+        ...refusals(plan.refused),
         ...fencing(version.natsImage, canFence(version), plan),
       ],
     }
@@ -79,6 +86,11 @@ function risks({ replicas, persistent, stream }: Plan): Condition[] {
     ...(copies < 3 && replicas >= 3 ? [`streamConfig keeps ${copies} of each event; write replicas: 3 there`] : []),
   ]
   return found.length === 0 ? [] : [warning('AtRisk', 'NotHighlyAvailable', found.join('; '))]
+}
+
+/** What was asked for and would lose events, or cannot be: everything else of the object is carried out. */
+export function refusals(refused: readonly string[]): Condition[] {
+  return refused.length === 0 ? [] : [warning(CHANGE_REFUSED, 'KeptAsItRuns', refused.join('; '))]
 }
 
 /** A fence needs atomic batches and a stream that keeps what was read. */

@@ -46,7 +46,9 @@ export const rules: Rule[] = [
   rule('', ['configmaps'], ['update']),
   // Whose metrics say who leads.
   rule('', ['pods'], ['list']),
-  rule('', ['persistentvolumeclaims'], ['list', 'delete']),
+  // Those of buses grow; and their events, and those of StatefulSets, tell why servers are not there.
+  rule('', ['persistentvolumeclaims'], ['list', 'patch', 'delete']),
+  rule('', ['events'], ['list']),
   rule('policy', ['poddisruptionbudgets'], applied),
   rule('rbac.authorization.k8s.io', ['roles', 'rolebindings'], applied),
   rule('batch', ['jobs'], ['get', 'create']),

@@ -2,16 +2,21 @@
 
 import type { KubeObject } from '../../kube/resources.ts'
 import type { EventBus } from '../../manifest/manifest.ts'
-import type { Cluster } from '../cluster.ts'
+import { type Cluster, isOwnedBy } from '../cluster.ts'
 import { type Condition, condition } from '../conditions.ts'
 import { statefulSetName } from '../eventBus/jetstream.ts'
+import { type Running, runningIn } from '../eventBus/running.ts'
 import { isReady, type PlannedBus, planBus } from '../eventBus.ts'
 import { readObject, sayError } from './read.ts'
 
-/** From the spec, not from the status that another loop writes: the same input gives the same plan at any time. */
+/**
+ * From the spec and what runs, not from the status that another loop writes: the same input gives the same plan at any time.
+ * @param look closer at the StatefulSet, for who changes it; without that its number of servers counts as it is. @throws as `look`
+ */
 export async function planOfObject(
   cluster: Cluster,
   object: KubeObject,
+  look: (bus: EventBus, live: KubeObject) => Promise<Running> = async (_, live) => runningIn(live),
 ): Promise<PlannedBus & { bus: EventBus | null }> {
   const { bus, errors } = await readObject(object)
   const none = { objects: [], config: null, ours: null, bus: null }
@@ -25,10 +30,19 @@ export async function planOfObject(
     }
   }
   const live = cluster.statefulSets.get(`${bus.namespace}/${statefulSetName(bus)}`)
-  const claims = (live?.spec as { volumeClaimTemplates?: unknown[] } | undefined)?.volumeClaimTemplates
-  const persistent = live === undefined ? undefined : (claims?.length ?? 0) > 0
-  const planned = planBus({ bus, uid: object.metadata.uid, settings: cluster.settings(), persistent })
-  return { ...planned, bus }
+  const { uid } = object.metadata
+  if (live !== undefined && bus.kind !== 'jetstream' && isOwnedBy(live, uid))
+    return { ...none, conditions: [abandoned(live)] }
+  const running = live === undefined || bus.kind !== 'jetstream' ? undefined : await look(bus, live)
+  return { ...planBus({ bus, uid, settings: cluster.settings(), running }), bus }
+}
+
+/** Its users would be led away from servers that go on with events nobody would ever read. */
+export function abandoned({ metadata: { name } }: KubeObject): Condition {
+  const message =
+    `Can not change event bus implementation: StatefulSet "${name}" runs and holds events; make another EventBus and have it named by eventBusName, ` +
+    'or write jetstream again'
+  return condition('Configured', 'False', 'InvalidSpec', message)
 }
 
 /** The bus to use, or why there is none: upstream's reasons, and its name. */

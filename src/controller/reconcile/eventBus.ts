@@ -4,12 +4,17 @@ import { type KubeObject, resources } from '../../kube/resources.ts'
 import type { EventBus } from '../../manifest/manifest.ts'
 import { type Applier, refuseForeign } from '../apply.ts'
 import { type Cluster, MANAGER } from '../cluster.ts'
-import { type Condition, condition } from '../conditions.ts'
+import { type Condition, condition, warning } from '../conditions.ts'
 import { makeCredentials, secretNames } from '../eventBus/credentials.ts'
-import { serviceName, statefulSetName } from '../eventBus/jetstream.ts'
+import { type Plan, serviceName, statefulSetName } from '../eventBus/jetstream.ts'
+import { textOf } from '../eventBus/quantity.ts'
+import type { Running } from '../eventBus/running.ts'
+import { CHANGE_REFUSED, type PlannedBus, refusals } from '../eventBus.ts'
 import type { Owner } from '../objects.ts'
 import { writeStatus } from '../status.ts'
 import { planOfObject } from './bus.ts'
+import { busTrouble, SERVERS_NOT_READY } from './busTrouble.ts'
+import { dropClaims, growClaims, lookAt } from './running.ts'
 
 /** Upstream's reasons. */
 const reasons: Record<string, string> = {
@@ -19,20 +24,82 @@ const reasons: Record<string, string> = {
   PodDisruptionBudget: 'JetStreamBudgetFailed',
 }
 
-/** @throws what could not be done, to be tried again; the status says it already */
-export async function reconcileEventBus(cluster: Cluster, applier: Applier, object: KubeObject): Promise<void> {
-  const { bus, objects, config, conditions } = await planOfObject(cluster, object)
-  const failed = bus?.kind === 'jetstream' ? await applyAll(cluster, applier, object, bus, objects) : null
+/** So soon is a bus looked at again of which servers are not up, or a change is not carried out: nothing tells when that has passed. */
+const LOOK_MS = 8_000
+
+/** @returns when to look again. @throws what could not be done, to be tried again; the status says it already */
+export async function reconcileEventBus(
+  cluster: Cluster,
+  applier: Applier,
+  object: KubeObject,
+): Promise<{ afterMs: number } | undefined> {
+  const { bus, config, conditions, failed } = await carryOut(cluster, applier, object)
   const all = failed === null ? conditions : [...conditions.filter(({ type }) => type !== 'Deployed'), failed.condition]
   const known = all.some(({ type }) => type === 'Deployed') ? all : [...all, condition('Deployed', 'Unknown')]
+  const servers = bus?.kind === 'jetstream' ? serversOf(cluster, bus) : null
+  const troubles = servers?.live && servers.ready < servers.wanted ? await busTrouble(cluster, bus!, servers.live) : []
+  const loud = [...known, ...troubles].find(({ type }) => type === SERVERS_NOT_READY || type === CHANGE_REFUSED)
   await writeStatus(cluster, resources.eventbus, object, {
-    conditions: known,
+    conditions: [...known, ...troubles],
+    problem: loud?.message,
     kind: bus?.kind,
-    ready: bus?.kind === 'jetstream' ? readyServers(cluster, bus) : undefined,
+    ready: servers === null ? undefined : `${servers.ready}/${servers.wanted}`,
     // What runs goes on with the last one while a change of the spec cannot be carried out.
     config: (failed === null ? config : null) ?? (object.status as { config?: object } | undefined)?.config,
   })
   if (failed !== null) throw failed.error
+  const unsettled = loud !== undefined || known.some(({ type }) => type === DISKS_GROW)
+  return unsettled || (servers !== null && (servers.ready < servers.wanted || !servers.live))
+    ? { afterMs: LOOK_MS }
+    : undefined
+}
+
+interface Done extends Pick<PlannedBus, 'config' | 'conditions'> {
+  bus: EventBus | null
+  failed: Failed | null
+}
+
+interface Failed {
+  condition: Condition
+  error: unknown
+}
+
+/** Disks first: a server may store as much as they have, and no more. */
+async function carryOut(cluster: Cluster, applier: Applier, object: KubeObject): Promise<Done> {
+  let running: Running | undefined
+  try {
+    const planned = await planOfObject(cluster, object, async (bus, live) => {
+      running = await lookAt(cluster, bus, live)
+      return running
+    })
+    const { bus, plan } = planned
+    if (bus?.kind !== 'jetstream' || plan === undefined) return { ...planned, failed: null }
+    const stuck = plan.disks === null ? null : await growClaims(cluster, bus, plan.disks)
+    const conditions = [
+      ...planned.conditions.filter(({ type }) => type !== CHANGE_REFUSED),
+      ...refusals(stuck === null ? plan.refused : [...plan.refused, stuck]),
+      ...growing(plan),
+    ]
+    if (running !== undefined) await dropClaims(cluster, bus, running, plan.replicas)
+    const failed = await applyAll(cluster, applier, object, bus, planned.objects)
+    return { ...planned, conditions, failed }
+  } catch (error) {
+    const planned = await planOfObject(cluster, object)
+    return {
+      ...planned,
+      failed: { condition: condition('Deployed', 'False', 'ClaimsFailed', messageOf(error)), error },
+    }
+  }
+}
+
+const DISKS_GROW = 'DisksGrow'
+
+/** The file system is made larger by the node, some of them only when the Pod is made anew. */
+function growing({ disks }: Plan): Condition[] {
+  const [one] = disks?.growing ?? []
+  if (one === undefined || one.has === null) return []
+  const message = `the disk "${one.name}" has ${textOf(one.has)} of ${textOf(one.asked)}: a server stores no more than the smallest disk holds`
+  return [warning(DISKS_GROW, 'Resizing', message)]
 }
 
 async function applyAll(
@@ -41,11 +108,16 @@ async function applyAll(
   { metadata: { uid } }: KubeObject,
   bus: EventBus,
   objects: KubeObject[],
-): Promise<{ condition: Condition; error: unknown } | null> {
+): Promise<Failed | null> {
   if (objects.length === 0) return null
   let reason = 'JetStreamAuthSecretsFailed'
   try {
     await ensureCredentials(cluster, { kind: 'EventBus', namespace: bus.namespace, name: bus.name, uid })
+    // What the API server would refuse is not begun: servers are never configured for what they then do not get.
+    for (const one of objects) {
+      reason = reasons[one.kind]!
+      await applier.check(one)
+    }
     for (const one of objects) {
       reason = reasons[one.kind]!
       await applier.apply(one)
@@ -70,8 +142,8 @@ async function ensureCredentials({ client, clock }: Cluster, owner: Owner): Prom
   }
 }
 
-function readyServers(cluster: Cluster, bus: EventBus): string {
+function serversOf(cluster: Cluster, bus: EventBus): { live: KubeObject | undefined; ready: number; wanted: number } {
   const live = cluster.statefulSets.get(`${bus.namespace}/${statefulSetName(bus)}`)
   const { readyReplicas = 0 } = (live?.status ?? {}) as { readyReplicas?: number }
-  return `${readyReplicas}/${(live?.spec as { replicas?: number } | undefined)?.replicas ?? 0}`
+  return { live, ready: readyReplicas, wanted: (live?.spec as { replicas?: number } | undefined)?.replicas ?? 0 }
 }
