@@ -38,7 +38,7 @@ interface Jsz {
 export function holdingIn(jsz: unknown): Holding {
   const { disabled, streams: count = 0, meta_cluster, account_details = [] } = (jsz ?? {}) as Jsz
   // So it is after it was removed from its cluster; nobody can ask it for a stream any more.
-  if (disabled === true) return { streams: [] }
+  if (disabled === true) return { streams: [], removed: true }
   const details = account_details.flatMap(({ stream_detail = [] }) => stream_detail)
   if (details.length < count) return `it says that it has ${count} streams and names ${details.length}`
   const streams = details.map(({ name, config }) => ({ name, copies: config?.num_replicas ?? 1 }))

@@ -166,6 +166,7 @@ spec: { jetstream: { version: latest${spec} } }
       answer.status.message,
       /replicas 1: 3 servers go on, because eventbus-default-js-1 would go and still holds the stream "default"/,
     )
+    const { uid } = (await get(pods, ns, `${NAME}-0`)).metadata
     // Once its events are on the server that stays, in one copy, it is done; the disks of the others go, so that none comes back old.
     held.set('10.9.1.1', { streams: [{ name: 'default', copies: 1 }], members: 3 })
     for (const ip of ['10.9.1.2', '10.9.1.3']) held.set(ip, { streams: [] })
@@ -179,7 +180,11 @@ spec: { jetstream: { version: latest${spec} } }
       [`${NAME}-vol-${NAME}-0`],
     )
     // And a lone server joins no cluster with what it holds.
-    held.set('10.9.1.1', { streams: [{ name: 'default', copies: 1 }] })
+    await there(
+      'it starts anew',
+      async () => ![undefined, uid].includes((await rig.get(pods, ns, `${NAME}-0`))?.metadata.uid),
+    )
+    await run(ns, 1, [{ streams: [{ name: 'default', copies: 1 }] }])
     await rig.apply(busIn(ns, `, replicas: 3${onWide('20Gi')}`))
     await says(
       ns,

@@ -9,6 +9,8 @@ export interface Held {
   streams: { name: string; copies: number }[]
   /** How many servers its cluster counts; absent: it has none. */
   members?: number
+  /** It was taken out of its cluster, and serves nothing. */
+  removed?: boolean
 }
 
 /** Text: why it is not known. */
