@@ -298,6 +298,12 @@ spec: { kafka: { url: "k:9092" } }
     )
     assert.equal(claim.reason, 'ClaimPending')
     assert.ok(Date.now() - since < SOON_MS)
+    await rig.apply(busIn(diskless!, onWide('30Gi')))
+    const { persistentvolumeclaims: claims } = resources
+    await there('it is made anew with another class', async () => {
+      const spec = ((await rig.get(claims, diskless!, `${NAME}-vol-${NAME}-2`)) as Plain | null)?.spec
+      return spec?.storageClassName === 'wide' && spec.resources.requests.storage === '30Gi'
+    })
     // Advice, and no refusal: who uses the bus goes on.
     assert.equal((await rig.condition(eventbus, diskless!, 'default', 'Deployed'))?.status, 'True')
     await disks(pulled!, 'wide', 3)

@@ -185,6 +185,13 @@ const growsDisks: Story = async (limited) => {
   await rig.admin.applyStatus(resources.persistentvolumeclaims, { ...claim, status }, { manager: 'disks' })
   await apply(limited, bus.replace('version: latest', 'version: latest, persistence: { volumeSize: 40Gi }'))
 }
+/** No server of it has had a disk. */
+const remakesDisks: Story = async (limited) => {
+  await apply(limited, bus)
+  await limited.start()
+  await there(limited, resources.statefulsets, 'eventbus-default-js')
+  await apply(limited, bus.replace('version: latest', 'version: latest, persistence: { storageClassName: other }'))
+}
 const letsSensorGo: Story = async (limited) => {
   await apply(limited, head('Sensor', 'follow', ', finalizers: [sensor-controller]').concat('spec: {}\n'))
   await deleted(limited, sensors)
@@ -221,6 +228,7 @@ const table: [names: string[], story: Story, says: Says][] = [
   [each('deployments.apps', 'get', 'create', 'patch'), makes, source('CreateDeploymentFailed')],
   [each('deployments.apps', 'update'), adopts, source('UpdateDeploymentFailed')],
   [each('statefulsets.apps', 'get', 'create', 'patch'), makes, busSays('JetStreamStatefulSetFailed')],
+  [each('statefulsets.apps', 'delete'), remakesDisks, busSays('ClaimsFailed')],
   [each('statefulsets.apps', 'update'), adopts, busSays('JetStreamStatefulSetFailed')],
   [each('services', 'get', 'create', 'patch'), makes, source('CreateServiceFailed')],
   [each('services', 'update'), adopts, source('CreateServiceFailed')],

@@ -18,6 +18,7 @@ export interface ClaimTemplate {
 export interface Claim {
   name: string
   uid: string | undefined
+  /** It has, or had, a disk. */
   bound: boolean
   storageClass: string | undefined
   /** Bytes. */
@@ -35,19 +36,22 @@ export interface Disks {
   bytes: number | null
   /** Claims that ask for more than they have. */
   growing: Claim[]
+  /** No server has had a disk yet, and other ones are asked for: StatefulSet and claims are to be made anew. */
+  remake: boolean
 }
 
 export const DEFAULT_VOLUME = '20Gi'
 const OTHER = 'make another EventBus with it, see docs/eventbus.md#disks'
 
-/** @param persistence undefined: the object says nothing of it. @param claims of all servers that there are */
+/** @param persistence undefined: the object says nothing of it. @param claims of all servers that there are; undefined: nobody looked */
 export function disksOf(
   persistence: Persistence | undefined,
   templates: readonly ClaimTemplate[],
-  claims: readonly Claim[],
+  looked: readonly Claim[] | undefined,
 ): Disks {
+  const claims = looked ?? []
   const [template] = templates
-  const none: Disks = { refused: [], grow: null, bytes: null, growing: [] }
+  const none: Disks = { refused: [], grow: null, bytes: null, growing: [], remake: false }
   if (template === undefined) {
     const refused =
       persistence === undefined ? [] : [`persistence: the servers run without disks and can be given none: ${OTHER}`]
@@ -55,6 +59,8 @@ export function disksOf(
   }
   const bound = claims.filter(({ bound }) => bound)
   const had = bytesOf(template.spec.resources?.requests?.storage)
+  if (looked !== undefined && bound.length === 0)
+    return { ...none, bytes: had, remake: isOther(persistence ?? {}, template, had) }
   const smallest = bound.length > 0 ? Math.min(...bound.map(({ asked }) => asked)) : had
   const wanted = persistence?.volumeSize === undefined ? smallest : bytesOf(persistence.volumeSize)
   const refused = fixed(persistence ?? {}, template, claims)
@@ -72,7 +78,21 @@ export function disksOf(
     grow: small.length === 0 ? null : { size: String(persistence?.volumeSize), claims: small },
     bytes: Math.min(size, ...(real.length > 0 ? real : [had ?? size])),
     growing: bound.filter(({ asked, has }) => has !== null && has < asked),
+    remake: false,
   }
+}
+
+function isOther(
+  { accessMode, storageClassName, volumeSize }: Persistence,
+  { spec }: ClaimTemplate,
+  had: number | null,
+) {
+  const size = volumeSize === undefined ? null : bytesOf(volumeSize)
+  return (
+    (!!accessMode && accessMode !== spec.accessModes?.[0]) ||
+    (!!storageClassName && storageClassName !== spec.storageClassName) ||
+    (size !== null && size !== had)
+  )
 }
 
 function fixed(

@@ -116,7 +116,16 @@ suite('disks', () => {
     assert.equal(bytes('40Gi', claim(40), claim(40, { has: 20 * GI })), 20)
     assert.equal(bytes('20Gi', claim(20, { has: 100 * GI })), 20)
     assert.equal(bytes('20Gi'), 20)
-    assert.equal(bytes('40Gi'), 20)
+  })
+  test('that never were are made anew as they are asked for', () => {
+    const pending = [claim(20, { bound: false, has: null })]
+    const remake = (persistence: Plain, claims: Claim[] | undefined = pending) =>
+      disksOf(persistence, [template()], claims).remake
+    assert.equal(remake({ storageClassName: 'slow' }), true)
+    assert.equal(remake({ volumeSize: '10Gi' }), true)
+    assert.equal(remake({ volumeSize: '20Gi', accessMode: 'ReadWriteOnce' }), false)
+    assert.equal(remake({}), false)
+    assert.equal(remake({ storageClassName: 'slow' }, [...pending, claim(20)]), false)
   })
   test('what they cannot be is refused, each with its value; what stands as it is is not', () => {
     assert.equal(refused({ volumeSize: '20Gi', accessMode: 'ReadWriteOnce', storageClassName: 'fast' }), '')
@@ -127,7 +136,7 @@ suite('disks', () => {
     assert.match(refused({ accessMode: 'ReadWriteMany' }), /accessMode ReadWriteMany: the disks have ReadWriteOnce/)
     assert.match(disksOf({}, [], []).refused[0]!, /^persistence: the servers run without disks/)
     assert.equal(
-      refused({ storageClassName: 'slow' }, []),
+      disksOf({ storageClassName: 'slow' }, [template()], undefined).refused.join(),
       'persistence.storageClassName slow: the disks are of the default one and stay so: make another EventBus with it, see docs/eventbus.md#disks',
     )
   })

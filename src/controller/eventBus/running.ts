@@ -49,7 +49,7 @@ export function settle(bus: EventBus, wanted: number, running: Running | undefin
   if (running === undefined) return { replicas: wanted, disks: null, refused: [] }
   const { persistence } = bus.spec.jetstream as { persistence?: Persistence }
   const { name, replicas: from, templates, held } = running
-  const disks = disksOf(persistence, templates, running.claims ?? [])
+  const disks = disksOf(persistence, templates, running.claims)
   if (held === undefined) return { replicas: from, disks, refused: disks.refused }
   const server = (ordinal: number) => `${name}-${ordinal}`
   const loss = lossOf({ from, to: wanted, persistent: templates.length > 0, server, held })

@@ -39,6 +39,8 @@ export const rules: Rule[] = [
     ['update'],
   ),
   rule('apps', ['deployments', 'statefulsets'], watched),
+  // Of a bus whose servers never got a disk, when it is to have another.
+  rule('apps', ['statefulsets'], ['delete']),
   rule('', ['services'], [...watched, 'delete']),
   // Neither list nor watch: it makes those of buses, and looks at those that objects name, to say which is missing.
   rule('', ['configmaps', 'secrets'], ['get', 'create', 'patch']),

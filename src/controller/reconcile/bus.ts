@@ -29,10 +29,11 @@ export async function planOfObject(
       ],
     }
   }
-  const live = cluster.statefulSets.get(`${bus.namespace}/${statefulSetName(bus)}`)
+  const found = cluster.statefulSets.get(`${bus.namespace}/${statefulSetName(bus)}`)
   const { uid } = object.metadata
-  if (live !== undefined && bus.kind !== 'jetstream' && isOwnedBy(live, uid))
-    return { ...none, conditions: [abandoned(live)] }
+  // That of somebody else is none of ours to look at; the applier refuses it.
+  const live = found !== undefined && isOwnedBy(found, uid) ? found : undefined
+  if (live !== undefined && bus.kind !== 'jetstream') return { ...none, conditions: [abandoned(live)] }
   const running = live === undefined || bus.kind !== 'jetstream' ? undefined : await look(bus, live)
   return { ...planBus({ bus, uid, settings: cluster.settings(), running }), bus }
 }

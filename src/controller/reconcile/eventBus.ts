@@ -14,7 +14,7 @@ import type { Owner } from '../objects.ts'
 import { writeStatus } from '../status.ts'
 import { planOfObject } from './bus.ts'
 import { busTrouble, SERVERS_NOT_READY } from './busTrouble.ts'
-import { dropClaims, growClaims, lookAt } from './running.ts'
+import { clearAway, dropClaims, growClaims, lookAt } from './running.ts'
 
 /** Upstream's reasons. */
 const reasons: Record<string, string> = {
@@ -67,13 +67,19 @@ interface Failed {
 /** Disks first: a server may store as much as they have, and no more. */
 async function carryOut(cluster: Cluster, applier: Applier, object: KubeObject): Promise<Done> {
   let running: Running | undefined
+  let set: KubeObject | undefined
   try {
     const planned = await planOfObject(cluster, object, async (bus, live) => {
+      set = live
       running = await lookAt(cluster, bus, live)
       return running
     })
     const { bus, plan } = planned
     if (bus?.kind !== 'jetstream' || plan === undefined) return { ...planned, failed: null }
+    if (plan.disks?.remake && set !== undefined) {
+      await clearAway(cluster, bus, set)
+      return { ...planned, failed: null }
+    }
     const stuck = plan.disks === null ? null : await growClaims(cluster, bus, plan.disks)
     const conditions = [
       ...planned.conditions.filter(({ type }) => type !== CHANGE_REFUSED),

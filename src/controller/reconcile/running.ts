@@ -43,7 +43,7 @@ function claimIn({ metadata, spec, status }: KubeObject): Claim {
   return {
     name: metadata.name,
     uid: metadata.uid,
-    bound: phase === 'Bound',
+    bound: phase !== undefined && phase !== 'Pending',
     storageClass: storageClassName,
     asked: bytesOf(resources?.requests?.storage) ?? 0,
     has: bytesOf(capacity?.storage),
@@ -109,6 +109,18 @@ export async function growClaims(
       ? `${kind} does not let disks grow (allowVolumeExpansion); set it there, or make another EventBus`
       : messageOf(error)
     return `persistence.volumeSize ${grow.size}: the disks stay as they are: ${why}`
+  }
+}
+
+/** Of servers that never had a disk, and so hold nothing. The next look finds nothing, and makes it as it is asked for. */
+export async function clearAway(cluster: Looking, bus: EventBus, { metadata }: KubeObject): Promise<void> {
+  const { name, namespace, uid } = metadata
+  await cluster.client.delete(resources.statefulsets, { namespace, name }, { uid })
+  const { items } = await cluster.client.list(resources.persistentvolumeclaims, selectionOf(bus))
+  for (const claim of items) {
+    // Between the two looks it may have got one after all.
+    if (claimIn(claim).bound) continue
+    await cluster.client.delete(resources.persistentvolumeclaims, claim.metadata, { uid: claim.metadata.uid })
   }
 }
 
