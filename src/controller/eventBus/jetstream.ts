@@ -12,9 +12,9 @@ import { list } from '../template.ts'
 import { secretNames } from './credentials.ts'
 import { type ClaimTemplate, DEFAULT_VOLUME, type Disks } from './disks.ts'
 import { CONFIG_DIR, DATA_DIR, natsConf, PID_FILE, streamConfigText } from './natsConf.ts'
+import { type Present, SERVERS_ANNOTATION, settle } from './present.ts'
 import { bytesOf } from './quantity.ts'
 import { CLUSTERED } from './resize.ts'
-import { type Running, SERVERS_ANNOTATION, settle } from './running.ts'
 import { findVersion } from './versions.ts'
 
 export interface JetstreamInput {
@@ -22,7 +22,7 @@ export interface JetstreamInput {
   uid?: string | undefined
   settings: Settings
   /** What is already there: not all of it can be changed. Undefined: nothing is. */
-  running?: Running | undefined
+  present?: Present | undefined
 }
 
 /** The parts of `spec.jetstream` as their defaults make them. */
@@ -49,9 +49,9 @@ const USABLE = 0.95
 const STORE_ANNOTATION = 'vedette.dev/file-store'
 
 /** @throws SPEC_INVALID when `streamConfig` is not YAML */
-export function planOf({ bus, settings, running }: JetstreamInput): Plan {
+export function planOf({ bus, settings, present }: JetstreamInput): Plan {
   const spec = bus.spec.jetstream as Spec
-  const { replicas, disks, refused } = settle(bus, wantedServers(bus), running)
+  const { replicas, disks, refused } = settle(bus, wantedServers(bus), present)
   const stream: Record<string, unknown> = {}
   for (const text of [settings.jetstream.streamConfig, spec.streamConfig]) {
     for (const [key, value] of Object.entries(yamlMap(text))) stream[key.toLowerCase()] = value
@@ -62,9 +62,9 @@ export function planOf({ bus, settings, running }: JetstreamInput): Plan {
   return {
     replicas,
     persistent:
-      running === undefined
+      present === undefined
         ? spec.persistence !== undefined || replicas >= HIGHLY_AVAILABLE
-        : running.templates.length > 0,
+        : present.templates.length > 0,
     disks,
     refused,
     stream,
@@ -145,9 +145,9 @@ function fitting(settings: string, bytes: number | null): string {
 }
 
 /** nats-server reads a changed limit only when it starts: servers whose disks grew are restarted, one after the other. */
-function regrown(spec: Spec, plan: Plan, running: Running | undefined): Record<string, string> {
+function regrown(spec: Spec, plan: Plan, present: Present | undefined): Record<string, string> {
   const bytes = storeBytes(spec, plan)
-  const made = bytesOf(running?.templates[0]?.spec.resources?.requests?.storage)
+  const made = bytesOf(present?.templates[0]?.spec.resources?.requests?.storage)
   if (bytes === null || made === null || spec.settings || bytes <= Math.floor(made * USABLE)) return {}
   return { [STORE_ANNOTATION]: `${bytes}` }
 }
@@ -170,13 +170,13 @@ function service(owner: Owner): KubeObject {
 }
 
 function statefulSet(owner: Owner, input: JetstreamInput, plan: Plan): KubeObject {
-  const { bus, settings, running } = input
+  const { bus, settings, present } = input
   const spec = bus.spec.jetstream as Spec
   const labels = ownerLabels(owner)
   // Those differ between a lone server and one of a cluster, which must start anew to become the other: never between numbers of a cluster.
   const spread = plan.replicas >= HIGHLY_AVAILABLE
   // Immutable, and its API server knows better than we how it looks.
-  const templates = running?.templates ?? [claim(`${statefulSetName(bus)}-vol`, spec.persistence ?? {})]
+  const templates = present?.templates ?? [claim(`${statefulSetName(bus)}-vol`, spec.persistence ?? {})]
   return owned(owner, {
     apiVersion: 'apps/v1',
     kind: 'StatefulSet',
@@ -195,7 +195,7 @@ function statefulSet(owner: Owner, input: JetstreamInput, plan: Plan): KubeObjec
       template: {
         metadata: compact({
           labels: { ...spec.metadata?.labels, ...labels },
-          annotations: { ...spec.metadata?.annotations, ...regrown(spec, plan, running) },
+          annotations: { ...spec.metadata?.annotations, ...regrown(spec, plan, present) },
         }),
         spec: compact({
           shareProcessNamespace: true,

@@ -5,7 +5,7 @@ import type { EventBus } from '../../manifest/manifest.ts'
 import { type Cluster, isOwnedBy } from '../cluster.ts'
 import { type Condition, condition } from '../conditions.ts'
 import { statefulSetName } from '../eventBus/jetstream.ts'
-import { type Running, runningIn } from '../eventBus/running.ts'
+import { type Present, presentIn } from '../eventBus/present.ts'
 import { isReady, type PlannedBus, planBus } from '../eventBus.ts'
 import { readObject, sayError } from './read.ts'
 
@@ -16,7 +16,7 @@ import { readObject, sayError } from './read.ts'
 export async function planOfObject(
   cluster: Cluster,
   object: KubeObject,
-  look: (bus: EventBus, live: KubeObject) => Promise<Running> = async (_, live) => runningIn(live),
+  look: (bus: EventBus, live: KubeObject) => Promise<Present> = async (_, live) => presentIn(live),
 ): Promise<PlannedBus & { bus: EventBus | null }> {
   const { bus, errors } = await readObject(object)
   const none = { objects: [], config: null, ours: null, bus: null }
@@ -34,8 +34,8 @@ export async function planOfObject(
   // That of somebody else is none of ours to look at; the applier refuses it.
   const live = found !== undefined && isOwnedBy(found, uid) ? found : undefined
   if (live !== undefined && bus.kind !== 'jetstream') return { ...none, conditions: [abandoned(live)] }
-  const running = live === undefined || bus.kind !== 'jetstream' ? undefined : await look(bus, live)
-  return { ...planBus({ bus, uid, settings: cluster.settings(), running }), bus }
+  const present = live === undefined || bus.kind !== 'jetstream' ? undefined : await look(bus, live)
+  return { ...planBus({ bus, uid, settings: cluster.settings(), present }), bus }
 }
 
 /** Its users would be led away from servers that go on with events nobody would ever read. */

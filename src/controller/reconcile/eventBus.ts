@@ -7,14 +7,14 @@ import { type Cluster, MANAGER } from '../cluster.ts'
 import { type Condition, condition, warning } from '../conditions.ts'
 import { makeCredentials, secretNames } from '../eventBus/credentials.ts'
 import { type Plan, serviceName, statefulSetName } from '../eventBus/jetstream.ts'
+import type { Present } from '../eventBus/present.ts'
 import { textOf } from '../eventBus/quantity.ts'
-import type { Running } from '../eventBus/running.ts'
 import { CHANGE_REFUSED, type PlannedBus, refusals } from '../eventBus.ts'
 import type { Owner } from '../objects.ts'
 import { writeStatus } from '../status.ts'
 import { planOfObject } from './bus.ts'
 import { busTrouble, SERVERS_NOT_READY } from './busTrouble.ts'
-import { clearAway, dropClaims, growClaims, lookAt } from './running.ts'
+import { clearAway, dropClaims, growClaims, lookAt } from './look.ts'
 
 /** Upstream's reasons. */
 const reasons: Record<string, string> = {
@@ -66,13 +66,13 @@ interface Failed {
 
 /** Disks first: a server may store as much as they have, and no more. */
 async function carryOut(cluster: Cluster, applier: Applier, object: KubeObject): Promise<Done> {
-  let running: Running | undefined
+  let present: Present | undefined
   let set: KubeObject | undefined
   try {
     const planned = await planOfObject(cluster, object, async (bus, live) => {
       set = live
-      running = await lookAt(cluster, bus, live)
-      return running
+      present = await lookAt(cluster, bus, live)
+      return present
     })
     const { bus, plan } = planned
     if (bus?.kind !== 'jetstream' || plan === undefined) return { ...planned, failed: null }
@@ -86,7 +86,7 @@ async function carryOut(cluster: Cluster, applier: Applier, object: KubeObject):
       ...refusals(stuck === null ? plan.refused : [...plan.refused, stuck]),
       ...growing(plan),
     ]
-    if (running !== undefined) await dropClaims(cluster, bus, running, plan.replicas)
+    if (present !== undefined) await dropClaims(cluster, bus, present, plan.replicas)
     const failed = await applyAll(cluster, applier, object, bus, planned.objects)
     return { ...planned, conditions, failed }
   } catch (error) {

@@ -4,10 +4,10 @@ import type { EventBus } from '../../manifest/manifest.ts'
 import type { LostByChange } from '../admission.ts'
 import { type Cluster, isOwnedBy } from '../cluster.ts'
 import { statefulSetName, wantedServers } from '../eventBus/jetstream.ts'
-import { type Running, settle } from '../eventBus/running.ts'
+import { type Present, settle } from '../eventBus/present.ts'
 import { abandoned } from './bus.ts'
+import { growClaims, lookAt } from './look.ts'
 import { readObject } from './read.ts'
-import { growClaims, lookAt } from './running.ts'
 
 export function lostByChange(cluster: Cluster): LostByChange {
   return async (before, after) => {
@@ -19,15 +19,15 @@ export function lostByChange(cluster: Cluster): LostByChange {
     })
     if (live === null || !isOwnedBy(live, after.metadata.uid)) return []
     if (bus.kind !== 'jetstream') return [abandoned(live).message!]
-    const running = await lookAt(cluster, bus, live)
-    const old = await refusedBefore(before, running)
-    const { refused, disks } = settle(bus, wantedServers(bus), running)
+    const present = await lookAt(cluster, bus, live)
+    const old = await refusedBefore(before, present)
+    const { refused, disks } = settle(bus, wantedServers(bus), present)
     const stuck = disks === null ? null : await growClaims(cluster, bus, disks, { dryRun: true })
     return [...refused, ...(stuck === null ? [] : [stuck])].filter((one) => !old.includes(one))
   }
 }
 
-async function refusedBefore(before: KubeObject, running: Running): Promise<string[]> {
+async function refusedBefore(before: KubeObject, present: Present): Promise<string[]> {
   const { bus }: { bus: EventBus | null } = await readObject(before)
-  return bus?.kind === 'jetstream' ? settle(bus, wantedServers(bus), running).refused : []
+  return bus?.kind === 'jetstream' ? settle(bus, wantedServers(bus), present).refused : []
 }

@@ -6,9 +6,9 @@ import { claimTrouble, refusedIn } from '../reconcile/busTrouble.ts'
 import { holdingIn } from '../serverHolds.ts'
 import { settingsFrom } from '../settings.ts'
 import { type Claim, type ClaimTemplate, disksOf } from './disks.ts'
+import { presentIn } from './present.ts'
 import { bytesOf, textOf } from './quantity.ts'
 import { type Holding, lossOf } from './resize.ts'
-import { runningIn } from './running.ts'
 
 type Plain = Record<string, any>
 const GI = 1024 ** 3
@@ -91,7 +91,7 @@ suite('the number of servers', () => {
 
   test('what it was scaled to by hand is not what was configured', () => {
     const live = (annotations: Record<string, string>) =>
-      runningIn({
+      presentIn({
         apiVersion: 'apps/v1',
         kind: 'StatefulSet',
         metadata: { name: 'n', annotations },
@@ -144,7 +144,7 @@ suite('disks', () => {
 
 suite('what is made of a bus that runs', () => {
   const settings = settingsFrom({})
-  const running = (replicas: number, more: Plain = {}) => ({
+  const present = (replicas: number, more: Plain = {}) => ({
     name: 'eventbus-default-js',
     replicas,
     templates: [template()],
@@ -152,7 +152,7 @@ suite('what is made of a bus that runs', () => {
     ...more,
   })
   const made = (spec: Plain, of: Plain) => {
-    const { objects, conditions } = planBus({ bus: bus(spec), settings, running: of as never })
+    const { objects, conditions } = planBus({ bus: bus(spec), settings, present: of as never })
     const find = (kind: string) => objects.find((one) => one.kind === kind) as Plain | undefined
     return {
       conf: find('ConfigMap')!.data['nats-js'] as string,
@@ -162,7 +162,7 @@ suite('what is made of a bus that runs', () => {
     }
   }
   test('while nobody was asked the number stays, everywhere', () => {
-    const { conf, set, find, conditions } = made({ replicas: 1 }, running(3))
+    const { conf, set, find, conditions } = made({ replicas: 1 }, present(3))
     assert.match(conf, /cluster \{/)
     assert.equal(set.replicas, 3)
     assert.notEqual(find('PodDisruptionBudget'), undefined)
@@ -173,21 +173,21 @@ suite('what is made of a bus that runs', () => {
   })
   test('a refused number changes nothing of StatefulSet, configuration and budget', () => {
     const held = ['silent', 'silent', 'silent']
-    const as = (spec: Plain) => planBus({ bus: bus(spec), settings, running: running(3, { held }) as never }).objects
+    const as = (spec: Plain) => planBus({ bus: bus(spec), settings, present: present(3, { held }) as never }).objects
     assert.deepEqual(as({ replicas: 1 }), as({ replicas: 3 }))
   })
   test('numbers of a cluster share a template; a lone server has another, and so starts anew to become the other', () => {
-    const pods = (replicas: number) => made({ replicas }, running(replicas)).set.template
+    const pods = (replicas: number) => made({ replicas }, present(replicas)).set.template
     assert.deepEqual(pods(3), pods(5))
     assert.notDeepEqual(pods(1), pods(3))
   })
   test('templates of claims are sent as they stand', () => {
-    const { set } = made({ persistence: { volumeSize: '40Gi', storageClassName: 'other' } }, running(3))
+    const { set } = made({ persistence: { volumeSize: '40Gi', storageClassName: 'other' } }, present(3))
     assert.deepEqual(set.volumeClaimTemplates, [template()])
   })
   test('servers start anew when their disks have grown, and not before', () => {
     const at = (has: number) =>
-      made({ persistence: { volumeSize: '40Gi' } }, running(3, { claims: [claim(40, { has: has * GI })] })).set.template
+      made({ persistence: { volumeSize: '40Gi' } }, present(3, { claims: [claim(40, { has: has * GI })] })).set.template
         .metadata.annotations?.['vedette.dev/file-store']
     assert.equal(at(20), undefined)
     assert.equal(at(40), `${Math.floor(40 * GI * 0.95)}`)

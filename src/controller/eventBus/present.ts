@@ -4,7 +4,7 @@ import type { EventBus } from '../../manifest/manifest.ts'
 import { type Claim, type ClaimTemplate, type Disks, disksOf, type Persistence } from './disks.ts'
 import { type Holding, lossOf } from './resize.ts'
 
-export interface Running {
+export interface Present {
   /** Name of the StatefulSet. */
   name: string
   /** How many servers were last configured. */
@@ -20,7 +20,7 @@ export interface Running {
 /** How many servers we configured: what the StatefulSet was scaled to by hand is another thing. */
 export const SERVERS_ANNOTATION = 'vedette.dev/servers'
 
-export function runningIn(live: KubeObject): Running {
+export function presentIn(live: KubeObject): Present {
   const spec = (live.spec ?? {}) as { replicas?: number; volumeClaimTemplates?: ClaimTemplate[] }
   const configured = Number(live.metadata.annotations?.[SERVERS_ANNOTATION])
   return {
@@ -45,11 +45,11 @@ export interface Settled {
 }
 
 /** @param wanted servers that the object asks for */
-export function settle(bus: EventBus, wanted: number, running: Running | undefined): Settled {
-  if (running === undefined) return { replicas: wanted, disks: null, refused: [] }
+export function settle(bus: EventBus, wanted: number, present: Present | undefined): Settled {
+  if (present === undefined) return { replicas: wanted, disks: null, refused: [] }
   const { persistence } = bus.spec.jetstream as { persistence?: Persistence }
-  const { name, replicas: from, templates, held } = running
-  const disks = disksOf(persistence, templates, running.claims)
+  const { name, replicas: from, templates, held } = present
+  const disks = disksOf(persistence, templates, present.claims)
   if (held === undefined) return { replicas: from, disks, refused: disks.refused }
   const server = (ordinal: number) => `${name}-${ordinal}`
   const loss = lossOf({ from, to: wanted, persistent: templates.length > 0, server, held })

@@ -5,29 +5,29 @@ import type { EventBus } from '../../manifest/manifest.ts'
 import { type Cluster, MANAGER } from '../cluster.ts'
 import type { Claim, Disks } from '../eventBus/disks.ts'
 import { wantedServers } from '../eventBus/jetstream.ts'
+import { type Present, presentIn } from '../eventBus/present.ts'
 import { bytesOf } from '../eventBus/quantity.ts'
 import type { Holding } from '../eventBus/resize.ts'
-import { type Running, runningIn } from '../eventBus/running.ts'
 import { selectorOf } from '../objects.ts'
 
 type Looking = Pick<Cluster, 'client' | 'readServer'>
 
 /** @param live the StatefulSet. @throws as the client */
-export async function lookAt(cluster: Looking, bus: EventBus, live: KubeObject): Promise<Running> {
-  const running = runningIn(live)
-  const claims = await claimsOf(cluster, bus, running)
-  const held = wantedServers(bus) === running.replicas ? undefined : await askServers(cluster, bus, running, claims)
-  return { ...running, claims: [...claims.values()], ...(held === undefined ? {} : { held }) }
+export async function lookAt(cluster: Looking, bus: EventBus, live: KubeObject): Promise<Present> {
+  const present = presentIn(live)
+  const claims = await claimsOf(cluster, bus, present)
+  const held = wantedServers(bus) === present.replicas ? undefined : await askServers(cluster, bus, present, claims)
+  return { ...present, claims: [...claims.values()], ...(held === undefined ? {} : { held }) }
 }
 
 /** Of the servers that are configured, by the server's name. */
-async function claimsOf({ client }: Looking, bus: EventBus, running: Running): Promise<Map<string, Claim>> {
-  const [template] = running.templates
+async function claimsOf({ client }: Looking, bus: EventBus, present: Present): Promise<Map<string, Claim>> {
+  const [template] = present.templates
   if (template === undefined) return new Map()
   const { items } = await client.list(resources.persistentvolumeclaims, selectionOf(bus))
   const byName = new Map(items.map((one) => [one.metadata.name, claimIn(one)]))
   return new Map(
-    serversOf(running).flatMap((server) => {
+    serversOf(present).flatMap((server) => {
       const claim = byName.get(`${template.metadata.name}-${server}`)
       return claim === undefined ? [] : [[server, claim]]
     }),
@@ -53,7 +53,7 @@ function claimIn({ metadata, spec, status }: KubeObject): Claim {
 async function askServers(
   { client, readServer }: Looking,
   bus: EventBus,
-  running: Running,
+  present: Present,
   claims: ReadonlyMap<string, Claim>,
 ): Promise<Holding[]> {
   const { items } = await client.list(resources.pods, selectionOf(bus))
@@ -62,13 +62,13 @@ async function askServers(
     const { phase, podIP } = (pod?.status ?? {}) as { phase?: string; podIP?: string }
     if (podIP !== undefined && phase === 'Running') return await readServer(podIP)
     // A disk that never was, or one that is made with each Pod.
-    const never = running.templates.length > 0 ? claims.get(server)?.bound !== true : phase !== 'Running'
+    const never = present.templates.length > 0 ? claims.get(server)?.bound !== true : phase !== 'Running'
     return never ? { streams: [] } : `its Pod ${pod === undefined ? 'is not there' : `is ${phase ?? 'new'}`}`
   }
-  return await Promise.all(serversOf(running).map(ask))
+  return await Promise.all(serversOf(present).map(ask))
 }
 
-function serversOf({ name, replicas }: Running): string[] {
+function serversOf({ name, replicas }: Present): string[] {
   return Array.from({ length: replicas }, (_, ordinal) => `${name}-${ordinal}`)
 }
 
@@ -128,7 +128,7 @@ export async function clearAway(cluster: Looking, bus: EventBus, { metadata }: K
 export async function dropClaims(
   { client }: Looking,
   bus: EventBus,
-  { name, replicas, templates }: Running,
+  { name, replicas, templates }: Present,
   kept: number,
 ): Promise<void> {
   const [template] = templates
