@@ -86,8 +86,11 @@ async function carryOut(cluster: Cluster, applier: Applier, object: KubeObject):
       ...refusals(stuck === null ? plan.refused : [...plan.refused, stuck]),
       ...growing(plan),
     ]
-    if (present !== undefined) await dropClaims(cluster, bus, present, plan.replicas)
-    const failed = await applyAll(cluster, applier, object, bus, planned.objects)
+    const found = present
+    const drop = async () => {
+      if (found !== undefined) await dropClaims(cluster, bus, found, plan.replicas)
+    }
+    const failed = await applyAll(cluster, applier, object, bus, planned.objects, drop)
     return { ...planned, conditions, failed }
   } catch (error) {
     const planned = await planOfObject(cluster, object)
@@ -114,6 +117,7 @@ async function applyAll(
   { metadata: { uid } }: KubeObject,
   bus: EventBus,
   objects: KubeObject[],
+  drop: () => Promise<void>,
 ): Promise<Failed | null> {
   if (objects.length === 0) return null
   let reason = 'JetStreamAuthSecretsFailed'
@@ -124,6 +128,8 @@ async function applyAll(
       reason = reasons[one.kind]!
       await applier.check(one)
     }
+    reason = 'ClaimsFailed'
+    await drop()
     for (const one of objects) {
       reason = reasons[one.kind]!
       await applier.apply(one)
