@@ -19,7 +19,16 @@ export interface ReviewResponse {
   status?: { code: number; reason: string; message: string }
 }
 
-export async function review({ uid, operation, object, oldObject }: ReviewRequest): Promise<ReviewResponse> {
+/**
+ * What of a changed EventBus cannot be carried out on the servers that run, and could of the one before: what stood there already is not
+ * refused again. @throws when it cannot be found out
+ */
+export type LostByChange = (before: KubeObject, after: KubeObject) => Promise<string[]>
+
+export async function review(
+  { uid, operation, object, oldObject }: ReviewRequest,
+  lost: LostByChange = async () => [],
+): Promise<ReviewResponse> {
   const allowed = { uid, allowed: true }
   if ((operation !== 'CREATE' && operation !== 'UPDATE') || !object) return allowed
   // Metadata and status: finalizers must come and go, whatever the spec is.
@@ -27,8 +36,11 @@ export async function review({ uid, operation, object, oldObject }: ReviewReques
   if (object.kind !== 'EventSource' && object.kind !== 'EventBus') return allowed
   const { errors } = await readObject(object)
   const found = errors.map(sayError)
-  if (operation === 'UPDATE' && oldObject && object.kind === 'EventBus')
+  if (operation === 'UPDATE' && oldObject && object.kind === 'EventBus') {
     found.push(...forbiddenChanges(oldObject, object), ...forbiddenDowngrade(oldObject, object))
+    // Without an answer the controller refuses it later, and says so in the status.
+    if (found.length === 0) found.push(...(await lost(oldObject, object).catch(() => [])))
+  }
   if (found.length === 0) return allowed
   const message = `invalid ${object.kind}: ${found.slice(0, 20).join('; ')}`
   return { uid, allowed: false, status: { code: 400, reason: 'BadRequest', message } }

@@ -10,6 +10,8 @@ import { HASH_ANNOTATION } from './objects.ts'
 export interface Applier {
   /** @throws SPEC_INVALID for an object of that name that was not made for the same owner; as the client */
   apply(object: KubeObject): Promise<void>
+  /** Throws what `apply` would, and changes nothing. */
+  check(object: KubeObject): Promise<void>
   /** Deletes what we made for `owner` once, and no longer want. */
   remove(resource: Resource, place: { namespace: string; name: string }, ownerUid: string | undefined): Promise<void>
 }
@@ -47,6 +49,12 @@ export function createApplier(cluster: Cluster): Applier {
       const made = await withoutUpstreamsHold(await applied(resource, object), resource)
       gone.delete(id)
       if (made !== null) known.set(id, { hash: hashOf(object), mark: markOf(made), atMs: clock.monotonic() })
+    },
+    async check(object) {
+      if (object.kind === 'Service' || isKnown(object, idOf(object.kind, keyOf(object)))) return
+      const resource = resourceOf(object)!
+      refuseForeign(object, await client.get(resource, object.metadata))
+      await client.apply(resource, object, { manager: MANAGER, dryRun: true })
     },
     async remove(resource, place, ownerUid) {
       const id = idOf(resource.kind, `${place.namespace}/${place.name}`)

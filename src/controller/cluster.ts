@@ -7,6 +7,7 @@ import { type KubeObject, type OwnerReference, type Resource, resources } from '
 import type { SourceDefinition } from '../source.ts'
 import { loadSource } from '../sources/index.ts'
 import { type ReadPodMetrics, readPodMetrics } from './podMetrics.ts'
+import { type ReadServer, readServer } from './serverHolds.ts'
 import type { Settings } from './settings.ts'
 
 export type LoadSource = (type: string) => Promise<SourceDefinition<any, any> | null>
@@ -19,6 +20,7 @@ export interface Cluster {
   /** Where source modules come from. */
   load: LoadSource
   podMetrics: ReadPodMetrics
+  readServer: ReadServer
   /** These three are indexed by namespace. */
   eventSources: Informer
   eventBuses: Informer
@@ -43,11 +45,13 @@ export interface ClusterOptions {
   load?: LoadSource | undefined
   /** By HTTP, unless given. */
   podMetrics?: ReadPodMetrics | undefined
+  /** By HTTP, unless given. */
+  readServer?: ReadServer | undefined
 }
 
 export function createCluster(options: ClusterOptions): Cluster {
   const { client, namespace, clock, log, settings, load = loadSource } = options
-  const { podMetrics = readPodMetrics(clock) } = options
+  const { podMetrics = readPodMetrics(clock), readServer: read = readServer(clock) } = options
   const informer = (resource: Resource, options: { labelSelector?: string; index?: InformerOptions['index'] } = {}) =>
     createInformer({ client, resource, namespace, clock, log, ...options })
   const byNamespace = { index: ({ metadata }: KubeObject) => metadata.namespace }
@@ -58,6 +62,7 @@ export function createCluster(options: ClusterOptions): Cluster {
     settings,
     load,
     podMetrics,
+    readServer: read,
     eventSources: informer(resources.eventsources, byNamespace),
     eventBuses: informer(resources.eventbus, byNamespace),
     sensors: informer(resources.sensors, byNamespace),

@@ -10,6 +10,8 @@ import { serveHealth } from './health.ts'
 import { CONTROLLER_LEASE } from './install/rbac.ts'
 import { createControllerMetrics } from './metrics.ts'
 import type { ReadPodMetrics } from './podMetrics.ts'
+import { lostByChange } from './reconcile/lostByChange.ts'
+import type { ReadServer } from './serverHolds.ts'
 import type { Settings } from './settings.ts'
 import { serveAdmission } from './webhook.ts'
 import { runLoops } from './work.ts'
@@ -33,6 +35,7 @@ export interface ControllerOptions {
   settings: () => Settings
   load?: LoadSource | undefined
   podMetrics?: ReadPodMetrics | undefined
+  readServer?: ReadServer | undefined
   clock: Clock
   log: Logger
 }
@@ -60,7 +63,11 @@ export async function runController(options: ControllerOptions, signal: AbortSig
   const over: Promise<unknown>[] = informers.map((informer) => informer.run(ending))
   try {
     if (webhookPort !== undefined) {
-      const webhook = await serveAdmission({ client, namespace: home, host, port: webhookPort, clock, log }, ending)
+      const lost = lostByChange(cluster)
+      const webhook = await serveAdmission(
+        { client, namespace: home, host, port: webhookPort, lost, clock, log },
+        ending,
+      )
       over.push(webhook.closed)
     }
     const work = async (until: AbortSignal): Promise<void> => {

@@ -25,9 +25,14 @@ export interface PlannedBus {
   /** What our own Pods are told: the same, and with which authority its certificates are checked. */
   ours: BusConfig | null
   conditions: Condition[]
+  /** Of a native bus: what was decided about it. */
+  plan?: Plan
 }
 
 export type BusInput = JetstreamInput
+
+/** Condition of a bus of which something is not carried out. */
+export const CHANGE_REFUSED = 'ChangeRefused'
 
 export function planBus(input: BusInput): PlannedBus {
   const { kind, spec, namespace, name } = input.bus
@@ -62,6 +67,7 @@ function native(input: BusInput): PlannedBus {
     const { images, conditions } = versionOf(input)
     return {
       objects: jetstreamObjects(input),
+      plan,
       config: { jetstream },
       ours: { jetstream: { ...jetstream, tls } },
       conditions: [
@@ -70,6 +76,7 @@ function native(input: BusInput): PlannedBus {
         ...conditions,
         ...encryption(input),
         ...risks(plan),
+        ...refusals(plan.refused),
         ...fencing(images, fencingVersion(settings.jetstream.versions), plan),
       ],
     }
@@ -106,6 +113,11 @@ const NO_PREVIOUS_KEY = warning(
   'ServersOfACluster',
   'the servers of a cluster cannot read their logs with a key of before: rotate it one server after another, see docs/kubernetes.md',
 )
+
+/** What was asked for and would lose events, or cannot be: everything else of the object is carried out. */
+export function refusals(refused: readonly string[]): Condition[] {
+  return refused.length === 0 ? [] : [warning(CHANGE_REFUSED, 'KeptAsItRuns', refused.join('; '))]
+}
 
 /** A fence needs atomic batches and a stream that keeps what was read. @param better a version that has them */
 function fencing(images: BusVersion, better: string, { stream }: Plan): Condition[] {

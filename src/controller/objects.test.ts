@@ -237,7 +237,7 @@ suite('EventBus', () => {
   })
 
   test('what exists without volumes stays without: that cannot be changed', () => {
-    const planned = jetstream({}, { persistent: false })
+    const planned = jetstream({}, { present: { name: 'eventbus-default-js', replicas: 3, templates: [] } })
     assert.equal(set(planned).spec.volumeClaimTemplates, undefined)
     assert.match(planned.conditions.at(-1)!.message!, /no persistence/)
   })

@@ -8,6 +8,8 @@ import { canonical } from './objects.ts'
 /** Members of `status` that we write; absent: not to be there. */
 export interface StatusOf {
   conditions: readonly Condition[]
+  /** The warning that the printer column shows when no condition is worse. */
+  problem?: string | undefined
   /** How its replicas share the work. */
   strategy?: string | undefined
   /** `2/3`. */
@@ -34,14 +36,14 @@ export async function writeStatus(
   { client, clock }: Pick<Cluster, 'client' | 'clock'>,
   resource: Resource,
   live: KubeObject,
-  { conditions, ...members }: StatusOf,
+  { conditions, problem, ...members }: StatusOf,
 ): Promise<void> {
   const before = (live.status ?? {}) as Record<string, unknown>
   const status: Record<string, unknown> = Object.fromEntries(
     Object.entries({
       ...members,
       observedGeneration: live.metadata.generation,
-      problem: problemIn(conditions),
+      problem: problemIn(conditions) ?? problem,
       conditions: dated(conditions, before.conditions, clock.now()),
     }).filter(([, value]) => value !== undefined),
   )

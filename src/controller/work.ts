@@ -36,7 +36,7 @@ export async function runLoops(cluster: Cluster, metrics: ControllerMetrics, sig
     EventBus: loop('eventbus-controller', eventBuses, async (object) => {
       if (isDeleted(object)) return await deleteEventBus(cluster, object)
       await guardEventBus(cluster, object)
-      await reconcileEventBus(cluster, applier, object)
+      return await reconcileEventBus(cluster, applier, object)
     }),
     Sensor: loop('sensor-controller', sensors, async (object) => {
       if (isDeleted(object)) await deleteSensor(cluster, object)

@@ -51,6 +51,8 @@ export interface ApplyOptions extends ChangeOptions {
   manager: string
   /** Takes fields over from other managers; without it that is a KUBERNETES_CONFLICT. Default true, as a controller needs it. */
   force?: boolean
+  /** Everything is checked, by admission too, and nothing is changed. Default false. */
+  dryRun?: boolean
 }
 
 export interface DeleteOptions extends ChangeOptions {
@@ -101,7 +103,7 @@ export function createKubeClient(configuration: KubeConfiguration, clock: Clock 
   const applied = async (
     resource: Resource,
     object: KubeObject,
-    { manager, force = true, ...options }: ApplyOptions,
+    { manager, force = true, dryRun = false, ...options }: ApplyOptions,
     subresource?: string,
   ) =>
     await transport.call(
@@ -110,7 +112,7 @@ export function createKubeClient(configuration: KubeConfiguration, clock: Clock 
         ...options,
         body: object,
         contentType: 'application/apply-patch+yaml',
-        query: { fieldManager: manager, force },
+        query: { fieldManager: manager, force, dryRun: dryRun ? 'All' : undefined },
       },
     )
 

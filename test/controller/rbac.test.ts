@@ -173,6 +173,30 @@ const deletesBus: Story = async (limited) => {
   )
   await deleted(limited, eventbus)
 }
+const growsDisks: Story = async (limited) => {
+  const { rig, ns } = limited
+  await apply(limited, bus)
+  await limited.start()
+  await there(limited, resources.statefulsets, 'eventbus-default-js')
+  const labels = { controller: 'eventbus-controller', 'eventbus-name': 'default', 'owner-name': 'default' }
+  const claim = {
+    apiVersion: 'v1',
+    kind: 'PersistentVolumeClaim',
+    metadata: { name: 'eventbus-default-js-vol-eventbus-default-js-0', namespace: ns, labels },
+  }
+  const spec = { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '20Gi' } } }
+  await rig.admin.create(resources.persistentvolumeclaims, { ...claim, spec })
+  const status = { phase: 'Bound', capacity: { storage: '20Gi' } }
+  await rig.admin.applyStatus(resources.persistentvolumeclaims, { ...claim, status }, { manager: 'disks' })
+  await apply(limited, bus.replace('version: latest', 'version: latest, persistence: { volumeSize: 40Gi }'))
+}
+/** No server of it has had a disk. */
+const remakesDisks: Story = async (limited) => {
+  await apply(limited, bus)
+  await limited.start()
+  await there(limited, resources.statefulsets, 'eventbus-default-js')
+  await apply(limited, bus.replace('version: latest', 'version: latest, persistence: { storageClassName: other }'))
+}
 const letsSensorGo: Story = async (limited) => {
   await apply(limited, head('Sensor', 'follow', ', finalizers: [sensor-controller]').concat('spec: {}\n'))
   await deleted(limited, sensors)
@@ -209,6 +233,7 @@ const table: [names: string[], story: Story, says: Says][] = [
   [each('deployments.apps', 'get', 'create', 'patch'), makes, source('CreateDeploymentFailed')],
   [each('deployments.apps', 'update'), adopts, source('UpdateDeploymentFailed')],
   [each('statefulsets.apps', 'get', 'create', 'patch'), makes, busSays('JetStreamStatefulSetFailed')],
+  [each('statefulsets.apps', 'delete'), remakesDisks, busSays('ClaimsFailed')],
   [each('statefulsets.apps', 'update'), adopts, busSays('JetStreamStatefulSetFailed')],
   [each('services', 'get', 'create', 'patch'), makes, source('CreateServiceFailed')],
   [each('services', 'update'), adopts, source('CreateServiceFailed')],
@@ -218,6 +243,8 @@ const table: [names: string[], story: Story, says: Says][] = [
   [each('secrets', 'get', 'create', 'patch'), makes, busSays('JetStreamAuthSecretsFailed')],
   [each('pods', 'list'), making(bus + orders(tick)), source('LeaderUnknown', 'LeaderUnknown')],
   [each('persistentvolumeclaims', 'list', 'delete'), deletesBus, busSays('ClaimsFailed')],
+  [each('persistentvolumeclaims', 'patch'), growsDisks, condition(eventbus, 'ChangeRefused', 'KeptAsItRuns')],
+  [each('events', 'list'), makes, condition(eventbus, 'ServersNotReady', 'Unknown')],
   [each('poddisruptionbudgets.policy', 'get', 'create', 'patch'), makes, source('ApplyBudgetFailed')],
   [each('poddisruptionbudgets.policy', 'delete'), takesBack, notDeleted('DeleteBudgetFailed')],
   ...['roles', 'rolebindings'].flatMap((kind): [string[], Story, Says][] => [

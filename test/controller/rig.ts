@@ -4,6 +4,7 @@ import type { LoadSource } from '../../src/controller/cluster.ts'
 import { runController } from '../../src/controller/controller.ts'
 import { install } from '../../src/controller/install/install.ts'
 import type { ReadPodMetrics } from '../../src/controller/podMetrics.ts'
+import type { ReadServer } from '../../src/controller/serverHolds.ts'
 import { type Settings, settingsFrom } from '../../src/controller/settings.ts'
 import { systemClock } from '../../src/core/clock.ts'
 import { type Logger, silentLogger } from '../../src/core/log.ts'
@@ -64,6 +65,7 @@ export interface ControllerOptions {
   load?: LoadSource
   ports?: { webhookPort?: number }
   podMetrics?: ReadPodMetrics
+  readServer?: ReadServer
   log?: Logger
 }
 
@@ -76,7 +78,7 @@ export interface Controller {
 
 const HOME = 'argo-events'
 
-export async function startRig(options: Pick<KubernetesOptions, 'apiServerFlags'> = {}): Promise<Rig> {
+export async function startRig(options: Pick<KubernetesOptions, 'apiServerFlags' | 'controllers'> = {}): Promise<Rig> {
   const kubernetes = await startKubernetes({ controllers: false, ...options })
   const { client: admin } = kubernetes
   const put = async (objects: readonly KubeObject[]) => {
@@ -104,6 +106,7 @@ export async function startRig(options: Pick<KubernetesOptions, 'apiServerFlags'
     load,
     ports = {},
     podMetrics,
+    readServer,
     log = silentLogger,
   }: ControllerOptions = {}) => {
     const [healthPort, metricsPort, freePort] = (await freePorts(3)) as [number, number, number]
@@ -125,6 +128,7 @@ export async function startRig(options: Pick<KubernetesOptions, 'apiServerFlags'
         settings: () => ({ ...settingsFrom({ VEDETTE_IMAGE: 'img:1' }), ...settings }),
         load,
         podMetrics,
+        readServer,
         clock: systemClock,
         log,
       },

@@ -11,15 +11,19 @@ import { antiAffinity, disruptionBudget, topologySpread } from '../spread.ts'
 import { list } from '../template.ts'
 import { type Choice, choose, ENCRYPTION_ANNOTATION, type Running } from './chosen.ts'
 import { secretNames } from './credentials.ts'
+import { type ClaimTemplate, DEFAULT_VOLUME, type Disks } from './disks.ts'
 import { CONFIG_DIR, DATA_DIR, type Encryption, natsConf, PID_FILE, streamConfigText } from './natsConf.ts'
+import { type Present, SERVERS_ANNOTATION, settle } from './present.ts'
+import { bytesOf } from './quantity.ts'
+import { CLUSTERED } from './resize.ts'
 import { type BusVersion, canFence } from './versions.ts'
 
 export interface JetstreamInput {
   bus: EventBus
   uid?: string | undefined
   settings: Settings
-  /** Whether the StatefulSet that is already there has volumes of its own: that cannot be changed. Undefined: there is none. */
-  persistent?: boolean | undefined
+  /** What is already there: not all of it can be changed. Undefined: nothing is. */
+  present?: Present | undefined
   /** What its servers run now; undefined: there are none. */
   running?: Running | undefined
   /** The older version that its owner allows by annotation. */
@@ -57,6 +61,10 @@ export interface Plan {
   replicas: number
   /** Each server has a PersistentVolumeClaim. */
   persistent: boolean
+  /** Of the disks that there are; null: none is there yet, or none will be. */
+  disks: Disks | null
+  /** What of the object is not carried out, each with its reason. */
+  refused: string[]
   /** Stream settings, members lower-cased. */
   stream: Record<string, unknown>
 }
@@ -64,16 +72,17 @@ export interface Plan {
 type Spec = Record<string, any>
 
 const DEFAULT_REPLICAS = 3
-const DEFAULT_VOLUME = '20Gi'
-/** From this many on there is a block `cluster`. */
-const CLUSTERED = 3
 /** From this many on the servers have a quorum that outlives one of them. */
-const HIGHLY_AVAILABLE = 3
+const HIGHLY_AVAILABLE = CLUSTERED
+/** What is left is for the file system and the server's own records. */
+const USABLE = 0.95
+/** Of Pods whose server must start anew because its disk has another size than it was made with. */
+const STORE_ANNOTATION = 'vedette.dev/file-store'
 
 /** @throws SPEC_INVALID when `streamConfig` is not YAML */
-export function planOf({ bus, settings, persistent }: JetstreamInput): Plan {
+export function planOf({ bus, settings, present }: JetstreamInput): Plan {
   const spec = bus.spec.jetstream as Spec
-  const replicas = spec.replicas ?? DEFAULT_REPLICAS
+  const { replicas, disks, refused } = settle(bus, wantedServers(bus), present)
   const stream: Record<string, unknown> = {}
   for (const text of [settings.jetstream.streamConfig, spec.streamConfig]) {
     for (const [key, value] of Object.entries(yamlMap(text))) stream[key.toLowerCase()] = value
@@ -83,9 +92,19 @@ export function planOf({ bus, settings, persistent }: JetstreamInput): Plan {
   if (!written && Number(stream.replicas) > replicas) stream.replicas = replicas
   return {
     replicas,
-    persistent: persistent ?? (spec.persistence !== undefined || replicas >= HIGHLY_AVAILABLE),
+    persistent:
+      present === undefined
+        ? spec.persistence !== undefined || replicas >= HIGHLY_AVAILABLE
+        : present.templates.length > 0,
+    disks,
+    refused,
     stream,
   }
+}
+
+/** How many servers the object asks for. */
+export function wantedServers(bus: EventBus): number {
+  return (bus.spec.jetstream as Spec).replicas ?? DEFAULT_REPLICAS
 }
 
 /** What reads `streamConfig`: the same reader as for objects. A text that is no object counts as empty. */
@@ -126,19 +145,17 @@ export function jetstreamConfig(bus: EventBus, plan: Plan) {
   }
 }
 
-function configMap(owner: Owner, input: JetstreamInput, { replicas, persistent }: Plan): KubeObject {
+function configMap(owner: Owner, input: JetstreamInput, plan: Plan): KubeObject {
   const { bus, settings } = input
   const spec = bus.spec.jetstream as Spec
   const service = `${serviceName(bus)}.${bus.namespace}.svc`
-  const hosts = Array.from({ length: replicas }, (_, i) => `${statefulSetName(bus)}-${i}.${service}`)
+  const hosts = Array.from({ length: plan.replicas }, (_, i) => `${statefulSetName(bus)}-${i}.${service}`)
   const conf = natsConf({
     cluster: bus.name,
     hosts,
     maxPayload: spec.maxPayload || '1MB',
     encryption: encryptionOf(input),
-    settings:
-      spec.settings ||
-      (persistent ? fitting(settings.jetstream.settings, spec.persistence ?? {}) : settings.jetstream.settings),
+    settings: spec.settings || fitting(settings.jetstream.settings, storeBytes(spec, plan)),
   })
   return owned(owner, {
     apiVersion: 'v1',
@@ -148,15 +165,24 @@ function configMap(owner: Owner, input: JetstreamInput, { replicas, persistent }
   })
 }
 
-/** The server's limit no larger than its disk: full is an answer then, and not a failed write. The text stays for a size that is none. */
-function fitting(settings: string, { volumeSize = DEFAULT_VOLUME }: Spec): string {
-  const [, digits, unit] = /^(\d+(?:\.\d+)?)([KMGT]i|[kMGT])?$/.exec(String(volumeSize)) ?? []
-  if (digits === undefined) return settings
-  const factor =
-    unit === undefined ? 1 : (unit.endsWith('i') ? 1024 : 1000) ** ' kMGT'.indexOf(unit[0]!.replace('K', 'k'))
-  // What is left is for the file system and the server's own records.
-  const bytes = Math.floor(Number(digits) * factor * 0.95)
-  return settings.replace(/^max_file_store:.*$/m, `max_file_store: ${bytes}`)
+/** How much a server may store; null: its disk has no size that is known, or it has none. */
+function storeBytes(spec: Spec, { persistent, disks }: Plan): number | null {
+  if (!persistent) return null
+  const bytes = disks === null ? bytesOf(spec.persistence?.volumeSize ?? DEFAULT_VOLUME) : disks.bytes
+  return bytes === null ? null : Math.floor(bytes * USABLE)
+}
+
+/** The server's limit no larger than its disk: full is an answer then, and not a failed write. */
+function fitting(settings: string, bytes: number | null): string {
+  return bytes === null ? settings : settings.replace(/^max_file_store:.*$/m, `max_file_store: ${bytes}`)
+}
+
+/** nats-server reads a changed limit only when it starts: servers whose disks grew are restarted, one after the other. */
+function regrown(spec: Spec, plan: Plan, present: Present | undefined): Record<string, string> {
+  const bytes = storeBytes(spec, plan)
+  const made = bytesOf(present?.templates[0]?.spec.resources?.requests?.storage)
+  if (bytes === null || made === null || spec.settings || bytes <= Math.floor(made * USABLE)) return {}
+  return { [STORE_ANNOTATION]: `${bytes}` }
 }
 
 const ports = { 'tcp-client': 4222, cluster: 6222, metrics: 7777, monitor: 8222 }
@@ -177,19 +203,24 @@ function service(owner: Owner): KubeObject {
 }
 
 function statefulSet(owner: Owner, input: JetstreamInput, plan: Plan): KubeObject {
-  const { bus, settings } = input
+  const { bus, settings, present } = input
   const spec = bus.spec.jetstream as Spec
   const labels = ownerLabels(owner)
+  // Those differ between a lone server and one of a cluster, which must start anew to become the other: never between numbers of a cluster.
   const spread = plan.replicas >= HIGHLY_AVAILABLE
-  const volume = `${statefulSetName(bus)}-vol`
+  // Immutable, and its API server knows better than we how it looks.
+  const templates = present?.templates ?? [claim(`${statefulSetName(bus)}-vol`, spec.persistence ?? {})]
   return owned(owner, {
     apiVersion: 'apps/v1',
     kind: 'StatefulSet',
-    metadata: compact({
+    metadata: {
       name: statefulSetName(bus),
       labels: { ...bus.labels, ...labels },
-      annotations: encryptionOf(input).kind === 'key' ? { [ENCRYPTION_ANNOTATION]: 'key' } : undefined,
-    }),
+      annotations: {
+        [SERVERS_ANNOTATION]: `${plan.replicas}`,
+        ...(encryptionOf(input).kind === 'key' ? { [ENCRYPTION_ANNOTATION]: 'key' } : {}),
+      },
+    },
     spec: compact({
       podManagementPolicy: 'Parallel',
       replicas: plan.replicas,
@@ -200,7 +231,7 @@ function statefulSet(owner: Owner, input: JetstreamInput, plan: Plan): KubeObjec
       template: {
         metadata: compact({
           labels: { ...spec.metadata?.labels, ...labels },
-          annotations: spec.metadata?.annotations,
+          annotations: { ...spec.metadata?.annotations, ...regrown(spec, plan, present) },
         }),
         spec: compact({
           shareProcessNamespace: true,
@@ -215,11 +246,11 @@ function statefulSet(owner: Owner, input: JetstreamInput, plan: Plan): KubeObjec
           affinity: spec.affinity ?? (spread ? antiAffinity(labels) : undefined),
           topologySpreadConstraints: spread ? topologySpread(labels, { revisions: false }) : undefined,
           securityContext: podSecurity({ ...natsUser, ...spec.securityContext }),
-          containers: containers(input, plan.persistent ? volume : 'js-data'),
+          containers: containers(input, plan.persistent ? templates[0]!.metadata.name : 'js-data'),
           volumes: volumes(bus, plan.persistent),
         }),
       },
-      volumeClaimTemplates: plan.persistent ? [claim(volume, spec.persistence ?? {})] : undefined,
+      volumeClaimTemplates: plan.persistent ? templates : undefined,
     }),
   })
 }
@@ -227,10 +258,10 @@ function statefulSet(owner: Owner, input: JetstreamInput, plan: Plan): KubeObjec
 /** The images run as root unless told otherwise; the group makes a volume that root filled theirs. */
 const natsUser = { runAsUser: 1000, runAsGroup: 1000, fsGroup: 1000, fsGroupChangePolicy: 'OnRootMismatch' }
 
-function claim(name: string, { accessMode, volumeSize, storageClassName }: Spec): object {
+function claim(name: string, { accessMode, volumeSize, storageClassName }: Spec): ClaimTemplate {
+  const typed = { apiVersion: 'v1', kind: 'PersistentVolumeClaim' }
   return {
-    apiVersion: 'v1',
-    kind: 'PersistentVolumeClaim',
+    ...typed,
     metadata: { name },
     spec: compact({
       accessModes: [accessMode || 'ReadWriteOnce'],

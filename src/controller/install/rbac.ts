@@ -39,6 +39,8 @@ export const rules: Rule[] = [
     ['update'],
   ),
   rule('apps', ['deployments', 'statefulsets'], watched),
+  // Of a bus whose servers never got a disk, when it is to have another.
+  rule('apps', ['statefulsets'], ['delete']),
   rule('', ['services'], [...watched, 'delete']),
   // Neither list nor watch: it makes those of buses, and looks at those that objects name, to say which is missing.
   rule('', ['configmaps', 'secrets'], ['get', 'create', 'patch']),
@@ -46,7 +48,9 @@ export const rules: Rule[] = [
   rule('', ['configmaps'], ['update']),
   // Whose metrics say who leads.
   rule('', ['pods'], ['list']),
-  rule('', ['persistentvolumeclaims'], ['list', 'delete']),
+  // Those of buses grow; and their events, and those of StatefulSets, tell why servers are not there.
+  rule('', ['persistentvolumeclaims'], ['list', 'patch', 'delete']),
+  rule('', ['events'], ['list']),
   rule('policy', ['poddisruptionbudgets'], applied),
   rule('rbac.authorization.k8s.io', ['roles', 'rolebindings'], applied),
   rule('batch', ['jobs'], ['get', 'create']),

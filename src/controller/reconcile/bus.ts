@@ -2,17 +2,22 @@
 
 import type { KubeObject } from '../../kube/resources.ts'
 import type { EventBus } from '../../manifest/manifest.ts'
-import type { Cluster } from '../cluster.ts'
+import { type Cluster, isOwnedBy } from '../cluster.ts'
 import { type Condition, condition } from '../conditions.ts'
 import { DOWNGRADE_ANNOTATION, type Remembered, runningIn } from '../eventBus/chosen.ts'
 import { PREVIOUS_KEY_ANNOTATION, statefulSetName } from '../eventBus/jetstream.ts'
+import { type Present, presentIn } from '../eventBus/present.ts'
 import { isReady, type PlannedBus, planBus } from '../eventBus.ts'
 import { readObject, sayError } from './read.ts'
 
-/** From the spec, not from the status that another loop writes: the same input gives the same plan at any time. */
+/**
+ * From the spec and what runs, not from the status that another loop writes: the same input gives the same plan at any time.
+ * @param look closer at the StatefulSet, for who changes it; without that its number of servers counts as it is. @throws as `look`
+ */
 export async function planOfObject(
   cluster: Cluster,
   object: KubeObject,
+  look: (bus: EventBus, live: KubeObject) => Promise<Present> = async (_, live) => presentIn(live),
 ): Promise<PlannedBus & { bus: EventBus | null }> {
   const { bus, errors } = await readObject(object)
   const none = { objects: [], config: null, ours: null, bus: null }
@@ -25,15 +30,24 @@ export async function planOfObject(
       ],
     }
   }
-  const live = cluster.statefulSets.get(`${bus.namespace}/${statefulSetName(bus)}`)
-  const claims = (live?.spec as { volumeClaimTemplates?: unknown[] } | undefined)?.volumeClaimTemplates
-  const persistent = live === undefined ? undefined : (claims?.length ?? 0) > 0
+  const found = cluster.statefulSets.get(`${bus.namespace}/${statefulSetName(bus)}`)
+  const { uid, annotations = {} } = object.metadata
+  // That of somebody else is none of ours to look at; the applier refuses it.
+  const live = found !== undefined && isOwnedBy(found, uid) ? found : undefined
+  if (live !== undefined && bus.kind !== 'jetstream') return { ...none, conditions: [abandoned(live)] }
+  const present = live === undefined || bus.kind !== 'jetstream' ? undefined : await look(bus, live)
   const running = runningIn(live, (object.status ?? {}) as Remembered)
-  const { [DOWNGRADE_ANNOTATION]: downgradeTo, [PREVIOUS_KEY_ANNOTATION]: previousKey } =
-    object.metadata.annotations ?? {}
+  const { [DOWNGRADE_ANNOTATION]: downgradeTo, [PREVIOUS_KEY_ANNOTATION]: previousKey } = annotations
   const settings = cluster.settings()
-  const planned = planBus({ bus, uid: object.metadata.uid, settings, persistent, running, downgradeTo, previousKey })
-  return { ...planned, bus }
+  return { ...planBus({ bus, uid, settings, present, running, downgradeTo, previousKey }), bus }
+}
+
+/** Its users would be led away from servers that go on with events nobody would ever read. */
+export function abandoned({ metadata: { name } }: KubeObject): Condition {
+  const message =
+    `Can not change event bus implementation: StatefulSet "${name}" runs and holds events; make another EventBus and have it named by eventBusName, ` +
+    'or write jetstream again'
+  return condition('Configured', 'False', 'InvalidSpec', message)
 }
 
 /** The bus to use, or why there is none: upstream's reasons, and its name. */

@@ -4,12 +4,17 @@ import { type KubeObject, resources } from '../../kube/resources.ts'
 import type { EventBus } from '../../manifest/manifest.ts'
 import type { Applier } from '../apply.ts'
 import type { Cluster } from '../cluster.ts'
-import { type Condition, condition } from '../conditions.ts'
+import { type Condition, condition, warning } from '../conditions.ts'
 import { type Remembered, runningIn } from '../eventBus/chosen.ts'
-import { statefulSetName } from '../eventBus/jetstream.ts'
+import { type Plan, statefulSetName } from '../eventBus/jetstream.ts'
+import type { Present } from '../eventBus/present.ts'
+import { textOf } from '../eventBus/quantity.ts'
+import { CHANGE_REFUSED, type PlannedBus, refusals } from '../eventBus.ts'
 import { writeStatus } from '../status.ts'
 import { planOfObject } from './bus.ts'
 import { ensureSecrets } from './busSecrets.ts'
+import { busTrouble, SERVERS_NOT_READY } from './busTrouble.ts'
+import { clearAway, dropClaims, growClaims, lookAt } from './look.ts'
 
 /** Upstream's reasons. */
 const reasons: Record<string, string> = {
@@ -19,23 +24,92 @@ const reasons: Record<string, string> = {
   PodDisruptionBudget: 'JetStreamBudgetFailed',
 }
 
-/** @throws what could not be done, to be tried again; the status says it already */
-export async function reconcileEventBus(cluster: Cluster, applier: Applier, object: KubeObject): Promise<void> {
-  const { bus, objects, config, conditions } = await planOfObject(cluster, object)
-  const { failed = null, told = [] } =
-    bus?.kind === 'jetstream' ? await applyAll(cluster, applier, object, bus, objects) : {}
-  const planned = [...conditions, ...told]
-  const all = failed === null ? planned : [...planned.filter(({ type }) => type !== 'Deployed'), failed.condition]
+/** So soon is a bus looked at again of which servers are not up, or a change is not carried out: nothing tells when that has passed. */
+const LOOK_MS = 8_000
+
+/** @returns when to look again. @throws what could not be done, to be tried again; the status says it already */
+export async function reconcileEventBus(
+  cluster: Cluster,
+  applier: Applier,
+  object: KubeObject,
+): Promise<{ afterMs: number } | undefined> {
+  const { bus, objects, config, conditions, failed } = await carryOut(cluster, applier, object)
+  const all = failed === null ? conditions : [...conditions.filter(({ type }) => type !== 'Deployed'), failed.condition]
   const known = all.some(({ type }) => type === 'Deployed') ? all : [...all, condition('Deployed', 'Unknown')]
+  const servers = bus?.kind === 'jetstream' ? serversOf(cluster, bus) : null
+  const troubles = servers?.live && servers.ready < servers.wanted ? await busTrouble(cluster, bus!, servers.live) : []
+  const loud = [...known, ...troubles].find(({ type }) => type === SERVERS_NOT_READY || type === CHANGE_REFUSED)
   await writeStatus(cluster, resources.eventbus, object, {
-    conditions: known,
+    conditions: [...known, ...troubles],
+    problem: loud?.message,
     kind: bus?.kind,
-    ready: bus?.kind === 'jetstream' ? readyServers(cluster, bus) : undefined,
+    ready: servers === null ? undefined : `${servers.ready}/${servers.wanted}`,
     ...(bus?.kind === 'jetstream' ? remembered(objects, object) : {}),
     // What runs goes on with the last one while a change of the spec cannot be carried out.
     config: (failed === null ? config : null) ?? (object.status as { config?: object } | undefined)?.config,
   })
   if (failed !== null) throw failed.error
+  const unsettled = loud !== undefined || known.some(({ type }) => type === DISKS_GROW)
+  return unsettled || (servers !== null && (servers.ready < servers.wanted || !servers.live))
+    ? { afterMs: LOOK_MS }
+    : undefined
+}
+
+interface Done extends Pick<PlannedBus, 'objects' | 'config' | 'conditions'> {
+  bus: EventBus | null
+  failed: Failed | null
+}
+
+interface Failed {
+  condition: Condition
+  error: unknown
+}
+
+/** Disks first: a server may store as much as they have, and no more. */
+async function carryOut(cluster: Cluster, applier: Applier, object: KubeObject): Promise<Done> {
+  let present: Present | undefined
+  let set: KubeObject | undefined
+  try {
+    const planned = await planOfObject(cluster, object, async (bus, live) => {
+      set = live
+      present = await lookAt(cluster, bus, live)
+      return present
+    })
+    const { bus, plan } = planned
+    if (bus?.kind !== 'jetstream' || plan === undefined) return { ...planned, failed: null }
+    if (plan.disks?.remake && set !== undefined) {
+      await clearAway(cluster, bus, set)
+      return { ...planned, failed: null }
+    }
+    const stuck = plan.disks === null ? null : await growClaims(cluster, bus, plan.disks)
+    const conditions = [
+      ...planned.conditions.filter(({ type }) => type !== CHANGE_REFUSED),
+      ...refusals(stuck === null ? plan.refused : [...plan.refused, stuck]),
+      ...growing(plan),
+    ]
+    const found = present
+    const drop = async () => {
+      if (found !== undefined) await dropClaims(cluster, bus, found, plan.replicas)
+    }
+    const { failed = null, told = [] } = await applyAll(cluster, applier, object, bus, planned.objects, drop)
+    return { ...planned, conditions: [...conditions, ...told], failed }
+  } catch (error) {
+    const planned = await planOfObject(cluster, object)
+    return {
+      ...planned,
+      failed: { condition: condition('Deployed', 'False', 'ClaimsFailed', messageOf(error)), error },
+    }
+  }
+}
+
+const DISKS_GROW = 'DisksGrow'
+
+/** The file system is made larger by the node, some of them only when the Pod is made anew. */
+function growing({ disks }: Plan): Condition[] {
+  const [one] = disks?.growing ?? []
+  if (one === undefined || one.has === null) return []
+  const message = `the disk "${one.name}" has ${textOf(one.has)} of ${textOf(one.asked)}: a server stores no more than the smallest disk holds`
+  return [warning(DISKS_GROW, 'Resizing', message)]
 }
 
 async function applyAll(
@@ -44,11 +118,19 @@ async function applyAll(
   { metadata: { uid } }: KubeObject,
   bus: EventBus,
   objects: KubeObject[],
-): Promise<{ failed?: { condition: Condition; error: unknown }; told?: Condition[] }> {
+  drop: () => Promise<void>,
+): Promise<{ failed?: Failed; told?: Condition[] }> {
   if (objects.length === 0) return {}
   let reason = 'JetStreamAuthSecretsFailed'
   try {
     const told = await ensureSecrets(cluster, { kind: 'EventBus', namespace: bus.namespace, name: bus.name, uid })
+    // What the API server would refuse is not begun: servers are never configured for what they then do not get.
+    for (const one of objects) {
+      reason = reasons[one.kind]!
+      await applier.check(one)
+    }
+    reason = 'ClaimsFailed'
+    await drop()
     for (const one of objects) {
       reason = reasons[one.kind]!
       await applier.apply(one)
@@ -66,8 +148,8 @@ function remembered(objects: KubeObject[], { status }: KubeObject): Remembered {
   return { ...(natsImage === undefined ? {} : { natsImage }), ...(encryption === undefined ? {} : { encryption }) }
 }
 
-function readyServers(cluster: Cluster, bus: EventBus): string {
+function serversOf(cluster: Cluster, bus: EventBus): { live: KubeObject | undefined; ready: number; wanted: number } {
   const live = cluster.statefulSets.get(`${bus.namespace}/${statefulSetName(bus)}`)
   const { readyReplicas = 0 } = (live?.status ?? {}) as { readyReplicas?: number }
-  return `${readyReplicas}/${(live?.spec as { replicas?: number } | undefined)?.replicas ?? 0}`
+  return { live, ready: readyReplicas, wanted: (live?.spec as { replicas?: number } | undefined)?.replicas ?? 0 }
 }
