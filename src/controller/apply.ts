@@ -8,8 +8,11 @@ import { type Cluster, isOwnedBy, MANAGER, seen } from './cluster.ts'
 import { HASH_ANNOTATION } from './objects.ts'
 
 export interface Applier {
-  /** @throws SPEC_INVALID for an object of that name that was not made for the same owner; as the client */
-  apply(object: KubeObject): Promise<void>
+  /**
+   * @returns the object as it is now; null when nothing had to be done
+   * @throws SPEC_INVALID for an object of that name that was not made for the same owner; as the client
+   */
+  apply(object: KubeObject): Promise<KubeObject | null>
   /** Deletes what we made for `owner` once, and no longer want. */
   remove(resource: Resource, place: { namespace: string; name: string }, ownerUid: string | undefined): Promise<void>
 }
@@ -41,12 +44,13 @@ export function createApplier(cluster: Cluster): Applier {
   return {
     async apply(object) {
       const id = idOf(object.kind, keyOf(object))
-      if (isKnown(object, id)) return
+      if (isKnown(object, id)) return null
       const resource = resourceOf(object)!
       refuseForeign(object, await client.get(resource, object.metadata))
       const made = await withoutUpstreamsHold(await applied(resource, object), resource)
       gone.delete(id)
       if (made !== null) known.set(id, { hash: hashOf(object), mark: markOf(made), atMs: clock.monotonic() })
+      return made
     },
     async remove(resource, place, ownerUid) {
       const id = idOf(resource.kind, `${place.namespace}/${place.name}`)

@@ -6,7 +6,7 @@ import { createInformer, type Informer, type InformerOptions } from '../kube/inf
 import { type KubeObject, type OwnerReference, type Resource, resources } from '../kube/resources.ts'
 import type { SourceDefinition } from '../source.ts'
 import { loadSource } from '../sources/index.ts'
-import { type ReadPodMetrics, readPodMetrics } from './podMetrics.ts'
+import { type ReadPodMetrics, type ReadPodReadiness, readPodMetrics, readPodReadiness } from './podMetrics.ts'
 import type { Settings } from './settings.ts'
 
 export type LoadSource = (type: string) => Promise<SourceDefinition<any, any> | null>
@@ -19,6 +19,7 @@ export interface Cluster {
   /** Where source modules come from. */
   load: LoadSource
   podMetrics: ReadPodMetrics
+  podReadiness: ReadPodReadiness
   /** These three are indexed by namespace. */
   eventSources: Informer
   eventBuses: Informer
@@ -43,11 +44,12 @@ export interface ClusterOptions {
   load?: LoadSource | undefined
   /** By HTTP, unless given. */
   podMetrics?: ReadPodMetrics | undefined
+  podReadiness?: ReadPodReadiness | undefined
 }
 
 export function createCluster(options: ClusterOptions): Cluster {
   const { client, namespace, clock, log, settings, load = loadSource } = options
-  const { podMetrics = readPodMetrics(clock) } = options
+  const { podMetrics = readPodMetrics(clock), podReadiness = readPodReadiness(clock) } = options
   const informer = (resource: Resource, options: { labelSelector?: string; index?: InformerOptions['index'] } = {}) =>
     createInformer({ client, resource, namespace, clock, log, ...options })
   const byNamespace = { index: ({ metadata }: KubeObject) => metadata.namespace }
@@ -58,6 +60,7 @@ export function createCluster(options: ClusterOptions): Cluster {
     settings,
     load,
     podMetrics,
+    podReadiness,
     eventSources: informer(resources.eventsources, byNamespace),
     eventBuses: informer(resources.eventbus, byNamespace),
     sensors: informer(resources.sensors, byNamespace),

@@ -9,7 +9,7 @@ import { createCluster, informersOf, type LoadSource } from './cluster.ts'
 import { serveHealth } from './health.ts'
 import { CONTROLLER_LEASE } from './install/rbac.ts'
 import { createControllerMetrics } from './metrics.ts'
-import type { ReadPodMetrics } from './podMetrics.ts'
+import type { ReadPodMetrics, ReadPodReadiness } from './podMetrics.ts'
 import type { Settings } from './settings.ts'
 import { serveAdmission } from './webhook.ts'
 import { runLoops } from './work.ts'
@@ -33,6 +33,7 @@ export interface ControllerOptions {
   settings: () => Settings
   load?: LoadSource | undefined
   podMetrics?: ReadPodMetrics | undefined
+  podReadiness?: ReadPodReadiness | undefined
   clock: Clock
   log: Logger
 }

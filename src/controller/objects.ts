@@ -23,7 +23,12 @@ export function ownerLabels({ kind, name }: Owner): Record<string, string> {
 
 /** The same as a label selector. */
 export function selectorOf(owner: Owner): string {
-  return Object.entries(ownerLabels(owner))
+  return labelSelector(ownerLabels(owner))
+}
+
+/** The text of a label selector. */
+export function labelSelector(labels: Record<string, string>): string {
+  return Object.entries(labels)
     .map(([key, value]) => `${key}=${value}`)
     .join()
 }

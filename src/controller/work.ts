@@ -20,9 +20,6 @@ import { reconcileSensor } from './reconcile/sensor.ts'
 /** When to look again; undefined: when something changes. */
 type Reconcile = (object: KubeObject) => Promise<{ afterMs: number } | undefined>
 
-/** Of objects of which something changes unseen: the leader of a Lease, a Secret that is missing. */
-const LOOK_MS = 30_000
-
 /** Works as long as this process leads. Informers run elsewhere, on standbys too. Never throws. */
 export async function runLoops(cluster: Cluster, metrics: ControllerMetrics, signal: AbortSignal): Promise<void> {
   const applier = createApplier(cluster)
@@ -31,7 +28,7 @@ export async function runLoops(cluster: Cluster, metrics: ControllerMetrics, sig
     EventSource: loop('eventsource-controller', eventSources, async (object) => {
       if (isDeleted(object)) return await deleteEventSource(cluster, object)
       await guardEventSource(cluster, object)
-      return (await reconcileEventSource(cluster, applier, object)) ? { afterMs: LOOK_MS } : undefined
+      return await reconcileEventSource(cluster, applier, object)
     }),
     EventBus: loop('eventbus-controller', eventBuses, async (object) => {
       if (isDeleted(object)) return await deleteEventBus(cluster, object)
@@ -39,9 +36,8 @@ export async function runLoops(cluster: Cluster, metrics: ControllerMetrics, sig
       await reconcileEventBus(cluster, applier, object)
     }),
     Sensor: loop('sensor-controller', sensors, async (object) => {
-      if (isDeleted(object)) await deleteSensor(cluster, object)
-      else await reconcileSensor(cluster, applier, object)
-      return undefined
+      if (isDeleted(object)) return await deleteSensor(cluster, object)
+      return await reconcileSensor(cluster, applier, object)
     }),
   }
 

@@ -211,6 +211,7 @@ const table: [names: string[], story: Story, says: Says][] = [
   [each('configmaps', 'get', 'create', 'patch'), makes, busSays('JetStreamConfigMapFailed')],
   [each('configmaps', 'update'), adopts, busSays('JetStreamConfigMapFailed')],
   [each('secrets', 'get', 'create', 'patch'), makes, busSays('JetStreamAuthSecretsFailed')],
+  [each('replicasets.apps', 'list'), making(bus + orders(tick)), source('PodsUnknown', 'Available')],
   [each('pods', 'list'), making(bus + orders(tick)), source('LeaderUnknown', 'LeaderUnknown')],
   [each('persistentvolumeclaims', 'list', 'delete'), deletesBus, busSays('ClaimsFailed')],
   [each('poddisruptionbudgets.policy', 'get', 'create', 'patch'), makes, source('ApplyBudgetFailed')],

@@ -3,7 +3,7 @@
 import type { LoadSource } from '../../src/controller/cluster.ts'
 import { runController } from '../../src/controller/controller.ts'
 import { install } from '../../src/controller/install/install.ts'
-import type { ReadPodMetrics } from '../../src/controller/podMetrics.ts'
+import type { ReadPodMetrics, ReadPodReadiness } from '../../src/controller/podMetrics.ts'
 import { type Settings, settingsFrom } from '../../src/controller/settings.ts'
 import { systemClock } from '../../src/core/clock.ts'
 import { type Logger, silentLogger } from '../../src/core/log.ts'
@@ -12,6 +12,7 @@ import { type KubeObject, type Resource, resourceOf, resources } from '../../src
 import { plainValue } from '../../src/manifest/tree.ts'
 import { parseYaml } from '../../src/manifest/yaml.ts'
 import { loadSource, types } from '../../src/sources/index.ts'
+import { until } from '../contract/bus.ts'
 import { type Kubernetes, type KubernetesOptions, type PolicyRule, startKubernetes } from '../servers/kubernetes.ts'
 import { freePorts } from '../servers/process.ts'
 
@@ -64,6 +65,7 @@ export interface ControllerOptions {
   load?: LoadSource
   ports?: { webhookPort?: number }
   podMetrics?: ReadPodMetrics
+  podReadiness?: ReadPodReadiness
   log?: Logger
 }
 
@@ -83,6 +85,14 @@ export async function startRig(options: Pick<KubernetesOptions, 'apiServerFlags'
     for (const object of objects) await admin.apply(resourceFor(object), object, { manager: 'installer' })
   }
   await put(install({ definitions: await definitions() }))
+  const listed = (resource: Resource) =>
+    admin.list(resource).then(
+      () => true,
+      () => false,
+    )
+  for (const resource of [resources.eventsources, resources.eventbus, resources.sensors]) {
+    await until(`${resource.plural} are served`, () => listed(resource), 30_000)
+  }
   // Rights of its own: none beside what is shipped.
   const token = await kubernetes.account(HOME, 'argo-events-sa', [])
   const running: (() => Promise<void>)[] = []
@@ -104,6 +114,7 @@ export async function startRig(options: Pick<KubernetesOptions, 'apiServerFlags'
     load,
     ports = {},
     podMetrics,
+    podReadiness,
     log = silentLogger,
   }: ControllerOptions = {}) => {
     const [healthPort, metricsPort, freePort] = (await freePorts(3)) as [number, number, number]
@@ -125,6 +136,7 @@ export async function startRig(options: Pick<KubernetesOptions, 'apiServerFlags'
         settings: () => ({ ...settingsFrom({ VEDETTE_IMAGE: 'img:1' }), ...settings }),
         load,
         podMetrics,
+        podReadiness,
         clock: systemClock,
         log,
       },

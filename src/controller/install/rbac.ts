@@ -44,7 +44,8 @@ export const rules: Rule[] = [
   rule('', ['configmaps', 'secrets'], ['get', 'create', 'patch']),
   // As of the others above: to end the hold that Argo Events' controller has of the fields.
   rule('', ['configmaps'], ['update']),
-  // Whose metrics say who leads.
+  // Which Pods are of the generation that is wanted, what keeps them from getting ready, and whose metrics say who leads.
+  rule('apps', ['replicasets'], ['list']),
   rule('', ['pods'], ['list']),
   rule('', ['persistentvolumeclaims'], ['list', 'delete']),
   rule('policy', ['poddisruptionbudgets'], applied),

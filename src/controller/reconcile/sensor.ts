@@ -4,13 +4,21 @@ import { type KubeObject, resources } from '../../kube/resources.ts'
 import type { Applier } from '../apply.ts'
 import type { Cluster } from '../cluster.ts'
 import { condition } from '../conditions.ts'
+import { wantedOf } from '../rollout.ts'
 import { sensorObjects } from '../sensor.ts'
 import { writeStatus } from '../status.ts'
 import { availability, deploymentOf } from './availability.ts'
 import { findBus } from './bus.ts'
 
-/** @throws what could not be done, to be tried again; the status says it already */
-export async function reconcileSensor(cluster: Cluster, applier: Applier, sensor: KubeObject): Promise<void> {
+/**
+ * @returns when to look again, since something may change unseen
+ * @throws what could not be done, to be tried again; the status says it already
+ */
+export async function reconcileSensor(
+  cluster: Cluster,
+  applier: Applier,
+  sensor: KubeObject,
+): Promise<{ afterMs: number } | undefined> {
   const { sensorImage: image, imagePullPolicy } = cluster.settings()
   if (image === null) return
   const { namespace = 'default' } = sensor.metadata
@@ -19,20 +27,24 @@ export async function reconcileSensor(cluster: Cluster, applier: Applier, sensor
   let deployed = trouble ?? condition('Deployed', 'True')
   let failure: unknown
   const existing = deploymentOf(cluster, sensor)
+  let deployment = existing
   if (planned !== undefined) {
     const bus = planned.config!
     const deploymentName = existing?.metadata.name
     try {
       for (const object of sensorObjects({ sensor, bus, image, imagePullPolicy, deploymentName }))
-        await applier.apply(object)
+        deployment = (await applier.apply(object)) ?? deployment
     } catch (error) {
       failure = error
       const reason = existing === undefined ? 'CreateDeploymentFailed' : 'UpdateDeploymentFailed'
       deployed = condition('Deployed', 'False', reason, messageOf(error))
     }
   }
-  const conditions =
-    planned === undefined ? [deployed] : [deployed, await availability(cluster, existing, [sensor.spec])]
-  await writeStatus(cluster, resources.sensors, sensor, { conditions })
+  const available = await availability(cluster, deployment, [sensor.spec])
+  await writeStatus(cluster, resources.sensors, sensor, {
+    conditions: planned === undefined ? [deployed] : [deployed, available.condition],
+    ready: `${available.ready}/${deployment === undefined ? 0 : wantedOf(deployment)}`,
+  })
   if (failure !== undefined) throw failure
+  return available.afterMs === undefined ? undefined : { afterMs: available.afterMs }
 }
