@@ -60,6 +60,17 @@ function ownerReference({ kind, name }: Owner, uid: string): OwnerReference {
   return { apiVersion: API_VERSION, kind, name, uid, controller: true, blockOwnerDeletion: true }
 }
 
+/** Prefixes of annotations that say who made the very object they are on, and how: copied, another would be taken for its own. */
+const OF_THE_OBJECT =
+  /^([^/]*\.)?(kubernetes\.io|k8s\.io|argoproj\.io|helm\.sh|fluxcd\.io|k14s\.io|tanka\.dev|pulumi\.com|cattle\.io)\//
+
+/** The annotations of an owner that what is made for it has too: those for the people and tools of the user. */
+export function inherited(annotations: Record<string, string>): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(annotations).filter(([key]) => !OF_THE_OBJECT.test(key) && key !== HASH_ANNOTATION),
+  )
+}
+
 /** JSON whose members are sorted: the same for the same content. */
 export function canonical(value: unknown): string {
   return JSON.stringify(value, (_, member: unknown) =>
