@@ -13,6 +13,8 @@ export type LoadSource = (type: string) => Promise<SourceDefinition<any, any> | 
 
 export interface Cluster {
   client: KubeClient
+  /** The namespace that the controller runs in. */
+  home: string
   clock: Clock
   log: Logger
   settings: () => Settings
@@ -35,6 +37,7 @@ export const MANAGER = 'vedette-controller'
 
 export interface ClusterOptions {
   client: KubeClient
+  home: string
   /** The one namespace that is looked after; left out: all. */
   namespace?: string | undefined
   clock: Clock
@@ -48,13 +51,14 @@ export interface ClusterOptions {
 }
 
 export function createCluster(options: ClusterOptions): Cluster {
-  const { client, namespace, clock, log, settings, load = loadSource } = options
+  const { client, home, namespace, clock, log, settings, load = loadSource } = options
   const { podMetrics = readPodMetrics(clock), podReadiness = readPodReadiness(clock) } = options
   const informer = (resource: Resource, options: { labelSelector?: string; index?: InformerOptions['index'] } = {}) =>
     createInformer({ client, resource, namespace, clock, log, ...options })
   const byNamespace = { index: ({ metadata }: KubeObject) => metadata.namespace }
   return {
     client,
+    home,
     clock,
     log,
     settings,

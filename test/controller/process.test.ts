@@ -30,7 +30,7 @@ test('vedette controller leads, makes objects, lacks no right, and ends with 0 o
     ...['--webhook', '--webhook-port', `${webhook}`],
   ]
   const kubeconfig = rig.kubernetes.kubeconfigFor(
-    await rig.kubernetes.account('argo-events', 'argo-events-sa', []),
+    await rig.kubernetes.account('argo-events', 'vedette-controller', []),
     'argo-events',
   )
   const env = { KUBECONFIG: kubeconfig, NAMESPACE: 'argo-events', VEDETTE_IMAGE: 'img:1' }

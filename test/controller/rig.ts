@@ -94,14 +94,14 @@ export async function startRig(options: Pick<KubernetesOptions, 'apiServerFlags'
     await until(`${resource.plural} are served`, () => listed(resource), 30_000)
   }
   // Rights of its own: none beside what is shipped.
-  const token = await kubernetes.account(HOME, 'argo-events-sa', [])
+  const token = await kubernetes.account(HOME, 'vedette-controller', [])
   const running: (() => Promise<void>)[] = []
 
   /** A token with the rights that are shipped. */
   const shipped = async (namespace: string | undefined): Promise<string> => {
     if (namespace === undefined) return token
     await put(install({ definitions: await definitions(), namespace, namespaced: true }))
-    return await kubernetes.account(namespace, 'argo-events-sa', [])
+    return await kubernetes.account(namespace, 'vedette-controller', [])
   }
 
   const startController = async ({

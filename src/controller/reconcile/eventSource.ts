@@ -2,11 +2,12 @@
 import { messageOf } from '../../core/errors.ts'
 import { type KubeObject, resources } from '../../kube/resources.ts'
 import type { Diagnostic, EventSource } from '../../manifest/manifest.ts'
+import { accountWarning } from '../accounts.ts'
 import type { Applier } from '../apply.ts'
 import type { BusConfig } from '../busConfig.ts'
 import type { Cluster } from '../cluster.ts'
 import { type Condition, condition, warning } from '../conditions.ts'
-import { eventSourceObjects } from '../eventSource.ts'
+import { eventSourceObjects, serviceAccountOf } from '../eventSource.ts'
 import { selectorOf } from '../objects.ts'
 import { missingTypes } from '../render.ts'
 import { statusOf, wantedOf } from '../rollout.ts'
@@ -43,11 +44,13 @@ export async function reconcileEventSource(
   }
   const { failed, deployment } = await applyAll(cluster, applier, object, source, bus)
   const deployed = await deployedOf(cluster, object, deployment, [source.spec])
+  const account = accountWarning(cluster.home, source.namespace, serviceAccountOf(source))
   const { unknown, ...lead }: Lead = strategy === 'active-active' ? {} : await leadOf(cluster, source, bus)
   await write({
     conditions: [
       ...[provided, failed?.condition ?? condition('Deployed', 'True'), deployed.available],
       ...(unknown === undefined ? [] : [warning('LeaderUnknown', 'LeaderUnknown', unknown)]),
+      ...(account === null ? [] : [account]),
     ],
     strategy,
     ...deployed.status,

@@ -1,6 +1,7 @@
 /** Brings upstream's Deployment of a Sensor into being. Its spec is upstream's to judge. */
 import { messageOf } from '../../core/errors.ts'
 import { type KubeObject, resources } from '../../kube/resources.ts'
+import { accountWarning } from '../accounts.ts'
 import type { Applier } from '../apply.ts'
 import type { Cluster } from '../cluster.ts'
 import { condition } from '../conditions.ts'
@@ -9,6 +10,11 @@ import { sensorObjects } from '../sensor.ts'
 import { writeStatus } from '../status.ts'
 import { availability, deploymentOf } from './availability.ts'
 import { findBus } from './bus.ts'
+
+interface SensorSpec {
+  eventBusName?: string
+  template?: { serviceAccountName?: string }
+}
 
 /**
  * @returns when to look again, since something may change unseen
@@ -22,7 +28,8 @@ export async function reconcileSensor(
   const { sensorImage: image, imagePullPolicy } = cluster.settings()
   if (image === null) return
   const { namespace = 'default' } = sensor.metadata
-  const { eventBusName } = (sensor.spec ?? {}) as { eventBusName?: string }
+  const { eventBusName, template } = (sensor.spec ?? {}) as SensorSpec
+  const account = accountWarning(cluster.home, namespace, template?.serviceAccountName)
   const { planned, trouble } = await findBus(cluster, namespace, eventBusName || 'default')
   let deployed = trouble ?? condition('Deployed', 'True')
   let failure: unknown
@@ -42,7 +49,11 @@ export async function reconcileSensor(
   }
   const available = await availability(cluster, deployment, [sensor.spec])
   await writeStatus(cluster, resources.sensors, sensor, {
-    conditions: planned === undefined ? [deployed] : [deployed, available.condition],
+    conditions: [
+      deployed,
+      ...(planned === undefined ? [] : [available.condition]),
+      ...(account === null ? [] : [account]),
+    ],
     ready: `${available.ready}/${deployment === undefined ? 0 : wantedOf(deployment)}`,
   })
   if (failure !== undefined) throw failure
