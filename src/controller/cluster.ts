@@ -6,6 +6,7 @@ import { createInformer, type Informer, type InformerOptions } from '../kube/inf
 import { type KubeObject, type OwnerReference, type Resource, resources } from '../kube/resources.ts'
 import type { SourceDefinition } from '../source.ts'
 import { loadSource } from '../sources/index.ts'
+import { createRecorder, type Recorder } from './events.ts'
 import { type ReadPodMetrics, type ReadPodReadiness, readPodMetrics, readPodReadiness } from './podMetrics.ts'
 import type { Settings } from './settings.ts'
 
@@ -17,11 +18,14 @@ export interface Cluster {
   home: string
   clock: Clock
   log: Logger
+  /** The log of one of the controllers in this process, by its name. */
+  logOf: (controller: string) => Logger
   settings: () => Settings
   /** Where source modules come from. */
   load: LoadSource
   podMetrics: ReadPodMetrics
   podReadiness: ReadPodReadiness
+  recorder: Recorder
   /** These three are indexed by namespace. */
   eventSources: Informer
   eventBuses: Informer
@@ -32,8 +36,7 @@ export interface Cluster {
   services: Informer
 }
 
-/** Who sets the fields of what we apply. */
-export const MANAGER = 'vedette-controller'
+export { MANAGER } from './objects.ts'
 
 export interface ClusterOptions {
   client: KubeClient
@@ -42,6 +45,8 @@ export interface ClusterOptions {
   namespace?: string | undefined
   clock: Clock
   log: Logger
+  /** Left out: `log`, with the name in the field `controller`. */
+  logOf?: ((controller: string) => Logger) | undefined
   settings: () => Settings
   /** The registry, unless given. */
   load?: LoadSource | undefined
@@ -52,6 +57,7 @@ export interface ClusterOptions {
 
 export function createCluster(options: ClusterOptions): Cluster {
   const { client, home, namespace, clock, log, settings, load = loadSource } = options
+  const { logOf = (controller: string) => log.child({ controller }) } = options
   const { podMetrics = readPodMetrics(clock), podReadiness = readPodReadiness(clock) } = options
   const informer = (resource: Resource, options: { labelSelector?: string; index?: InformerOptions['index'] } = {}) =>
     createInformer({ client, resource, namespace, clock, log, ...options })
@@ -61,10 +67,12 @@ export function createCluster(options: ClusterOptions): Cluster {
     home,
     clock,
     log,
+    logOf,
     settings,
     load,
     podMetrics,
     podReadiness,
+    recorder: createRecorder({ client, clock, log }),
     eventSources: informer(resources.eventsources, byNamespace),
     eventBuses: informer(resources.eventbus, byNamespace),
     sensors: informer(resources.sensors, byNamespace),

@@ -5,7 +5,7 @@ import { createElector } from '../ha/elector.ts'
 import type { LeaseTiming } from '../ha/lock.ts'
 import { kubernetesLock } from '../ha/locks/kubernetes-lease.ts'
 import type { KubeClient } from '../kube/client.ts'
-import { createCluster, informersOf, type LoadSource } from './cluster.ts'
+import { type ClusterOptions, createCluster, informersOf, type LoadSource } from './cluster.ts'
 import { serveHealth } from './health.ts'
 import { CONTROLLER_LEASE } from './install/rbac.ts'
 import { createControllerMetrics } from './metrics.ts'
@@ -36,6 +36,8 @@ export interface ControllerOptions {
   podReadiness?: ReadPodReadiness | undefined
   clock: Clock
   log: Logger
+  /** See {@link ClusterOptions.logOf}. */
+  logOf?: ((controller: string) => Logger) | undefined
 }
 
 /** Upstream's (controller-runtime's): longer than an outage of the API server usually is. */
@@ -70,6 +72,7 @@ export async function runController(options: ControllerOptions, signal: AbortSig
       metrics.leading(true)
       log.info('leading: the cluster is brought into order')
       await runLoops(cluster, metrics, until)
+      await cluster.recorder.settled()
       metrics.leading(false)
     }
     if (options.election) await elect(work)

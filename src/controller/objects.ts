@@ -12,6 +12,9 @@ export interface Owner {
 
 export const API_VERSION = 'argoproj.io/v1alpha1'
 
+/** Who sets the fields of what we apply. */
+export const MANAGER = 'vedette-controller'
+
 /** Upstream's annotation: changes when what was asked for changes. */
 export const HASH_ANNOTATION = 'resource-spec-hash'
 

@@ -6,6 +6,8 @@ export interface PodLead {
   leads: boolean
   /** How often it took over, since it started. */
   failovers: number
+  /** Of the lead, as last seen. */
+  term: number
 }
 
 /** The text of a Pod's `/metrics`, or null when it does not answer in time. */
@@ -62,5 +64,5 @@ export function leadIn(metrics: string): PodLead {
       .split('\n')
       .filter((line) => line.startsWith(`${name}{`) || line.startsWith(`${name} `))
       .reduce((total, line) => total + (Number(line.slice(line.lastIndexOf(' ') + 1)) || 0), 0)
-  return { leads: sum('vedette_leading') > 0, failovers: sum('vedette_failovers_total') }
+  return { leads: sum('vedette_leading') > 0, failovers: sum('vedette_failovers_total'), term: sum('vedette_term') }
 }

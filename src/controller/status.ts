@@ -17,18 +17,20 @@ export interface StatusOf {
   selector?: string | undefined
   leader?: string | undefined
   failovers?: number | undefined
+  /** Of the leader. */
+  term?: number | undefined
   kind?: string | undefined
   config?: object | undefined
 }
 
 const MEMBERS = [
   ...['conditions', 'observedGeneration', 'problem', 'strategy', 'ready', 'replicas', 'selector', 'leader'],
-  ...['failovers', 'kind', 'config'],
+  ...['failovers', 'term', 'kind', 'config'],
 ]
 
 /** @throws as the client; an object that is gone needs no status */
 export async function writeStatus(
-  { client, clock }: Pick<Cluster, 'client' | 'clock'>,
+  { client, clock, recorder }: Pick<Cluster, 'client' | 'clock' | 'recorder'>,
   resource: Resource,
   live: KubeObject,
   { conditions, ...members }: StatusOf,
@@ -52,7 +54,8 @@ export async function writeStatus(
     status,
   }
   try {
-    await client.applyStatus(resource, object, { manager: MANAGER })
+    const written = await client.applyStatus(resource, object, { manager: MANAGER })
+    if (written !== null) recorder.tell(live, status)
   } catch (error) {
     if (!isVedetteError(error, 'KUBERNETES_CONFLICT')) throw error
   }

@@ -1,7 +1,9 @@
 /** What an operator sees and does on a day: roll-outs that stand still, scaling, others who touch the same objects. */
 import assert from 'node:assert/strict'
 import { after, before, suite, test } from 'node:test'
+import { systemClock } from '../../src/core/clock.ts'
 import { resources } from '../../src/kube/resources.ts'
+import { kubeTransport } from '../../src/kube/transport.ts'
 import { until } from '../contract/bus.ts'
 import { without } from '../servers/cache.ts'
 import { kubernetesBinaries } from '../servers/kubernetes/build.ts'
@@ -130,5 +132,157 @@ suite('an operator’s day', { skip, timeout: 300_000 }, () => {
       /^Pod "follow-sensor-new-0": .*"img"; 0 of 1/,
     )
     assert.equal((await statusOf(sensors, ns, 'follow')).ready, '0/1')
+  })
+
+  /** @returns those of an object, by reason */
+  const eventsOf = async (ns: string, kind: string, name: string): Promise<Record<string, Plain>> => {
+    const { items } = await rig.admin.list(resources.events, { namespace: ns })
+    const about = (items as Plain[]).filter(({ involvedObject: to }) => to.kind === kind && to.name === name)
+    return Object.fromEntries(about.map((event) => [event.reason, event]))
+  }
+  const happened = async (ns: string, kind: string, name: string, reason: string): Promise<Plain> => {
+    await until(`${reason} of ${name}`, async () => (await eventsOf(ns, kind, name))[reason] !== undefined, 30_000)
+    return (await eventsOf(ns, kind, name))[reason]!
+  }
+  const deploymentIn = async (ns: string) => (await rig.get(deployments, ns, 'orders-eventsource'))!
+  const imageIn = async (ns: string) => (await deploymentIn(ns)).spec.template.spec.containers[0].image as string
+  const imageBecomes = (ns: string, image: string) =>
+    until(`the image is ${image}`, async () => (await imageIn(ns)) === image, 60_000)
+
+  test('Events tell what is refused, what stands still and who leads, each once', async () => {
+    const ns = await rig.kubernetes.namespace('told')
+    const lease = {
+      apiVersion: 'coordination.k8s.io/v1',
+      kind: 'Lease',
+      metadata: { name: 'eventsource-orders', namespace: ns },
+    }
+    const held = (holderIdentity: string) =>
+      rig.admin.apply(resources.leases, { ...lease, spec: { holderIdentity } }, { manager: holderIdentity })
+    await held('orders-a')
+    const k8s = ', annotations: { events.argoproj.io/leader-election: k8s }'
+    const invalid = 'webhook: { order: { port: abc, endpoint: /orders, method: POST } }'
+    const tick = 'calendar: { tick: { interval: 1m } }'
+    const generation = async () => (await rig.get(eventsources, ns, 'orders'))!.metadata.generation
+    for (let i = 0; i < 3; i++) {
+      await rig.apply(bus(ns) + source(ns, invalid, k8s))
+      await until(
+        'it is seen',
+        async () => (await statusOf(eventsources, ns, 'orders')).observedGeneration === (await generation()),
+      )
+      await rig.apply(source(ns, tick, k8s))
+      await until(
+        'it is seen',
+        async () => (await statusOf(eventsources, ns, 'orders')).observedGeneration === (await generation()),
+      )
+    }
+    const refused = await happened(ns, 'EventSource', 'orders', 'InvalidEventSource')
+    await until(
+      'it is counted',
+      async () => (await eventsOf(ns, 'EventSource', 'orders')).InvalidEventSource?.count === 3,
+    )
+    assert.match(refused.message, /failed to parse server port abc/)
+    assert.deepEqual([refused.type, refused.source.component], ['Warning', 'eventsource-controller'])
+    assert.equal((await happened(ns, 'EventSource', 'orders', 'LeadChanged')).message, '"orders-a" leads')
+    await held('orders-b')
+    await rig.apply(source(ns, `replicas: 2, ${tick}`, k8s))
+    await until(
+      'the change of leader is told',
+      async () =>
+        (await eventsOf(ns, 'EventSource', 'orders')).LeadChanged?.message === '"orders-b" leads after "orders-a"',
+      40_000,
+    )
+  })
+
+  test('an autoscaler scales the EventSource; of its Deployment it is told, and nobody is kept busy', async () => {
+    const ns = await rig.kubernetes.namespace('scaled')
+    await rig.apply(bus(ns) + source(ns, `replicas: 2, ${webhook}`))
+    await exists(deployments, ns, 'orders-eventsource')
+    await workload.report(ns, 'orders-eventsource', both)
+    await available(eventsources, ns, 'orders', 'True')
+    const { selector } = await statusOf(eventsources, ns, 'orders')
+    assert.equal(
+      selector,
+      Object.entries((await deploymentIn(ns)).spec.selector.matchLabels)
+        .map((one) => one.join('='))
+        .join(),
+    )
+    const { template } = (await deploymentIn(ns)).spec
+    // As `kubectl scale` and a HorizontalPodAutoscaler do it.
+    const { url, ca, tokenOf } = rig.kubernetes
+    const transport = kubeTransport(
+      {
+        server: url,
+        namespace: ns,
+        tls: { ca: Buffer.from(ca) },
+        authorization: async () => `Bearer ${tokenOf('admin')}`,
+      },
+      systemClock,
+    )
+    const scale = {
+      verb: 'patch',
+      resource: eventsources,
+      namespace: ns,
+      name: 'orders',
+      subresource: 'scale',
+    } as const
+    const answer = await transport.call(scale, {
+      body: { spec: { replicas: 3 } },
+      contentType: 'application/merge-patch+json',
+    })
+    await transport.close()
+    assert.deepEqual([answer.status.replicas, answer.status.selector], [2, selector])
+    await until('it is scaled', async () => (await deploymentIn(ns)).spec.replicas === 3)
+    assert.deepEqual((await deploymentIn(ns)).spec.template, template)
+
+    const autoscaler = { manager: 'kube-controller-manager' }
+    const head = { apiVersion: 'apps/v1', kind: 'Deployment', metadata: { name: 'orders-eventsource', namespace: ns } }
+    const contested = () => rig.condition(eventsources, ns, 'orders', 'Contested')
+    for (let i = 0; i < 20 && (await contested()) === undefined; i++) {
+      await rig.admin.apply(deployments, { ...head, spec: { replicas: 7 } }, autoscaler)
+      await until(
+        'it is put back, or left',
+        async () => (await deploymentIn(ns)).spec.replicas === 3 || (await contested()) !== undefined,
+      )
+    }
+    const message =
+      /^Deployment "orders-eventsource" is changed by "kube-controller-manager" as often as it is put back/
+    assert.match((await contested())!.message, message)
+    assert.match((await happened(ns, 'EventSource', 'orders', 'Contested')).message, message)
+    // It is tried again.
+    await until('it is put back after a while', async () => (await deploymentIn(ns)).spec.replicas === 3, 30_000)
+  })
+
+  test('a controller for one namespace is known by its Lease: the one for all stands back, and takes over when it is gone', async () => {
+    const ns = await rig.kubernetes.namespace('own')
+    await rig.apply(bus(ns) + source(ns, webhook))
+    await exists(deployments, ns, 'orders-eventsource')
+    const second = await rig.startController({ namespaced: ns, identity: 'second', settings: { image: 'img:2' } })
+    await imageBecomes(ns, 'img:2')
+    assert.match(
+      (await happened(ns, 'EventSource', 'orders', 'StandsBack')).message,
+      /has a controller of its own, "second" \(Lease argo-events-controller\)/,
+    )
+    await imageBecomes(ns, 'img:2')
+    const { generation } = (await deploymentIn(ns)).metadata
+    await rig.apply(source(ns, `replicas: 5, ${webhook}`))
+    await until('it is scaled', async () => (await deploymentIn(ns)).spec.replicas === 5)
+    assert.equal((await deploymentIn(ns)).metadata.generation, generation + 1)
+    assert.ok(generation < 40)
+    await second.stop()
+    await imageBecomes(ns, 'img:1')
+  })
+
+  test('two that know nothing of each other: it is noticed, said, and slowed', async () => {
+    const ns = await rig.kubernetes.namespace('fought')
+    await rig.apply(bus(ns) + source(ns, webhook))
+    await exists(deployments, ns, 'orders-eventsource')
+    const second = await rig.startController({ election: false, settings: { image: 'img:3' } })
+    const told = await happened(ns, 'EventSource', 'orders', 'Contested')
+    assert.match(told.message, /is changed by another vedette-controller as often as it is put back/)
+    const { generation } = (await deploymentIn(ns)).metadata
+    // Before: hundreds within seconds.
+    assert.ok(generation < 40, `${generation} generations`)
+    await second.stop()
+    await imageBecomes(ns, 'img:1')
   })
 })

@@ -68,6 +68,6 @@ spec: { replicas: 2, service: { ports: [{ port: 80 }] }, calendar: { minute: { i
   assert.equal((await rig.get(leases, 'argo-events', 'argo-events-controller'))!.spec.holderIdentity, '')
   assert.doesNotMatch(process_.output(), /Add to a/)
   for (const line of process_.output().trim().split('\n')) {
-    assert.equal(JSON.parse(line).logger, 'argo-events.eventbus-controller')
+    assert.equal(JSON.parse(line).logger, 'argo-events.controller-manager')
   }
 })

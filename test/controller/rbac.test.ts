@@ -213,6 +213,7 @@ const table: [names: string[], story: Story, says: Says][] = [
   [each('secrets', 'get', 'create', 'patch'), makes, busSays('JetStreamAuthSecretsFailed')],
   [each('replicasets.apps', 'list'), making(bus + orders(tick)), source('PodsUnknown', 'Available')],
   [each('pods', 'list'), making(bus + orders(tick)), source('LeaderUnknown', 'LeaderUnknown')],
+  [each('events', 'create', 'patch'), making(orders('webhook: { a: { port: x, endpoint: /a, method: POST } }')), log],
   [each('persistentvolumeclaims', 'list', 'delete'), deletesBus, busSays('ClaimsFailed')],
   [each('poddisruptionbudgets.policy', 'get', 'create', 'patch'), makes, source('ApplyBudgetFailed')],
   [each('poddisruptionbudgets.policy', 'delete'), takesBack, notDeleted('DeleteBudgetFailed')],

@@ -47,6 +47,8 @@ export const rules: Rule[] = [
   // Which Pods are of the generation that is wanted, what keeps them from getting ready, and whose metrics say who leads.
   rule('apps', ['replicasets'], ['list']),
   rule('', ['pods'], ['list']),
+  // What is told of its objects.
+  rule('', ['events'], ['create', 'patch']),
   rule('', ['persistentvolumeclaims'], ['list', 'delete']),
   rule('policy', ['poddisruptionbudgets'], applied),
   rule('rbac.authorization.k8s.io', ['roles', 'rolebindings'], applied),

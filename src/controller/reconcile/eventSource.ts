@@ -3,7 +3,7 @@ import { messageOf } from '../../core/errors.ts'
 import { type KubeObject, resources } from '../../kube/resources.ts'
 import type { Diagnostic, EventSource } from '../../manifest/manifest.ts'
 import { accountWarning } from '../accounts.ts'
-import type { Applier } from '../apply.ts'
+import type { Applier, Contested } from '../apply.ts'
 import type { BusConfig } from '../busConfig.ts'
 import type { Cluster } from '../cluster.ts'
 import { type Condition, condition, warning } from '../conditions.ts'
@@ -31,7 +31,7 @@ export async function reconcileEventSource(
   const refused = whyRefused(object, source, errors)
   if (refused !== null || source === null) {
     const deployed = await deployedOf(cluster, object, deploymentOf(cluster, object))
-    await write({ ...deployed.status, conditions: [refused!, condition('Deployed', 'Unknown')] })
+    await write({ ...asBefore(object), ...deployed.status, conditions: [refused!, condition('Deployed', 'Unknown')] })
     return deployed.again
   }
   const provided = sourcesProvided(source)
@@ -39,10 +39,10 @@ export async function reconcileEventSource(
   const { bus, trouble } = await usableBus(cluster, source)
   if (trouble !== undefined) {
     const deployed = await deployedOf(cluster, object, deploymentOf(cluster, object))
-    await write({ ...deployed.status, conditions: [provided, trouble], strategy })
+    await write({ ...asBefore(object), ...deployed.status, conditions: [provided, trouble], strategy })
     return deployed.again
   }
-  const { failed, deployment } = await applyAll(cluster, applier, object, source, bus)
+  const { failed, deployment, contested } = await applyAll(cluster, applier, object, source, bus)
   const deployed = await deployedOf(cluster, object, deployment, [source.spec])
   const account = accountWarning(cluster.home, source.namespace, serviceAccountOf(source))
   const { unknown, ...lead }: Lead = strategy === 'active-active' ? {} : await leadOf(cluster, source, bus)
@@ -51,13 +51,21 @@ export async function reconcileEventSource(
       ...[provided, failed?.condition ?? condition('Deployed', 'True'), deployed.available],
       ...(unknown === undefined ? [] : [warning('LeaderUnknown', 'LeaderUnknown', unknown)]),
       ...(account === null ? [] : [account]),
+      ...(contested === null ? [] : [warning('Contested', 'Contested', contested.message)]),
     ],
     strategy,
     ...deployed.status,
     ...lead,
   })
   if (failed !== null) throw failed.error
+  if (contested !== null) return contested
   return deployed.again ?? (strategy === 'active-active' ? undefined : { afterMs: LOOK_MS })
+}
+
+/** What stays as it is while nothing is deployed anew: the Pods go on. */
+function asBefore({ status }: KubeObject): Pick<StatusOf, 'strategy' | 'leader' | 'failovers' | 'term'> {
+  const { strategy, leader, failovers, term } = (status ?? {}) as StatusOf
+  return { strategy, leader, failovers, term }
 }
 
 /** Of those whose leader changes unseen, milliseconds. */
@@ -165,7 +173,7 @@ async function applyAll(
   object: KubeObject,
   source: EventSource,
   bus: BusConfig,
-): Promise<{ failed: Failed | null; deployment: KubeObject | undefined }> {
+): Promise<{ failed: Failed | null; deployment: KubeObject | undefined; contested: Contested | null }> {
   const { uid } = object.metadata
   const existing = deploymentOf(cluster, object)
   const objects = eventSourceObjects({
@@ -203,5 +211,5 @@ async function applyAll(
     if (objects.some(({ kind }) => kind === resource.kind)) continue
     await attempt(notDeleted[resource.kind]!, () => applier.remove(resource, { namespace, name }, uid))
   }
-  return { failed, deployment }
+  return { failed, deployment, contested: applier.contested(objects) }
 }

@@ -2,9 +2,9 @@
 import { messageOf } from '../../core/errors.ts'
 import { type KubeObject, resources } from '../../kube/resources.ts'
 import { accountWarning } from '../accounts.ts'
-import type { Applier } from '../apply.ts'
+import type { Applier, Contested } from '../apply.ts'
 import type { Cluster } from '../cluster.ts'
-import { condition } from '../conditions.ts'
+import { condition, warning } from '../conditions.ts'
 import { wantedOf } from '../rollout.ts'
 import { sensorObjects } from '../sensor.ts'
 import { writeStatus } from '../status.ts'
@@ -33,14 +33,16 @@ export async function reconcileSensor(
   const { planned, trouble } = await findBus(cluster, namespace, eventBusName || 'default')
   let deployed = trouble ?? condition('Deployed', 'True')
   let failure: unknown
+  let contested: Contested | null = null
   const existing = deploymentOf(cluster, sensor)
   let deployment = existing
   if (planned !== undefined) {
     const bus = planned.config!
     const deploymentName = existing?.metadata.name
     try {
-      for (const object of sensorObjects({ sensor, bus, image, imagePullPolicy, deploymentName }))
-        deployment = (await applier.apply(object)) ?? deployment
+      const objects = sensorObjects({ sensor, bus, image, imagePullPolicy, deploymentName })
+      for (const object of objects) deployment = (await applier.apply(object)) ?? deployment
+      contested = applier.contested(objects)
     } catch (error) {
       failure = error
       const reason = existing === undefined ? 'CreateDeploymentFailed' : 'UpdateDeploymentFailed'
@@ -53,9 +55,11 @@ export async function reconcileSensor(
       deployed,
       ...(planned === undefined ? [] : [available.condition]),
       ...(account === null ? [] : [account]),
+      ...(contested === null ? [] : [warning('Contested', 'Contested', contested.message)]),
     ],
     ready: `${available.ready}/${deployment === undefined ? 0 : wantedOf(deployment)}`,
   })
   if (failure !== undefined) throw failure
+  if (contested !== null) return contested
   return available.afterMs === undefined ? undefined : { afterMs: available.afterMs }
 }
