@@ -32,9 +32,33 @@ export function render({ manifest, diagnostics }: Loaded, settings: Settings): R
     if (kind !== 'Sensor' || settings.sensorImage === null) rendered.notes.push(`${kind} ${name}: left out`)
     else renderSensor(object as KubeObject, buses, settings, rendered)
   }
+  rendered.objects = rendered.objects.map(withWholeClaims)
+  if (manifest.eventSources.length > 0)
+    rendered.notes.push(
+      `the image of EventSource Pods is "${settings.image}" here; the one of your install is that of its Deployment controller-manager`,
+    )
   const errors = diagnostics.filter(({ severity }) => severity === 'error').length
   if (errors > 0) rendered.notes.push(`${errors} errors: the controller would apply nothing for these objects`)
   return rendered
+}
+
+type Claim = { spec?: object }
+
+/**
+ * With what the API server adds to claim templates: `kubectl diff` and a client-side apply send the list as a whole, and a StatefulSet whose
+ * templates differ in anything is refused.
+ */
+function withWholeClaims(object: KubeObject): KubeObject {
+  const { volumeClaimTemplates: claims, ...spec } = (object.spec ?? {}) as { volumeClaimTemplates?: Claim[] }
+  if (object.kind !== 'StatefulSet' || claims === undefined) return object
+  const whole = claims.map((claim) => ({
+    apiVersion: 'v1',
+    kind: 'PersistentVolumeClaim',
+    ...claim,
+    spec: { volumeMode: 'Filesystem', ...claim.spec },
+    status: { phase: 'Pending' },
+  }))
+  return { ...object, spec: { ...spec, volumeClaimTemplates: whole } }
 }
 
 /** Types of entries that this version does not have. */

@@ -1,9 +1,12 @@
 /** What an operator sees and does on a day: roll-outs that stand still, scaling, others who touch the same objects. */
 import assert from 'node:assert/strict'
 import { after, before, suite, test } from 'node:test'
+import { render } from '../../src/controller/render.ts'
+import { settingsFrom } from '../../src/controller/settings.ts'
 import { systemClock } from '../../src/core/clock.ts'
 import { resources } from '../../src/kube/resources.ts'
 import { kubeTransport } from '../../src/kube/transport.ts'
+import { loadManifest } from '../../src/manifest/load.ts'
 import { until } from '../contract/bus.ts'
 import { without } from '../servers/cache.ts'
 import { kubernetesBinaries } from '../servers/kubernetes/build.ts'
@@ -149,6 +152,13 @@ suite('an operator’s day', { skip, timeout: 300_000 }, () => {
   const imageBecomes = (ns: string, image: string) =>
     until(`the image is ${image}`, async () => (await imageIn(ns)) === image, 60_000)
 
+  const asAdmin = (namespace: string) => {
+    const { url, ca, tokenOf } = rig.kubernetes
+    const tls = { ca: Buffer.from(ca) }
+    const authorization = async () => `Bearer ${tokenOf('admin')}`
+    return kubeTransport({ server: url, namespace, tls, authorization }, systemClock)
+  }
+
   test('Events tell what is refused, what stands still and who leads, each once', async () => {
     const ns = await rig.kubernetes.namespace('told')
     const lease = {
@@ -208,16 +218,7 @@ suite('an operator’s day', { skip, timeout: 300_000 }, () => {
     )
     const { template } = (await deploymentIn(ns)).spec
     // As `kubectl scale` and a HorizontalPodAutoscaler do it.
-    const { url, ca, tokenOf } = rig.kubernetes
-    const transport = kubeTransport(
-      {
-        server: url,
-        namespace: ns,
-        tls: { ca: Buffer.from(ca) },
-        authorization: async () => `Bearer ${tokenOf('admin')}`,
-      },
-      systemClock,
-    )
+    const transport = asAdmin(ns)
     const scale = {
       verb: 'patch',
       resource: eventsources,
@@ -270,6 +271,40 @@ suite('an operator’s day', { skip, timeout: 300_000 }, () => {
     assert.ok(generation < 40)
     await second.stop()
     await imageBecomes(ns, 'img:1')
+  })
+
+  test('what is rendered of a bus can be sent as a whole, as kubectl diff does, over what the controller made', async () => {
+    const ns = await rig.kubernetes.namespace('rendered')
+    const native = bus(ns).replace(/spec: .*/, 'spec: { jetstream: { version: latest } }')
+    await rig.apply(native)
+    const name = 'eventbus-default-js'
+    await exists(resources.statefulsets, ns, name)
+    const { objects, notes } = render(
+      await loadManifest([{ file: '', text: native + source(ns, webhook) }]),
+      settingsFrom({ VEDETTE_IMAGE: 'img:1' }),
+    )
+    assert.ok(notes.some((note) => /image of EventSource Pods is "img:1"/.test(note)))
+    const { spec } = objects.find(({ kind }) => kind === 'StatefulSet')!
+    const transport = asAdmin(ns)
+    const call = { verb: 'patch', resource: resources.statefulsets, namespace: ns, name } as const
+    const contentType = 'application/merge-patch+json'
+    const answer = await transport.call(call, { body: { spec }, contentType, query: { dryRun: 'All' } })
+    assert.deepEqual(answer.spec, (await rig.get(resources.statefulsets, ns, name))!.spec)
+    await transport.close()
+  })
+
+  test('a namespace that is deleted is not held up for what cannot be removed any more, and that is told', async () => {
+    const ns = await rig.kubernetes.namespace('ending')
+    const hooked =
+      'github: { push: { repositories: [{ owner: o, names: [r] }], webhook: { endpoint: /push, port: "12000", ' +
+      'method: POST, url: "http://example.com" }, events: ["*"], apiToken: { name: token, key: token } } }'
+    await rig.apply(bus(ns) + source(ns, hooked))
+    await exists(deployments, ns, 'orders-eventsource')
+    await rig.admin.delete(resources.namespaces, { name: ns })
+    await rig.admin.delete(eventsources, { namespace: ns, name: 'orders' })
+    await until('it goes', async () => (await rig.get(eventsources, ns, 'orders')) === null, 30_000)
+    const left = await happened('default', 'Namespace', ns, 'RemoteCleanupFailed')
+    assert.match(left.message, /^EventSource "orders": its namespace is being deleted, and no Job can be made/)
   })
 
   test('two that know nothing of each other: it is noticed, said, and slowed', async () => {
