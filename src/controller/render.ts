@@ -5,6 +5,7 @@ import type { Loaded } from '../manifest/load.ts'
 import type { EventBus, EventSource } from '../manifest/manifest.ts'
 import { types } from '../sources/index.ts'
 import { secretKeys, secretNames } from './eventBus/credentials.ts'
+import { statefulSetName } from './eventBus/jetstream.ts'
 import { type PlannedBus, planBus } from './eventBus.ts'
 import { eventSourceObjects } from './eventSource.ts'
 import { sensorObjects } from './sensor.ts'
@@ -18,7 +19,8 @@ export interface Rendered {
 
 export function render({ manifest, diagnostics }: Loaded, settings: Settings): Rendered {
   const rendered: Rendered = { objects: [], notes: [] }
-  const buses = new Map(manifest.eventBuses.map((bus) => [key(bus), renderBus(bus, settings, rendered)]))
+  const live = manifest.skipped.filter(({ kind }) => kind === 'StatefulSet').map(({ object }) => object as KubeObject)
+  const buses = new Map(manifest.eventBuses.map((bus) => [key(bus), renderBus(bus, settings, live, rendered)]))
   for (const source of manifest.eventSources) {
     const bus = busOf('EventSource', source, buses, settings, rendered).ours
     const missing = missingTypes(source)
@@ -29,10 +31,10 @@ export function render({ manifest, diagnostics }: Loaded, settings: Settings): R
     } else if (bus !== null) rendered.objects.push(...eventSourceObjects({ source, bus, settings }))
   }
   for (const { kind, name, object } of manifest.skipped) {
+    if (kind === 'StatefulSet') continue
     if (kind !== 'Sensor' || settings.sensorImage === null) rendered.notes.push(`${kind} ${name}: left out`)
     else renderSensor(object as KubeObject, buses, settings, rendered)
   }
-  rendered.objects = rendered.objects.map(withWholeClaims)
   if (manifest.eventSources.length > 0)
     rendered.notes.push(
       `the image of EventSource Pods is "${settings.image}" here; the one of your install is that of its Deployment controller-manager`,
@@ -42,33 +44,23 @@ export function render({ manifest, diagnostics }: Loaded, settings: Settings): R
   return rendered
 }
 
-type Claim = { spec?: object }
-
-/**
- * With what the API server adds to claim templates: `kubectl diff` and a client-side apply send the list as a whole, and a StatefulSet whose
- * templates differ in anything is refused.
- */
-function withWholeClaims(object: KubeObject): KubeObject {
-  const { volumeClaimTemplates: claims, ...spec } = (object.spec ?? {}) as { volumeClaimTemplates?: Claim[] }
-  if (object.kind !== 'StatefulSet' || claims === undefined) return object
-  const whole = claims.map((claim) => ({
-    apiVersion: 'v1',
-    kind: 'PersistentVolumeClaim',
-    ...claim,
-    spec: { volumeMode: 'Filesystem', ...claim.spec },
-    status: { phase: 'Pending' },
-  }))
-  return { ...object, spec: { ...spec, volumeClaimTemplates: whole } }
-}
-
 /** Types of entries that this version does not have. */
 export function missingTypes({ entries }: EventSource): string[] {
   return [...new Set(entries.map(({ type }) => type).filter((type) => !types.includes(type)))]
 }
 
-function renderBus(bus: EventBus, settings: Settings, { objects, notes }: Rendered): PlannedBus {
-  const plan = planBus({ bus, settings })
+/** @param live StatefulSets of the cluster: what is there keeps the kind of storage that it has */
+function renderBus(bus: EventBus, settings: Settings, live: KubeObject[], { objects, notes }: Rendered): PlannedBus {
+  const own = live.find(({ metadata: { namespace = 'default', name } }) => {
+    return namespace === bus.namespace && name === statefulSetName(bus)
+  })
+  const claims = (own?.spec as { volumeClaimTemplates?: unknown[] } | undefined)?.volumeClaimTemplates ?? []
+  const plan = planBus({ bus, settings, persistent: own === undefined ? undefined : claims.length > 0 })
   objects.push(...plan.objects)
+  if (own === undefined && plan.objects.some(({ spec }) => (spec as Claiming | undefined)?.volumeClaimTemplates))
+    notes.push(
+      `EventBus ${bus.name}: shown with disks; servers that are there without stay so: to compare with a cluster, give its StatefulSets too`,
+    )
   if (plan.objects.length > 0) {
     for (const which of ['server', 'client'] as const) {
       notes.push(`Secret ${secretNames(bus.name)[which]}: made in the cluster, with ${secretKeys[which].join(', ')}`)
@@ -80,6 +72,10 @@ function renderBus(bus: EventBus, settings: Settings, { objects, notes }: Render
     }
   }
   return plan
+}
+
+interface Claiming {
+  volumeClaimTemplates?: unknown[]
 }
 
 function renderSensor(

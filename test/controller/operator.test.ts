@@ -273,23 +273,29 @@ suite('an operator’s day', { skip, timeout: 300_000 }, () => {
     await imageBecomes(ns, 'img:1')
   })
 
-  test('what is rendered of a bus can be sent as a whole, as kubectl diff does, over what the controller made', async () => {
+  test('what is rendered of a bus whose servers have no disks can be sent over them, as kubectl diff does', async () => {
     const ns = await rig.kubernetes.namespace('rendered')
-    const native = bus(ns).replace(/spec: .*/, 'spec: { jetstream: { version: latest } }')
-    await rig.apply(native)
+    const native = (replicas: number) =>
+      bus(ns).replace(/spec: .*/, `spec: { jetstream: { version: latest, replicas: ${replicas} } }`)
+    await rig.apply(native(1))
     const name = 'eventbus-default-js'
     await exists(resources.statefulsets, ns, name)
-    const { objects, notes } = render(
-      await loadManifest([{ file: '', text: native + source(ns, webhook) }]),
-      settingsFrom({ VEDETTE_IMAGE: 'img:1' }),
-    )
-    assert.ok(notes.some((note) => /image of EventSource Pods is "img:1"/.test(note)))
-    const { spec } = objects.find(({ kind }) => kind === 'StatefulSet')!
+    const live = (await rig.get(resources.statefulsets, ns, name))!
     const transport = asAdmin(ns)
-    const call = { verb: 'patch', resource: resources.statefulsets, namespace: ns, name } as const
     const contentType = 'application/merge-patch+json'
-    const answer = await transport.call(call, { body: { spec }, contentType, query: { dryRun: 'All' } })
-    assert.deepEqual(answer.spec, (await rig.get(resources.statefulsets, ns, name))!.spec)
+    const sent = async (...inputs: string[]) => {
+      const loaded = await loadManifest(inputs.map((text, i) => ({ file: `${i}`, text })))
+      const { objects, notes } = render(loaded, settingsFrom({ VEDETTE_IMAGE: 'img:1' }))
+      const { spec } = objects.find(({ kind }) => kind === 'StatefulSet')!
+      const call = { verb: 'patch', resource: resources.statefulsets, namespace: ns, name } as const
+      await transport.call(call, { body: { spec }, contentType, query: { dryRun: 'All' } })
+      return notes.join('\n')
+    }
+    // Three have disks unless something is there already.
+    await assert.rejects(sent(native(3)), /volumeClaimTemplates|fields other than/)
+    const notes = await sent(native(3) + source(ns, webhook), JSON.stringify(live))
+    assert.match(notes, /image of EventSource Pods is "img:1"/)
+    assert.doesNotMatch(notes, /StatefulSet/)
     await transport.close()
   })
 
