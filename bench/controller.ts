@@ -130,7 +130,7 @@ async function availableCount({ admin }: Rig, namespaces: string[]): Promise<num
 /** As installed: its rights, its own Lease. */
 async function startController({ kubernetes }: Rig, { url, ca }: ApiProxy) {
   const [health, metrics] = (await freePorts(2)) as [number, number]
-  const token = await kubernetes.account('argo-events', 'argo-events-sa', [])
+  const token = await kubernetes.account('argo-events', 'vedette-controller', [])
   const file = join(kubernetes.dir, 'bench.kubeconfig')
   writeFileSync(file, kubeconfig({ url, ca, token, namespace: 'argo-events' }), { mode: 0o600 })
   const ports = ['--health-port', `${health}`, '--metrics-port', `${metrics}`, '--bind', '127.0.0.1']

@@ -68,7 +68,8 @@ async function controller(options: Options): Promise<void> {
   const { env } = process
   const level = (['debug', 'info', 'warn', 'error'] as const).find((one) => one === env.LOG_LEVEL) ?? 'info'
   const write = (line: string) => void process.stdout.write(line)
-  const log = createLogger({ format: 'json', level, name: 'argo-events.eventbus-controller', write })
+  const logOf = (name: string) => createLogger({ format: 'json', level, name: `argo-events.${name}`, write })
+  const log = logOf('controller-manager')
   const clock = systemClock
   const client = createKubeClient(await kubeConfiguration({ clock }), clock)
   const home = env.NAMESPACE || client.namespace
@@ -90,6 +91,7 @@ async function controller(options: Options): Promise<void> {
         settings,
         clock,
         log,
+        logOf,
       },
       stop.signal,
     )

@@ -3,6 +3,7 @@ import { createOutput } from './output.ts'
 
 interface Options {
   json?: boolean
+  image?: string
 }
 
 export default function register(program: Command): void {
@@ -11,16 +12,21 @@ export default function register(program: Command): void {
     .description('print the Kubernetes objects that the controller would apply')
     .argument('<file...>', 'YAML files of EventSources and EventBuses, directories of them, or - for standard input')
     .option('--json', 'print one JSON List')
+    .option(
+      '--image <image>',
+      'of EventSource Pods: the one that the controller was installed with (default $VEDETTE_IMAGE)',
+    )
     .addHelpText(
       'after',
       '\nNothing is asked of a cluster: uids and Secrets with random content are left out, and notes go to standard error.\n' +
         'VEDETTE_IMAGE and IMAGE_PULL_POLICY are read as the controller reads them.\n\n' +
-        'Examples:\n  vedette render orders.yaml bus.yaml\n  vedette render orders.yaml | kubectl diff -f -',
+        'Examples:\n  vedette render orders.yaml bus.yaml\n' +
+        '  vedette render --image registry.example/vedette:0.1.0 orders.yaml bus.yaml | kubectl diff -f -',
     )
     .action(renderFiles)
 }
 
-async function renderFiles(paths: string[], { json = false }: Options): Promise<void> {
+async function renderFiles(paths: string[], { json = false, image }: Options): Promise<void> {
   const [{ diagnosticLine, loadManifest, readManifestFiles }, { render }, { settingsFrom }, { yamlText }] =
     await Promise.all([
       import('../manifest/load.ts'),
@@ -32,7 +38,8 @@ async function renderFiles(paths: string[], { json = false }: Options): Promise<
   const errors = loaded.diagnostics.filter(({ severity }) => severity === 'error')
   for (const error of errors) process.stderr.write(`${diagnosticLine(error)}\n`)
   if (errors.length > 0) process.exitCode = 1
-  const { objects, notes } = render(loaded, settingsFrom(process.env))
+  const settings = settingsFrom(process.env)
+  const { objects, notes } = render(loaded, { ...settings, image: image ?? settings.image })
   const output = createOutput(process.stdout)
   if (json) await output.write(`${JSON.stringify({ apiVersion: 'v1', kind: 'List', items: objects }, null, 2)}\n`)
   else await output.write(yamlText(objects))

@@ -5,15 +5,28 @@
 import { fail, isVedetteError } from '../core/errors.ts'
 import { type KubeObject, keyOf, type Resource, resourceOf } from '../kube/resources.ts'
 import { type Cluster, isOwnedBy, MANAGER, seen } from './cluster.ts'
+import { createContests, lastChangedBy } from './contest.ts'
 import { HASH_ANNOTATION } from './objects.ts'
 
 export interface Applier {
-  /** @throws SPEC_INVALID for an object of that name that was not made for the same owner; as the client */
-  apply(object: KubeObject): Promise<void>
+  /**
+   * @returns the object as it is now; null when nothing had to be done
+   * @throws SPEC_INVALID for an object of that name that was not made for the same owner; as the client
+   */
+  apply(object: KubeObject): Promise<KubeObject | null>
   /** Throws what `apply` would, and changes nothing. */
   check(object: KubeObject): Promise<void>
   /** Deletes what we made for `owner` once, and no longer want. */
   remove(resource: Resource, place: { namespace: string; name: string }, ownerUid: string | undefined): Promise<void>
+  /** Which of these somebody else changes as often as they are put back, and until when they are left alone. */
+  contested(objects: readonly KubeObject[]): Contested | null
+}
+
+export interface Contested {
+  /** For people: which object, who, and what happens. */
+  message: string
+  /** When to look again. */
+  afterMs: number
 }
 
 interface Known {
@@ -30,6 +43,9 @@ export function createApplier(cluster: Cluster): Applier {
   const { client, clock } = cluster
   const known = new Map<string, Known>()
   const gone = new Map<string, number>()
+  const contests = createContests(clock)
+  /** Who it was, of those that are fought over. */
+  const others = new Map<string, string>()
   const idOf = (kind: string, key: string) => `${kind} ${key}`
 
   const isKnown = (object: KubeObject, id: string): boolean => {
@@ -43,12 +59,18 @@ export function createApplier(cluster: Cluster): Applier {
   return {
     async apply(object) {
       const id = idOf(object.kind, keyOf(object))
-      if (isKnown(object, id)) return
+      if (isKnown(object, id)) return null
       const resource = resourceOf(object)!
-      refuseForeign(object, await client.get(resource, object.metadata))
+      const before = await client.get(resource, object.metadata)
+      refuseForeign(object, before)
+      if (wasChanged(object, id) && !contests.mayRepair(id)) {
+        contend(object, id, before)
+        return null
+      }
       const made = await withoutUpstreamsHold(await applied(resource, object), resource)
       gone.delete(id)
       if (made !== null) known.set(id, { hash: hashOf(object), mark: markOf(made), atMs: clock.monotonic() })
+      return made
     },
     async check(object) {
       if (object.kind === 'Service' || isKnown(object, idOf(object.kind, keyOf(object)))) return
@@ -65,6 +87,38 @@ export function createApplier(cluster: Cluster): Applier {
       known.delete(id)
       gone.set(id, clock.monotonic())
     },
+    contested(objects) {
+      for (const object of objects) {
+        const id = idOf(object.kind, keyOf(object))
+        const until = contests.contested(id)
+        if (until === null) others.delete(id)
+        else return { message: sayContested(object, others.get(id)!), afterMs: Math.max(1_000, until - clock.now()) }
+      }
+      return null
+    },
+  }
+
+  /** What was applied is wanted still, and is no longer so. */
+  function wasChanged(object: KubeObject, id: string): boolean {
+    const before = known.get(id)
+    const live = seen(cluster, object)
+    if (before === undefined || before.hash !== hashOf(object) || live === undefined) return false
+    return live === null || markOf(live) !== before.mark
+  }
+
+  function contend(object: KubeObject, id: string, live: KubeObject | null): void {
+    const by = live === null ? 'somebody who deletes it' : lastChangedBy(live)
+    if (others.get(id) === by) return
+    others.set(id, by)
+    const { namespace, name } = object.metadata
+    cluster.log.warn('changed by another as often as it is put back: it is put back more rarely', {
+      ...{ namespace, kind: object.kind, name, by },
+    })
+    const [owner] = object.metadata.ownerReferences ?? []
+    if (owner === undefined) return
+    const { apiVersion, kind, uid } = owner
+    const about = { apiVersion, kind, metadata: { namespace: namespace!, name: owner.name, uid } }
+    cluster.recorder.record(about, { type: 'Warning', reason: 'Contested', message: sayContested(object, by) })
   }
 
   async function applied(resource: Resource, object: KubeObject): Promise<KubeObject> {
@@ -100,6 +154,14 @@ export function createApplier(cluster: Cluster): Applier {
       throw error
     }
   }
+}
+
+function sayContested({ kind, metadata }: KubeObject, by: string): string {
+  const remedy =
+    kind === 'Deployment'
+      ? 'scale the EventSource, not its Deployment, and let one controller alone look after this namespace'
+      : 'let one controller alone look after this namespace'
+  return `${kind} "${metadata.name}" is changed by ${by} as often as it is put back, and is put back ever more rarely: ${remedy}`
 }
 
 /** @throws SPEC_INVALID when there is an object of the name that belongs to somebody else: applied, it would go with our owner */

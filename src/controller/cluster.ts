@@ -6,7 +6,8 @@ import { createInformer, type Informer, type InformerOptions } from '../kube/inf
 import { type KubeObject, type OwnerReference, type Resource, resources } from '../kube/resources.ts'
 import type { SourceDefinition } from '../source.ts'
 import { loadSource } from '../sources/index.ts'
-import { type ReadPodMetrics, readPodMetrics } from './podMetrics.ts'
+import { createRecorder, type Recorder } from './events.ts'
+import { type ReadPodMetrics, type ReadPodReadiness, readPodMetrics, readPodReadiness } from './podMetrics.ts'
 import { type ReadServer, readServer } from './serverHolds.ts'
 import type { Settings } from './settings.ts'
 
@@ -14,13 +15,19 @@ export type LoadSource = (type: string) => Promise<SourceDefinition<any, any> | 
 
 export interface Cluster {
   client: KubeClient
+  /** The namespace that the controller runs in. */
+  home: string
   clock: Clock
   log: Logger
+  /** The log of one of the controllers in this process, by its name. */
+  logOf: (controller: string) => Logger
   settings: () => Settings
   /** Where source modules come from. */
   load: LoadSource
   podMetrics: ReadPodMetrics
   readServer: ReadServer
+  podReadiness: ReadPodReadiness
+  recorder: Recorder
   /** These three are indexed by namespace. */
   eventSources: Informer
   eventBuses: Informer
@@ -31,38 +38,47 @@ export interface Cluster {
   services: Informer
 }
 
-/** Who sets the fields of what we apply. */
-export const MANAGER = 'vedette-controller'
+export { MANAGER } from './objects.ts'
 
 export interface ClusterOptions {
   client: KubeClient
+  home: string
   /** The one namespace that is looked after; left out: all. */
   namespace?: string | undefined
   clock: Clock
   log: Logger
+  /** Left out: `log`, with the name in the field `controller`. */
+  logOf?: ((controller: string) => Logger) | undefined
   settings: () => Settings
   /** The registry, unless given. */
   load?: LoadSource | undefined
   /** By HTTP, unless given. */
   podMetrics?: ReadPodMetrics | undefined
+  podReadiness?: ReadPodReadiness | undefined
   /** By HTTP, unless given. */
   readServer?: ReadServer | undefined
 }
 
 export function createCluster(options: ClusterOptions): Cluster {
-  const { client, namespace, clock, log, settings, load = loadSource } = options
-  const { podMetrics = readPodMetrics(clock), readServer: read = readServer(clock) } = options
+  const { client, home, namespace, clock, log, settings, load = loadSource } = options
+  const { logOf = (controller: string) => log.child({ controller }) } = options
+  const { podMetrics = readPodMetrics(clock), podReadiness = readPodReadiness(clock) } = options
+  const { readServer: read = readServer(clock) } = options
   const informer = (resource: Resource, options: { labelSelector?: string; index?: InformerOptions['index'] } = {}) =>
     createInformer({ client, resource, namespace, clock, log, ...options })
   const byNamespace = { index: ({ metadata }: KubeObject) => metadata.namespace }
   return {
     client,
+    home,
     clock,
     log,
+    logOf,
     settings,
     load,
     podMetrics,
     readServer: read,
+    podReadiness,
+    recorder: createRecorder({ client, clock, log }),
     eventSources: informer(resources.eventsources, byNamespace),
     eventBuses: informer(resources.eventbus, byNamespace),
     sensors: informer(resources.sensors, byNamespace),

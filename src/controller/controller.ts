@@ -5,11 +5,11 @@ import { createElector } from '../ha/elector.ts'
 import type { LeaseTiming } from '../ha/lock.ts'
 import { kubernetesLock } from '../ha/locks/kubernetes-lease.ts'
 import type { KubeClient } from '../kube/client.ts'
-import { createCluster, informersOf, type LoadSource } from './cluster.ts'
+import { type ClusterOptions, createCluster, informersOf, type LoadSource } from './cluster.ts'
 import { serveHealth } from './health.ts'
 import { CONTROLLER_LEASE } from './install/rbac.ts'
 import { createControllerMetrics } from './metrics.ts'
-import type { ReadPodMetrics } from './podMetrics.ts'
+import type { ReadPodMetrics, ReadPodReadiness } from './podMetrics.ts'
 import { lostByChange } from './reconcile/lostByChange.ts'
 import type { ReadServer } from './serverHolds.ts'
 import type { Settings } from './settings.ts'
@@ -36,8 +36,11 @@ export interface ControllerOptions {
   load?: LoadSource | undefined
   podMetrics?: ReadPodMetrics | undefined
   readServer?: ReadServer | undefined
+  podReadiness?: ReadPodReadiness | undefined
   clock: Clock
   log: Logger
+  /** See {@link ClusterOptions.logOf}. */
+  logOf?: ((controller: string) => Logger) | undefined
 }
 
 /** Upstream's (controller-runtime's): longer than an outage of the API server usually is. */
@@ -76,6 +79,7 @@ export async function runController(options: ControllerOptions, signal: AbortSig
       metrics.leading(true)
       log.info('leading: the cluster is brought into order')
       await runLoops(cluster, metrics, until)
+      await cluster.recorder.settled()
       metrics.leading(false)
     }
     if (options.election) await elect(work)

@@ -4,7 +4,7 @@ import { leaseName } from '../ha/locks/kubernetes-lease.ts'
 import type { KubeObject } from '../kube/resources.ts'
 import type { EventSource } from '../manifest/manifest.ts'
 import type { BusConfig } from './busConfig.ts'
-import { compact, encoded, type Owner, owned, ownerLabels } from './objects.ts'
+import { compact, encoded, inherited, type Owner, owned, ownerLabels } from './objects.ts'
 import { containerSecurity, lowPorts, podSecurity } from './podSecurity.ts'
 import type { Settings } from './settings.ts'
 import { antiAffinity, disruptionBudget, topologySpread } from './spread.ts'
@@ -64,13 +64,17 @@ function deployment(owner: Owner, { source, bus, settings, deploymentName: exist
     ...busEnv(source.namespace, source.annotations[ELECTION_ANNOTATION], encoded(bus)),
     { name: 'POD_IP', valueFrom: { fieldRef: { fieldPath: 'status.podIP' } } },
   ]
-  const spread = source.replicas > 1
   return owned(owner, {
     apiVersion: 'apps/v1',
     kind: 'Deployment',
-    metadata: { name: existing ?? deploymentName(source), labels: { ...source.labels, ...labels } },
+    metadata: {
+      name: existing ?? deploymentName(source),
+      labels: { ...source.labels, ...labels },
+      annotations: inherited(source.annotations),
+    },
     spec: {
       replicas: source.replicas,
+      ...compact({ revisionHistoryLimit: source.spec.revisionHistoryLimit }),
       selector: { matchLabels: labels },
       template: podTemplate({
         template,
@@ -93,13 +97,20 @@ function deployment(owner: Owner, { source, bus, settings, deploymentName: exist
           // Drains, hands over and acks what is stored before the kubelet loses patience.
           terminationGracePeriodSeconds: 60,
           automountServiceAccountToken: needsToken(source, bus) ? undefined : false,
-          ...(spread
-            ? { affinity: antiAffinity(labels), topologySpreadConstraints: topologySpread(labels, { revisions: true }) }
-            : {}),
+          // The same for any number of replicas: scaling replaces no Pod.
+          affinity: antiAffinity(labels),
+          topologySpreadConstraints: spreadOf(template?.topologySpreadConstraints, labels),
         }),
       }),
     },
   })
+}
+
+/** The user's own, if there are any: one without a selector means the Pods of this EventSource, each revision for itself. */
+function spreadOf(own: unknown, labels: Record<string, string>): object[] {
+  const revisions = { matchLabelKeys: ['pod-template-hash'] }
+  if (!Array.isArray(own)) return topologySpread(labels, { revisions: true })
+  return own.map((one) => (one?.labelSelector ? one : { ...revisions, ...one, labelSelector: { matchLabels: labels } }))
 }
 
 /**
@@ -107,7 +118,7 @@ function deployment(owner: Owner, { source, bus, settings, deploymentName: exist
  * replaces no Pod.
  */
 function runtimeObject({ name, namespace, spec }: EventSource): object {
-  const { replicas: _, service: __, template: ___, ...read } = spec
+  const { replicas: _, service: __, template: ___, revisionHistoryLimit: ____, ...read } = spec
   return { metadata: { name, namespace, creationTimestamp: null }, spec: read, status: {} }
 }
 

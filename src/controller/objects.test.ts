@@ -84,9 +84,10 @@ suite('references', () => {
 suite('EventSource', () => {
   const webhook = { webhook: { e: { port: '12000', endpoint: '/e', method: 'POST' } } }
 
-  test('one replica has neither a budget nor a spread; more have', () => {
+  test('more than one replica has a budget; all have the spread', () => {
+    const one = built(webhook)
     assert.deepEqual(
-      built(webhook).map(({ kind }) => kind),
+      one.map(({ kind }) => kind),
       ['Deployment'],
     )
     const many = built(webhook, { replicas: 2 })
@@ -95,10 +96,49 @@ suite('EventSource', () => {
       ['Deployment', 'PodDisruptionBudget'],
     )
     assert.equal(many[1]!.spec.maxUnavailable, 1)
-    assert.equal(podOf(many).topologySpreadConstraints.length, 2)
-    assert.ok(podOf(many).affinity.podAntiAffinity)
+    assert.equal(podOf(one).topologySpreadConstraints.length, 2)
+    assert.ok(podOf(one).affinity.podAntiAffinity)
     const own = { nodeAffinity: {} }
     assert.deepEqual(podOf(built({ ...webhook, template: { affinity: own } }, { replicas: 2 })).affinity, own)
+  })
+
+  test('a spread of the user’s own takes the place of ours; without a selector it means these Pods', () => {
+    const own = (list: unknown) =>
+      podOf(built({ ...webhook, template: { topologySpreadConstraints: list } })).topologySpreadConstraints
+    const zone = { maxSkew: 1, topologyKey: 'topology.kubernetes.io/zone', whenUnsatisfiable: 'DoNotSchedule' }
+    const labels = { controller: 'eventsource-controller', 'eventsource-name': 'es', 'owner-name': 'es' }
+    assert.deepEqual(own([zone]), [
+      { ...zone, labelSelector: { matchLabels: labels }, matchLabelKeys: ['pod-template-hash'] },
+    ])
+    const selected = { ...zone, labelSelector: { matchLabels: { team: 'a' } } }
+    assert.deepEqual(own([selected]), [selected])
+    assert.equal(own([]), undefined)
+  })
+
+  test('annotations of the object are those of its Deployment, but for what says who made the object', () => {
+    const mine = { 'reloader.stakater.com/auto': 'true', team: 'orders' }
+    const annotations = {
+      ...mine,
+      'kubectl.kubernetes.io/last-applied-configuration': '{}',
+      'argocd.argoproj.io/tracking-id': 'app:argoproj.io/EventSource:ns/es',
+      'meta.helm.sh/release-name': 'r',
+      'deployment.kubernetes.io/revision': '7',
+      'events.argoproj.io/leader-election': 'k8s',
+      'resource-spec-hash': 'x',
+    }
+    const [made] = built(webhook, { annotations }).filter(({ kind }) => kind === 'Deployment')
+    const { 'resource-spec-hash': hash, ...inherited } = made!.metadata.annotations
+    assert.deepEqual(inherited, mine)
+    assert.notEqual(hash, 'x')
+    assert.equal(made!.spec.template.metadata.annotations, undefined)
+  })
+
+  test('revisionHistoryLimit is that of the Deployment, and replaces no Pod', () => {
+    const [limited] = built({ ...webhook, revisionHistoryLimit: 0 })
+    assert.equal(limited!.spec.revisionHistoryLimit, 0)
+    const [unlimited] = built(webhook)
+    assert.equal('revisionHistoryLimit' in unlimited!.spec, false)
+    assert.deepEqual(limited!.spec.template, unlimited!.spec.template)
   })
 
   test('replicas: 0 is honoured', () => {
@@ -175,9 +215,10 @@ suite('EventSource', () => {
 
   test('scaling and changes of the Service replace no Pod', () => {
     const template = (objects: Plain[]) => objects.find(({ kind }) => kind === 'Deployment')!.spec.template
-    const one = built({ ...webhook, replicas: 2, service: { ports: [{ port: 1 }] } }, { replicas: 2 })
-    const other = built({ ...webhook, replicas: 5, service: { ports: [{ port: 2 }] } }, { replicas: 5 })
-    assert.deepEqual(template(one), template(other))
+    const made = [0, 1, 2, 5].map((replicas) =>
+      template(built({ ...webhook, replicas, service: { ports: [{ port: replicas + 1 }] } }, { replicas })),
+    )
+    for (const one of made) assert.deepEqual(one, made[0])
   })
 
   test('several ports of a Service get names', () => {

@@ -12,6 +12,9 @@ export interface Owner {
 
 export const API_VERSION = 'argoproj.io/v1alpha1'
 
+/** Who sets the fields of what we apply. */
+export const MANAGER = 'vedette-controller'
+
 /** Upstream's annotation: changes when what was asked for changes. */
 export const HASH_ANNOTATION = 'resource-spec-hash'
 
@@ -23,7 +26,12 @@ export function ownerLabels({ kind, name }: Owner): Record<string, string> {
 
 /** The same as a label selector. */
 export function selectorOf(owner: Owner): string {
-  return Object.entries(ownerLabels(owner))
+  return labelSelector(ownerLabels(owner))
+}
+
+/** The text of a label selector. */
+export function labelSelector(labels: Record<string, string>): string {
+  return Object.entries(labels)
     .map(([key, value]) => `${key}=${value}`)
     .join()
 }
@@ -53,6 +61,17 @@ export function owned(owner: Owner, { apiVersion, kind, metadata, ...fields }: U
 
 function ownerReference({ kind, name }: Owner, uid: string): OwnerReference {
   return { apiVersion: API_VERSION, kind, name, uid, controller: true, blockOwnerDeletion: true }
+}
+
+/** Prefixes of annotations that say who made the very object they are on, and how: copied, another would be taken for its own. */
+const OF_THE_OBJECT =
+  /^([^/]*\.)?(kubernetes\.io|k8s\.io|argoproj\.io|helm\.sh|fluxcd\.io|k14s\.io|tanka\.dev|pulumi\.com|cattle\.io)\//
+
+/** The annotations of an owner that what is made for it has too: those for the people and tools of the user. */
+export function inherited(annotations: Record<string, string>): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(annotations).filter(([key]) => !OF_THE_OBJECT.test(key) && key !== HASH_ANNOTATION),
+  )
 }
 
 /** JSON whose members are sorted: the same for the same content. */

@@ -5,6 +5,9 @@ import type { Loaded } from '../manifest/load.ts'
 import type { EventBus, EventSource } from '../manifest/manifest.ts'
 import { types } from '../sources/index.ts'
 import { secretKeys, secretNames } from './eventBus/credentials.ts'
+import { runningIn } from './eventBus/chosen.ts'
+import { presentIn } from './eventBus/present.ts'
+import { statefulSetName } from './eventBus/jetstream.ts'
 import { type PlannedBus, planBus } from './eventBus.ts'
 import { eventSourceObjects } from './eventSource.ts'
 import { sensorObjects } from './sensor.ts'
@@ -18,7 +21,8 @@ export interface Rendered {
 
 export function render({ manifest, diagnostics }: Loaded, settings: Settings): Rendered {
   const rendered: Rendered = { objects: [], notes: [] }
-  const buses = new Map(manifest.eventBuses.map((bus) => [key(bus), renderBus(bus, settings, rendered)]))
+  const live = manifest.skipped.filter(({ kind }) => kind === 'StatefulSet').map(({ object }) => object as KubeObject)
+  const buses = new Map(manifest.eventBuses.map((bus) => [key(bus), renderBus(bus, settings, live, rendered)]))
   for (const source of manifest.eventSources) {
     const bus = busOf('EventSource', source, buses, settings, rendered).ours
     const missing = missingTypes(source)
@@ -29,9 +33,14 @@ export function render({ manifest, diagnostics }: Loaded, settings: Settings): R
     } else if (bus !== null) rendered.objects.push(...eventSourceObjects({ source, bus, settings }))
   }
   for (const { kind, name, object } of manifest.skipped) {
+    if (kind === 'StatefulSet') continue
     if (kind !== 'Sensor' || settings.sensorImage === null) rendered.notes.push(`${kind} ${name}: left out`)
     else renderSensor(object as KubeObject, buses, settings, rendered)
   }
+  if (manifest.eventSources.length > 0)
+    rendered.notes.push(
+      `the image of EventSource Pods is "${settings.image}" here; the one of your install is that of its Deployment controller-manager`,
+    )
   const errors = diagnostics.filter(({ severity }) => severity === 'error').length
   if (errors > 0) rendered.notes.push(`${errors} errors: the controller would apply nothing for these objects`)
   return rendered
@@ -42,9 +51,18 @@ export function missingTypes({ entries }: EventSource): string[] {
   return [...new Set(entries.map(({ type }) => type).filter((type) => !types.includes(type)))]
 }
 
-function renderBus(bus: EventBus, settings: Settings, { objects, notes }: Rendered): PlannedBus {
-  const plan = planBus({ bus, settings })
+/** @param live StatefulSets of the cluster: what is there keeps the kind of storage that it has */
+function renderBus(bus: EventBus, settings: Settings, live: KubeObject[], { objects, notes }: Rendered): PlannedBus {
+  const own = live.find(({ metadata: { namespace = 'default', name } }) => {
+    return namespace === bus.namespace && name === statefulSetName(bus)
+  })
+  const present = own === undefined ? undefined : presentIn(own)
+  const plan = planBus({ bus, settings, present, running: runningIn(own, {}) })
   objects.push(...plan.objects)
+  if (own === undefined && plan.objects.some(({ spec }) => (spec as Claiming | undefined)?.volumeClaimTemplates))
+    notes.push(
+      `EventBus ${bus.name}: shown with disks; servers that are there without stay so: to compare with a cluster, give its StatefulSets too`,
+    )
   if (plan.objects.length > 0) {
     if ((bus.spec.jetstream as { version?: string }).version === 'latest')
       notes.push(`EventBus ${bus.name}: servers that are there already keep their version`)
@@ -58,6 +76,10 @@ function renderBus(bus: EventBus, settings: Settings, { objects, notes }: Render
     }
   }
   return plan
+}
+
+interface Claiming {
+  volumeClaimTemplates?: unknown[]
 }
 
 function renderSensor(

@@ -19,6 +19,8 @@ export interface StatusOf {
   selector?: string | undefined
   leader?: string | undefined
   failovers?: number | undefined
+  /** Of the leader. */
+  term?: number | undefined
   kind?: string | undefined
   /** Of a native bus. */
   natsImage?: string | undefined
@@ -28,12 +30,12 @@ export interface StatusOf {
 
 const MEMBERS = [
   ...['conditions', 'observedGeneration', 'problem', 'strategy', 'ready', 'replicas', 'selector', 'leader'],
-  ...['failovers', 'kind', 'natsImage', 'encryption', 'config'],
+  ...['failovers', 'term', 'kind', 'natsImage', 'encryption', 'config'],
 ]
 
 /** @throws as the client; an object that is gone needs no status */
 export async function writeStatus(
-  { client, clock }: Pick<Cluster, 'client' | 'clock'>,
+  { client, clock, recorder }: Pick<Cluster, 'client' | 'clock' | 'recorder'>,
   resource: Resource,
   live: KubeObject,
   { conditions, problem, ...members }: StatusOf,
@@ -57,7 +59,8 @@ export async function writeStatus(
     status,
   }
   try {
-    await client.applyStatus(resource, object, { manager: MANAGER })
+    const written = await client.applyStatus(resource, object, { manager: MANAGER })
+    if (written !== null) recorder.tell(live, status)
   } catch (error) {
     if (!isVedetteError(error, 'KUBERNETES_CONFLICT')) throw error
   }

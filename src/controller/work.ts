@@ -3,9 +3,11 @@ import { isVedetteError, messageOf } from '../core/errors.ts'
 import type { Informer } from '../kube/informer.ts'
 import { createWorkQueue, type WorkQueue } from '../kube/queue.ts'
 import { type KubeObject, keyOf } from '../kube/resources.ts'
-import { createApplier, RESYNC_MS } from './apply.ts'
+import { type Applier, createApplier, RESYNC_MS } from './apply.ts'
 import { type Cluster, controllerOf } from './cluster.ts'
+import { CONTROLLER_LEASE } from './install/rbac.ts'
 import type { ControllerMetrics } from './metrics.ts'
+import { createPace } from './pace.ts'
 import {
   deleteEventBus,
   deleteEventSource,
@@ -16,49 +18,70 @@ import {
 import { reconcileEventBus } from './reconcile/eventBus.ts'
 import { reconcileEventSource } from './reconcile/eventSource.ts'
 import { reconcileSensor } from './reconcile/sensor.ts'
+import { createTerritory } from './territory.ts'
 
 /** When to look again; undefined: when something changes. */
-type Reconcile = (object: KubeObject) => Promise<{ afterMs: number } | undefined>
+type Reconcile = (object: KubeObject, room: Room) => Promise<{ afterMs: number } | undefined>
 
-/** Of objects of which something changes unseen: the leader of a Lease, a Secret that is missing. */
-const LOOK_MS = 30_000
+/** What a loop has of its own: a name in the log, and its view of what it has applied. */
+interface Room {
+  cluster: Cluster
+  applier: Applier
+}
+
+/** When to look again whether a namespace has a controller of its own still. */
+const FOREIGN_MS = 15_000
 
 /** Works as long as this process leads. Informers run elsewhere, on standbys too. Never throws. */
 export async function runLoops(cluster: Cluster, metrics: ControllerMetrics, signal: AbortSignal): Promise<void> {
-  const applier = createApplier(cluster)
+  const territory = createTerritory(cluster)
+  const pace = createPace(cluster.clock)
+  /** Before whom, by object. */
+  const stoodBack = new Map<string, string>()
   const { eventSources, eventBuses, sensors, deployments, statefulSets, services } = cluster
   const loops = {
-    EventSource: loop('eventsource-controller', eventSources, async (object) => {
+    EventSource: loop('eventsource-controller', eventSources, async (object, { cluster, applier }) => {
       if (isDeleted(object)) return await deleteEventSource(cluster, object)
       await guardEventSource(cluster, object)
-      return (await reconcileEventSource(cluster, applier, object)) ? { afterMs: LOOK_MS } : undefined
+      return await reconcileEventSource(cluster, applier, object)
     }),
-    EventBus: loop('eventbus-controller', eventBuses, async (object) => {
+    EventBus: loop('eventbus-controller', eventBuses, async (object, { cluster, applier }) => {
       if (isDeleted(object)) return await deleteEventBus(cluster, object)
       await guardEventBus(cluster, object)
       return await reconcileEventBus(cluster, applier, object)
     }),
-    Sensor: loop('sensor-controller', sensors, async (object) => {
-      if (isDeleted(object)) await deleteSensor(cluster, object)
-      else await reconcileSensor(cluster, applier, object)
-      return undefined
+    Sensor: loop('sensor-controller', sensors, async (object, { cluster, applier }) => {
+      if (isDeleted(object)) return await deleteSensor(cluster, object)
+      return await reconcileSensor(cluster, applier, object)
     }),
   }
 
   function loop(name: string, informer: Informer, reconcile: Reconcile): WorkQueue {
+    const log = cluster.logOf(name)
+    const own: Cluster = { ...cluster, log }
+    const room = { cluster: own, applier: createApplier(own) }
     return createWorkQueue({
       clock: cluster.clock,
       async work(key) {
         const object = informer.get(key)
         if (object === undefined) return
-        const again = await metrics.timed(name, () => reconcile(object))
+        const holder = await territory(object.metadata.namespace!)
+        if (holder !== null && stoodBack.get(`${name} ${key}`) !== holder) standBack(own, object, holder)
+        if (holder === null) stoodBack.delete(`${name} ${key}`)
+        else {
+          stoodBack.set(`${name} ${key}`, holder)
+          return { afterMs: FOREIGN_MS }
+        }
+        const waitMs = pace(`${name} ${key}`)
+        if (waitMs > 0) return { afterMs: waitMs }
+        const again = await metrics.timed(name, () => reconcile(object, room))
         return again ?? { afterMs: RESYNC_MS * (0.9 + 0.2 * Math.random()) }
       },
       onError(key, error, pauseMs) {
         const fields = { namespace: key.split('/')[0], name: key.split('/')[1], retryInMs: Math.round(pauseMs) }
         // Somebody else was faster: what he wrote comes by the watch.
-        if (isVedetteError(error, 'KUBERNETES_CONFLICT')) cluster.log.debug('changed meanwhile', fields)
-        else cluster.log.error(`${name}: cannot be brought into order`, { ...fields, error: messageOf(error) })
+        if (isVedetteError(error, 'KUBERNETES_CONFLICT')) log.debug('changed meanwhile', fields)
+        else log.error(`${name}: cannot be brought into order`, { ...fields, error: messageOf(error) })
       },
     })
   }
@@ -113,6 +136,13 @@ export async function runLoops(cluster: Cluster, metrics: ControllerMetrics, sig
   })
   await Promise.all(Object.values(loops).map((queue) => queue.run(signal)))
   for (const step of undo) step()
+}
+
+function standBack({ log, recorder }: Cluster, object: KubeObject, holder: string): void {
+  const { namespace, name } = object.metadata
+  const message = `the namespace has a controller of its own, "${holder}" (Lease ${CONTROLLER_LEASE}): this one stands back`
+  log.info(message, { namespace, kind: object.kind, name })
+  recorder.record(object, { type: 'Normal', reason: 'StandsBack', message })
 }
 
 function isDeleted({ metadata }: KubeObject): boolean {

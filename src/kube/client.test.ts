@@ -96,6 +96,19 @@ suite('calls to the API server', { timeout: 60_000 }, () => {
     assert.match(all.message, /in all namespaces: .* ClusterRole .*resources: \["pods"\], verbs: \["list"\]/)
   })
 
+  test('what admission forbids is not for want of a Role', async () => {
+    for (const said of [
+      'jobs.batch "x" is forbidden: unable to create new content in namespace ns because it is being terminated',
+      'pods "x" is forbidden: exceeded quota: q, requested: pods=1, used: pods=1, limited: pods=1',
+      'pods "x" is forbidden: violates PodSecurity "restricted:latest": privileged',
+      'admission webhook "w.example.com" denied the request: no',
+    ]) {
+      const { code, message } = await failing((_, response) => refuse(response, 403, 'Forbidden', said), create)
+      assert.equal(code, 'KUBERNETES_FORBIDDEN')
+      assert.ok(message.endsWith(said), message)
+    }
+  })
+
   test('a refusal names what is really wanting: the verb that the server missed, the rights that would be granted, those of the owner', async () => {
     const apply = (client: KubeClient) =>
       client.apply(leases, { ...lease(), metadata: { name: 'l', ownerReferences: [owner] } }, { manager: 'me' })

@@ -1,5 +1,5 @@
 /** What the API server's refusals mean, as errors from the table. */
-import { fail, messageOf, type VedetteError } from '../core/errors.ts'
+import { fail, isVedetteError, messageOf, type VedetteError } from '../core/errors.ts'
 import { nameOf, type Resource, resourceOf } from './resources.ts'
 
 /** One call, as RBAC sees it. */
@@ -19,7 +19,7 @@ export interface Status {
   reason?: string
   message?: string
   code?: number
-  details?: { retryAfterSeconds?: number; causes?: { message?: string; field?: string }[] }
+  details?: { retryAfterSeconds?: number; causes?: { reason?: string; message?: string; field?: string }[] }
 }
 
 const changes = (verb: Call['verb']) => verb !== 'get' && verb !== 'list' && verb !== 'watch'
@@ -53,7 +53,11 @@ export function refusal(call: Call, code: number, status: Status | null, text = 
       details,
     )
   }
-  if (code === 403) return fail('KUBERNETES_FORBIDDEN', `${failed}: ${said}. ${remedyFor(call, said)}`, details)
+  if (code === 403) {
+    const namespaceEnds = status?.details?.causes?.some(({ reason }) => reason === 'NamespaceTerminating') === true
+    const remedy = isOfAdmission(said) ? '' : `. ${remedyFor(call, said)}`
+    return fail('KUBERNETES_FORBIDDEN', `${failed}: ${said}${remedy}`, { ...details, namespaceEnds })
+  }
   if (code === 404) {
     return fail(
       'KUBERNETES_INVALID',
@@ -100,6 +104,17 @@ function lost(call: Call, why: string, details: Record<string, unknown>, cause?:
   return changes(call.verb)
     ? fail('OUTCOME_UNKNOWN', `${describe(call)} may or may not have been done: ${why}`, details, { cause })
     : fail('KUBERNETES_UNAVAILABLE', `could not ${describe(call)}: ${why}`, details, { cause })
+}
+
+/** Whether nothing can be made any more in the namespace, since it is being deleted. */
+export function endsNamespace(error: unknown): boolean {
+  return isVedetteError(error, 'KUBERNETES_FORBIDDEN') && error.details.namespaceEnds === true
+}
+
+/** Admission forbids as well (a quota, a Pod Security level, a webhook, the end of a namespace), and no Role helps against it. */
+function isOfAdmission(said: string): boolean {
+  const ofRights = /\bUser "|attempting to grant RBAC|can't set finalizers on/i
+  return /is forbidden: |denied (the )?request/.test(said) && !ofRights.test(said)
 }
 
 /** What an administrator adds, in the words of a Role. The call's own verb is not always the one that is wanting. */

@@ -65,6 +65,7 @@ export const resources = {
   serviceaccounts: resource('', 'v1', 'serviceaccounts', 'ServiceAccount'),
   services: resource('', 'v1', 'services', 'Service'),
   deployments: resource('apps', 'v1', 'deployments', 'Deployment'),
+  replicasets: resource('apps', 'v1', 'replicasets', 'ReplicaSet'),
   statefulsets: resource('apps', 'v1', 'statefulsets', 'StatefulSet'),
   jobs: resource('batch', 'v1', 'jobs', 'Job'),
   leases: resource('coordination.k8s.io', 'v1', 'leases', 'Lease'),

@@ -24,6 +24,12 @@ export interface Registry {
 export const eventSourceFields = z.object({
   eventBusName: z.string().optional().describe('The EventBus object that events go to.').meta({ default: 'default' }),
   replicas: z.int32().optional().describe('How many replicas hold this EventSource. Default 1; 0 stops it.'),
+  revisionHistoryLimit: z
+    .int32()
+    .optional()
+    .describe(
+      'How many old ReplicaSets of the Deployment are kept (Kubernetes only). Default 10. Unknown to Argo Events.',
+    ),
   template: templateSchema.optional().describe('What the Pods are given (Kubernetes only).'),
   service: serviceSchema.optional().describe('The Service in front of the Pods (Kubernetes only).'),
 })

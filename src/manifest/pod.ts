@@ -31,6 +31,9 @@ export const templateSchema = z.object({
   priorityClassName: z.string().optional().describe('Priority class of the Pod.'),
   priority: z.int32().optional().describe('Priority of the Pod.'),
   affinity: native.describe('Affinity of the Pod.'),
+  topologySpreadConstraints: natives.describe(
+    'How the Pods are spread over nodes and zones, instead of the preferred spread over both. Unknown to Argo Events.',
+  ),
 })
 
 export const serviceSchema = z.object({

@@ -172,7 +172,9 @@ test('what is added to a Pod of one replica, and nothing else', async () => {
   const objects = await rendered(inNamespace(input))
   const deployment = objects.find(({ kind }) => kind === 'Deployment') as Plain
   const { containers, ...pod } = deployment.spec.template.spec
-  assert.deepEqual(Object.keys(pod).sort(), ['securityContext', 'terminationGracePeriodSeconds', 'volumes'])
+  assert.deepEqual(Object.keys(pod).sort(), [
+    ...['affinity', 'securityContext', 'terminationGracePeriodSeconds', 'topologySpreadConstraints', 'volumes'],
+  ])
   assert.deepEqual(Object.keys(containers[0]).sort(), [
     ...['args', 'env', 'image', 'imagePullPolicy', 'livenessProbe', 'name', 'ports', 'readinessProbe'],
     ...['securityContext', 'startupProbe', 'volumeMounts'],

@@ -10,6 +10,7 @@ import { settingsFrom } from '../../src/controller/settings.ts'
 import { isVedetteError } from '../../src/core/errors.ts'
 import type { KubeObject } from '../../src/kube/resources.ts'
 import { loadManifest } from '../../src/manifest/load.ts'
+import { until } from '../contract/bus.ts'
 import { without } from '../servers/cache.ts'
 import { kubernetesBinaries } from '../servers/kubernetes/build.ts'
 import { startKubernetes } from '../servers/kubernetes.ts'
@@ -44,6 +45,60 @@ suite('the install', { skip, timeout: 300_000 }, () => {
       // kubectl keeps the last applied text in an annotation of at most 256 KiB.
       assert.ok(JSON.stringify(crd.spec).length < 200_000)
     }
+  })
+
+  test('applied over Argo Events’ install it takes no right from those who run as its account, and names them', async () => {
+    const { kubernetes, admin } = rig
+    const [group, name] = ['rbac.authorization.k8s.io', 'argo-events-role']
+    // What its install leaves: more than ours needs, and some Pods need just that.
+    const resourceNames = ['pods', 'configmaps', 'services', 'persistentvolumeclaims']
+    const theirs = { apiGroups: [''], resources: resourceNames, verbs: ['get', 'list', 'watch', 'delete'] }
+    const head = { apiVersion: `${group}/v1`, kind: 'ClusterRole', metadata: { name } }
+    await admin.apply(resources.clusterroles, { ...head, rules: [theirs] } as KubeObject, { manager: 'kubectl' })
+    const token = await kubernetes.account('argo-events', 'argo-events-sa', [])
+    const binding = {
+      apiVersion: `${group}/v1`,
+      kind: 'ClusterRoleBinding',
+      metadata: { name: 'argo-events-binding' },
+      roleRef: { apiGroup: group, kind: 'ClusterRole', name },
+      subjects: [{ kind: 'ServiceAccount', name: 'argo-events-sa', namespace: 'argo-events' }],
+    }
+    await admin.apply(resources.clusterrolebindings, binding, { manager: 'kubectl' })
+    for (const namespaced of [false, true]) {
+      for (const object of install({ definitions: await definitions(), namespaced }))
+        await admin.apply(resourceFor(object), object, { manager: 'installer' })
+    }
+    assert.deepEqual((await rig.get(resources.clusterroles, '', name))!.rules, [theirs])
+    const client = kubernetes.clientWith(token)
+    for (const resource of [resources.pods, resources.configmaps, resources.persistentvolumeclaims])
+      await client.list(resource, { namespace: 'examples' })
+
+    await rig.startController()
+    const uses = (kind: string, spec: object, serviceAccountName = 'argo-events-sa') =>
+      admin.create(resourceFor({ apiVersion: 'argoproj.io/v1alpha1', kind, metadata: { name } }), {
+        apiVersion: 'argoproj.io/v1alpha1',
+        kind,
+        metadata: { name: `as-${serviceAccountName}`, namespace: 'argo-events' },
+        spec: { ...spec, template: { serviceAccountName } },
+      })
+    await uses('EventBus', { jetstreamExotic: { url: 'nats://x:4222' } }, 'default')
+    const eventBusName = 'as-default'
+    await uses('EventSource', { eventBusName, calendar: { a: { interval: '1m' } } })
+    await uses('EventSource', { eventBusName, calendar: { a: { interval: '1m' } } }, 'own')
+    await uses('Sensor', { eventBusName, dependencies: [], triggers: [] })
+    const named = (resource: Parameters<Rig['get']>[0], name: string) =>
+      until(`${resource.kind} ${name} is named`, async () =>
+        /run as "argo-events-sa", the account of Argo Events' controller/.test(
+          (await rig.condition(resource, 'argo-events', name, 'ControllerAccount'))?.message ?? '',
+        ),
+      )
+    await named(resources.eventsources, 'as-argo-events-sa')
+    await named(resources.sensors, 'as-argo-events-sa')
+    await until('the other is deployed', async () => {
+      const deployed = await rig.condition(resources.eventsources, 'argo-events', 'as-own', 'Deployed')
+      return deployed?.status === 'True'
+    })
+    assert.equal(await rig.condition(resources.eventsources, 'argo-events', 'as-own', 'ControllerAccount'), undefined)
   })
 
   const folders = ['event-sources', 'eventbus'].map((folder) => path.join(upstream, folder)).filter(existsSync)

@@ -61,7 +61,7 @@ register('the controller killed at its calls', { skip, timeout: 2_400_000 }, () 
   before(async () => {
     rig = await startRig()
     await rig.kubernetes.namespace(NS)
-    token = await rig.kubernetes.account('argo-events', 'argo-events-sa', [])
+    token = await rig.kubernetes.account('argo-events', 'vedette-controller', [])
   })
   after(() => rig?.stop())
 

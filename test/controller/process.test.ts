@@ -30,7 +30,7 @@ test('vedette controller leads, makes objects, lacks no right, and ends with 0 o
     ...['--webhook', '--webhook-port', `${webhook}`],
   ]
   const kubeconfig = rig.kubernetes.kubeconfigFor(
-    await rig.kubernetes.account('argo-events', 'argo-events-sa', []),
+    await rig.kubernetes.account('argo-events', 'vedette-controller', []),
     'argo-events',
   )
   const env = { KUBECONFIG: kubeconfig, NAMESPACE: 'argo-events', VEDETTE_IMAGE: 'img:1' }
@@ -62,12 +62,30 @@ spec: { replicas: 2, service: { ports: [{ port: 80 }] }, calendar: { minute: { i
     async () => (await configuration())?.webhooks[0].clientConfig.caBundle !== undefined,
     30_000,
   )
+  // Said by one of the controllers in it: a namespace has one of its own.
+  const renewTime = new Date().toISOString().replace('Z', '000Z')
+  const lease = {
+    apiVersion: 'coordination.k8s.io/v1',
+    kind: 'Lease',
+    metadata: { name: 'argo-events-controller', namespace: await rig.kubernetes.namespace('taken') },
+    spec: { holderIdentity: 'theirs', leaseDurationSeconds: 60, renewTime },
+  }
+  await rig.admin.create(leases, lease)
+  await rig.apply(`
+apiVersion: argoproj.io/v1alpha1
+kind: EventSource
+metadata: { name: tick, namespace: taken }
+spec: { calendar: { minute: { interval: 1m } } }
+`)
+  await until('it is said', () => /stands back/.test(process_.output()), 30_000)
   process_.child.kill('SIGTERM')
   const [code] = await once(process_.child, 'exit')
   assert.equal(code, 0, process_.output())
   assert.equal((await rig.get(leases, 'argo-events', 'argo-events-controller'))!.spec.holderIdentity, '')
   assert.doesNotMatch(process_.output(), /Add to a/)
   for (const line of process_.output().trim().split('\n')) {
-    assert.equal(JSON.parse(line).logger, 'argo-events.eventbus-controller')
+    const { logger, msg } = JSON.parse(line)
+    const name = /stands back/.test(msg) ? 'eventsource-controller' : 'controller-manager'
+    assert.equal(logger, `argo-events.${name}`)
   }
 })

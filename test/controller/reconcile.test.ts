@@ -106,17 +106,12 @@ suite('the controller', { skip, timeout: 300_000 }, () => {
     await there('ready is shown', async () => (await rig.get(eventsources, ns, 'orders'))!.status.ready === '2/2')
   })
 
-  const ready = (ns: string, name: string, readyReplicas: number) =>
-    rig.admin.applyStatus(
-      deployments,
-      {
-        apiVersion: 'apps/v1',
-        kind: 'Deployment',
-        metadata: { name, namespace: ns },
-        status: { replicas: readyReplicas, readyReplicas },
-      },
-      { manager: 'pods' },
-    )
+  const ready = async (ns: string, name: string, readyReplicas: number) => {
+    const observedGeneration = (await rig.get(deployments, ns, name))!.metadata.generation
+    const status = { observedGeneration, replicas: readyReplicas, updatedReplicas: readyReplicas, readyReplicas }
+    const deployment = { apiVersion: 'apps/v1', kind: 'Deployment', metadata: { name, namespace: ns }, status }
+    await rig.admin.applyStatus(deployments, deployment, { manager: 'pods' })
+  }
 
   test('what others change or delete is repaired', async () => {
     const ns = await space('drift')

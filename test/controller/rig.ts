@@ -3,7 +3,7 @@
 import type { LoadSource } from '../../src/controller/cluster.ts'
 import { runController } from '../../src/controller/controller.ts'
 import { install } from '../../src/controller/install/install.ts'
-import type { ReadPodMetrics } from '../../src/controller/podMetrics.ts'
+import type { ReadPodMetrics, ReadPodReadiness } from '../../src/controller/podMetrics.ts'
 import type { ReadServer } from '../../src/controller/serverHolds.ts'
 import { type Settings, settingsFrom } from '../../src/controller/settings.ts'
 import { systemClock } from '../../src/core/clock.ts'
@@ -13,6 +13,7 @@ import { type KubeObject, type Resource, resourceOf, resources } from '../../src
 import { plainValue } from '../../src/manifest/tree.ts'
 import { parseYaml } from '../../src/manifest/yaml.ts'
 import { loadSource, types } from '../../src/sources/index.ts'
+import { until } from '../contract/bus.ts'
 import { type Kubernetes, type KubernetesOptions, type PolicyRule, startKubernetes } from '../servers/kubernetes.ts'
 import { freePorts } from '../servers/process.ts'
 
@@ -66,6 +67,7 @@ export interface ControllerOptions {
   ports?: { webhookPort?: number }
   podMetrics?: ReadPodMetrics
   readServer?: ReadServer
+  podReadiness?: ReadPodReadiness
   log?: Logger
 }
 
@@ -85,15 +87,23 @@ export async function startRig(options: Pick<KubernetesOptions, 'apiServerFlags'
     for (const object of objects) await admin.apply(resourceFor(object), object, { manager: 'installer' })
   }
   await put(install({ definitions: await definitions() }))
+  const listed = (resource: Resource) =>
+    admin.list(resource).then(
+      () => true,
+      () => false,
+    )
+  for (const resource of [resources.eventsources, resources.eventbus, resources.sensors]) {
+    await until(`${resource.plural} are served`, () => listed(resource), 30_000)
+  }
   // Rights of its own: none beside what is shipped.
-  const token = await kubernetes.account(HOME, 'argo-events-sa', [])
+  const token = await kubernetes.account(HOME, 'vedette-controller', [])
   const running: (() => Promise<void>)[] = []
 
   /** A token with the rights that are shipped. */
   const shipped = async (namespace: string | undefined): Promise<string> => {
     if (namespace === undefined) return token
     await put(install({ definitions: await definitions(), namespace, namespaced: true }))
-    return await kubernetes.account(namespace, 'argo-events-sa', [])
+    return await kubernetes.account(namespace, 'vedette-controller', [])
   }
 
   const startController = async ({
@@ -107,6 +117,7 @@ export async function startRig(options: Pick<KubernetesOptions, 'apiServerFlags'
     ports = {},
     podMetrics,
     readServer,
+    podReadiness,
     log = silentLogger,
   }: ControllerOptions = {}) => {
     const [healthPort, metricsPort, freePort] = (await freePorts(3)) as [number, number, number]
@@ -129,6 +140,7 @@ export async function startRig(options: Pick<KubernetesOptions, 'apiServerFlags'
         load,
         podMetrics,
         readServer,
+        podReadiness,
         clock: systemClock,
         log,
       },

@@ -31,7 +31,7 @@ spec: { calendar: { tick: { interval: 1m } } }
     const { objects } = render(await loadManifest([{ file: '', text }]), settingsFrom({}))
     return rulesOf(objects, `${eventSource}-eventsource-lease`)
   },
-  bound: async () => rulesOf(install({ definitions: [] }), 'argo-events-leaderelection-role'),
+  bound: async () => rulesOf(install({ definitions: [] }), 'vedette-leader-election'),
 }
 
 const rulesOf = (objects: KubeObject[], role: string) =>

@@ -153,14 +153,16 @@ function clusterOf(
       const metadata = { name, namespace }
       const rbac = 'rbac.authorization.k8s.io/v1'
       await client.apply(resources.serviceaccounts, { apiVersion: 'v1', kind: 'ServiceAccount', metadata }, manager)
-      await client.apply(resources.roles, { apiVersion: rbac, kind: 'Role', metadata, rules }, manager)
+      // Beside a Role of the account's name that an install may have.
+      const own = { name: `${name}-rights`, namespace }
+      await client.apply(resources.roles, { apiVersion: rbac, kind: 'Role', metadata: own, rules }, manager)
       await client.apply(
         resources.rolebindings,
         {
           apiVersion: rbac,
           kind: 'RoleBinding',
-          metadata,
-          roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'Role', name },
+          metadata: own,
+          roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'Role', name: own.name },
           subjects: [{ kind: 'ServiceAccount', name, namespace }],
         },
         manager,

@@ -28,7 +28,7 @@ export function crds(definitions: readonly SourceDefinition<any, any>[]): KubeOb
       labelSelectorPath: '.status.selector',
     }),
     crd(resources.eventbus, 'eb', object(describeSchema(eventBusFields).fields!, 'Where events go.'), busColumns),
-    crd(resources.sensors, 'sn', object({}, 'See the Argo Events documentation of Sensors.'), []),
+    crd(resources.sensors, 'sn', object({}, 'See the Argo Events documentation of Sensors.'), sensorColumns),
   ]
 }
 
@@ -57,6 +57,11 @@ const eventSourceColumns = [
     '.status.failovers',
     'How often the lead changed hands, as far as the Lease or the running Pods know.',
   ),
+  column('Problem', 'string', '.status.problem', 'The first thing that is wrong.', 1),
+  age,
+]
+const sensorColumns = [
+  column('Ready', 'string', '.status.ready', 'Ready replicas of those wanted.'),
   column('Problem', 'string', '.status.problem', 'The first thing that is wrong.', 1),
   age,
 ]
@@ -97,7 +102,7 @@ function crd(resource: Resource, shortName: string, spec: Schema, columns: Colum
             },
           },
           subresources: { status: {}, ...(scale === undefined ? {} : { scale }) },
-          ...(columns.length === 0 ? {} : { additionalPrinterColumns: columns }),
+          additionalPrinterColumns: columns,
         },
       ],
     },

@@ -4,7 +4,7 @@ import type { SourceDefinition } from '../../source.ts'
 import { DEFAULT_SENSOR_IMAGE, defaultImage } from '../settings.ts'
 import { crds } from './crds.ts'
 import { type ManagerOptions, manager, PRIORITY_CLASS } from './manager.ts'
-import { rbac } from './rbac.ts'
+import { CONTROLLER_ACCOUNT, rbac } from './rbac.ts'
 
 export interface InstallOptions {
   definitions: readonly SourceDefinition<any, any>[]
@@ -19,7 +19,6 @@ export interface InstallOptions {
 }
 
 export const DEFAULT_NAMESPACE = 'argo-events'
-const SERVICE_ACCOUNT = 'argo-events-sa'
 
 export function install(options: InstallOptions): KubeObject[] {
   const { namespace = DEFAULT_NAMESPACE } = options
@@ -35,11 +34,11 @@ export function workload(
   const priorityClassName = namespaced ? undefined : PRIORITY_CLASS.metadata.name
   return [
     ...(namespaced ? [] : [PRIORITY_CLASS]),
-    ...rbac({ namespace, serviceAccount: SERVICE_ACCOUNT, namespaced }),
+    ...rbac({ namespace, namespaced }),
     ...manager({
       namespace,
       namespaced,
-      serviceAccount: SERVICE_ACCOUNT,
+      serviceAccount: CONTROLLER_ACCOUNT,
       image: image ?? defaultImage(),
       imagePullPolicy: imagePullPolicy ?? 'IfNotPresent',
       sensorImage: sensorImage ?? DEFAULT_SENSOR_IMAGE,

@@ -46,11 +46,13 @@ export const rules: Rule[] = [
   rule('', ['configmaps', 'secrets'], ['get', 'create', 'patch']),
   // As of the others above: to end the hold that Argo Events' controller has of the fields.
   rule('', ['configmaps'], ['update']),
-  // Whose metrics say who leads.
+  // Which Pods are of the generation that is wanted, what keeps them from getting ready, and whose metrics say who leads.
+  rule('apps', ['replicasets'], ['list']),
   rule('', ['pods'], ['list']),
-  // Those of buses grow; and their events, and those of StatefulSets, tell why servers are not there.
+  // What is told of its objects; and those of claims and StatefulSets, which tell why servers are not there.
+  rule('', ['events'], ['create', 'patch', 'list']),
+  // Those of buses grow.
   rule('', ['persistentvolumeclaims'], ['list', 'patch', 'delete']),
-  rule('', ['events'], ['list']),
   rule('policy', ['poddisruptionbudgets'], applied),
   rule('rbac.authorization.k8s.io', ['roles', 'rolebindings'], applied),
   rule('batch', ['jobs'], ['get', 'create']),
@@ -64,32 +66,37 @@ export const webhookRules: Rule[] = [
 ]
 
 const apiGroup = 'rbac.authorization.k8s.io'
-const NAME = 'argo-events-role'
+/**
+ * Of its account, Role and binding. Not Argo Events' names: EventSources and Sensors may run as its controller's account, and applied over
+ * its Role ours would take rights from them (watching Pods, say).
+ */
+export const CONTROLLER_ACCOUNT = 'vedette-controller'
+const LEADER_ELECTION_ROLE = 'vedette-leader-election'
 
 export interface RbacOptions {
   namespace: string
-  serviceAccount: string
   /** Only in its own namespace. */
   namespaced: boolean
 }
 
-export function rbac({ namespace, serviceAccount, namespaced }: RbacOptions): KubeObject[] {
-  const subjects = [{ kind: 'ServiceAccount', name: serviceAccount, namespace }]
+export function rbac({ namespace, namespaced }: RbacOptions): KubeObject[] {
+  const name = CONTROLLER_ACCOUNT
+  const subjects = [{ kind: 'ServiceAccount', name, namespace }]
   const place = namespaced ? { namespace } : {}
   const prefix = namespaced ? '' : 'Cluster'
   return [
-    { apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name: serviceAccount, namespace } },
+    { apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name, namespace } },
     {
       apiVersion: `${apiGroup}/v1`,
       kind: `${prefix}Role`,
-      metadata: { name: NAME, ...place },
+      metadata: { name, ...place },
       rules: namespaced ? rules : [...rules, ...webhookRules],
     },
     {
       apiVersion: `${apiGroup}/v1`,
       kind: `${prefix}RoleBinding`,
-      metadata: { name: `${NAME}-binding`, ...place },
-      roleRef: { apiGroup, kind: `${prefix}Role`, name: NAME },
+      metadata: { name, ...place },
+      roleRef: { apiGroup, kind: `${prefix}Role`, name },
       subjects,
     },
     ...(namespaced ? [leaderElectionRole(namespace)] : [leaderElectionRole(undefined), ...aggregated()]),
@@ -101,7 +108,7 @@ function leaderElectionRole(namespace: string | undefined): KubeObject {
   return {
     apiVersion: `${apiGroup}/v1`,
     kind: namespace === undefined ? 'ClusterRole' : 'Role',
-    metadata: { name: 'argo-events-leaderelection-role', ...(namespace === undefined ? {} : { namespace }) },
+    metadata: { name: LEADER_ELECTION_ROLE, ...(namespace === undefined ? {} : { namespace }) },
     rules: [rule('coordination.k8s.io', ['leases'], ['get', 'create', 'update'])],
   }
 }

@@ -84,7 +84,7 @@ async function deleteClaims({ client }: Cluster, { metadata: { namespace = '', n
 }
 
 /** We hold no Sensor back, but upstream did. */
-export async function deleteSensor(cluster: Cluster, object: KubeObject): Promise<void> {
+export async function deleteSensor(cluster: Cluster, object: KubeObject): Promise<undefined> {
   if (isHeld(object, 'Sensor')) await letGo(cluster, object, 'Sensor')
 }
 

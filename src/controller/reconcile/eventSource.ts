@@ -2,55 +2,99 @@
 import { messageOf } from '../../core/errors.ts'
 import { type KubeObject, resources } from '../../kube/resources.ts'
 import type { Diagnostic, EventSource } from '../../manifest/manifest.ts'
-import type { Applier } from '../apply.ts'
+import { accountWarning } from '../accounts.ts'
+import type { Applier, Contested } from '../apply.ts'
 import type { BusConfig } from '../busConfig.ts'
 import type { Cluster } from '../cluster.ts'
 import { type Condition, condition, warning } from '../conditions.ts'
-import { eventSourceObjects } from '../eventSource.ts'
+import { eventSourceObjects, serviceAccountOf } from '../eventSource.ts'
 import { selectorOf } from '../objects.ts'
 import { missingTypes } from '../render.ts'
+import { statusOf, wantedOf } from '../rollout.ts'
 import { type StatusOf, writeStatus } from '../status.ts'
-import { availability, deploymentOf, readyText } from './availability.ts'
+import { availability, deploymentOf } from './availability.ts'
 import { findBus } from './bus.ts'
 import { type Lead, leadOf } from './lead.ts'
 import { readObject, sayError } from './read.ts'
 
 /**
- * @returns true when something may change unseen: it should be looked at again soon
+ * @returns when to look again, since something may change unseen
  * @throws what could not be done, to be tried again; the status says it already
  */
-export async function reconcileEventSource(cluster: Cluster, applier: Applier, object: KubeObject): Promise<boolean> {
+export async function reconcileEventSource(
+  cluster: Cluster,
+  applier: Applier,
+  object: KubeObject,
+): Promise<{ afterMs: number } | undefined> {
   const write = (status: StatusOf) => writeStatus(cluster, resources.eventsources, object, status)
   const { source, errors } = await readObject(object)
   const refused = whyRefused(object, source, errors)
   if (refused !== null || source === null) {
-    await write({ conditions: [refused!, condition('Deployed', 'Unknown')] })
-    return false
+    const deployed = await deployedOf(cluster, object, deploymentOf(cluster, object))
+    await write({ ...asBefore(object), ...deployed.status, conditions: [refused!, condition('Deployed', 'Unknown')] })
+    return deployed.again
   }
   const provided = sourcesProvided(source)
   const strategy = await strategyOf(cluster, source)
   const { bus, trouble } = await usableBus(cluster, source)
   if (trouble !== undefined) {
-    await write({ conditions: [provided, trouble], strategy })
-    return false
+    const deployed = await deployedOf(cluster, object, deploymentOf(cluster, object))
+    await write({ ...asBefore(object), ...deployed.status, conditions: [provided, trouble], strategy })
+    return deployed.again
   }
-  const failed = await applyAll(cluster, applier, object, source, bus)
-  const deployment = deploymentOf(cluster, object)
-  const available = await availability(cluster, deployment, [source.spec])
+  const { failed, deployment, contested } = await applyAll(cluster, applier, object, source, bus)
+  const deployed = await deployedOf(cluster, object, deployment, [source.spec])
+  const account = accountWarning(cluster.home, source.namespace, serviceAccountOf(source))
   const { unknown, ...lead }: Lead = strategy === 'active-active' ? {} : await leadOf(cluster, source, bus)
   await write({
     conditions: [
-      ...[provided, failed?.condition ?? condition('Deployed', 'True'), available],
+      ...[provided, failed?.condition ?? condition('Deployed', 'True'), deployed.available],
       ...(unknown === undefined ? [] : [warning('LeaderUnknown', 'LeaderUnknown', unknown)]),
+      ...(account === null ? [] : [account]),
+      ...(contested === null ? [] : [warning('Contested', 'Contested', contested.message)]),
     ],
     strategy,
-    ready: readyText(deployment, source.replicas),
-    replicas: (deployment?.status as { replicas?: number } | undefined)?.replicas ?? 0,
-    selector: selectorOf({ kind: 'EventSource', ...source }),
+    ...deployed.status,
     ...lead,
   })
   if (failed !== null) throw failed.error
-  return strategy !== 'active-active' || available.status !== 'True'
+  if (contested !== null) return contested
+  return deployed.again ?? (strategy === 'active-active' ? undefined : { afterMs: LOOK_MS })
+}
+
+/** What stays as it is while nothing is deployed anew: the Pods go on. */
+function asBefore({ status }: KubeObject): Pick<StatusOf, 'strategy' | 'leader' | 'failovers' | 'term'> {
+  const { strategy, leader, failovers, term } = (status ?? {}) as StatusOf
+  return { strategy, leader, failovers, term }
+}
+
+/** Of those whose leader changes unseen, milliseconds. */
+const LOOK_MS = 30_000
+
+interface Deployed {
+  /** Also while nothing is deployed anew: an autoscaler reads it. */
+  status: Pick<StatusOf, 'ready' | 'replicas' | 'selector'>
+  available: Condition
+  again: { afterMs: number } | undefined
+}
+
+/** @param specs see {@link availability} */
+async function deployedOf(
+  cluster: Cluster,
+  { metadata: { namespace = 'default', name } }: KubeObject,
+  deployment: KubeObject | undefined,
+  specs: unknown[] = [],
+): Promise<Deployed> {
+  const { condition: available, ready, afterMs } = await availability(cluster, deployment, specs)
+  return {
+    status: {
+      ready: `${ready}/${deployment === undefined ? 0 : wantedOf(deployment)}`,
+      replicas: deployment === undefined ? 0 : (statusOf(deployment).replicas ?? 0),
+      selector: selectorOf({ kind: 'EventSource', namespace, name }),
+    },
+    available,
+    again: afterMs === undefined ? undefined : { afterMs },
+  }
 }
 
 /** The condition of an object for which nothing is deployed; what is there already stays as it is. Null: it can be. */
@@ -129,7 +173,7 @@ async function applyAll(
   object: KubeObject,
   source: EventSource,
   bus: BusConfig,
-): Promise<Failed | null> {
+): Promise<{ failed: Failed | null; deployment: KubeObject | undefined; contested: Contested | null }> {
   const { uid } = object.metadata
   const existing = deploymentOf(cluster, object)
   const objects = eventSourceObjects({
@@ -140,6 +184,7 @@ async function applyAll(
     deploymentName: existing?.metadata.name,
   })
   let failed: Failed | null = null
+  let deployment = existing
   const attempt = async ([reason, text]: Words, work: () => Promise<void>) => {
     try {
       await work()
@@ -149,7 +194,11 @@ async function applyAll(
   }
   for (const one of objects) {
     const isNew = one.kind === 'Deployment' && existing === undefined
-    await attempt(isNew ? notCreated : notApplied[one.kind]!, () => applier.apply(one))
+    await attempt(isNew ? notCreated : notApplied[one.kind]!, async () => {
+      const made = await applier.apply(one)
+      // The view of it comes later.
+      if (one.kind === 'Deployment' && made !== null) deployment = made
+    })
   }
   const { namespace, name } = source
   const unwanted = [
@@ -162,5 +211,5 @@ async function applyAll(
     if (objects.some(({ kind }) => kind === resource.kind)) continue
     await attempt(notDeleted[resource.kind]!, () => applier.remove(resource, { namespace, name }, uid))
   }
-  return failed
+  return { failed, deployment, contested: applier.contested(objects) }
 }

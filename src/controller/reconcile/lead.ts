@@ -1,6 +1,6 @@
 /** Who serves the active-passive entries of an EventSource: the Lease says it, or, with election by the bus, the Pods. */
 import { messageOf } from '../../core/errors.ts'
-import { leaseName } from '../../ha/locks/kubernetes-lease.ts'
+import { leaseName, termIn } from '../../ha/locks/kubernetes-lease.ts'
 import { resources } from '../../kube/resources.ts'
 import type { EventSource } from '../../manifest/manifest.ts'
 import type { BusConfig } from '../busConfig.ts'
@@ -13,6 +13,7 @@ export interface Lead {
   leader?: string | undefined
   /** How often the lead changed hands, as far as the Lease or the running Pods know. */
   failovers?: number | undefined
+  term?: number | undefined
   /** Why it cannot be found out. */
   unknown?: string | undefined
 }
@@ -29,7 +30,8 @@ export async function leadOf(cluster: Cluster, source: EventSource, bus: BusConf
 async function leadOfLease({ client }: Cluster, { namespace, name }: EventSource): Promise<Lead> {
   const lease = await client.get(resources.leases, { namespace, name: leaseName(name) })
   const spec = (lease?.spec ?? {}) as { holderIdentity?: string; leaseTransitions?: number }
-  return { leader: spec.holderIdentity || undefined, failovers: spec.leaseTransitions }
+  const term = lease === null ? undefined : termIn(lease)
+  return { leader: spec.holderIdentity || undefined, failovers: spec.leaseTransitions, term }
 }
 
 async function leadOfPods({ client, podMetrics }: Cluster, { namespace, name }: EventSource): Promise<Lead> {
@@ -45,5 +47,6 @@ async function leadOfPods({ client, podMetrics }: Cluster, { namespace, name }: 
   const known = leads.flat()
   if (known.length === 0) return {}
   const failovers = known.reduce((total, { failovers }) => total + failovers, 0)
-  return { leader: known.find(({ leads }) => leads)?.pod, failovers }
+  const leader = known.find(({ leads }) => leads)
+  return { leader: leader?.pod, failovers, term: leader?.term || undefined }
 }

@@ -3,6 +3,7 @@
  * Secrets and ServiceAccount removes what is at the providers. Bounded: an object is never held for ever.
  */
 import { isVedetteError, messageOf } from '../../core/errors.ts'
+import { endsNamespace } from '../../kube/failure.ts'
 import { type KubeObject, resources } from '../../kube/resources.ts'
 import { type Cluster, MANAGER } from '../cluster.ts'
 import { type Owner, owned } from '../objects.ts'
@@ -29,6 +30,7 @@ export async function removeRemote(cluster: Cluster, object: KubeObject): Promis
   try {
     await client.create(resources.jobs, removalJob(object, deployment))
   } catch (error) {
+    if (endsNamespace(error)) return { left: 'its namespace is being deleted, and no Job can be made in it any more' }
     // What is forbidden, by a Role or a quota, may be permitted yet.
     if (isVedetteError(error, 'KUBERNETES_UNAVAILABLE', 'OUTCOME_UNKNOWN', 'KUBERNETES_FORBIDDEN')) throw error
     if (!isVedetteError(error, 'KUBERNETES_CONFLICT')) return { left: `its Job cannot be made: ${messageOf(error)}` }

@@ -177,6 +177,12 @@ function leaseOf({ metadata, spec = {} }: LeaseObject): AddressedLease {
   }
 }
 
+/** The term of who holds it; undefined when nobody does, or somebody who is not Vedette. */
+export function termIn(lease: KubeObject): number | undefined {
+  const { record, foreign } = leaseOf(lease)
+  return foreign || record.released || record.term === 0 ? undefined : record.term
+}
+
 /** The annotation, whoever may have written it: what does not fit is not taken. */
 function noteIn(text: string | undefined): Note | null {
   if (text === undefined) return null
