@@ -12,6 +12,7 @@ import {
   deleteSensor,
   guardEventBus,
   guardEventSource,
+  guardSensor,
 } from './reconcile/deletion.ts'
 import { reconcileEventBus } from './reconcile/eventBus.ts'
 import { reconcileEventSource } from './reconcile/eventSource.ts'
@@ -40,7 +41,10 @@ export async function runLoops(cluster: Cluster, metrics: ControllerMetrics, sig
     }),
     Sensor: loop('sensor-controller', sensors, async (object) => {
       if (isDeleted(object)) await deleteSensor(cluster, object)
-      else await reconcileSensor(cluster, applier, object)
+      else {
+        await guardSensor(cluster, object)
+        await reconcileSensor(cluster, applier, object)
+      }
       return undefined
     }),
   }

@@ -428,6 +428,29 @@ spec: { dependencies: [], triggers: [] }
     assert.equal((await rig.get(persistentvolumeclaims, ns, 'others'))!.metadata.deletionTimestamp, undefined)
   })
 
+  test('what needs no work is held by nobody, also what Argo Events has held: it goes without a controller', async () => {
+    const ns = await space('unheld')
+    const held = (kind: string, name: string, finalizer: string, spec: string) =>
+      `apiVersion: argoproj.io/v1alpha1\nkind: ${kind}\nmetadata: { name: ${name}, namespace: ${ns}, finalizers: [${finalizer}] }\nspec: { ${spec} }\n---\n`
+    const all = [
+      [eventbus, 'default', held('EventBus', 'default', 'eventbus-controller', 'jetstreamExotic: { url: nats://n:1 }')],
+      [eventbus, 'kafka', held('EventBus', 'kafka', 'eventbus-controller', 'kafka: { url: k:9092 }')],
+      [
+        eventbus,
+        'alone',
+        held('EventBus', 'alone', 'eventbus-controller', 'jetstream: { version: latest, replicas: 1 }'),
+      ],
+      [eventsources, 'orders', held('EventSource', 'orders', 'eventsource-controller', webhook)],
+      [resources.sensors, 'follow', held('Sensor', 'follow', 'sensor-controller', 'triggers: []')],
+    ] as const
+    for (const [, , yaml] of all) await rig.apply(yaml)
+    for (const [resource, name] of all)
+      await there(`${name} is let go of`, async () => {
+        const { finalizers = [] } = (await rig.get(resource, ns, name))!.metadata
+        return finalizers.length === 0
+      })
+  })
+
   test('on a Kafka bus EventSources and Sensors are deployed, and the topic has its default name', async () => {
     const ns = await space('kafka')
     await rig.apply(`${bus(ns, 'kafka: { url: kafka:9092 }')}${source(ns, webhook)}
