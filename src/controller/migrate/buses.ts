@@ -1,21 +1,21 @@
 /** What the exchange does to each EventBus. Pure. */
 import type { KubeObject } from '../../kube/resources.ts'
 import type { EventBus } from '../../manifest/manifest.ts'
-import { planOf, statefulSetName } from '../eventBus/jetstream.ts'
+import { secretNames } from '../eventBus/credentials.ts'
+import { statefulSetName } from '../eventBus/jetstream.ts'
 import { canFence } from '../eventBus/versions.ts'
 import { readObject } from '../reconcile/read.ts'
-import type { Settings } from '../settings.ts'
 import type { CertificateForm } from './certificates.ts'
-import { imageOf } from './found.ts'
+import { imageOf, replicasOf } from './found.ts'
 import type { Snapshot } from './snapshot.ts'
 import { nameOf, type Step } from './steps.ts'
 
-export async function busSteps(snapshot: Snapshot, settings: Settings): Promise<Step[]> {
-  const steps = await Promise.all(snapshot.eventBuses.map((object) => stepsOf(object, snapshot, settings)))
+export async function busSteps(snapshot: Snapshot): Promise<Step[]> {
+  const steps = await Promise.all(snapshot.eventBuses.map((object) => stepsOf(object, snapshot)))
   return steps.flat()
 }
 
-async function stepsOf(object: KubeObject, snapshot: Snapshot, settings: Settings): Promise<Step[]> {
+async function stepsOf(object: KubeObject, snapshot: Snapshot): Promise<Step[]> {
   const { bus, errors } = await readObject(object)
   const step = { object: nameOf(object) }
   if (bus === null || errors.length > 0) {
@@ -25,7 +25,7 @@ async function stepsOf(object: KubeObject, snapshot: Snapshot, settings: Setting
     return [{ ...step, fate: 'left', what, refusal }]
   }
   if (bus.kind === 'nats') return [{ ...step, ...endOfLife(bus, snapshot) }]
-  if (bus.kind === 'jetstream') return nativeSteps(object, bus, snapshot, settings)
+  if (bus.kind === 'jetstream') return nativeSteps(object, bus, snapshot)
   const topic = `${(bus.spec.kafka as { topic?: string } | undefined)?.topic || `${bus.namespace}-${bus.name}`}-vedette`
   const what =
     bus.kind === 'kafka'
@@ -51,47 +51,49 @@ function endOfLife({ namespace, name }: EventBus, { eventSources, sensors }: Sna
   return { fate: 'left', what, refusal: { reason: 'nats-streaming', why: what, remedy } }
 }
 
-function nativeSteps(object: KubeObject, bus: EventBus, snapshot: Snapshot, settings: Settings): Step[] {
-  const at = (list: KubeObject[], name: string) =>
-    list.find(({ metadata }) => metadata.namespace === bus.namespace && metadata.name === name)
-  const live = at(snapshot.statefulSets, statefulSetName(bus))
-  const { volumeClaimTemplates, replicas } = (live?.spec ?? {}) as {
-    volumeClaimTemplates?: unknown[]
-    replicas?: number
-  }
-  const persistent = live === undefined ? undefined : (volumeClaimTemplates ?? []).length > 0
-  const plan = planOf({ bus, settings, persistent })
-  const image = imageOf(live)
-  const copies = Number(plan.stream.replicas ?? 1)
-  const servers = replicas ?? plan.replicas
-  const disk = plan.persistent ? 'a disk each' : 'no disks'
-  const runs =
-    image === undefined
-      ? 'nothing runs yet'
-      : `${servers} servers of ${image} with ${disk}, ${copies} copies of each event`
+function nativeSteps(object: KubeObject, bus: EventBus, snapshot: Snapshot): Step[] {
+  const live = snapshot.statefulSets.find(
+    ({ metadata }) => metadata.namespace === bus.namespace && metadata.name === statefulSetName(bus),
+  )
   const form = snapshot.certificates.get(`${bus.namespace}/${bus.name}`) ?? 'missing'
-  const refusal = lossOnRestart(plan.persistent, copies, servers)
-  const held = plan.persistent ? '' : letGo(object)
+  const [server, client] = [secretNames(bus.name).server, secretNames(bus.name).client]
   return [
-    { object: nameOf(object), fate: 'taken over', what: `${runs}. ${fencing(image)}${held}` },
-    ...(live === undefined
-      ? []
-      : [
-          {
-            object: nameOf(live),
-            fate: 'changed' as const,
-            what: `the version that runs stays; security settings, spread and budget are added${servers === 1 && !plan.persistent ? ', and its Pod is replaced only when you delete it' : ', so its Pods are replaced one after another, each when the one before is ready again'}`,
-            ...(servers === 1 && plan.persistent
-              ? { loses: 'nothing; senders get 503 while the one server restarts (about 20 s)' }
-              : {}),
-            takes: servers === 1 && !plan.persistent ? 'nothing' : `about ${servers * 25} s`,
-            ...(refusal === undefined ? {} : { refusal }),
-          },
-        ]),
-    { object: `Secret ${bus.namespace}/eventbus-${bus.name}-js-server`, ...secret(form) },
-    { object: `Secret ${bus.namespace}/eventbus-${bus.name}-js-client-auth`, fate: 'taken over', what: 'as it is' },
+    ...serverSteps(object, live),
+    { object: `Secret ${bus.namespace}/${server}`, ...forms[form] },
+    { object: `Secret ${bus.namespace}/${client}`, fate: 'taken over', what: 'as it is' },
     ...claimSteps(bus, snapshot),
   ]
+}
+
+function serverSteps(object: KubeObject, live: KubeObject | undefined): Step[] {
+  const step = { object: nameOf(object), fate: 'taken over' as const }
+  if (live === undefined) return [{ ...step, what: 'nothing runs yet: its servers are made' }]
+  const { volumeClaimTemplates = [] } = live.spec as { volumeClaimTemplates?: unknown[] }
+  const [servers, image, copies] = [replicasOf(live), imageOf(live) ?? '', copiesIn(object)]
+  const persistent = volumeClaimTemplates.length > 0
+  const forgetful = !persistent && servers === 1
+  const refusal = lossOnRestart(persistent, copies, servers)
+  const disks = persistent ? 'a disk each' : 'no disks'
+  return [
+    {
+      ...step,
+      what: `${servers} servers of ${image} with ${disks}, ${copies} ${copies === 1 ? 'copy' : 'copies'} of each event. ${fencing(image)}${persistent ? '' : letGo(object)}`,
+    },
+    {
+      object: nameOf(live),
+      fate: 'changed',
+      what: `the NATS that runs stays; security settings, spread and budget are added${forgetful ? ', and its Pod is replaced only when you delete it' : ', so its Pods are replaced once, one after another, each when the one before is ready again'}`,
+      ...(servers === 1 && persistent ? { loses: 'nothing; senders get 503 while the one server restarts' } : {}),
+      takes: forgetful ? 'nothing' : `about ${servers * 25} s`,
+      ...(refusal === undefined ? {} : { refusal }),
+    },
+  ]
+}
+
+/** As Argo Events has told its EventSources; what it ships is three. */
+function copiesIn({ status }: KubeObject): number {
+  const { config } = (status ?? {}) as { config?: { jetstream?: { streamConfig?: string } } }
+  return Number(/^replicas: *(\d+)/im.exec(config?.jetstream?.streamConfig ?? '')?.[1] ?? 3)
 }
 
 /** A copy that is alone, in memory, is gone with its server. */
@@ -131,8 +133,6 @@ const forms: Record<CertificateForm, Pick<Step, 'fate' | 'what' | 'refusal'>> = 
   },
   unseen: { fate: 'taken over', what: 'not looked at: you may not read it. The controller will' },
 }
-
-const secret = (form: CertificateForm) => forms[form]
 
 function claimSteps({ namespace, name }: EventBus, { claims }: Snapshot): Step[] {
   return claims

@@ -17,7 +17,7 @@ export async function planExchange(snapshot: Snapshot, { settings, load, ...targ
   return [
     ...snapshot.unseen.map(unseenStep),
     ...installSteps(snapshot, target),
-    ...(await busSteps(snapshot, settings)),
+    ...(await busSteps(snapshot)),
     ...(await sourceSteps(snapshot, load)),
     ...sensorSteps(snapshot, settings),
   ]
