@@ -169,6 +169,14 @@ spec: { replicas: 2, webhook: { e: { port: "80", endpoint: /e, method: POST, aut
     const ns = await rig.kubernetes.namespace('leaving')
     const held = (kind: string, finalizer: string, spec: string) =>
       `apiVersion: argoproj.io/v1alpha1\nkind: ${kind}\nmetadata: { name: x, namespace: ${ns}, finalizers: [${finalizer}] }\nspec: ${spec}\n---\n`
+    const served = () => rig.admin.list(resources.sensors).then(() => rig.admin.list(resources.eventbus))
+    const { until } = await import('../contract/bus.ts')
+    await until('the kinds are served', () =>
+      served().then(
+        () => true,
+        () => false,
+      ),
+    )
     await rig.apply(held('EventBus', 'eventbus-controller', '{ jetstream: { version: latest } }'))
     await rig.apply(held('EventSource', 'eventsource-controller', '{ github: { e: {} } }'))
     const env = { ...process.env, KUBECONFIG: rig.kubernetes.kubeconfig, KUBERNETES_SERVICE_HOST: '' }

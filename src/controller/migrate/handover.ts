@@ -7,12 +7,13 @@ export interface Served {
   guarantee: Guarantee
 }
 
+const FILES = 'what came meanwhile is told of; what came and went meanwhile is not'
+
 /** Types that keep their place themselves: the first term of ours begins where theirs stopped. */
 const FOLLOWS: Record<string, string> = {
   calendar: 'ticks that were due meanwhile are made up for, if the last of theirs is on the bus and at most 60 s old',
-  file: 'files that came meanwhile are told of; one that came and went meanwhile is not',
-  sftp: 'files that came meanwhile are told of; one that came and went meanwhile is not',
-  hdfs: 'files that came meanwhile are told of; one that came and went meanwhile is not',
+  file: FILES,
+  hdfs: FILES,
   resource: 'what was added or deleted meanwhile is told of; of several updates of one object, the last',
 }
 
@@ -21,7 +22,9 @@ export function lossOf({ type, strategy, guarantee }: Served): string | undefine
   if (FOLLOWS[type] !== undefined) return FOLLOWS[type]
   if (strategy === 'active-active')
     return 'a request that a Pod is handling as it ends may be sent again by its sender, under another id: doubled at most'
-  if (guarantee === 'hot-standby' || guarantee === 'at-most-once')
+  if (guarantee === 'hot-standby')
+    return 'the origin keeps nothing, but our Pods listen before they lead: what it said meanwhile is told, what theirs have published is known by its content'
+  if (guarantee === 'at-most-once')
     return 'the origin keeps nothing for who is not connected: what it says between the last of their Pods and the lead of ours is lost (about a second)'
   return 'the origin keeps the place: what was not acknowledged is delivered again, under another id: doubled at most'
 }

@@ -239,7 +239,7 @@ suite('EventSources and Sensors', () => {
     assert.match(what, /^calendar, webhook, redis, resource; elects by the bus.*account default; its finalizer/)
     assert.match(
       loses!,
-      /calendar: ticks.*webhook: a request.*doubled at most.*redis: the origin keeps nothing.*lost.*resource: /,
+      /calendar: ticks.*webhook: a request.*doubled at most.*redis: the origin keeps nothing, but our Pods listen.*resource: /,
     )
     const kafka = await planned([...bus('kafka: {url: "k:9092"}'), ...source('calendar: {a: {interval: 1s}}')])
     assert.match(step(kafka, 'EventSource shop/orders').what, /elects by its Lease/)
