@@ -242,6 +242,13 @@ suite('the controller', { skip, timeout: 300_000 }, () => {
     await says(eventsources, ns, 'orders', 'Deployed', 'False', 'EventBusNotReady')
     await says(eventbus, ns, 'default', 'Deployed', 'False', 'NatsStreamingNotSupported')
     assert.equal(await rig.get(deployments, ns, 'orders-eventsource'), null)
+    // Nothing would be left of it: it goes at once. One with claims waits for who uses it.
+    await rig.admin.delete(eventbus, { namespace: ns, name: 'default' })
+    await gone(eventbus, ns, 'default')
+    await says(eventsources, ns, 'orders', 'Deployed', 'False', 'EventBusNotFound')
+    await rig.apply(bus(ns, 'jetstream: { version: latest }'))
+    await exists(deployments, ns, 'orders-eventsource')
+    await there('it is held', async () => (await rig.get(eventbus, ns, 'default'))!.metadata.finalizers?.length === 1)
     await rig.admin.delete(eventbus, { namespace: ns, name: 'default' })
     const inUse = await says(eventbus, ns, 'default', 'Deployed', 'False', 'InUse')
     assert.match(inUse.message, /1 EventSources connected: orders/)
