@@ -51,6 +51,9 @@ const read: Record<Kind, Resource> = {
   crds: resources.customresourcedefinitions,
 }
 
+/** What an install for one namespace has no part in, and its administrator may not read. */
+const CLUSTER_WIDE: readonly Kind[] = ['clusterRoles', 'clusterRoleBindings', 'webhooks']
+
 /**
  * @param namespace the one to look at; left out: all
  * @param home where the backup would be
@@ -73,6 +76,7 @@ export async function readSnapshot(
   const kinds = await Promise.all(
     (Object.keys(read) as Kind[]).map(async (kind) => {
       const selection = read[kind].namespaced && namespace !== undefined ? { namespace } : {}
+      if (namespace !== undefined && CLUSTER_WIDE.includes(kind)) return [kind, []] as const
       return [kind, await seeing(async () => (await client.list(read[kind], selection)).items, [])] as const
     }),
   )

@@ -3,7 +3,7 @@ import type { Clock } from '../../core/clock.ts'
 import { fail, isVedetteError } from '../../core/errors.ts'
 import type { KubeClient } from '../../kube/client.ts'
 import { type KubeObject, type Resource, resourceOf, resources } from '../../kube/resources.ts'
-import { nameOf, type Step } from './steps.ts'
+import { nameOf } from './steps.ts'
 
 /** One thing that has been done, or is waited for. */
 export type Tell = (object: string, what: string) => void
@@ -128,6 +128,3 @@ export function rolledOut({ metadata, spec, status }: KubeObject): true | string
   )
   return `${Math.min(updatedReplicas, availableReplicas)} of ${wanted} Pods are new and available${failed === undefined ? '' : ` (${failed.message})`}`
 }
-
-/** Names of steps that are not taken because their object is left as it is. */
-export const doneBy = (steps: readonly Step[]) => steps.filter(({ fate }) => fate !== 'left').length
