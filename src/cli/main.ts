@@ -12,6 +12,8 @@ const commands: Record<string, () => Promise<{ default: (program: Command) => vo
   filter: () => import('./filter.ts'),
   render: () => import('./render.ts'),
   manifests: () => import('./manifests.ts'),
+  migrate: () => import('./migrate.ts'),
+  uninstall: () => import('./uninstall.ts'),
   controller: () => import('./controller.ts'),
   status: () => import('./status.ts'),
   tail: () => import('./tail.ts'),

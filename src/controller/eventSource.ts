@@ -9,6 +9,7 @@ import { containerSecurity, lowPorts, podSecurity } from './podSecurity.ts'
 import type { Settings } from './settings.ts'
 import { antiAffinity, disruptionBudget, topologySpread } from './spread.ts'
 import { busEnv, list, METRICS_PORT, podTemplate } from './template.ts'
+import { withUpstreamHash } from './upstreamHash.ts'
 import { volumesOf } from './volumes.ts'
 
 export const ELECTION_ANNOTATION = 'events.argoproj.io/leader-election'
@@ -152,7 +153,7 @@ function serviceOf(owner: Owner, source: EventSource): KubeObject | null {
   const { ports, clusterIP, metadata } = (source.spec.service ?? {}) as Record<string, any>
   if (list(ports).length === 0) return null
   const labels = ownerLabels(owner)
-  return owned(owner, {
+  const service = owned(owner, {
     apiVersion: 'v1',
     kind: 'Service',
     metadata: {
@@ -162,6 +163,7 @@ function serviceOf(owner: Owner, source: EventSource): KubeObject | null {
     },
     spec: compact({ type: 'ClusterIP', clusterIP, ports: named(ports), selector: labels }),
   })
+  return withUpstreamHash(service)
 }
 
 /** The API wants names as soon as there are two; upstream's Service is refused without them. */

@@ -14,6 +14,7 @@ import {
   deleteSensor,
   guardEventBus,
   guardEventSource,
+  guardSensor,
 } from './reconcile/deletion.ts'
 import { reconcileEventBus } from './reconcile/eventBus.ts'
 import { reconcileEventSource } from './reconcile/eventSource.ts'
@@ -52,6 +53,7 @@ export async function runLoops(cluster: Cluster, metrics: ControllerMetrics, sig
     }),
     Sensor: loop('sensor-controller', sensors, async (object, { cluster, applier }) => {
       if (isDeleted(object)) return await deleteSensor(cluster, object)
+      await guardSensor(cluster, object)
       return await reconcileSensor(cluster, applier, object)
     }),
   }

@@ -262,6 +262,14 @@ suite('configuration', () => {
     assert.equal(found.namespace, 'team')
     assert.equal(found.tls.ca?.toString(), 'CA')
     assert.equal(await found.authorization(), 'Bearer T')
+    const other = config('other', {
+      clusters: [{ name: 'd', cluster: { server: 'https://i:2' } }],
+      contexts: [{ name: 'y', context: { cluster: 'd', user: 'u' } }],
+    })
+    const env = { KUBECONFIG: `${one}:${two}:${other}`, KUBERNETES_SERVICE_HOST: 'in-a-pod' }
+    const named = await kubeConfiguration({ clock: systemClock, env, context: 'y' })
+    assert.deepEqual([named.server, named.namespace], ['https://i:2', 'default'])
+    await assert.rejects(kubeConfiguration({ clock: systemClock, env, context: 'z' }), /has no context "z", but x, y/)
     const none = config('none', {})
     for (const [file, wanted] of [
       [none, /no current context/],

@@ -27,20 +27,23 @@ const TOKEN_AGE_MS = 10_000
 
 /**
  * The Pod's own, where there is one; else the kubeconfig of `KUBECONFIG` or `~/.kube/config`.
+ * @param context of the kubeconfig, also in a Pod
  * @throws KUBERNETES_CONFIG
  */
 export async function kubeConfiguration({
   clock,
   env = process.env,
+  context,
 }: {
   clock: Clock
   env?: Record<string, string | undefined>
+  context?: string | undefined
 }): Promise<KubeConfiguration> {
-  if (env.KUBERNETES_SERVICE_HOST !== undefined && env.KUBERNETES_SERVICE_HOST !== '') {
+  if (context === undefined && env.KUBERNETES_SERVICE_HOST !== undefined && env.KUBERNETES_SERVICE_HOST !== '') {
     return await inClusterConfiguration({ clock, env })
   }
   const { fromKubeconfig } = await import('./kubeconfig.ts')
-  return await fromKubeconfig(env.KUBECONFIG)
+  return await fromKubeconfig(env.KUBECONFIG, context)
 }
 
 /**

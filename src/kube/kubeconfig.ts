@@ -8,9 +8,10 @@ import type { KubeConfiguration } from './configuration.ts'
 
 /**
  * @param files as in `KUBECONFIG`; left out: `~/.kube/config`
+ * @param context left out: the current one
  * @throws KUBERNETES_CONFIG
  */
-export async function fromKubeconfig(files: string | undefined): Promise<KubeConfiguration> {
+export async function fromKubeconfig(files: string | undefined, context?: string): Promise<KubeConfiguration> {
   const { KubeConfig } = await import('@kubernetes/client-node')
   const config = new KubeConfig()
   const name = files ?? '~/.kube/config'
@@ -27,6 +28,16 @@ export async function fromKubeconfig(files: string | undefined): Promise<KubeCon
     }
   } catch (error) {
     throw fail('KUBERNETES_CONFIG', `the kubeconfig ${name} cannot be read: ${messageOf(error)}`, {}, { cause: error })
+  }
+  if (context !== undefined) {
+    if (config.getContextObject(context) === null) {
+      const known = config.getContexts().map((one) => one.name)
+      throw fail(
+        'KUBERNETES_CONFIG',
+        `the kubeconfig ${name} has no context "${context}", but ${known.join(', ') || 'none'}`,
+      )
+    }
+    config.setCurrentContext(context)
   }
   const cluster = config.getCurrentCluster()
   if (cluster === null) {

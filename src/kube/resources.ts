@@ -72,6 +72,7 @@ export const resources = {
   endpointslices: resource('discovery.k8s.io', 'v1', 'endpointslices', 'EndpointSlice'),
   networkpolicies: resource('networking.k8s.io', 'v1', 'networkpolicies', 'NetworkPolicy'),
   poddisruptionbudgets: resource('policy', 'v1', 'poddisruptionbudgets', 'PodDisruptionBudget'),
+  priorityclasses: resource('scheduling.k8s.io', 'v1', 'priorityclasses', 'PriorityClass', false),
   roles: resource('rbac.authorization.k8s.io', 'v1', 'roles', 'Role'),
   rolebindings: resource('rbac.authorization.k8s.io', 'v1', 'rolebindings', 'RoleBinding'),
   clusterroles: resource('rbac.authorization.k8s.io', 'v1', 'clusterroles', 'ClusterRole', false),

@@ -1,12 +1,17 @@
 /** What is shipped, in the hands of a real API server. */
 import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import { after, before, suite, test } from 'node:test'
+import { promisify } from 'node:util'
 import { installFiles } from '../../src/controller/install/files.ts'
 import { install } from '../../src/controller/install/install.ts'
+import { readSnapshot } from '../../src/controller/migrate/snapshot.ts'
+import { uninstall } from '../../src/controller/migrate/uninstall.ts'
 import { render } from '../../src/controller/render.ts'
 import { settingsFrom } from '../../src/controller/settings.ts'
+import { systemClock } from '../../src/core/clock.ts'
 import { isVedetteError } from '../../src/core/errors.ts'
 import type { KubeObject } from '../../src/kube/resources.ts'
 import { loadManifest } from '../../src/manifest/load.ts'
@@ -213,6 +218,46 @@ spec: { replicas: 2, webhook: { e: { port: "80", endpoint: /e, method: POST, aut
       } as never),
       /restricted/,
     )
+  })
+
+  test('uninstall takes everything away in an order in which nothing hangs, though no controller runs', async () => {
+    const ns = await rig.kubernetes.namespace('leaving')
+    const held = (kind: string, finalizer: string, spec: string) =>
+      `apiVersion: argoproj.io/v1alpha1\nkind: ${kind}\nmetadata: { name: x, namespace: ${ns}, finalizers: [${finalizer}] }\nspec: ${spec}\n---\n`
+    const served = () => rig.admin.list(resources.sensors).then(() => rig.admin.list(resources.eventbus))
+    const { until } = await import('../contract/bus.ts')
+    await until('the kinds are served', () =>
+      served().then(
+        () => true,
+        () => false,
+      ),
+    )
+    await rig.apply(held('EventBus', 'eventbus-controller', '{ jetstream: { version: latest } }'))
+    await rig.apply(held('EventSource', 'eventsource-controller', '{ github: { e: {} } }'))
+    const env = { ...process.env, KUBECONFIG: rig.kubernetes.kubeconfig, KUBERNETES_SERVICE_HOST: '' }
+    const main = path.join(root, 'src/cli/main.ts')
+    const { stdout } = await promisify(execFile)(process.execPath, [main, 'uninstall', '--plan'], { env })
+    const objects = install({ definitions: await definitions() })
+    const away = async (crds: boolean) => {
+      const snapshot = await readSnapshot(rig.admin, { home: 'argo-events' })
+      const work = { client: rig.admin, clock: systemClock, tell: () => {}, patienceMs: 60_000 }
+      await uninstall(work, snapshot, { objects, crds })
+    }
+    const there = async () => await rig.get(resources.deployments, 'argo-events', 'controller-manager')
+    assert.match(stdout, /left +EventSource leaving\/x\n.*its finalizer is taken off/)
+    assert.match(stdout, /left +CustomResourceDefinition eventbus/)
+    assert.notEqual(await there(), null)
+    await away(false)
+    assert.equal(await there(), null)
+    for (const resource of [resources.eventsources, resources.eventbus])
+      assert.deepEqual((await rig.get(resource, ns, 'x'))!.metadata.finalizers ?? [], [])
+    await rig.apply(held('EventBus', 'eventbus-controller', '{ jetstream: { version: latest } }'))
+    await away(true)
+    for (const name of ['eventsources', 'eventbus', 'sensors'])
+      assert.equal(await rig.get(resources.customresourcedefinitions, '', `${name}.argoproj.io`), null)
+    assert.equal(await rig.get(resources.validatingwebhookconfigurations, '', 'webhook.argo-events.argoproj.io'), null)
+    // Once more: nothing is left to do.
+    await away(true)
   })
 })
 

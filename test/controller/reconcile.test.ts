@@ -239,6 +239,13 @@ suite('the controller', { skip, timeout: 300_000 }, () => {
     await says(eventsources, ns, 'orders', 'Deployed', 'False', 'EventBusNotReady')
     await says(eventbus, ns, 'default', 'Deployed', 'False', 'NatsStreamingNotSupported')
     assert.equal(await rig.get(deployments, ns, 'orders-eventsource'), null)
+    // Nothing would be left of it: it goes at once. One with claims waits for who uses it.
+    await rig.admin.delete(eventbus, { namespace: ns, name: 'default' })
+    await gone(eventbus, ns, 'default')
+    await says(eventsources, ns, 'orders', 'Deployed', 'False', 'EventBusNotFound')
+    await rig.apply(bus(ns, 'jetstream: { version: latest }'))
+    await exists(deployments, ns, 'orders-eventsource')
+    await there('it is held', async () => (await rig.get(eventbus, ns, 'default'))!.metadata.finalizers?.length === 1)
     await rig.admin.delete(eventbus, { namespace: ns, name: 'default' })
     const inUse = await says(eventbus, ns, 'default', 'Deployed', 'False', 'InUse')
     assert.match(inUse.message, /1 EventSources connected: orders/)
@@ -519,6 +526,24 @@ spec: { dependencies: [], triggers: [] }
     // Without controller-manager nobody takes the claim's own finalizer away.
     assert.notEqual((await rig.get(persistentvolumeclaims, ns, 'ours'))?.metadata.deletionTimestamp, undefined)
     assert.equal((await rig.get(persistentvolumeclaims, ns, 'others'))!.metadata.deletionTimestamp, undefined)
+  })
+
+  test('what needs no work is held by nobody, also what Argo Events has held: it goes without a controller', async () => {
+    const ns = await space('unheld')
+    const held = (kind: string, name: string, finalizer: string, spec: string) =>
+      `apiVersion: argoproj.io/v1alpha1\nkind: ${kind}\nmetadata: { name: ${name}, namespace: ${ns}, finalizers: [${finalizer}] }\nspec: { ${spec} }\n---\n`
+    const all = [
+      [eventbus, 'default', held('EventBus', 'default', 'eventbus-controller', 'jetstreamExotic: { url: nats://n:1 }')],
+      [eventbus, 'kafka', held('EventBus', 'kafka', 'eventbus-controller', 'kafka: { url: k:9092 }')],
+      [eventsources, 'orders', held('EventSource', 'orders', 'eventsource-controller', webhook)],
+      [resources.sensors, 'follow', held('Sensor', 'follow', 'sensor-controller', 'triggers: []')],
+    ] as const
+    for (const [, , yaml] of all) await rig.apply(yaml)
+    for (const [resource, name] of all)
+      await there(`${name} is let go of`, async () => {
+        const { finalizers = [] } = (await rig.get(resource, ns, name))!.metadata
+        return finalizers.length === 0
+      })
   })
 
   test('on a Kafka bus EventSources and Sensors are deployed, and the topic has its default name', async () => {

@@ -1,17 +1,46 @@
-/** Which EventSources are held back at their deletion: those of whose entries something elsewhere goes with them. */
+/** What is held back at its deletion: EventSources of whose entries something elsewhere goes with them, and buses with claims. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { KubeObject } from '../../kube/resources.ts'
 import { loadSource } from '../../sources/index.ts'
 import type { Cluster } from '../cluster.ts'
-import { guardEventSource } from './deletion.ts'
+import { settingsFrom } from '../settings.ts'
+import { guardEventBus, guardEventSource, guardSensor } from './deletion.ts'
 
-async function isHeld(spec: object): Promise<boolean> {
+const finalizers = {
+  EventSource: 'eventsource-controller',
+  EventBus: 'eventbus-controller',
+  Sensor: 'sensor-controller',
+}
+const guards = { EventSource: guardEventSource, EventBus: guardEventBus, Sensor: guardSensor }
+
+interface Given {
+  /** Whether Argo Events' controller, or an older one of ours, has held it. */
+  before?: boolean
+  /** How many claims with the labels of the bus there are. */
+  claims?: number
+  env?: Record<string, string>
+}
+
+/** Whether it is held after a look at it. A hold of somebody else's stays as it is. */
+async function isHeld(
+  spec: object,
+  kind: keyof typeof guards = 'EventSource',
+  { before = false, claims = 0, env = {} }: Given = {},
+): Promise<boolean> {
   const held: KubeObject[] = []
-  const client = { update: async (_: unknown, object: KubeObject) => void held.push(object) }
-  const object = { apiVersion: 'v1', kind: 'EventSource', metadata: { name: 'es', namespace: 'ns' }, spec }
-  await guardEventSource({ load: loadSource, client } as unknown as Cluster, object as KubeObject)
-  return held[0]?.metadata.finalizers?.includes('eventsource-controller') ?? false
+  const client = {
+    update: async (_: unknown, object: KubeObject) => void held.push(object),
+    list: async () => ({ items: Array(claims).fill({}) }),
+  }
+  const metadata = { name: 'es', namespace: 'ns', finalizers: ['other', ...(before ? [finalizers[kind]] : [])] }
+  const object: KubeObject = { apiVersion: 'argoproj.io/v1alpha1', kind, metadata, spec }
+  const statefulSets = { get: () => undefined }
+  const cluster = { load: loadSource, client, statefulSets, settings: () => settingsFrom(env) } as unknown as Cluster
+  await guards[kind](cluster, object)
+  const after = (held[0] ?? object).metadata.finalizers!
+  assert.equal(after[0], 'other')
+  return after.includes(finalizers[kind])
 }
 
 test('held for what an entry asks to be removed, and for nothing else', async () => {
@@ -35,4 +64,32 @@ test('held for what an entry asks to be removed, and for nothing else', async ()
     [{ pulsar: { e: 'text' } }, true],
   ] as const)
     assert.equal(await isHeld(spec), held, JSON.stringify(spec))
+})
+
+test('a hold that needs no work is let go of at sight, whoever took it', async () => {
+  for (const [spec, held] of [
+    [{ webhook: { e: { port: '1', endpoint: '/', method: 'POST' } } }, false],
+    [{ calendar: { e: { interval: '1s' } } }, false],
+    [{ github: { e: {} } }, true],
+  ] as const)
+    assert.equal(await isHeld(spec, 'EventSource', { before: true }), held, JSON.stringify(spec))
+  assert.equal(await isHeld({}, 'Sensor', { before: true }), false)
+  // Argo Events' own controller looks after them.
+  assert.equal(await isHeld({}, 'Sensor', { before: true, env: { SENSORS: 'false' } }), true)
+})
+
+test('a bus is held for its claims, and for nothing else', async () => {
+  const latest = { version: 'latest' }
+  for (const [spec, held] of [
+    [{ jetstream: latest }, true],
+    [{ jetstream: { ...latest, replicas: 1 } }, false],
+    [{ jetstream: { ...latest, replicas: 1, persistence: {} } }, true],
+    [{ jetstreamExotic: { url: 'nats://n:4222' } }, false],
+    [{ kafka: { url: 'k:9092' } }, false],
+    [{ nats: { native: {} } }, false],
+  ] as const)
+    for (const before of [false, true])
+      assert.equal(await isHeld(spec, 'EventBus', { before }), held, JSON.stringify(spec))
+  // Claims of a StatefulSet that is no longer.
+  assert.equal(await isHeld({ jetstream: { ...latest, replicas: 1 } }, 'EventBus', { before: true, claims: 1 }), true)
 })

@@ -26,14 +26,24 @@ const resourceOfKind: Record<Kind, Resource> = {
   Sensor: resources.sensors,
 }
 
-/** Only what has something elsewhere to be removed is held back. */
+/*
+ * What is held hangs at its deletion where no controller is left, and with it its namespace and the CRD: so nothing is held that
+ * needs no work, and what upstream, or an older version, has held for nothing is let go of at sight.
+ */
+
+/** Held: what has something elsewhere to be removed. */
 export async function guardEventSource(cluster: Cluster, object: KubeObject): Promise<void> {
-  if (await hasRemote(cluster, object)) await hold(cluster, object, 'EventSource')
+  await setHold(cluster, object, 'EventSource', await hasRemote(cluster, object))
 }
 
-/** A bus is not taken from under those who use it. */
+/** Held: what has events of its own. They go with it, and not from under those who use it. */
 export async function guardEventBus(cluster: Cluster, object: KubeObject): Promise<void> {
-  await hold(cluster, object, 'EventBus')
+  await setHold(cluster, object, 'EventBus', isNative(object))
+}
+
+/** Nothing of a Sensor is left by Kubernetes itself. */
+export async function guardSensor(cluster: Cluster, object: KubeObject): Promise<void> {
+  if (cluster.settings().sensorImage !== null) await setHold(cluster, object, 'Sensor', false)
 }
 
 export async function deleteEventSource(
@@ -77,10 +87,20 @@ export async function deleteEventBus(cluster: Cluster, object: KubeObject): Prom
 }
 
 /** As upstream does, and only now: a StatefulSet that is deleted by mistake keeps its events. */
-async function deleteClaims({ client }: Cluster, { metadata: { namespace = '', name } }: KubeObject): Promise<void> {
+async function deleteClaims(cluster: Cluster, object: KubeObject): Promise<void> {
+  for (const { metadata } of await claimsOf(cluster, object))
+    await cluster.client.delete(resources.persistentvolumeclaims, metadata)
+}
+
+async function claimsOf({ client }: Cluster, { metadata }: KubeObject): Promise<KubeObject[]> {
+  const { namespace = '', name } = metadata
   const labelSelector = selectorOf({ kind: 'EventBus', namespace, name })
-  const { items } = await client.list(resources.persistentvolumeclaims, { namespace, labelSelector })
-  for (const { metadata } of items) await client.delete(resources.persistentvolumeclaims, metadata)
+  return (await client.list(resources.persistentvolumeclaims, { namespace, labelSelector })).items
+}
+
+/** Its events are on its own servers. */
+function isNative({ spec }: KubeObject): boolean {
+  return (spec as { jetstream?: unknown } | undefined)?.jetstream !== undefined
 }
 
 /** We hold no Sensor back, but upstream did. */
@@ -116,8 +136,9 @@ function isHeld({ metadata }: KubeObject, kind: Kind): boolean {
   return metadata.finalizers?.includes(FINALIZERS[kind]) === true
 }
 
-async function hold(cluster: Cluster, object: KubeObject, kind: Kind): Promise<void> {
-  if (isHeld(object, kind)) return
+async function setHold(cluster: Cluster, object: KubeObject, kind: Kind, wanted: boolean): Promise<void> {
+  if (isHeld(object, kind) === wanted) return
+  if (!wanted) return await letGo(cluster, object, kind)
   await setFinalizers(cluster, object, kind, [...(object.metadata.finalizers ?? []), FINALIZERS[kind]])
 }
 
