@@ -32,55 +32,61 @@ function setUp(follows = 5) {
       return `look ${world.looks}`
     },
   })
-  return { world, watch }
+  /** What a term finds that begins now. */
+  const found = async () => {
+    const one = watch.found()
+    if (world.beside) await clock.advance(500)
+    return await one
+  }
+  return { world, watch, found }
 }
 
 test('a standby looks while they serve, every minute; what counts is the older of the last two looks', async () => {
-  const { world, watch } = setUp()
+  const { world, watch, found } = setUp()
   const attended = watch.attend(world.stop.signal)
   await world.clock.advance(10_000)
   assert.equal(world.looks, 0, 'nobody of theirs is there')
-  assert.equal(await watch.found(), null)
+  assert.equal(await found(), null)
   world.beside = true
   await world.clock.advance(1_000)
   const firstMs = world.clock.now()
-  assert.deepEqual(await watch.found(), { told: [], seen: { atMs: firstMs, look: 'look 1' } })
+  assert.deepEqual(await found(), { told: [], seen: { atMs: firstMs, look: 'look 1' } })
   await world.clock.advance(60_000)
   assert.equal(world.looks, 2)
-  assert.equal((await watch.found())?.seen?.look, 'look 1')
+  assert.equal((await found())?.seen?.look, 'look 1')
   await world.clock.advance(60_000)
-  assert.equal((await watch.found())?.seen?.look, 'look 2')
+  assert.equal((await found())?.seen?.look, 'look 2')
   world.beside = false
   await world.clock.advance(600_000)
   assert.equal(world.looks, 3, 'and not once they are gone')
   world.stop.abort()
   await attended
-  assert.equal((await watch.found())?.seen?.look, 'look 2', 'it is for the term that follows')
+  assert.equal((await found())?.seen?.look, 'look 2', 'it is for the term that follows')
 })
 
 test('an origin that cannot be looked at is looked at again soon', async () => {
-  const { world, watch } = setUp()
+  const { world, watch, found } = setUp()
   world.beside = world.broken = true
   const attended = watch.attend(world.stop.signal)
   await world.clock.advance(3_500)
-  assert.equal((await watch.found())?.seen, undefined)
+  assert.equal((await found())?.seen, undefined)
   world.broken = false
   await world.clock.advance(1_000)
-  assert.equal((await watch.found())?.seen?.look, `look ${world.looks}`)
+  assert.equal((await found())?.seen?.look, `look ${world.looks}`)
   world.stop.abort()
   await world.clock.advance(1_000)
   await attended
 })
 
 test('what they told is given with its payload and when they made it; what is no event of anybody is left out', async () => {
-  const { world, watch } = setUp(2)
+  const { world, found } = setUp(2)
   const stored = (event: Uint8Array, seq: number): Stored => ({
     ...{ seq, timeMs: 1_000 + seq, subject: 'default.es.e', namespace: '', id: `${seq}`, event },
   })
   const event = (n: number) =>
     encodeEvent({ id: `${n}`, source: 'es', type: 'file', subject: 'e', timeMs: n * 1_000 }, Buffer.from(`{"n":${n}}`))
   world.onBus = [stored(event(1), 1), stored(Buffer.from('no event'), 2), stored(event(3), 3)]
-  assert.deepEqual(await watch.found(), { told: [{ id: '3', atMs: 3_000, data: '{"n":3}' }], seen: null })
+  assert.deepEqual(await found(), { told: [{ id: '3', atMs: 3_000, data: '{"n":3}' }], seen: null })
 })
 
 test('a type whose origin keeps its place asks nothing', async () => {
@@ -91,4 +97,15 @@ test('a type whose origin keeps its place asks nothing', async () => {
   })
   await none.attend(new AbortController().signal)
   assert.equal(await none.found(), null)
+})
+
+test('while they are there, what their worker publishes last is waited for', async () => {
+  const { world, watch } = setUp()
+  world.beside = true
+  const found = watch.found()
+  await world.clock.advance(400)
+  const event = encodeEvent({ id: '1', source: 'es', type: 'file', subject: 'e', timeMs: 0 }, Buffer.from('{}'))
+  world.onBus = [{ seq: 1, timeMs: 1, subject: 'default.es.e', namespace: '', id: '1', event }]
+  await world.clock.advance(100)
+  assert.equal((await found)?.told.length, 1)
 })

@@ -16,6 +16,8 @@ const NOTICE_MS = 1_000
  * served.
  */
 const APART_MS = 60_000
+/** Their elector gives the Lease back before it ends their worker: what that publishes last is to be on the bus. */
+const ENDS_MS = 500
 /** A read of the bus that has no answer by then is given up, and the entry begun anew. */
 const READ_LIMIT_MS = 30_000
 
@@ -73,6 +75,7 @@ export function watchPredecessor({
     },
     async found() {
       if (follows === undefined) return null
+      if (beside()) await clock.sleep(ENDS_MS)
       const read = within(bus.others(source, entry, follows), READ_LIMIT_MS, clock)
       const events = await asRead(`reading what others told of ${entry}`, read)
       const told = events.flatMap(({ timeMs, event }) => payloadOf(timeMs, event))

@@ -35,12 +35,13 @@ suite("there and back, by a Lease that Argo Events' elector stands for too", { s
   after(() => cluster?.stop())
 
   const times = full ? 6 : 1
-  test(`${times} times: 2 + 1 on one Lease, leaders killed, forced and stopped: nothing doubled, nothing lost where ours follows`, async (t) => {
+  test(`${times} times: 2 + 1 on one Lease, leaders killed, forced and stopped: nothing doubled unless forced, nothing lost where ours follows`, async (t) => {
     const timing: ElectorOptions['timing'] = ['5s', '3s', '500ms']
     const fixture = await jetStreamFor(t)
     const { bus } = await fixture.open()
     const identity = 'argo-0'
     let elector: Elector | null = null
+    const forcedMs: number[] = []
     const start = async () => {
       const one = await startElector({ kubeconfig, lease: place, identity, timing })
       t.after(() => one.kill())
@@ -64,6 +65,7 @@ suite("there and back, by a Lease that Argo Events' elector stands for too", { s
     /** The Lease is given to theirs by hand. */
     const force = () =>
       until('forced', async () => {
+        forcedMs.push(Date.now())
         const lease = (await cluster.client.get<KubeObject & { spec: object }>(resources.leases, place))!
         return cluster.client
           .update(resources.leases, { ...lease, spec: { ...lease.spec, holderIdentity: identity } })
@@ -122,9 +124,14 @@ suite("there and back, by a Lease that Argo Events' elector stands for too", { s
     await settled()
     const { ticks, doubled, lost, exchanges } = await rowOf(bus)
     const said = Object.entries(lostBy).map(([how, counts]) => `${how} ${counts.join(', ')}`)
-    t.diagnostic(`${ticks} ticks, ${exchanges} exchanges; lost where theirs follow ours: ${said.join('; ')}`)
+    t.diagnostic(
+      `${ticks} ticks, ${exchanges} exchanges; doubled ${doubled.length} when forced; lost where theirs follow ours: ${said.join('; ')}`,
+    )
     assert.ok(exchanges >= 5 * times, `${exchanges} exchanges`)
-    assert.deepEqual({ doubled, lost: lost.ours }, { doubled: [], lost: [] })
+    // Who is deposed by hand may be at work still when the other begins: nobody fences theirs.
+    const unforced = doubled.filter((second) => forcedMs.every((ms) => Math.abs(second * 1_000 - ms) > 3_000))
+    assert.deepEqual({ unforced, lost: lost.ours }, { unforced: [], lost: [] })
+    assert.ok(doubled.length <= times, `${doubled}`)
     for (const [how, most] of [
       ['forced', 3],
       ['SIGTERM', 3],
