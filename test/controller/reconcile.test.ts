@@ -351,6 +351,23 @@ spec: { dependencies: [], triggers: [] }
     await says(eventbus, ns, 'default', 'Deployed', 'True')
     const remade = await says(eventbus, ns, 'default', 'SecretsRemade', 'True')
     assert.match(remade.message, /cluster-cert, cluster-private-key and cluster-ca-cert/)
+    // Also without servers, while there are disks.
+    const labels = { controller: 'eventbus-controller', 'eventbus-name': 'default', 'owner-name': 'default' }
+    const claims = resources.persistentvolumeclaims
+    await rig.admin.create(claims, {
+      apiVersion: 'v1',
+      kind: 'PersistentVolumeClaim',
+      metadata: { name: 'disk', namespace: ns, labels },
+      spec: { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '1Gi' } } },
+    } as never)
+    await rig.admin.delete(secrets, { namespace: ns, name: 'eventbus-default-js-server' })
+    await rig.admin.delete(statefulsets, { namespace: ns, name: 'eventbus-default-js' })
+    await says(eventbus, ns, 'default', 'Deployed', 'False', 'JetStreamAuthSecretsFailed')
+    assert.equal(await rig.get(statefulsets, ns, 'eventbus-default-js'), null)
+    await rig.admin.delete(claims, { namespace: ns, name: 'disk' })
+    await rig.apply(bus(ns, 'jetstream: { version: latest, priority: 8 }'))
+    await says(eventbus, ns, 'default', 'Deployed', 'True')
+    await exists(statefulsets, ns, 'eventbus-default-js')
   })
 
   test("upstream's Deployment is taken over under its own name, and its hold on the fields ends", async () => {

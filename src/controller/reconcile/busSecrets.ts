@@ -8,7 +8,7 @@ import { endOfCertificates } from '../eventBus/certificates.ts'
 import { mendCredentials, secretNames } from '../eventBus/credentials.ts'
 import { serviceName, statefulSetName } from '../eventBus/jetstream.ts'
 import { usesKey } from '../eventBus/natsConf.ts'
-import type { Owner } from '../objects.ts'
+import { type Owner, selectorOf } from '../objects.ts'
 
 /** On the server Secret: what was made anew and when. Whoever has read it may take it away. */
 export const REMADE_ANNOTATION = 'vedette.dev/remade'
@@ -24,8 +24,10 @@ export async function ensureSecrets(cluster: Cluster, owner: Owner): Promise<Con
   const read = (name: string) => client.get(resources.secrets, { namespace, name })
   const [server, login] = await Promise.all([read(names.server), read(names.client)])
   const found = { server: valuesIn(server), client: valuesIn(login) }
-  const served = cluster.statefulSets.get(`${namespace}/${statefulSetName(owner)}`) !== undefined
-  const keyInUse = served && !found.server?.encryption && (await needsKey(cluster, owner))
+  const running = cluster.statefulSets.get(`${namespace}/${statefulSetName(owner)}`) !== undefined
+  const keyless = !found.server?.encryption
+  const served = running || (keyless && (await hasDisks(cluster, owner)))
+  const keyInUse = served && keyless && (await needsKey(cluster, owner))
   const service = `${serviceName(owner)}.${namespace}.svc`
   const mended = mendCredentials(found, { owner, service, served, keyInUse, now: clock.now() })
   const put = async (made: KubeObject | null, live: KubeObject | null) => {
@@ -45,7 +47,15 @@ function valuesIn(secret: KubeObject | null): Record<string, string> | undefined
   return Object.fromEntries(data.map(([key, value]) => [key, Buffer.from(value, 'base64').toString()]))
 }
 
-/** Whether the running servers were told to use the key. Without their configuration: it may be. */
+/** Disks outlive a StatefulSet that is deleted by mistake. */
+async function hasDisks({ client }: Cluster, owner: Owner): Promise<boolean> {
+  const { namespace } = owner
+  const { items } = await client.list(resources.persistentvolumeclaims, { namespace, labelSelector: selectorOf(owner) })
+  // One that is being deleted has been given up.
+  return items.some(({ metadata }) => metadata.deletionTimestamp === undefined)
+}
+
+/** Whether the servers were told to use the key. Without their configuration: it may be. */
 async function needsKey({ client }: Cluster, { namespace, name }: Owner): Promise<boolean> {
   const config = await client.get(resources.configmaps, { namespace, name: `eventbus-${name}-js-config` })
   const conf = (config?.data as Record<string, string> | undefined)?.['nats-js']
