@@ -373,7 +373,9 @@ function holdEmits(harness: Harness<CalendarPosition>, error?: Error): () => voi
 /** What Argo Events' Pods left: their last tick as the bus has it, and when ours saw them serve. */
 const left = (eventTime: string | null, seenAt: string | null = null): Predecessor => ({
   told:
-    eventTime === null ? [] : [{ id: 'random', atMs: Date.parse('2026-11-22T15:18:20.500Z'), data: JSON.stringify({ eventTime }) }],
+    eventTime === null
+      ? []
+      : [{ id: 'random', atMs: Date.parse('2026-11-22T15:18:20.500Z'), data: JSON.stringify({ eventTime }) }],
   seen: seenAt === null ? null : { atMs: Date.parse(seenAt), look: undefined },
 })
 
