@@ -1,4 +1,4 @@
-/** What is held back at its deletion: EventSources of whose entries something elsewhere goes with them, and buses with claims. */
+/** What is held back at its deletion: EventSources of whose entries something elsewhere goes with them, and buses with servers of their own. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { KubeObject } from '../../kube/resources.ts'
@@ -17,8 +17,6 @@ const guards = { EventSource: guardEventSource, EventBus: guardEventBus, Sensor:
 interface Given {
   /** Whether Argo Events' controller, or an older one of ours, has held it. */
   before?: boolean
-  /** How many claims with the labels of the bus there are. */
-  claims?: number
   env?: Record<string, string>
 }
 
@@ -26,17 +24,15 @@ interface Given {
 async function isHeld(
   spec: object,
   kind: keyof typeof guards = 'EventSource',
-  { before = false, claims = 0, env = {} }: Given = {},
+  { before = false, env = {} }: Given = {},
 ): Promise<boolean> {
   const held: KubeObject[] = []
   const client = {
     update: async (_: unknown, object: KubeObject) => void held.push(object),
-    list: async () => ({ items: Array(claims).fill({}) }),
   }
   const metadata = { name: 'es', namespace: 'ns', finalizers: ['other', ...(before ? [finalizers[kind]] : [])] }
   const object: KubeObject = { apiVersion: 'argoproj.io/v1alpha1', kind, metadata, spec }
-  const statefulSets = { get: () => undefined }
-  const cluster = { load: loadSource, client, statefulSets, settings: () => settingsFrom(env) } as unknown as Cluster
+  const cluster = { load: loadSource, client, settings: () => settingsFrom(env) } as unknown as Cluster
   await guards[kind](cluster, object)
   const after = (held[0] ?? object).metadata.finalizers!
   assert.equal(after[0], 'other')
@@ -78,18 +74,17 @@ test('a hold that needs no work is let go of at sight, whoever took it', async (
   assert.equal(await isHeld({}, 'Sensor', { before: true, env: { SENSORS: 'false' } }), true)
 })
 
-test('a bus is held for its claims, and for nothing else', async () => {
+test('a bus is held for the events on its own servers, and for nothing else', async () => {
   const latest = { version: 'latest' }
   for (const [spec, held] of [
     [{ jetstream: latest }, true],
-    [{ jetstream: { ...latest, replicas: 1 } }, false],
+    [{ jetstream: { ...latest, replicas: 1 } }, true],
     [{ jetstream: { ...latest, replicas: 1, persistence: {} } }, true],
     [{ jetstreamExotic: { url: 'nats://n:4222' } }, false],
     [{ kafka: { url: 'k:9092' } }, false],
-    [{ nats: { native: {} } }, false],
+    [{ nats: { native: {} } }, true],
+    [{ nats: { exotic: {} } }, false],
   ] as const)
     for (const before of [false, true])
       assert.equal(await isHeld(spec, 'EventBus', { before }), held, JSON.stringify(spec))
-  // Claims of a StatefulSet that is no longer.
-  assert.equal(await isHeld({ jetstream: { ...latest, replicas: 1 } }, 'EventBus', { before: true, claims: 1 }), true)
 })

@@ -98,9 +98,10 @@ async function claimsOf({ client }: Cluster, { metadata }: KubeObject): Promise<
   return (await client.list(resources.persistentvolumeclaims, { namespace, labelSelector })).items
 }
 
-/** Its events are on its own servers. */
+/** Its events are on its own servers; also on those of NATS Streaming, which Argo Events has made. */
 function isNative({ spec }: KubeObject): boolean {
-  return (spec as { jetstream?: unknown } | undefined)?.jetstream !== undefined
+  const { jetstream, nats } = (spec ?? {}) as { jetstream?: unknown; nats?: { native?: unknown } }
+  return jetstream !== undefined || nats?.native !== undefined
 }
 
 /** We hold no Sensor back, but upstream did. */
