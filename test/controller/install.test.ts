@@ -52,7 +52,7 @@ suite('the install', { skip, timeout: 300_000 }, () => {
     }
   })
 
-  test('applied over Argo Events’ install it takes no right from those who run as its account, and names them', async () => {
+  test('applied over Argo Events’ install it takes no right from those who run as its account, and names them', async (t) => {
     const { kubernetes, admin } = rig
     const [group, name] = ['rbac.authorization.k8s.io', 'argo-events-role']
     // What its install leaves: more than ours needs, and some Pods need just that.
@@ -78,7 +78,8 @@ suite('the install', { skip, timeout: 300_000 }, () => {
     for (const resource of [resources.pods, resources.configmaps, resources.persistentvolumeclaims])
       await client.list(resource, { namespace: 'examples' })
 
-    await rig.startController()
+    const controller = await rig.startController()
+    t.after(() => controller.stop())
     const uses = (kind: string, spec: object, serviceAccountName = 'argo-events-sa') =>
       admin.create(resourceFor({ apiVersion: 'argoproj.io/v1alpha1', kind, metadata: { name } }), {
         apiVersion: 'argoproj.io/v1alpha1',

@@ -235,11 +235,11 @@ suite('the controller', { skip, timeout: 300_000 }, () => {
     await rig.apply(source(ns, webhook))
     const missing = await says(eventsources, ns, 'orders', 'Deployed', 'False', 'EventBusNotFound')
     assert.match(missing.message, /"default" in namespace "waiting"/)
-    await rig.apply(bus(ns, 'nats: { native: {} }'))
+    await rig.apply(bus(ns, 'nats: { exotic: { url: nats://n:4222, clusterID: c } }'))
     await says(eventsources, ns, 'orders', 'Deployed', 'False', 'EventBusNotReady')
     await says(eventbus, ns, 'default', 'Deployed', 'False', 'NatsStreamingNotSupported')
     assert.equal(await rig.get(deployments, ns, 'orders-eventsource'), null)
-    // Nothing would be left of it: it goes at once. One with claims waits for who uses it.
+    // Nothing would be left of it: it goes at once. One with servers of its own waits for who uses it.
     await rig.admin.delete(eventbus, { namespace: ns, name: 'default' })
     await gone(eventbus, ns, 'default')
     await says(eventsources, ns, 'orders', 'Deployed', 'False', 'EventBusNotFound')
