@@ -46,7 +46,9 @@ async function servers(t: TestContext, line: 'newest' | 'debian') {
     mkdirSync(here, { recursive: true })
     const hosts = Array.from({ length: count }, (_, each) => `host-${each}`)
     const encryption = { kind: line === 'newest' ? 'key' : 'constant' } as const
-    let text = natsConf({ cluster: 'default', hosts, maxPayload: '1MB', settings: 'max_file_store: 1GB', encryption })
+    const syncs = line === 'newest'
+    const settings = 'max_file_store: 1GB'
+    let text = natsConf({ cluster: 'default', hosts, maxPayload: '1MB', settings, encryption, syncs })
     for (let each = 0; each < count; each++) text = text.replace(`host-${each}:6222`, `127.0.0.1:${cluster(each)}`)
     text = plain(text)
       .replace('port: 4222', `listen: "127.0.0.1:${client(i)}"`)
@@ -55,7 +57,6 @@ async function servers(t: TestContext, line: 'newest' | 'debian') {
       .replace(PID_FILE, join(here, 'pid'))
       .replace(DATA_DIR, here)
     // Which the old one does not know.
-    if (line === 'debian') text = text.replace(/^ *sync_interval.*\n/m, '')
     writeFileSync(join(here, 'nats.conf'), text)
     writeFileSync(join(here, 'auth.conf'), plain(authConf('user', 'word', 'system')))
     return join(here, 'nats.conf')

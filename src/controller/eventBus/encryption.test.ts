@@ -124,6 +124,22 @@ suite('disks of before', {
     assert.notEqual(await run(raised, K2), 6)
   })
 
+  for (const [line, version] of [
+    ['oldest', '2.8.1'],
+    ['debian', '2.9.12'],
+    ['argo', '2.10.29'],
+    ['newest', '2.15.2'],
+  ] as const) {
+    test(`a lone server of ${version} starts with what it is told`, {
+      skip: without(`nats-server of ${line}`, natsBinary(line)),
+    }, async (t) => {
+      const run = await disk(t)
+      const conf = confOf(plan({ version }))
+      assert.equal(await run(conf, K1, line), 1)
+      assert.equal(await run(conf, K1, line), 2)
+    })
+  }
+
   test('a key is rotated', async (t) => {
     const run = await disk(t)
     assert.equal(await run(confOf(plan()), K1), 1)
@@ -137,7 +153,10 @@ suite('disks of before', {
     const run = await disk(t)
     assert.equal(await run(confOf(plan()), K1), 1)
     const its = (settings: string) =>
-      natsConf({ cluster: 'default', hosts: ['h'], maxPayload: '1MB', settings, encryption: { kind: 'constant' } })
+      natsConf({
+        ...{ cluster: 'default', hosts: ['h'], maxPayload: '1MB', settings },
+        ...{ encryption: { kind: 'constant' }, syncs: true },
+      })
     assert.equal(await run(its('max_file_store: 1TB\nkey: $JS_KEY'), K1), 2)
     assert.notEqual(await run(its('max_file_store: 1TB'), K1), 3)
   })

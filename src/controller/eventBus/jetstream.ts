@@ -16,7 +16,7 @@ import { CONFIG_DIR, DATA_DIR, type Encryption, natsConf, PID_FILE, streamConfig
 import { type Present, SERVERS_ANNOTATION, settle } from './present.ts'
 import { bytesOf } from './quantity.ts'
 import { CLUSTERED } from './resize.ts'
-import { type BusVersion, canFence } from './versions.ts'
+import { type BusVersion, canFence, canSync } from './versions.ts'
 
 export interface JetstreamInput {
   bus: EventBus
@@ -155,6 +155,7 @@ function configMap(owner: Owner, input: JetstreamInput, plan: Plan): KubeObject 
     hosts,
     maxPayload: spec.maxPayload || '1MB',
     encryption: encryptionOf(input),
+    syncs: canSync(versionOf(input).images) !== false,
     settings: spec.settings || fitting(settings.jetstream.settings, storeBytes(spec, plan)),
   })
   return owned(owner, {

@@ -16,6 +16,8 @@ export interface NatsConfInput {
   settings: string
   /** What the disks are encrypted with. */
   encryption: Encryption
+  /** The server knows `sync_interval`: NATS 2.10 and newer; older ones do not start with it. */
+  syncs: boolean
 }
 
 /**
@@ -42,7 +44,7 @@ export function usesKey(conf: string): boolean {
 }
 
 /** Reads `$POD_NAME`, `$JS_KEY` and `$CLUSTER_ADVERTISE` from the environment, and `auth.conf` beside it. */
-export function natsConf({ cluster, hosts, maxPayload, settings, encryption }: NatsConfInput): string {
+export function natsConf({ cluster, hosts, maxPayload, settings, encryption, syncs }: NatsConfInput): string {
   const alone = hosts.length < 3
   const lines = [
     `max_payload: ${maxPayload}`,
@@ -54,7 +56,7 @@ export function natsConf({ cluster, hosts, maxPayload, settings, encryption }: N
     ...encryptionLines(encryption, alone, settings),
     `  store_dir: "${DATA_DIR}/store"`,
     // A cluster's quorum stands for what one disk has not yet synced; a lone server has nobody.
-    ...(alone && !/\bsync(_interval)?\b/.test(settings) ? ['  sync_interval: always'] : []),
+    ...(alone && syncs && !/\bsync(_interval)?\b/.test(settings) ? ['  sync_interval: always'] : []),
     `  ${settings.trimEnd()}`,
     '}',
     ...(alone ? [] : clusterBlock(cluster, hosts)),

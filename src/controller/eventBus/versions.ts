@@ -12,6 +12,7 @@ export interface BusVersion {
 
 /** The first server with atomic batches, which the fence is made of (NATS 2.12; see docs/high-availability.md). */
 const FENCING_SINCE = [2, 12] as const
+const SYNC_INTERVAL_SINCE = [2, 10] as const
 const LATEST = '2.15.2'
 
 function version(name: string, tag: string, tools: 'old' | 'new'): BusVersion {
@@ -44,10 +45,19 @@ export function findVersion(wanted: string, versions: readonly BusVersion[]): Bu
 }
 
 /** Whether a server of this image can refuse the writes of a deposed leader; undefined when its tag does not say. */
-export function canFence({ natsImage }: BusVersion): boolean | undefined {
+export function canFence(images: BusVersion): boolean | undefined {
+  return isAtLeast(images, FENCING_SINCE)
+}
+
+/** Whether a server of this image knows the setting `sync_interval`; undefined when its tag does not say. */
+export function canSync(images: BusVersion): boolean | undefined {
+  return isAtLeast(images, SYNC_INTERVAL_SINCE)
+}
+
+function isAtLeast({ natsImage }: BusVersion, [least, leastMinor]: readonly [number, number]): boolean | undefined {
   const [, major, minor] = /:v?(\d+)\.(\d+)/.exec(natsImage) ?? []
   if (major === undefined || minor === undefined) return undefined
-  return Number(major) > FENCING_SINCE[0] || (Number(major) === FENCING_SINCE[0] && Number(minor) >= FENCING_SINCE[1])
+  return Number(major) > least || (Number(major) === least && Number(minor) >= leastMinor)
 }
 
 /** The version to write into `spec.jetstream.version` for a fence: the last of those that have a number of their own. */
