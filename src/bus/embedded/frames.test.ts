@@ -6,7 +6,9 @@ import { encodeFrame, frameReader, MAX_FRAME_BYTES } from './frames.ts'
 
 suite('frames', () => {
   test('whatever is sent arrives, however the stream is cut', () => {
-    const value = fc.oneof(fc.string(), fc.integer(), fc.array(fc.string()), fc.dictionary(fc.string(), fc.integer()))
+    // msgpackr renames this one member, so that nobody's prototype is replaced.
+    const key = fc.string().filter((text) => text !== '__proto__')
+    const value = fc.oneof(fc.string(), fc.integer(), fc.array(fc.string()), fc.dictionary(key, fc.integer()))
     fc.assert(
       fc.property(
         fc.array(value, { minLength: 1 }),
