@@ -253,6 +253,23 @@ suite('an operator’s day', { skip, timeout: 300_000 }, () => {
     await until('it is put back after a while', async () => (await deploymentIn(ns)).spec.replicas === 3, 30_000)
   })
 
+  test('a native bus that somebody else scales again and again says who', async () => {
+    const ns = await rig.kubernetes.namespace('rescaled')
+    await rig.apply(bus(ns).replace(/spec: .*/, 'spec: { jetstream: { version: latest } }'))
+    const { statefulsets, eventbus } = resources
+    const name = 'eventbus-default-js'
+    await exists(statefulsets, ns, name)
+    const contested = () => rig.condition(eventbus, ns, 'default', 'Contested')
+    const head = { apiVersion: 'apps/v1', kind: 'StatefulSet', metadata: { name, namespace: ns } }
+    const servers = async () => (await rig.get(statefulsets, ns, name))!.spec.replicas as number
+    for (let i = 0; i < 20 && (await contested()) === undefined; i++) {
+      await rig.admin.apply(statefulsets, { ...head, spec: { replicas: 4 } }, { manager: 'scaler' })
+      await until('it is put back, or left', async () => (await servers()) === 3 || (await contested()) !== undefined)
+    }
+    assert.match((await contested())!.message, /^StatefulSet "eventbus-default-js" is changed by "scaler" as often/)
+    await until('it is put back after a while', async () => (await servers()) === 3, 30_000)
+  })
+
   test('a controller for one namespace is known by its Lease: the one for all stands back, and takes over when it is gone', async () => {
     const ns = await rig.kubernetes.namespace('own')
     await rig.apply(bus(ns) + source(ns, webhook))

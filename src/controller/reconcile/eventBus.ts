@@ -2,7 +2,7 @@
 import { messageOf } from '../../core/errors.ts'
 import { type KubeObject, resources } from '../../kube/resources.ts'
 import type { EventBus } from '../../manifest/manifest.ts'
-import type { Applier } from '../apply.ts'
+import type { Applier, Contested } from '../apply.ts'
 import type { Cluster } from '../cluster.ts'
 import { type Condition, condition, warning } from '../conditions.ts'
 import { type Remembered, runningIn } from '../eventBus/chosen.ts'
@@ -33,7 +33,7 @@ export async function reconcileEventBus(
   applier: Applier,
   object: KubeObject,
 ): Promise<{ afterMs: number } | undefined> {
-  const { bus, objects, config, conditions, failed } = await carryOut(cluster, applier, object)
+  const { bus, objects, config, conditions, failed, contested = null } = await carryOut(cluster, applier, object)
   const all = failed === null ? conditions : [...conditions.filter(({ type }) => type !== 'Deployed'), failed.condition]
   const known = all.some(({ type }) => type === 'Deployed') ? all : [...all, condition('Deployed', 'Unknown')]
   const servers = bus?.kind === 'jetstream' ? serversOf(cluster, bus) : null
@@ -49,6 +49,7 @@ export async function reconcileEventBus(
     config: (failed === null ? config : null) ?? (object.status as { config?: object } | undefined)?.config,
   })
   if (failed !== null) throw failed.error
+  if (contested !== null) return contested
   const unsettled = loud !== undefined || known.some(({ type }) => type === DISKS_GROW)
   return unsettled || (servers !== null && (servers.ready < servers.wanted || !servers.live))
     ? { afterMs: LOOK_MS }
@@ -58,6 +59,7 @@ export async function reconcileEventBus(
 interface Done extends Pick<PlannedBus, 'objects' | 'config' | 'conditions'> {
   bus: EventBus | null
   failed: Failed | null
+  contested?: Contested | null
 }
 
 interface Failed {
@@ -92,7 +94,9 @@ async function carryOut(cluster: Cluster, applier: Applier, object: KubeObject):
       if (found !== undefined) await dropClaims(cluster, bus, found, plan.replicas)
     }
     const { failed = null, told = [] } = await applyAll(cluster, applier, object, bus, planned.objects, drop)
-    return { ...planned, conditions: [...conditions, ...told], failed }
+    const contested = applier.contested(planned.objects)
+    const fought = contested === null ? [] : [warning('Contested', 'Contested', contested.message)]
+    return { ...planned, conditions: [...conditions, ...told, ...fought], failed, contested }
   } catch (error) {
     const planned = await planOfObject(cluster, object)
     return {
