@@ -438,6 +438,17 @@ test('theirs never ticked: the first term begins when they were first seen, befo
   await harness.stop()
 })
 
+test('of theirs that have told nothing since our own last tick none is taken over: all that were due are made up', async () => {
+  const resume = { anchor: '2026-11-22T15:18:00.000Z', last: '2026-11-22T15:18:30.000Z' }
+  const { clock, harness } = serve(
+    { interval: '10s' },
+    { at: '2026-11-22T15:19:02Z', resume, predecessor: left(null, '2026-11-22T15:18:40Z') },
+  )
+  await clock.advance(0)
+  assert.deepEqual(ids(harness), ['2026-11-22T15:18:40Z', '2026-11-22T15:18:50Z', '2026-11-22T15:19:00Z'])
+  await harness.stop()
+})
+
 test('an EventSource that stood still on Argo Events for days does not flood: the rule for our own outages holds', async () => {
   const days = { at: '2026-11-25T15:18:30Z', predecessor: left('2026-11-22 15:18:00.0001 +0000 UTC m=+1.1') }
   const { clock, harness } = serve({ schedule: '* * * * *' }, days)

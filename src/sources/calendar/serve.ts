@@ -97,7 +97,8 @@ async function start(
   const now = Math.floor(ctx.clock.now())
   const followed = lastOfPredecessor(ctx, now)
   const resumes = !Number.isNaN(lastMs) && (kind === 'cron' || !Number.isNaN(anchorMs))
-  if (resumes && !(followed !== null && followed.lastMs > lastMs)) return { lastMs, anchorMs }
+  // Of theirs that have told nothing since, no tick is missing but all of them.
+  if (resumes && !(followed?.ticked && followed.lastMs > lastMs)) return { lastMs, anchorMs }
   const begun = followed?.lastMs ?? now
   // Whole seconds, so that the ticks of whole intervals are; theirs count from their last one.
   const anchor = followed?.ticked ? begun : Math.floor(begun / 1000) * 1000
