@@ -1,7 +1,7 @@
 /** A server as a process of its own on loopback: started, waited for, stopped, killed, frozen. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { randomInt } from 'node:crypto'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { connect, createServer, type Server } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -174,11 +174,19 @@ export function answers(
 const FIRST_PORT = 15_000
 const PORTS = 15_000
 
-/** Loopback ports that were free a moment ago. */
+/** For so long a port is nobody else's: a server that is away for a while comes back on its own. */
+const HELD_MS = 300_000
+
+/**
+ * Loopback ports that nobody listens on, and that no other test on this machine is given for some minutes: a broker needs seconds until it listens,
+ * and what is killed and started again leaves its port meanwhile. @throws when there are not so many
+ */
 export async function freePorts(count: number): Promise<number[]> {
   const servers = new Map<number, Server>()
-  while (servers.size < count) {
+  for (let tries = 0; servers.size < count; tries++) {
+    if (tries > 20 * PORTS) throw new Error(`of ${PORTS} ports ${count} are not free: try again in some minutes`)
     const port = FIRST_PORT + randomInt(PORTS)
+    if (servers.has(port) || !reserve(port)) continue
     const server = createServer()
     const free = await new Promise<boolean>((resolve) => {
       server.once('error', () => resolve(false))
@@ -188,4 +196,20 @@ export async function freePorts(count: number): Promise<number[]> {
   }
   await Promise.all([...servers.values()].map((server) => new Promise((resolve) => server.close(resolve))))
   return [...servers.keys()]
+}
+
+/** By a file that only one process can make. */
+function reserve(port: number): boolean {
+  const folder = join(tmpdir(), 'vedette-ports')
+  mkdirSync(folder, { recursive: true })
+  const file = join(folder, `${port}`)
+  const heldMs = Date.now() - (statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? 0)
+  if (heldMs < HELD_MS) return false
+  rmSync(file, { force: true })
+  try {
+    writeFileSync(file, '', { flag: 'wx' })
+    return true
+  } catch {
+    return false
+  }
 }

@@ -42,6 +42,18 @@ test('what failed in a suite is not taken for what is inside of a later test', (
   ])
 })
 
+test('what had to be there before a suite and is not is one failure, of the file', () => {
+  const cancelled = Object.assign(new Error('cancelled'), { failureType: 'cancelledByParent' })
+  const hook = Object.assign(new Error('hook failed'), { failureType: 'hookFailed', cause: new Error('no broker') })
+  const failures = collectFailures()
+  failures.failed(test_('one', 2, cancelled))
+  failures.failed(test_('two', 2, cancelled))
+  failures.failed({ ...suite_('inner', 1), details: { type: 'suite', error: hook } })
+  failures.failed({ ...suite_('outer', 0), details: { type: 'suite', error: subtests } })
+  assert.deepEqual(names(failures.all()), [[file, 2]])
+  assert.match(failures.all()[0]!.log, /no broker/)
+})
+
 test('an entry shows the error, and what its file has said', () => {
   const failures = collectFailures()
   failures.said({ file, message: 'the log ends: ```' })

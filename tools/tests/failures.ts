@@ -54,8 +54,14 @@ export function collectFailures(): Failures {
       settle(file, nesting)
     },
     failed({ file = '', name, nesting, details: { type, error } }) {
-      if (type === 'suite') return settle(file, nesting)
-      const inside = subtestsFailed(error) ? take(file, nesting) : []
+      if (type === 'suite' && !isOf(error, 'hookFailed')) return settle(file, nesting)
+      if (type === 'suite') {
+        // None of its tests has run: one cause, and what was to be done before them all is the file's.
+        const count = take(file, nesting).reduce((sum, { count }) => sum + count, 0)
+        settled.push({ file, name: file, count, log: textOf(error) })
+        return
+      }
+      const inside = isOf(error, 'subtestsFailed') ? take(file, nesting) : []
       if (inside.length === 0) settle(file, nesting)
       const log = [...inside.map((one) => one.log), `${textOf(error)}\n${said.get(file) ?? ''}`.trim()].join('\n')
       of(file).push({ name, nesting, count: 1 + inside.reduce((sum, { count }) => sum + count, 0), log })
@@ -70,8 +76,8 @@ export function collectFailures(): Failures {
   }
 }
 
-const subtestsFailed = (error: unknown): boolean =>
-  (error as { failureType?: string } | undefined)?.failureType === 'subtestsFailed'
+const isOf = (error: unknown, type: string): boolean =>
+  (error as { failureType?: string } | undefined)?.failureType === type
 
 function textOf(error: unknown): string {
   const { cause } = (error ?? {}) as { cause?: unknown }
