@@ -10,27 +10,13 @@ import { loadManifest } from '../../src/manifest/load.ts'
 import { until } from '../contract/bus.ts'
 import { without } from '../servers/cache.ts'
 import { kubernetesBinaries } from '../servers/kubernetes/build.ts'
+import { bus, source, webhook } from './manifests.ts'
 import { type Plain, type Rig, startRig } from './rig.ts'
 import { PodReady, type Workload, workloadOf } from './workload.ts'
 
 const { deployments, eventsources, sensors } = resources
 const skip = without('Kubernetes', kubernetesBinaries(['etcd', 'kube-apiserver']))
 
-const bus = (namespace: string) => `
-apiVersion: argoproj.io/v1alpha1
-kind: EventBus
-metadata: { name: default, namespace: ${namespace} }
-spec: { jetstreamExotic: { url: "nats://nats:4222" } }
----
-`
-const webhook = 'webhook: { order: { port: "12000", endpoint: /orders, method: POST } }'
-const source = (namespace: string, spec: string, metadata = '') => `
-apiVersion: argoproj.io/v1alpha1
-kind: EventSource
-metadata: { name: orders, namespace: ${namespace}${metadata} }
-spec: { ${spec} }
----
-`
 const sensor = (namespace: string) => `
 apiVersion: argoproj.io/v1alpha1
 kind: Sensor
@@ -255,7 +241,7 @@ suite('an operator’s day', { skip, timeout: 300_000 }, () => {
 
   test('a native bus that somebody else scales again and again says who', async () => {
     const ns = await rig.kubernetes.namespace('rescaled')
-    await rig.apply(bus(ns).replace(/spec: .*/, 'spec: { jetstream: { version: latest } }'))
+    await rig.apply(bus(ns, 'jetstream: { version: latest }'))
     const { statefulsets, eventbus } = resources
     const name = 'eventbus-default-js'
     await exists(statefulsets, ns, name)
@@ -292,8 +278,7 @@ suite('an operator’s day', { skip, timeout: 300_000 }, () => {
 
   test('what is rendered of a bus whose servers have no disks can be sent over them, as kubectl diff does', async () => {
     const ns = await rig.kubernetes.namespace('rendered')
-    const native = (replicas: number) =>
-      bus(ns).replace(/spec: .*/, `spec: { jetstream: { version: latest, replicas: ${replicas} } }`)
+    const native = (replicas: number) => bus(ns, `jetstream: { version: latest, replicas: ${replicas} }`)
     await rig.apply(native(1))
     const name = 'eventbus-default-js'
     await exists(resources.statefulsets, ns, name)

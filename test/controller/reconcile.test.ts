@@ -14,27 +14,12 @@ import { argoChain } from '../argo-certificates.ts'
 import { until } from '../contract/bus.ts'
 import { without } from '../servers/cache.ts'
 import { kubernetesBinaries } from '../servers/kubernetes/build.ts'
+import { bus, source, webhook } from './manifests.ts'
 import { type Controller, type Plain, type Rig, startRig } from './rig.ts'
 
 const { deployments, eventbus, eventsources, leases, poddisruptionbudgets, roles, secrets, services, statefulsets } =
   resources
 const skip = without('Kubernetes', kubernetesBinaries(['etcd', 'kube-apiserver']))
-
-const bus = (namespace: string, spec = 'jetstreamExotic: { url: nats://nats:4222 }') => `
-apiVersion: argoproj.io/v1alpha1
-kind: EventBus
-metadata: { name: default, namespace: ${namespace} }
-spec: { ${spec} }
----
-`
-const source = (namespace: string, spec: string, metadata = '') => `
-apiVersion: argoproj.io/v1alpha1
-kind: EventSource
-metadata: { name: orders, namespace: ${namespace}${metadata} }
-spec: { ${spec} }
----
-`
-const webhook = 'webhook: { order: { port: "12000", endpoint: /orders, method: POST } }'
 
 /** What Pods would answer. */
 const podMetrics = async (ip: string) =>
