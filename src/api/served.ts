@@ -120,11 +120,11 @@ function judgeLed(each: Witness[], leader: string | null): Verdict {
   return { served, awaited: true, waitMs: lockless ? WAITED_MS.lockAway : WAITED_MS.slow, why: waits }
 }
 
-/** None of them reaches the bus. */
+/** Null when one of them reaches the bus, or has not started. */
 function busError(each: Witness[]): string | null {
-  const [error = null] = each.map(({ report }) => report?.busError ?? null)
-  const all = each.every(({ report }) => report != null && report.busError !== null)
-  return all && error !== null ? `the bus cannot be reached: ${error}` : null
+  const errors = each.map(({ report }) => report?.busError ?? null)
+  const [error = null] = errors
+  return error === null || errors.includes(null) ? null : `the bus cannot be reached: ${error}`
 }
 
 /** Active-active: one replica is enough to serve it, all are to. */
