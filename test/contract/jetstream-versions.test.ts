@@ -39,6 +39,39 @@ for (const line of ['oldest', 'argo'] as const) {
   })
 }
 
+test(`nats-server ${natsBuilt.argo}: what it calls a duplicate of a message that it has not stored yet is not taken for stored`, {
+  skip: without(`nats-server ${natsBuilt.argo}`, natsBinary('argo')),
+  timeout: 60_000,
+}, async (t) => {
+  const fixture = await jetStreamFor(t, { line: 'argo', nodes: 3 })
+  const { bus, client } = await fixture.open({ ackTimeoutMs: 500 })
+  const { jetstreamManager } = await import('@nats-io/jetstream')
+  const jsm = await jetstreamManager(await client.connection)
+  const leading = (await jsm.streams.info('default')).cluster!.leader!
+  const others = fixture.servers.filter(({ index }) => `n${index}` !== leading)
+  const leader = fixture.servers.find(({ index }) => `n${index}` === leading)!
+  // Asked at the leader itself, which the others' silence does not cut off.
+  const at = await fixture.open({ servers: [leader.url], ackTimeoutMs: 500 })
+  const source = newSource()
+  const outcomeOf = async (id: string, on = at.bus) => (await on.append(source, [event(id)]))[0]!.outcome
+  assert.equal(await outcomeOf('before'), 'stored')
+  for (const { child } of others) child.kill('SIGSTOP')
+  // The first is proposed and never stored; whoever repeats it, as a sender does, must not hear that it is.
+  const said = [await outcomeOf('x'), await outcomeOf('x')]
+  await leader.kill()
+  for (const { child } of others) child.kill('SIGCONT')
+  assert.deepEqual(
+    said.filter((outcome) => outcome === 'stored' || outcome === 'duplicate'),
+    [],
+    `${said}`,
+  )
+  await until('it is stored by whoever leads next', async () => /stored|duplicate/.test(await outcomeOf('x', bus)), 30_000)
+  assert.deepEqual(
+    (await bus.tail(source, 'e', 5)).map(({ id }) => id),
+    ['before', 'x'],
+  )
+})
+
 // In full runs only: one in about eight fails, and why is not known yet (docs/migrate.md, "To raise NATS").
 if (process.env.VEDETTE_FULL === '1') {
   suite('a cluster that is upgraded', {

@@ -80,7 +80,7 @@ async function everywhere(urls: string[]): Promise<void> {
   for (const url of urls) {
     const nc = await connect({ servers: url, ignoreClusterUpdates: true })
     const unmet = headers()
-    unmet.set('Nats-Expected-Last-Sequence', '999999999')
+    unmet.set('Nats-Expected-Stream', 'another')
     for (const subject of ['default.probe.probe', '$KV.vedette.probe', '$KV.vedette-leases.probe']) {
       await until(`${subject} is led`, () =>
         nc.request(subject, '', { headers: unmet, timeout: 2_000 }).then(
