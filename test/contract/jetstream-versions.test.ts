@@ -65,7 +65,11 @@ test(`nats-server ${natsBuilt.argo}: what it calls a duplicate of a message that
     [],
     `${said}`,
   )
-  await until('it is stored by whoever leads next', async () => /stored|duplicate/.test(await outcomeOf('x', bus)), 30_000)
+  await until(
+    'it is stored by whoever leads next',
+    async () => /stored|duplicate/.test(await outcomeOf('x', bus)),
+    30_000,
+  )
   assert.deepEqual(
     (await bus.tail(source, 'e', 5)).map(({ id }) => id),
     ['before', 'x'],
@@ -129,8 +133,23 @@ if (process.env.VEDETTE_FULL === '1') {
       await lead(['d'])
       assert.equal((await amid.bus.appendFenced(fence, [event('e')]))[0]!.outcome, 'fenced')
       // As sets: a server of 2.10 that has refused writes stores its last ones twice when it is restarted.
-      const idsOf = async (of: SourceRef) =>
-        [...new Set((await before.bus.tail(of, 'e', 100)).map(({ id }) => id))].sort()
+      const idsOf = async (of: SourceRef) => {
+        let ids: string[] = []
+        const read = async () => {
+          ids = (await before.bus.tail(of, 'e', 100)).map(({ id }) => id)
+        }
+        // Its leader may be a new one once more.
+        await until(
+          'the log can be read',
+          () =>
+            read().then(
+              () => true,
+              () => false,
+            ),
+          20_000,
+        )
+        return [...new Set(ids)].sort()
+      }
       assert.deepEqual(await idsOf(source), stored.toSorted())
       assert.deepEqual(await idsOf(leader), ['a', 'b', 'c', 'd'])
       for (const { child } of fixture.servers) assert.equal(child.exitCode, null)
