@@ -3,7 +3,7 @@
  *
  *   node tools/test.ts [--full] [--coverage] [--only TEXT] [FILE…]
  *
- * Tests beside the code and the contract suites run two files at a time; beside them those in test/faults one at a time, because they judge
+ * Tests beside the code and the contract suites run two files at a time; beside them those in test/faults and test/security one at a time, because they judge
  * times, with wide bounds; when the former are through, those in test/local and test/pod take their place, and the last of test/faults. `--full` lets suites run their whole matrix (VEDETTE_FULL=1). With VEDETTE_REQUIRE=all a skipped test counts as a failure.
  * With CI=true a test that failed is run once more alone: one that passes then counts as passed, is named in a line `flaky: …` and gets an
  * entry with its log in test/flaky.md. When more than two have failed none is.
@@ -39,7 +39,7 @@ const all =
     : globSync(['src/**/*.test.ts', 'test/**/*.test.ts', 'sim/**/*.test.ts', 'tools/**/*.test.ts']).sort()
 const inFolders = (...folders: string[]): string[] =>
   all.filter((file) => folders.some((folder) => new RegExp(`(^|/)test/${folder}/`).test(file)))
-const faults = inFolders('faults')
+const faults = inFolders('faults', 'security')
 const processes = inFolders('local', 'pod')
 const together = all.filter((file) => !faults.includes(file) && !processes.includes(file))
 /** So that both lanes end at about the same time. */

@@ -32,7 +32,7 @@ export async function versionsOf(servers: string[], timeoutMs: number): Promise<
 }
 
 /** @param then what comes next; the connection ends with it. Rejects with what it failed of, or `no answer`, or `closed` */
-function greeted<T>(
+async function greeted<T>(
   server: string,
   timeoutMs: number,
   then: (info: string, socket: Socket, host: string) => Promise<T>,
@@ -40,7 +40,7 @@ function greeted<T>(
   const { hostname, port } = new URL(server.includes('://') ? server : `nats://${server}`)
   const host = bareHost(hostname)
   const socket = createConnection({ host, port: Number(port || 4222) })
-  return new Promise<T>((resolve, reject) => {
+  return await new Promise<T>((resolve, reject) => {
     const deadline = setTimeout(() => socket.destroy(new Error('no answer')), timeoutMs)
     socket.on('error', reject).on('close', () => {
       clearTimeout(deadline)

@@ -7,7 +7,7 @@ import { type JetStreamBus, type JetStreamOptions, openJetStream } from '../../s
 import { connectNats, type NatsClient, type NatsOptions } from '../../src/clients/nats.ts'
 import { systemClock } from '../../src/core/clock.ts'
 import { silentLogger } from '../../src/core/log.ts'
-import { type NatsOptions as ServerOptions, startNats } from '../servers/nats.ts'
+import { type NatsServers, type NatsOptions as ServerOptions, startNats } from '../servers/nats.ts'
 import { until } from './bus.ts'
 
 const clock = systemClock
@@ -26,7 +26,7 @@ export interface NatsFixture extends Awaited<ReturnType<typeof startNats>> {
 
 /** @param replicas of the stream; by default as many as there are servers */
 export async function startJetStream(options: ServerOptions & { replicas?: number } = {}): Promise<NatsFixture> {
-  const servers = await startNats(options)
+  const servers = await startWhole(options)
   const replicas = options.replicas ?? options.nodes ?? 1
   const all = new Set<{ close(): Promise<void> }>()
   /** Resolves when each server of a cluster, which has only just come together, knows who leads. */
@@ -62,6 +62,44 @@ export async function startJetStream(options: ServerOptions & { replicas?: numbe
   }
 }
 
+const MOST_STARTS = 5
+
+/**
+ * nats-server 2.10 counts one server too few for ever when its first metadata leader is elected before all routes are there ("Decreasing our
+ * clustersize: 3 -> 2", in about 3 of 100 fresh clusters), and then takes no stream of as many copies as there are servers: begun anew.
+ */
+async function startWhole(options: ServerOptions): Promise<NatsServers> {
+  const { line, nodes = 1 } = options
+  for (let starts = 1; ; starts++) {
+    const servers = await startNats(options)
+    if (line !== 'argo' || nodes === 1 || (await isWhole(servers.urls[0]!, nodes))) return servers
+    await servers.close()
+    if (starts === MOST_STARTS) throw new Error(`no cluster of ${nodes} servers has come about in ${starts} starts`)
+  }
+}
+
+async function isWhole(url: string, nodes: number): Promise<boolean> {
+  const nc = await connect({ servers: url, ignoreClusterUpdates: true })
+  const ask = async (verb: string, body: object) => {
+    const answer = await nc.request(`$JS.API.STREAM.${verb}.whole`, JSON.stringify(body), { timeout: 2_000 })
+    return answer.json<{ error?: object }>().error === undefined
+  }
+  const probe = { name: 'whole', subjects: ['whole'], storage: 'memory', retention: 'limits', num_replicas: nodes }
+  try {
+    await until(
+      'a stream with a copy on each server can be made',
+      () => ask('CREATE', probe).catch(() => false),
+      10_000,
+    )
+    await until('it is gone again', () => ask('DELETE', {}).catch(() => false), 10_000)
+    return true
+  } catch {
+    return false
+  } finally {
+    await nc.close()
+  }
+}
+
 /** One that ends with the test. */
 export async function jetStreamFor(
   t: Pick<TestContext, 'after'>,
@@ -80,7 +118,7 @@ async function everywhere(urls: string[]): Promise<void> {
   for (const url of urls) {
     const nc = await connect({ servers: url, ignoreClusterUpdates: true })
     const unmet = headers()
-    unmet.set('Nats-Expected-Last-Sequence', '999999999')
+    unmet.set('Nats-Expected-Stream', 'another')
     for (const subject of ['default.probe.probe', '$KV.vedette.probe', '$KV.vedette-leases.probe']) {
       await until(`${subject} is led`, () =>
         nc.request(subject, '', { headers: unmet, timeout: 2_000 }).then(

@@ -11,6 +11,7 @@ import { header } from './record.ts'
 
 /** Answers that say "not stored, ask again in a moment". */
 const PASSING: ReadonlySet<number> = new Set([code.tooManyBatches, code.duplicateInProcess, code.unsettledSequence])
+const IN_PROCESS = 'a message with the same id is being stored right now'
 const TRIES = 10
 const PAUSE = { firstMs: 1, maxMs: 200 }
 
@@ -26,6 +27,15 @@ export function createSender(acks: Pick<Acks, 'request' | 'publish'>, clock: Clo
     throw fail('BUG', 'an empty batch')
   }
 
+  /**
+   * nats-server before 2.12 calls a message a duplicate as soon as another one with its id has been proposed, with sequence 0 until that one is
+   * stored (server/jetstream_cluster.go, `processClusteredInboundMsg`): if its leader falls, neither is on the stream.
+   */
+  const storedOrNot = (ack: PubAck): PubAck =>
+    ack.duplicate === true && ack.seq === 0
+      ? { ...ack, error: { code: 409, err_code: code.duplicateInProcess, description: IN_PROCESS } }
+      : ack
+
   const patient = async (send: () => Promise<PubAck>, passing: (errorCode: number) => boolean): Promise<PubAck> => {
     for (let attempt = 0; ; attempt++) {
       const ack = await send()
@@ -37,7 +47,7 @@ export function createSender(acks: Pick<Acks, 'request' | 'publish'>, clock: Clo
   return {
     single: ({ subject, payload, headers }) =>
       patient(
-        () => acks.request(subject, payload, headers),
+        async () => storedOrNot(await acks.request(subject, payload, headers)),
         (errorCode) => PASSING.has(errorCode),
       ),
     // A batch with an id that is being stored is taken apart by the caller.
