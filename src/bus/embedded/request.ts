@@ -65,12 +65,9 @@ const writes = {
 
 type LongRead<O extends Operation> = (tables: Tables, input: Input<O>) => Steps<Output<O>>
 
-/** Those that look at much. No step outlives its turn, and lmdb's ranges are not kept between two (see lmdb.ts). */
+/** Those of several steps. lmdb's ranges are not kept between two (see lmdb.ts). */
 const longReads = {
   tail: (tables, { source, entry, limit }) => readTail(tables, source, entry, limit),
-  *page(tables, input) {
-    return readPage(tables, input)
-  },
   state: (tables) => readState(tables),
 } satisfies { [O in Operation]?: LongRead<O> }
 
@@ -92,13 +89,18 @@ export function isOperation(operation: string): operation is Operation {
   return isWrite(operation) || Object.hasOwn(reads, operation)
 }
 
-/** A read that is to be done step by step where others wait, see {@link stepsOf}. */
-export function isLong(operation: Operation): operation is keyof typeof longReads {
-  return Object.hasOwn(longReads, operation)
+type LongOperation = keyof typeof longReads | 'page'
+
+/** A read that looks at much: to be done step by step where others wait, see {@link stepsOf}. */
+export function isLong(operation: Operation): operation is LongOperation {
+  return operation === 'page' || Object.hasOwn(longReads, operation)
 }
 
-export const stepsOf = <O extends keyof typeof longReads>(tables: Tables, operation: O, input: Input<O>) =>
-  (longReads[operation] as LongRead<O>)(tables, input)
+export function* stepsOf<O extends LongOperation>(tables: Tables, operation: O, input: Input<O>): Steps<Output<O>> {
+  if (operation === 'page') return readPage(tables, input as PageRequest) as Output<O>
+  const read = longReads[operation as keyof typeof longReads] as LongRead<O>
+  return yield* read(tables, input)
+}
 
 /** True for the writes that make the store grow, which a full store refuses while leases and terms still go through. */
 export function grows(operation: Operation): boolean {

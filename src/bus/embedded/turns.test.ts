@@ -19,7 +19,7 @@ function tablesWith(events: number, bytes: number) {
 
 test('a page counts what it looks at, and not only what is wanted', () => {
   const tables = tablesWith(20, 900_000)
-  let [pages, next] = [0, 0]
+  let [pages, next] = [0, 1]
   for (let end = false; !end; pages++) {
     const page = readPage(tables, { from: next, eventSource: 'another' })
     assert.deepEqual(page.events, [])
@@ -75,6 +75,7 @@ test('a client that does not take its answers is read for again when it does, on
   const done: string[] = []
   const turns = takeTurns(() => {})
   const read = function* (name: string) {
+    yield
     done.push(name)
   }
   const [a, b, c] = [{}, {}, {}]
@@ -83,7 +84,7 @@ test('a client that does not take its answers is read for again when it does, on
   turns.add(b, read('b'))
   turns.add(c, read('c'))
   turns.forget(c)
-  for (let i = 0; i < 5; i++) await turn()
+  for (let i = 0; i < 9; i++) await turn()
   assert.deepEqual(done, ['b'])
   turns.resume(a)
   while (done.length < 2) await turn()
