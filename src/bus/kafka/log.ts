@@ -15,7 +15,7 @@ import {
 } from '../bus.ts'
 import { asStored, namesOf, seqOf } from './message.ts'
 import { createReader, type Reader, readToEnd, recordsToEnd } from './reader.ts'
-import { sharedRuns } from './shared.ts'
+import { sharedRuns } from '../../core/shared.ts'
 
 export interface KafkaLog {
   /** @throws BUS_UNAVAILABLE; SPEC_INVALID for `from` on a topic of several partitions, which has no one order */
