@@ -116,7 +116,7 @@ const LOOPBACK = '127.0.0.1'
 
 /** `host:port`, `[v6]:port`, `:port` or `port`; without a host it is this machine's own. @throws USAGE */
 export function parseListen(text: string): { host: string; port: number } {
-  const [, v6, name, digits] = /^(?:(?:\[([^\]]+)\]|([^:\s]*)):)?(\d{1,5})$/.exec(text) ?? []
+  const [, v6, name, digits] = /^(?:(?:\[([^\]]+)\]|([^:\s[\]]*)):)?(\d{1,5})$/.exec(text) ?? []
   const port = Number(digits)
   if (digits === undefined || port > 65_535 || (v6 !== undefined && !isIPv6(v6))) {
     throw fail(
