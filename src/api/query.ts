@@ -38,7 +38,10 @@ const MAX_NAME = 1024
 
 function parseName(text: string): string {
   if (text !== '' && text.length <= MAX_NAME) return text
-  throw fail('USAGE', `${JSON.stringify(text.slice(0, 40))} is no name: write one of 1 to ${MAX_NAME} characters, or leave it out`)
+  throw fail(
+    'USAGE',
+    `${JSON.stringify(text.slice(0, 40))} is no name: write one of 1 to ${MAX_NAME} characters, or leave it out`,
+  )
 }
 
 function parseFlag(text: string): boolean {

@@ -8,7 +8,11 @@ function world(limits: Partial<Parameters<typeof createReaders>[0]> = {}) {
   const clock = fakeClock()
   const lines: unknown[] = []
   const log: Logger = { ...silentLogger, info: (_, fields) => void lines.push(fields) }
-  return { clock, lines, readers: createReaders({ most: 3, stalledMs: 1000, heldBytes: 100, ...limits }, { clock, log }) }
+  return {
+    clock,
+    lines,
+    readers: createReaders({ most: 3, stalledMs: 1000, heldBytes: 100, ...limits }, { clock, log }),
+  }
 }
 
 test('so many read at a time as may; whoever leaves makes room, once', () => {

@@ -1,7 +1,7 @@
 /** What the API needs to know of a run; the supervisor is one, tests may be another. */
 import type { Bus, SourceRef } from '../bus/bus.ts'
-import type { NotServed } from './served.ts'
 import type { Readable } from './scan.ts'
+import type { NotServed } from './served.ts'
 import type { DeliveryStatus, Status } from './status.ts'
 
 /** What `/readyz` says. */

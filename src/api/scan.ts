@@ -114,7 +114,10 @@ export function parseFrom(text: string): 'start' | 'now' | number {
   if (text === 'start' || text === 'now') return text
   const seq = Number(text)
   if (!/^\d+$/.test(text) || !Number.isSafeInteger(seq)) {
-    throw fail('USAGE', `${JSON.stringify(text.slice(0, 40))} is not a place in the log: write start, now or a sequence number`)
+    throw fail(
+      'USAGE',
+      `${JSON.stringify(text.slice(0, 40))} is not a place in the log: write start, now or a sequence number`,
+    )
   }
   return seq
 }
@@ -122,7 +125,10 @@ export function parseFrom(text: string): 'start' | 'now' | number {
 /** A count of events. @throws USAGE */
 export function parseCount(text: string): number {
   if (!/^\d+$/.test(text) || !Number.isSafeInteger(Number(text))) {
-    throw fail('USAGE', `${JSON.stringify(text.slice(0, 40))} is not a number of events: write a whole number, 0 or more`)
+    throw fail(
+      'USAGE',
+      `${JSON.stringify(text.slice(0, 40))} is not a number of events: write a whole number, 0 or more`,
+    )
   }
   return Number(text)
 }

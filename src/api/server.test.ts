@@ -95,7 +95,11 @@ async function ask(url: string, method: string, headers: Record<string, string>)
 
 test('what a page of another site causes is refused, whatever it asks for', async (t) => {
   const { base, done } = await serve(t)
-  const foreign: Record<string, string>[] = [{ origin: 'https://evil.example' }, { 'sec-fetch-site': 'cross-site' }, { origin: 'null' }]
+  const foreign: Record<string, string>[] = [
+    { origin: 'https://evil.example' },
+    { 'sec-fetch-site': 'cross-site' },
+    { origin: 'null' },
+  ]
   const paths = ['/', '/healthz', '/readyz', '/metrics', '/v1/status', '/v1/events?from=start', '/v1/stop', '/nothing']
   for (const method of ['GET', 'HEAD', 'POST', 'OPTIONS', 'PUT', 'DELETE']) {
     for (const path of paths) {
@@ -111,15 +115,26 @@ test('what a page of another site causes is refused, whatever it asks for', asyn
 })
 
 test('where reading needs a token, it is one of those or the one of the run; probes need none and tell no more than yes or no', async (t) => {
-  const notServed = [{ namespace: 'n', eventSource: 's', entry: 'orders', type: 'webhook', why: 'the password is wrong' }]
+  const notServed = [
+    { namespace: 'n', eventSource: 's', entry: 'orders', type: 'webhook', why: 'the password is wrong' },
+  ]
   const readiness = async () => ({ ready: false, reasons: [], notServed })
   const delivery = () => ({ error: 'the receiver answered 401', errorSince: 'then' }) as never
   const tokens = ['old-reading-token', 'new-reading-token']
   const { base, post } = await serve(t, { readiness, delivery }, { readTokens: () => tokens })
   const paths = ['/v1/status', '/v1/events?from=start&follow=false', '/metrics']
-  const wrong = ['', 'Bearer', 'Bearer ', 'Bearer old-reading-toke', `Basic ${tokens[0]}`, `Bearer ${tokens.join()}`, tokens[0]!]
+  const wrong = [
+    '',
+    'Bearer',
+    'Bearer ',
+    'Bearer old-reading-toke',
+    `Basic ${tokens[0]}`,
+    `Bearer ${tokens.join()}`,
+    tokens[0]!,
+  ]
   for (const path of paths) {
-    for (const authorization of wrong) assert.equal(await ask(`${base}${path}`, 'GET', { authorization }), 401, authorization)
+    for (const authorization of wrong)
+      assert.equal(await ask(`${base}${path}`, 'GET', { authorization }), 401, authorization)
     assert.equal((await fetch(`${base}${path}`)).status, 401)
     for (const token of [...tokens, TOKEN])
       assert.equal(await ask(`${base}${path}`, 'GET', { authorization: `bearer ${token}` }), 200, path)

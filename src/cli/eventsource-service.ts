@@ -1,10 +1,10 @@
 import { networkInterfaces } from 'node:os'
 import type { Command } from 'commander'
-import { parseBind } from './bind.ts'
 import { systemClock } from '../core/clock.ts'
 import { exitCodeOf, fail, isVedetteError } from '../core/errors.ts'
 import { gatherLines } from '../core/gather.ts'
 import { createLogger, type Logger } from '../core/log.ts'
+import { parseBind } from './bind.ts'
 
 interface ServiceFlags {
   root: string

@@ -20,7 +20,8 @@ test('an address without a host is this machine alone', () => {
 })
 
 test('an address to bind to is never empty, and has no port', () => {
-  for (const right of ['0.0.0.0', '::', '::1', '10.1.2.3', 'localhost', 'a.b-c.example']) assert.equal(parseBind(right), right)
+  for (const right of ['0.0.0.0', '::', '::1', '10.1.2.3', 'localhost', 'a.b-c.example'])
+    assert.equal(parseBind(right), right)
   assert.equal(parseBind('[::1]'), '::1')
   for (const wrong of ['', ' ', ':', ':80', '0.0.0.0:80', '[]', 'a b', '-x', '*'])
     assert.throws(() => parseBind(wrong), { code: 'USAGE', message: /^--bind ".*0\.0\.0\.0 for every one/ }, wrong)

@@ -26,10 +26,15 @@ export default function register(program: Command): void {
     .description('run the EventSources in the files: every replica a process, every event durable')
     .argument('<file...>', 'YAML files or directories; - for stdin')
     .option('--data <dir>', 'where the store and the state of the run live', DEFAULT_DATA)
-    .option('--listen <host:port>', 'address of the API (status, events, metrics); without a host: this machine only', parseListen, {
-      host: LOOPBACK,
-      port: 7780,
-    })
+    .option(
+      '--listen <host:port>',
+      'address of the API (status, events, metrics); without a host: this machine only',
+      parseListen,
+      {
+        host: LOOPBACK,
+        port: 7780,
+      },
+    )
     .option(
       '--read-token-file <file>',
       'who reads over the API needs one of the tokens in it, one a line (default: off this machine the token in <data>/run.json)',

@@ -58,7 +58,8 @@ test('reading is free on this machine alone, unless it is said', (t) => {
   const lines: string[] = []
   const note = (level: string) => (line: string) => void lines.push(`${level} ${line}`)
   const at = { clock: fakeClock(), log: { ...silentLogger, info: note('info'), warn: note('warn') }, data: '/data' }
-  const by = (address: string, open = false, tokenFile?: string) => readingBy({ tokenFile, open }, { address, port: 1 }, at)
+  const by = (address: string, open = false, tokenFile?: string) =>
+    readingBy({ tokenFile, open }, { address, port: 1 }, at)
   assert.equal(by('127.0.0.1'), null)
   assert.deepEqual(lines, [])
   assert.deepEqual(by('0.0.0.0')?.(), [])

@@ -51,7 +51,10 @@ function tokensIn(file: string): string[] {
   }
   const tokens = text.split('\n').flatMap((line) => line.trim() || [])
   if (tokens.length === 0) {
-    throw fail('USAGE', `--read-token-file ${file} is empty: write a token into it, for example by openssl rand -hex 32`)
+    throw fail(
+      'USAGE',
+      `--read-token-file ${file} is empty: write a token into it, for example by openssl rand -hex 32`,
+    )
   }
   if (tokens.some((token) => token.length < LEAST_LENGTH || /\s/.test(token))) {
     throw fail(

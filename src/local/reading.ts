@@ -23,7 +23,9 @@ export function readingBy(
     log.warn(`${where}: everybody there may read all events (--open-reading)`)
     return null
   }
-  log.info(`${where}: reading needs the token in ${join(data, 'run.json')}; --read-token-file gives one for reading alone`)
+  log.info(
+    `${where}: reading needs the token in ${join(data, 'run.json')}; --read-token-file gives one for reading alone`,
+  )
   return () => []
 }
 

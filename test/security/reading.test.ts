@@ -14,10 +14,10 @@ import { figuresOf, post, sendHonestly } from './reading/honest.ts'
 import { mostHeld } from './reading/memory.ts'
 
 const FULL = process.env.VEDETTE_FULL === '1'
-const BIG_EVENTS = FULL ? 1200 : 250
+const BIG_EVENTS = FULL ? 1200 : 150
 /** Becomes an event of some 900 KB. */
 const BIG_BYTES = 660_000
-const ATTACK_MS = FULL ? 10_000 : 2_000
+const ATTACK_MS = FULL ? 10_000 : 1_500
 const MOST_BYTES = 300 << 20
 /** What two busy cores add by themselves: of some hundred requests beside the other tests, the slowest. Alone (FULL) there is less. */
 const NOISE_MS = FULL ? 100 : 500
@@ -54,7 +54,8 @@ async function processesOf(rig: Rig): Promise<number[]> {
 /** Honest senders for a while, beside readers of a kind or alone. */
 async function beside(rig: Rig, pids: number[], kind: string | null, ms = ATTACK_MS) {
   const script = fileURLToPath(new URL('./reading/attack.ts', import.meta.url))
-  const attacker = kind === null ? null : spawn(process.execPath, [script, rig.api, kind], { stdio: ['ignore', 'ignore', 'inherit'] })
+  const attacker =
+    kind === null ? null : spawn(process.execPath, [script, rig.api, kind], { stdio: ['ignore', 'ignore', 'inherit'] })
   try {
     const over = AbortSignal.timeout(ms)
     const [seen, held] = await Promise.all([sendHonestly(ordersUrl(rig), over), mostHeld(pids, over)])
@@ -80,7 +81,8 @@ test('readers of every kind: honest senders are answered as if there were none',
     t.diagnostic(`${name}: ${JSON.stringify(seen)}`)
     if (seen.success < 0.999) wrong.push(`${name}: ${seen.failed} of ${seen.requests}`)
     if (seen.p99 > Math.max(5 * quiet.p99, NOISE_MS)) wrong.push(`${name}: p99 ${seen.p99} ms, quiet ${quiet.p99} ms`)
-    if (seen.p99 > quiet.p99 + COMMIT_MS + NOISE_MS) wrong.push(`${name}: p99 moved to ${seen.p99} from ${quiet.p99} ms`)
+    if (seen.p99 > quiet.p99 + COMMIT_MS + NOISE_MS)
+      wrong.push(`${name}: p99 moved to ${seen.p99} from ${quiet.p99} ms`)
     if (seen.held > MOST_BYTES) wrong.push(`${name}: a process held ${Math.round(seen.held / 2 ** 20)} MiB`)
   }
   assert.deepEqual(wrong, [])

@@ -81,7 +81,13 @@ export async function* readLog(
       const readers = connection()
       const to = follow ? undefined : (await readers.jsm.streams.getMessage(STREAM, { last_by_subj: subject }))?.seq
       if (!follow && (to === undefined || to < next)) return
-      const range = { subjects: [subject], from: next, signal, ahead: await aheadOf(readers), ...(to === undefined ? {} : { to }) }
+      const range = {
+        subjects: [subject],
+        from: next,
+        signal,
+        ahead: await aheadOf(readers),
+        ...(to === undefined ? {} : { to }),
+      }
       for await (const message of consume(readers, range)) {
         next = message.seq + 1
         heardMs = clock.monotonic()

@@ -3,6 +3,7 @@ import type { KafkaClient } from '../../clients/kafka.ts'
 import type { KafkaRecord } from '../../clients/kafka-fetch.ts'
 import type { Clock } from '../../core/clock.ts'
 import { fail } from '../../core/errors.ts'
+import { sharedRuns } from '../../core/shared.ts'
 import {
   isOfOthers,
   type LogState,
@@ -15,7 +16,6 @@ import {
 } from '../bus.ts'
 import { asStored, namesOf, seqOf } from './message.ts'
 import { createReader, type Reader, readToEnd, recordsToEnd } from './reader.ts'
-import { sharedRuns } from '../../core/shared.ts'
 
 export interface KafkaLog {
   /** @throws BUS_UNAVAILABLE; SPEC_INVALID for `from` on a topic of several partitions, which has no one order */
