@@ -6,7 +6,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { isIP } from 'node:net'
 import { fail, isVedetteError, messageOf, type VedetteError } from '../core/errors.ts'
 import type { Logger } from '../core/log.ts'
-import { type Access, accessBy, everything } from './access.ts'
+import { accessBy, everything } from './access.ts'
 import { crossSite, refusedAsCrossSite } from './crossSite.ts'
 import { printable } from './line.ts'
 import { republish, sendEvent } from './publish.ts'
