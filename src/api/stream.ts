@@ -48,6 +48,8 @@ export async function streamEvents(
     'cache-control': 'no-store',
     'x-accel-buffering': 'no',
   })
+  // nothing would hold it back: a HEAD takes everything at once
+  if (request.method === 'HEAD') return void response.end()
   // a consumer that waits for its first event can still tell where it stood
   response.write(`: next ${begin.next}\n\n${begin.gone}`)
   let stopHeartbeat = () => {}
