@@ -203,7 +203,8 @@ test('as many read as may; one more is told to come again, and may when one has 
 test('a HEAD reads nothing, and ends', async (t) => {
   const bus = await busWith(1)
   const { base } = await serve(t, { bus, reading: { state: bus.state, read: () => assert.fail('it was read') } })
-  for (const query of ['', '?from=start', '?limit=5']) assert.equal(await ask(`${base}/v1/events${query}`, 'HEAD', {}), 200)
+  for (const query of ['', '?from=start', '?limit=5'])
+    assert.equal(await ask(`${base}/v1/events${query}`, 'HEAD', {}), 200)
 })
 
 test('a large event comes through as it is on the bus', async (t) => {
