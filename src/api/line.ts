@@ -15,20 +15,30 @@ export interface EventLine {
 
 /** One line of JSON without the line feed; `event` has the bytes that are on the bus. */
 export function eventLine(stored: Stored): string {
-  const { seq, timeMs, subject } = stored
-  return `{"seq":${seq},"time":"${rfc3339Nano(timeMs)}","subject":${goJsonString(subject)},"event":${oneLine(stored.event)}}`
+  const { before, event, after } = lineParts(stored)
+  return `${before}${event.toString('utf8')}${after}`
+}
+
+/** The line in parts, so that the bytes of a large event need not be copied. */
+export function lineParts({ seq, timeMs, subject, event }: Stored): { before: string; event: Buffer; after: string } {
+  const before = `{"seq":${seq},"time":"${rfc3339Nano(timeMs)}","subject":${goJsonString(subject)},"event":`
+  return { before, event: oneLine(Buffer.from(event.buffer, event.byteOffset, event.byteLength)), after: '}' }
 }
 
 /** What is on the bus is one line as we write it; what another client wrote need not be. */
-function oneLine(bytes: Uint8Array): string {
-  const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8')
-  if (/^\{[^\r\n]*\}$/.test(text)) return text
+function oneLine(bytes: Buffer): Buffer {
+  const isObject = bytes[0] === CURLY && bytes.at(-1) === CURLY_END
+  if (isObject && !bytes.includes(LINE_FEED) && !bytes.includes(CARRIAGE_RETURN)) return bytes
+  const text = bytes.toString('utf8')
   try {
-    return JSON.stringify(JSON.parse(text))
+    return Buffer.from(JSON.stringify(JSON.parse(text)))
   } catch {
-    return JSON.stringify(text)
+    return Buffer.from(JSON.stringify(text))
   }
 }
+
+const [CURLY, CURLY_END] = [0x7b, 0x7d]
+const [LINE_FEED, CARRIAGE_RETURN] = [0x0a, 0x0d]
 
 /** The line for people: time, where from, id, and the head of the payload. */
 export function readableLine({ seq, time, subject, event }: EventLine, width = 160): string {

@@ -51,6 +51,8 @@ export interface Replayed {
 }
 
 const BATCH = 100
+/** What is gathered before it is stored; of a larger event that event. */
+const BATCH_BYTES = 4 << 20
 
 /**
  * Stores events of the log again, in order, each under a new id, into the entry it came from; data and event time stay as they were.
@@ -64,10 +66,10 @@ export async function republish(bus: Bus, { from, to, source, namespace, entry, 
   }
   const done: Replayed = { count: 0, firstSeq: null, lastSeq: null, entries: {}, published: 0 }
   const run = randomId()
-  let batch: Stored[] = []
+  let [batch, bytes] = [[] as Stored[], 0]
   const flush = async () => {
     if (execute && batch.length > 0) done.published += await storeAgain(bus, run, batch, done.published)
-    batch = []
+    ;[batch, bytes] = [[], 0]
   }
   if (last > 0 && from !== 'now') {
     for await (const stored of scan(bus, { source, namespace, entry, from, follow: false })) {
@@ -77,8 +79,10 @@ export async function republish(bus: Bus, { from, to, source, namespace, entry, 
       done.firstSeq ??= stored.seq
       done.lastSeq = stored.seq
       done.entries[of] = (done.entries[of] ?? 0) + 1
+      if (!execute) continue
       batch.push(stored)
-      if (batch.length >= BATCH) await flush()
+      bytes += stored.event.byteLength
+      if (batch.length >= BATCH || bytes >= BATCH_BYTES) await flush()
     }
     await flush()
   }

@@ -1,5 +1,6 @@
 /** What the API needs to know of a run; the supervisor is one, tests may be another. */
 import type { Bus, SourceRef } from '../bus/bus.ts'
+import type { Readable } from './scan.ts'
 import type { NotServed } from './served.ts'
 import type { DeliveryStatus, Status } from './status.ts'
 
@@ -16,6 +17,8 @@ export interface Readiness {
 export interface Run {
   /** The run's own connection to the bus. */
   readonly bus: Bus
+  /** For whoever reads over the API: what they have asked for is not before anything else that the run asks the bus. */
+  readonly reading: Readable
   status(): Promise<Status>
   /** Null where nothing is delivered. */
   delivery(): DeliveryStatus | null

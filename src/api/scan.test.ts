@@ -26,6 +26,35 @@ test('the last N of one entry are found however far back they lie', async () => 
   assert.deepEqual(await ids(bus, { entry: 'rare', limit: 2, follow: false }), ['s-rare-2', 's-rare-3'])
 })
 
+test('whatever the limit, nothing is gathered: the first of the last N comes before the others are read', async () => {
+  const bus = await busWith(0)
+  const event = Buffer.from('{}')
+  const batch = Array.from({ length: 2500 }, (_, i) => ({ entry: 'e', id: `s-e-${i + 1}`, event }))
+  await bus.append({ namespace: 'default', name: 's' }, batch)
+  let read = 0
+  const log = {
+    state: bus.state,
+    async *read(options: Parameters<typeof bus.read>[0]) {
+      for await (const stored of bus.read(options)) {
+        read++
+        yield stored
+      }
+    },
+  }
+  for (const limit of [1, 2099, 2100, 2500, 900_000_000, Number.MAX_SAFE_INTEGER]) {
+    const found: string[] = []
+    let atFirst = 0
+    read = 0
+    for await (const { id } of scan(log, { limit, follow: false })) {
+      if (found.length === 0) atFirst = read
+      found.push(id)
+    }
+    const first = Math.max(1, 2500 - limit + 1)
+    assert.deepEqual([found.length, found[0], found.at(-1)], [2501 - first, `s-e-${first}`, 's-e-2500'])
+    if (limit >= 2500) assert.equal(atFirst, 1)
+  }
+})
+
 test('the last N, then what comes, each once', async () => {
   const bus = await busWith(5)
   const stop = new AbortController()

@@ -1,6 +1,6 @@
 /** Reading the log the way `vedette tail` is asked to: from a point, the first or the last so many, once or for ever. */
 
-import type { Bus, LogState, ReadOptions, Stored } from '../bus/bus.ts'
+import type { Bus, ReadOptions, Stored } from '../bus/bus.ts'
 import { fail } from '../core/errors.ts'
 
 /** The part of a bus that reading needs; a store opened read-only has it too. */
@@ -29,9 +29,9 @@ export async function* scan(
 ): AsyncGenerator<Stored> {
   const filter: ReadOptions = { eventSource: source, namespace, entry, signal } as ReadOptions
   if (from === undefined && limit !== undefined) {
-    const { events, next } = await lastEvents(log, filter, limit)
-    yield* events
-    if (follow) yield* log.read({ ...filter, from: next, follow: true })
+    const { firstSeq, lastSeq } = await log.state()
+    yield* lastEvents(log, filter, { firstSeq, lastSeq, limit })
+    if (follow && signal?.aborted !== true) yield* log.read({ ...filter, from: lastSeq + 1, follow: true })
     return
   }
   const endless = follow || from === undefined
@@ -48,24 +48,64 @@ export async function* scan(
   }
 }
 
-/** The last `limit` events that match, oldest first, and the sequence number after the newest event looked at. */
-async function lastEvents(
+interface Last {
+  firstSeq: number
+  lastSeq: number
+  limit: number
+}
+
+/** The last `limit` events that match, oldest first, up to `lastSeq`. Nothing is gathered: where they begin is looked for first. */
+async function* lastEvents(log: Readable, filter: ReadOptions, last: Last): AsyncGenerator<Stored> {
+  if (last.limit <= 0 || last.firstSeq === 0) return
+  let { from, skip } = await whereLast(log, filter, last)
+  for await (const stored of log.read({ ...filter, from, follow: false })) {
+    if (stored.seq > last.lastSeq) return
+    if (skip-- <= 0) yield stored
+  }
+}
+
+/** A place in the log, and how many matching events from there on are not among the last `limit`. */
+async function whereLast(
   log: Readable,
   filter: ReadOptions,
-  limit: number,
-): Promise<{ events: Stored[]; next: number }> {
-  const { firstSeq, lastSeq }: LogState = await log.state()
-  if (limit <= 0 || firstSeq === 0) return { events: [], next: lastSeq + 1 }
-  let events: Stored[] = []
+  { firstSeq, lastSeq, limit }: Last,
+): Promise<{ from: number; skip: number }> {
   for (let window = Math.max(limit * 2, 64); ; window *= 4) {
     const from = Math.max(firstSeq, lastSeq - window + 1)
-    events = []
-    for await (const stored of log.read({ ...filter, from, follow: false })) {
-      if (stored.seq > lastSeq) break
-      events.push(stored)
-      if (events.length > limit) events.shift()
+    // there are no more than are wanted: whichever match
+    if (from === firstSeq && limit > lastSeq - firstSeq) return { from, skip: 0 }
+    const spots = createSpots()
+    for await (const { seq } of log.read({ ...filter, from, follow: false })) {
+      if (seq > lastSeq) break
+      spots.add(seq)
     }
-    if (events.length >= limit || from <= firstSeq) return { events, next: lastSeq + 1 }
+    if (spots.count >= limit) return spots.find(spots.count - limit)
+    if (from === firstSeq) return { from, skip: 0 }
+  }
+}
+
+const MOST_SPOTS = 1024
+
+/** Where the nth of ever so many is, in little memory: every so many-th is remembered, and fewer of them the more there are. */
+function createSpots() {
+  let spots: number[] = []
+  let [every, count] = [1, 0]
+  return {
+    get count() {
+      return count
+    },
+    add(seq: number) {
+      if (count % every === 0) spots.push(seq)
+      count++
+      if (spots.length <= MOST_SPOTS) return
+      spots = spots.filter((_, i) => i % 2 === 0)
+      every *= 2
+    },
+    /** One at or before the `index`th, and how far it is from there. */
+    find(index: number): { from: number; skip: number } {
+      const spot = Math.floor(index / every)
+      return { from: spots[spot] ?? 0, skip: index - spot * every }
+    },
   }
 }
 
@@ -74,7 +114,10 @@ export function parseFrom(text: string): 'start' | 'now' | number {
   if (text === 'start' || text === 'now') return text
   const seq = Number(text)
   if (!/^\d+$/.test(text) || !Number.isSafeInteger(seq)) {
-    throw fail('USAGE', `${JSON.stringify(text)} is not a place in the log: write start, now or a sequence number`)
+    throw fail(
+      'USAGE',
+      `${JSON.stringify(text.slice(0, 40))} is not a place in the log: write start, now or a sequence number`,
+    )
   }
   return seq
 }
@@ -82,7 +125,10 @@ export function parseFrom(text: string): 'start' | 'now' | number {
 /** A count of events. @throws USAGE */
 export function parseCount(text: string): number {
   if (!/^\d+$/.test(text) || !Number.isSafeInteger(Number(text))) {
-    throw fail('USAGE', `${JSON.stringify(text)} is not a number of events: write a whole number, 0 or more`)
+    throw fail(
+      'USAGE',
+      `${JSON.stringify(text.slice(0, 40))} is not a number of events: write a whole number, 0 or more`,
+    )
   }
   return Number(text)
 }

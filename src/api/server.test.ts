@@ -4,19 +4,31 @@ import { request } from 'node:http'
 import test from 'node:test'
 import { setTimeout } from 'node:timers/promises'
 import { type MemoryBus, memoryBusWorld } from '../bus/memory.ts'
+import { systemClock } from '../core/clock.ts'
 import { fail } from '../core/errors.ts'
 import { silentLogger } from '../core/log.ts'
 import { busWith, put } from './events.fixture.ts'
+import { createReaders } from './readers.ts'
 import type { Run } from './run.ts'
 import { createApi, hostAllowed } from './server.ts'
 
 const TOKEN = 'the-token'
 
-async function serve(t: { after(fn: () => unknown): void }, change: Partial<Run> = {}) {
+interface Reading {
+  readTokens?: (() => readonly string[]) | null
+  most?: number
+}
+
+async function serve(
+  t: { after(fn: () => unknown): void },
+  change: Partial<Run> = {},
+  { readTokens = null, most = 8 }: Reading = {},
+) {
   const bus = (change.bus as MemoryBus | undefined) ?? (await busWith(5))
   const done: string[] = []
   const run: Run = {
     bus,
+    reading: bus,
     status: async () => ({ eventSources: [] }) as never,
     started: () => true,
     readiness: async () => ({ ready: true, reasons: [], notServed: [] }),
@@ -31,7 +43,9 @@ async function serve(t: { after(fn: () => unknown): void }, change: Partial<Run>
     stop: () => void done.push('stop'),
     ...change,
   }
-  const server = createApi({ run, log: silentLogger, trusted: false, token: TOKEN, host: 'vedette.example' })
+  const readers = createReaders({ most }, { clock: systemClock, log: silentLogger })
+  const options = { run, log: silentLogger, trusted: false, token: TOKEN, host: 'vedette.example' }
+  const server = createApi({ ...options, readTokens, readers })
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   t.after(() => {
@@ -70,6 +84,136 @@ test('a Host that is a foreign name is refused (DNS rebinding)', async (t) => {
   for (const bad of [undefined, '', 'localhost.evil', 'a:b:c', '127.0.0.1.evil.example', 'x@localhost']) {
     assert.equal(hostAllowed(bad, 'vedette.example'), false, String(bad))
   }
+})
+
+/** @returns the status */
+async function ask(url: string, method: string, headers: Record<string, string>): Promise<number> {
+  const [response] = await once(request(url, { method, headers }).end(), 'response')
+  response.resume()
+  return response.statusCode
+}
+
+test('what a page of another site causes is refused, whatever it asks for', async (t) => {
+  const { base, done } = await serve(t)
+  const foreign: Record<string, string>[] = [
+    { origin: 'https://evil.example' },
+    { 'sec-fetch-site': 'cross-site' },
+    { origin: 'null' },
+  ]
+  const paths = ['/', '/healthz', '/readyz', '/metrics', '/v1/status', '/v1/events?from=start', '/v1/stop', '/nothing']
+  for (const method of ['GET', 'HEAD', 'POST', 'OPTIONS', 'PUT', 'DELETE']) {
+    for (const path of paths) {
+      for (const headers of foreign) {
+        const status = await ask(`${base}${path}`, method, { ...headers, authorization: `Bearer ${TOKEN}` })
+        assert.equal(status, 403, `${method} ${path} ${JSON.stringify(headers)}`)
+      }
+    }
+  }
+  assert.deepEqual(done, [])
+  for (const headers of [{}, { origin: base }, { 'sec-fetch-site': 'same-origin' }, { 'sec-fetch-site': 'none' }])
+    assert.equal(await ask(`${base}/v1/status`, 'GET', headers as Record<string, string>), 200, JSON.stringify(headers))
+})
+
+test('where reading needs a token, it is one of those or the one of the run; probes need none and tell no more than yes or no', async (t) => {
+  const notServed = [
+    { namespace: 'n', eventSource: 's', entry: 'orders', type: 'webhook', why: 'the password is wrong' },
+  ]
+  const readiness = async () => ({ ready: false, reasons: [], notServed })
+  const delivery = () => ({ error: 'the receiver answered 401', errorSince: 'then' }) as never
+  const tokens = ['old-reading-token', 'new-reading-token']
+  const { base, post } = await serve(t, { readiness, delivery }, { readTokens: () => tokens })
+  const paths = ['/v1/status', '/v1/events?from=start&follow=false', '/metrics']
+  const wrong = [
+    '',
+    'Bearer',
+    'Bearer ',
+    'Bearer old-reading-toke',
+    `Basic ${tokens[0]}`,
+    `Bearer ${tokens.join()}`,
+    tokens[0]!,
+  ]
+  for (const path of paths) {
+    for (const authorization of wrong)
+      assert.equal(await ask(`${base}${path}`, 'GET', { authorization }), 401, authorization)
+    assert.equal((await fetch(`${base}${path}`)).status, 401)
+    for (const token of [...tokens, TOKEN])
+      assert.equal(await ask(`${base}${path}`, 'GET', { authorization: `bearer ${token}` }), 200, path)
+  }
+  assert.equal((await post('/v1/stop', {}, tokens[0]!)).status, 401, 'who may read may not do')
+  assert.equal((await fetch(`${base}/healthz`)).status, 200)
+  for (const path of ['/readyz', '/readyz/delivery']) {
+    const plain = await fetch(`${base}${path}`, { headers: { accept: 'application/json' } })
+    assert.equal(plain.status, 503)
+    assert.doesNotMatch(await plain.text(), /orders|password|401|then/)
+    const told = await fetch(`${base}${path}`, { headers: { authorization: `Bearer ${tokens[1]}` } })
+    assert.match(await told.text(), /password|401/)
+  }
+  tokens.shift()
+  assert.equal(await ask(`${base}/v1/status`, 'GET', { authorization: 'Bearer old-reading-token' }), 401)
+})
+
+test('a wrong value in a query is refused with its parameter, itself and what to write', async (t) => {
+  const { base } = await serve(t)
+  const wrong: [string, RegExp][] = [
+    ['from=nowhere', /^from: "nowhere" .*start, now or a sequence number/],
+    ['from=-1', /^from: "-1"/],
+    ['limit=many', /^limit: "many" .*whole number/],
+    ['limit=1e9', /^limit: "1e9"/],
+    ['limit=', /^limit: ""/],
+    ['follow=no', /^follow: "no" .*true nor false/],
+    ['source=', /^source: "" .*leave it out/],
+    [`entry=${'x'.repeat(2000)}`, /^entry: "x{40}" /],
+    ['from=1&from=2', /^from is there 2 times/],
+  ]
+  for (const [query, text] of wrong) {
+    const answer = await fetch(`${base}/v1/events?${query}`)
+    assert.equal(answer.status, 400, query)
+    const { error, code } = (await answer.json()) as { error: string; code: string }
+    assert.match(error, text)
+    assert.equal(code, 'USAGE')
+  }
+  for (const id of ['start', 'now', '-3', 'x']) {
+    const answer = await fetch(`${base}/v1/events`, { headers: { 'last-event-id': id } })
+    assert.equal(answer.status, 400, id)
+    assert.match(await answer.text(), /Last-Event-ID: /)
+  }
+  assert.equal(await ask(`${base.replace('http:', 'http:')}//`, 'GET', {}), 400)
+})
+
+test('as many read as may; one more is told to come again, and may when one has left', async (t) => {
+  const { base } = await serve(t, {}, { most: 2 })
+  const open = async () => {
+    const sent = request(`${base}/v1/events`).end()
+    const [response] = await once(sent, 'response')
+    return { sent, response }
+  }
+  const [first] = [await open(), await open()]
+  const refused = await fetch(`${base}/v1/events?from=start`)
+  assert.deepEqual([refused.status, refused.headers.get('retry-after')], [503, '1'])
+  assert.match(await refused.text(), /2 read events already/)
+  assert.equal((await fetch(`${base}/v1/status`)).status, 200)
+  first!.sent.on('error', () => {}).destroy()
+  for (let status = 0; status !== 200; ) {
+    const answer = await fetch(`${base}/v1/events?from=start&follow=false`)
+    status = answer.status
+    await answer.text()
+  }
+})
+
+test('a HEAD reads nothing, and ends', async (t) => {
+  const bus = await busWith(1)
+  const { base } = await serve(t, { bus, reading: { state: bus.state, read: () => assert.fail('it was read') } })
+  for (const query of ['', '?from=start', '?limit=5'])
+    assert.equal(await ask(`${base}/v1/events${query}`, 'HEAD', {}), 200)
+})
+
+test('a large event comes through as it is on the bus', async (t) => {
+  const { base, bus } = await serve(t)
+  const event = Buffer.from(JSON.stringify({ a: 'ä€😀'.repeat(100_000) }))
+  await bus.append({ namespace: 'default', name: 's' }, [{ entry: 'e', id: 'large', event }])
+  const text = await (await fetch(`${base}/v1/events?limit=1&follow=false`)).text()
+  const [data] = text.split('\n').filter((line) => line.startsWith('data: '))
+  assert.ok(data!.endsWith(`"event":${event.toString()}}`))
 })
 
 test('ready is 503 until everything serves, with what is not served and why, as text and as JSON', async (t) => {

@@ -1,18 +1,21 @@
 /**
- * The HTTP API of a run. Two servers share this handler: one on `--listen` for everybody on this machine (reading is free, doing needs
- * the token from `<data>/run.json`), one on the control socket in the data directory, which only the owner can open (`trusted`).
+ * The HTTP API of a run. Two servers share this handler: one on `--listen` (on this machine reading is free, elsewhere it needs a token;
+ * doing always needs the one from `<data>/run.json`), one on the control socket in the data directory, which only the owner can open (`trusted`).
  */
-import { createHash, timingSafeEqual } from 'node:crypto'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { isIP } from 'node:net'
 import { fail, isVedetteError, messageOf, type VedetteError } from '../core/errors.ts'
 import type { Logger } from '../core/log.ts'
+import { accessBy, everything } from './access.ts'
+import { crossSite, refusedAsCrossSite } from './crossSite.ts'
 import { printable } from './line.ts'
 import { republish, sendEvent } from './publish.ts'
+import { named, scanOf } from './query.ts'
+import type { Readers } from './readers.ts'
 import type { Readiness, Run } from './run.ts'
 import { parseFrom } from './scan.ts'
 import { notServedLine } from './served.ts'
-import { scanOf, streamEvents } from './stream.ts'
+import { streamEvents } from './stream.ts'
 
 const MAX_BODY_BYTES = 8 * 1024 * 1024
 
@@ -23,6 +26,9 @@ export interface ApiOptions {
   trusted: boolean
   /** What POSTs must carry as bearer token, unless trusted. */
   token: string
+  /** What reading must carry, unless trusted; null: nothing. See {@link accessBy}. */
+  readTokens: (() => readonly string[]) | null
+  readers: Readers
   /** The host of `--listen`, which is let through in the Host header beside loopback names and addresses. */
   host: string
 }
@@ -39,14 +45,17 @@ export function createApi(options: ApiOptions): Server {
 }
 
 async function handle(options: ApiOptions, request: IncomingMessage, response: ServerResponse): Promise<void> {
-  const { run, trusted, token, host } = options
+  const { run, readers, trusted, token, readTokens, host } = options
+  const access = trusted ? everything : accessBy(token, readTokens)
   response.setHeader('x-content-type-options', 'nosniff')
   if (!trusted && !hostAllowed(request.headers.host, host)) {
     return answer(response, 421, {
       error: 'this Host is not served here: use localhost, an IP address or the name given to --listen',
     })
   }
-  const url = new URL(request.url ?? '/', 'http://localhost')
+  const foreign = crossSite(request.headers)
+  if (foreign !== null) return answer(response, 403, { error: refusedAsCrossSite(foreign) })
+  const url = urlOf(request.url)
   const route = Object.hasOwn(routes, url.pathname) ? routes[url.pathname] : undefined
   if (route === undefined) return answer(response, 404, { error: `there is nothing at ${url.pathname}; see GET /` })
   const method = request.method === 'HEAD' ? 'GET' : request.method
@@ -54,35 +63,60 @@ async function handle(options: ApiOptions, request: IncomingMessage, response: S
     response.setHeader('allow', route.method)
     return answer(response, 405, { error: `${url.pathname} takes ${route.method}` })
   }
-  if (route.method === 'POST' && !trusted && !tokenMatches(request.headers.authorization, token)) {
+  const { authorization } = request.headers
+  const mayRead = access.mayRead(authorization)
+  if (route.method === 'POST' ? !access.mayAct(authorization) : route.open !== true && !mayRead) {
     response.setHeader('www-authenticate', 'Bearer')
-    return answer(response, 401, { error: 'send "Authorization: Bearer <token>" with the token in <data>/run.json' })
+    const which = route.method === 'POST' ? 'the token in' : 'a token of --read-token-file, or the one in'
+    return answer(response, 401, { error: `send "Authorization: Bearer <token>" with ${which} <data>/run.json` })
   }
-  await route.answer({ run, url, request, response })
+  await route.answer({ run, readers, url, request, response, mayRead })
+}
+
+/** @throws USAGE */
+function urlOf(target = '/'): URL {
+  try {
+    return new URL(target, 'http://localhost')
+  } catch {
+    throw fail('USAGE', `${JSON.stringify(target.slice(0, 100))} is no path: see GET /`)
+  }
 }
 
 interface Call {
   run: Run
+  readers: Readers
+  /** False only where the route is open. */
+  mayRead: boolean
   url: URL
   request: IncomingMessage
   response: ServerResponse
 }
 
-const routes: Record<string, { method: 'GET' | 'POST'; answer(call: Call): Promise<void> }> = {
+interface Route {
+  method: 'GET' | 'POST'
+  /** Needs no token: what a probe asks, and what everybody knows. */
+  open?: true
+  answer(call: Call): Promise<void>
+}
+
+const routes: Record<string, Route> = {
   '/': {
     method: 'GET',
+    open: true,
     async answer({ response }) {
       text(response, 200, INDEX)
     },
   },
   '/healthz': {
     method: 'GET',
+    open: true,
     async answer({ response }) {
       text(response, 200, 'ok\n')
     },
   },
   '/startupz': {
     method: 'GET',
+    open: true,
     async answer({ run, response }) {
       const started = run.started()
       text(response, started ? 200 : 503, started ? 'started\n' : 'starting\n')
@@ -90,20 +124,24 @@ const routes: Record<string, { method: 'GET' | 'POST'; answer(call: Call): Promi
   },
   '/readyz': {
     method: 'GET',
-    async answer({ run, request, response }) {
+    open: true,
+    async answer({ run, request, response, mayRead }) {
       const readiness = await run.readiness()
       const code = readiness.ready ? 200 : 503
+      if (!mayRead) return text(response, code, readiness.ready ? 'ready\n' : 'not ready\n')
       if (/\bapplication\/json\b/.test(request.headers.accept ?? '')) answer(response, code, readiness)
       else text(response, code, readinessText(readiness))
     },
   },
   '/readyz/delivery': {
     method: 'GET',
-    async answer({ run, response }) {
+    open: true,
+    async answer({ run, response, mayRead }) {
       const delivery = run.delivery()
       if (delivery === null) return text(response, 404, 'nothing is delivered: this run has no --deliver\n')
       const { error, errorSince } = delivery
-      text(response, error === null ? 200 : 503, error === null ? 'ready\n' : `held up since ${errorSince}: ${error}\n`)
+      const why = mayRead ? `held up since ${errorSince}: ${error}\n` : 'held up\n'
+      text(response, error === null ? 200 : 503, error === null ? 'ready\n' : why)
     },
   },
   '/metrics': {
@@ -120,10 +158,10 @@ const routes: Record<string, { method: 'GET' | 'POST'; answer(call: Call): Promi
   },
   '/v1/events': {
     method: 'GET',
-    async answer({ run, url, request, response }) {
+    async answer({ run, readers, url, request, response }) {
       const lastEventId = request.headers['last-event-id']
       const wanted = scanOf(url, Array.isArray(lastEventId) ? lastEventId[0] : lastEventId)
-      await streamEvents(run.bus, request, response, wanted)
+      await streamEvents(run.reading, request, response, wanted, { readers })
     },
   },
   '/v1/failover': {
@@ -153,8 +191,8 @@ const routes: Record<string, { method: 'GET' | 'POST'; answer(call: Call): Promi
     method: 'POST',
     async answer({ run, request, response }) {
       const body = await jsonBody(request)
-      const from = parseFrom(String(body.from ?? ''))
-      const to = parseFrom(String(body.to ?? 'now'))
+      const from = named('from', parseFrom, String(body.from ?? ''))
+      const to = named('to', parseFrom, String(body.to ?? 'now'))
       answer(
         response,
         200,
@@ -181,6 +219,7 @@ GET  /healthz      this process lives
 GET  /startupz     all replicas have started
 GET  /readyz       all entries are served and the bus answers; if not, which are not, and why (text, or JSON by Accept)
 GET  /readyz/delivery   what --deliver sends is taken; 503 says what holds it up
+                        off this machine all but the probes need a bearer token: of --read-token-file, or from <data>/run.json
 POST /v1/failover  {"source"}                  with the bearer token from <data>/run.json
 POST /v1/send      {"source","entry","data"}   likewise
 POST /v1/replay    {"from","to","execute"}     likewise
@@ -206,13 +245,6 @@ export function hostAllowed(header: string | undefined, listenHost: string): boo
   if (name === undefined) return false
   const bare = name.replace(/^\[|\]$/g, '')
   return bare === 'localhost' || isIP(bare) !== 0 || bare === listenHost.toLowerCase()
-}
-
-function tokenMatches(header: string | undefined, token: string): boolean {
-  const given = /^Bearer +(\S+)$/i.exec(header ?? '')?.[1]
-  if (given === undefined) return false
-  const digest = (value: string) => createHash('sha256').update(value).digest()
-  return timingSafeEqual(digest(given), digest(token))
 }
 
 async function jsonBody(request: IncomingMessage): Promise<Record<string, unknown>> {

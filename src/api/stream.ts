@@ -1,48 +1,43 @@
 /**
  * `GET /v1/events`: the log as server-sent events. `id:` is the sequence number, so a browser's `EventSource` (or anybody who sends
- * `Last-Event-ID`) goes on where it was. The log is read only as fast as the consumer takes it: nothing is buffered here. Comments say what
- * else there is to know: `next N` where it stands, `gone A B` which of the wanted the bus has let go, `ends N` that the log ends before the
+ * `Last-Event-ID`) goes on where it was. The log is read only as fast as the consumer takes it: nothing is gathered here, and who takes
+ * nothing is dropped (readers.ts). Comments say what else there is to know: `next N` where it stands, `gone A B` which of the wanted the bus has let go, `ends N` that the log ends before the
  * place asked for (it was made anew, or is yet to come there).
  */
 import { once } from 'node:events'
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { LogState } from '../bus/bus.ts'
+import type { LogState, Stored } from '../bus/bus.ts'
 import { type Clock, systemClock } from '../core/clock.ts'
 import { messageOf } from '../core/errors.ts'
-import { eventLine } from './line.ts'
-import { parseCount, parseFrom, type Readable, type Scan, scan } from './scan.ts'
+import { lineParts } from './line.ts'
+import type { Readers } from './readers.ts'
+import { type Readable, type Scan, scan } from './scan.ts'
 
 const HEARTBEAT_MS = 15_000
 /** A consumer that took longer for what it was sent may have been overtaken by the bus's limits. */
 const SLOW_MS = 1_000
 
-/**
- * The query (`source`, `namespace`, `entry`, `from=start|now|SEQ`, `limit`, `follow=false`) and `Last-Event-ID`, which wins over `from`.
- * @throws USAGE
- */
-export function scanOf(url: URL, lastEventId: string | undefined): Omit<Scan, 'signal'> {
-  const query = (name: string) => url.searchParams.get(name) ?? undefined
-  const from = query('from')
-  const limit = query('limit')
-  return {
-    source: query('source'),
-    namespace: query('namespace'),
-    entry: query('entry'),
-    from: lastEventId ? Number(parseFrom(lastEventId)) + 1 : from === undefined ? undefined : parseFrom(from),
-    limit: limit === undefined ? undefined : parseCount(limit),
-    follow: query('follow') !== 'false',
-  }
-}
+/** So many bytes are given to the connection at once: one that takes them slowly still takes something now and then. */
+const PIECE_BYTES = 64 << 10
 
+/** @throws BUS_BUSY as many read as may; what the bus throws before anything was answered */
 export async function streamEvents(
   log: Readable,
   request: IncomingMessage,
   response: ServerResponse,
   wanted: Omit<Scan, 'signal'>,
-  { clock = systemClock, heartbeatMs = HEARTBEAT_MS }: { clock?: Clock; heartbeatMs?: number } = {},
+  {
+    readers,
+    clock = systemClock,
+    heartbeatMs = HEARTBEAT_MS,
+  }: { readers: Readers; clock?: Clock; heartbeatMs?: number },
 ): Promise<void> {
   const gone = new AbortController()
-  response.on('close', () => gone.abort())
+  const reader = readers.enter(() => response.destroy())
+  response.on('close', () => {
+    gone.abort()
+    reader.leave()
+  })
   request.on('error', () => gone.abort())
   response.on('error', () => gone.abort())
   const begin = await beginning(log, wanted)
@@ -53,6 +48,8 @@ export async function streamEvents(
     'cache-control': 'no-store',
     'x-accel-buffering': 'no',
   })
+  // nothing would hold it back: a HEAD takes everything at once
+  if (request.method === 'HEAD') return void response.end()
   // a consumer that waits for its first event can still tell where it stood
   response.write(`: next ${begin.next}\n\n${begin.gone}`)
   let stopHeartbeat = () => {}
@@ -61,17 +58,19 @@ export async function streamEvents(
     stopHeartbeat = clock.after(heartbeatMs, heartbeat)
   }
   stopHeartbeat = clock.after(heartbeatMs, heartbeat)
+  const drained = async ({ event }: Stored) => {
+    // its page is held with it
+    const goesOn = reader.waits(event.buffer.byteLength)
+    await once(response, 'drain', { signal: gone.signal }).finally(goesOn)
+  }
   try {
     let waitedFor = 0
     for await (const stored of scan(log, { ...begin.wanted, signal: gone.signal })) {
       if (gone.signal.aborted) return
       if (waitedFor > 0) response.write(goneText(await log.state(), waitedFor))
-      waitedFor = 0
-      const taken = response.write(`id: ${stored.seq}\ndata: ${eventLine(stored)}\n\n`)
-      if (taken) continue
       const sinceMs = clock.monotonic()
-      await once(response, 'drain', { signal: gone.signal })
-      if (clock.monotonic() - sinceMs > SLOW_MS) waitedFor = stored.seq + 1
+      for (const piece of pieces(stored)) if (!response.write(piece)) await drained(stored)
+      waitedFor = clock.monotonic() - sinceMs > SLOW_MS ? stored.seq + 1 : 0
     }
     response.end()
   } catch (error) {
@@ -81,6 +80,16 @@ export async function streamEvents(
   } finally {
     stopHeartbeat()
   }
+}
+
+/** What is written for an event; the bytes of a large one are not copied. */
+function* pieces(stored: Stored): Generator<string | Buffer> {
+  const { before, event, after } = lineParts(stored)
+  const head = `id: ${stored.seq}\ndata: ${before}`
+  if (event.byteLength < PIECE_BYTES) return yield `${head}${event.toString('utf8')}${after}\n\n`
+  yield head
+  for (let at = 0; at < event.byteLength; at += PIECE_BYTES) yield event.subarray(at, at + PIECE_BYTES)
+  yield `${after}\n\n`
 }
 
 /** Makes "now" a number, and says what of the wanted is not there any more. */

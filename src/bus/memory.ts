@@ -331,7 +331,7 @@ export function memoryBusWorld({
     },
     retain({ maxAgeMs, maxBytes }) {
       const nowMs = clock.now()
-      while (retain(tables, { nowMs, maxAgeMs, maxBytes, limit: 1000 }) === 1000);
+      while (retain(tables, { nowMs, maxAgeMs, maxBytes, limit: 1000 }));
       forgetIds(tables, [...tables.ids.scan()], { nowMs, dedupMs })
     },
   }

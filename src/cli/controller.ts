@@ -1,4 +1,5 @@
 import type { Command } from 'commander'
+import { parseBind } from './bind.ts'
 
 interface Options {
   namespaced?: boolean
@@ -23,7 +24,7 @@ export default function register(program: Command): void {
     .option('--metrics-port <port>', '/metrics', '7777')
     .option('--webhook', 'serve the validating admission webhook')
     .option('--webhook-port <port>', 'where', '8443')
-    .option('--bind <address>', 'address of all its ports (default: every one)')
+    .option('--bind <address>', 'address of all its ports (default: every one)', parseBind)
     .option(
       '--config <file>',
       "Argo Events' controller-config.yaml; may be missing",

@@ -4,6 +4,7 @@ import { systemClock } from '../core/clock.ts'
 import { exitCodeOf, fail, isVedetteError } from '../core/errors.ts'
 import { gatherLines } from '../core/gather.ts'
 import { createLogger, type Logger } from '../core/log.ts'
+import { parseBind } from './bind.ts'
 
 interface ServiceFlags {
   root: string
@@ -20,7 +21,7 @@ export default function register(program: Command): void {
       'where the mounted paths begin (etc/eventbus/auth, argo-events/secrets, argo-events/config)',
       '/',
     )
-    .option('--bind <address>', 'address that webhooks, metrics and probes listen on (default: all)')
+    .option('--bind <address>', 'address that webhooks, metrics and probes listen on (default: all)', parseBind)
     .option('--metrics-port <port>', 'port of /metrics, /healthz, /startupz and /readyz', parsePort, 7777)
     .addHelpText(
       'after',

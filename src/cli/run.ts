@@ -1,12 +1,18 @@
+import { isIPv6 } from 'node:net'
 import { type Command, Option } from 'commander'
 import type { DeliveryMode } from '../api/deliver.ts'
+import { MAX_READERS } from '../api/readers.ts'
 import { fail } from '../core/errors.ts'
 import { createLogger, type LogLevel } from '../core/log.ts'
+import { parseBind } from './bind.ts'
 import { DEFAULT_DATA } from './client.ts'
 
 interface RunFlags {
   data: string
   listen: { host: string; port: number }
+  readTokenFile?: string
+  openReading: boolean
+  maxReaders: number
   bind?: string
   secrets?: string
   deliver?: string
@@ -20,11 +26,26 @@ export default function register(program: Command): void {
     .description('run the EventSources in the files: every replica a process, every event durable')
     .argument('<file...>', 'YAML files or directories; - for stdin')
     .option('--data <dir>', 'where the store and the state of the run live', DEFAULT_DATA)
-    .option('--listen <host:port>', 'address of the API (status, events, metrics)', parseListen, {
-      host: '127.0.0.1',
-      port: 7780,
-    })
-    .option('--bind <address>', 'address that webhooks listen on (default: the host of --listen)')
+    .option(
+      '--listen <host:port>',
+      'address of the API (status, events, metrics); without a host: this machine only',
+      parseListen,
+      {
+        host: LOOPBACK,
+        port: 7780,
+      },
+    )
+    .option(
+      '--read-token-file <file>',
+      'who reads over the API needs one of the tokens in it, one a line (default: off this machine the token in <data>/run.json)',
+    )
+    .addOption(
+      new Option('--open-reading', 'also off this machine everybody who reaches the API may read all events')
+        .default(false)
+        .conflicts('readTokenFile'),
+    )
+    .option('--max-readers <count>', 'how many may read events over the API at a time', parseReaders, MAX_READERS)
+    .option('--bind <address>', 'address that webhooks listen on (default: the host of --listen)', parseBind)
     .option('--secrets <dir>', 'values of Secrets that are not in the files: DIR/<name>/<key>')
     .option(
       '--deliver <url>',
@@ -47,6 +68,7 @@ Examples:
   vedette run examples/quickstart.yaml
   vedette run sources/ --data /var/lib/vedette --secrets /run/secrets
   vedette run sources.yaml --bind 0.0.0.0 --deliver https://example.com/events
+  vedette run sources.yaml --listen 0.0.0.0:7780 --read-token-file /run/secrets/read-token
 
 Prints "ready" on stdout once every listener accepts and every other entry serves or shows an error. Until then stderr says what is
 waited for (a port that another program has, say), and so does GET /readyz. Logs to stderr. A changed file is applied without a
@@ -75,6 +97,7 @@ async function run(files: string[], flags: RunFlags): Promise<void> {
       files,
       data: flags.data,
       listen: flags.listen,
+      reading: { tokenFile: flags.readTokenFile, open: flags.openReading, most: flags.maxReaders },
       bind: flags.bind ?? flags.listen.host,
       secretsDir: flags.secrets,
       deliver: flags.deliver === undefined ? undefined : { url: flags.deliver, mode: flags.deliverMode },
@@ -94,12 +117,24 @@ async function run(files: string[], flags: RunFlags): Promise<void> {
   process.exit(0)
 }
 
-/** `host:port`, `[v6]:port` or `:port`. @throws USAGE */
+const LOOPBACK = '127.0.0.1'
+
+/** `host:port`, `[v6]:port`, `:port` or `port`; without a host it is this machine's own. @throws USAGE */
 export function parseListen(text: string): { host: string; port: number } {
-  const [, v6, name, digits] = /^(?:\[([^\]]+)\]|([^:]*)):(\d{1,5})$/.exec(text) ?? []
+  const [, v6, name, digits] = /^(?:(?:\[([^\]]+)\]|([^:\s[\]]*)):)?(\d{1,5})$/.exec(text) ?? []
   const port = Number(digits)
-  if (digits === undefined || port > 65_535) {
-    throw fail('USAGE', `--listen ${JSON.stringify(text)} is no address: write HOST:PORT, for example 127.0.0.1:7780`)
+  if (digits === undefined || port > 65_535 || (v6 !== undefined && !isIPv6(v6))) {
+    throw fail(
+      'USAGE',
+      `--listen ${JSON.stringify(text)} is no address: write HOST:PORT, for example 127.0.0.1:7780, or 0.0.0.0:7780 for every address`,
+    )
   }
-  return { host: v6 ?? (name || '0.0.0.0'), port }
+  return { host: v6 ?? (name || LOOPBACK), port }
+}
+
+/** @throws USAGE */
+export function parseReaders(text: string): number {
+  const count = Number(text)
+  if (/^\d{1,6}$/.test(text) && count > 0) return count
+  throw fail('USAGE', `--max-readers ${JSON.stringify(text)} is no number of readers: write a whole one, 1 or more`)
 }

@@ -1,6 +1,7 @@
 /** `/healthz`, `/readyz` on one port, `/metrics` on another, as upstream's controller has them. */
 import { createServer, type Server } from 'node:http'
 import type { Registry } from 'prom-client'
+import { crossSite, refusedAsCrossSite } from '../api/crossSite.ts'
 import { fail } from '../core/errors.ts'
 
 export interface HealthAnswers {
@@ -50,6 +51,10 @@ async function listen(
 ): Promise<Server> {
   const server = createServer({ requestTimeout: 30_000, headersTimeout: 10_000 }, (request, response) => {
     const path = request.url?.split('?', 1)[0] ?? ''
+    const foreign = crossSite(request.headers)
+    if (foreign !== null) return void response.writeHead(403).end(`${refusedAsCrossSite(foreign)}\n`)
+    if (request.method !== 'GET' && request.method !== 'HEAD')
+      return void response.writeHead(405, { allow: 'GET' }).end(`${path} takes GET\n`)
     answer(path).then(
       ({ status, text, type = 'text/plain; charset=utf-8' }) => {
         response.writeHead(status, { 'content-type': type, 'x-content-type-options': 'nosniff' })

@@ -2,6 +2,7 @@
 import { X509Certificate } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 import { createServer, type Server } from 'node:https'
+import { crossSite, refusedAsCrossSite } from '../api/crossSite.ts'
 import { retryForEver } from '../core/backoff.ts'
 import type { Clock } from '../core/clock.ts'
 import { fail, messageOf } from '../core/errors.ts'
@@ -46,6 +47,8 @@ interface Certs {
 export async function serveAdmission(options: WebhookOptions, signal: AbortSignal): Promise<{ closed: Promise<void> }> {
   const { host, port, lost, clock, log } = options
   const server = createServer({ requestTimeout: 10_000, headersTimeout: 5_000 }, (request, response) => {
+    const foreign = crossSite(request.headers)
+    if (foreign !== null) return void response.writeHead(403).end(`${refusedAsCrossSite(foreign)}\n`)
     answer(request, lost).then(
       (body) => response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(body)),
       (error) => response.writeHead(400, { 'content-type': 'text/plain' }).end(`${messageOf(error)}\n`),

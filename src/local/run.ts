@@ -2,11 +2,13 @@
 
 import { type MetricSums, runMetrics } from '../api/metrics.ts'
 import type { Run } from '../api/run.ts'
+import type { Readable } from '../api/scan.ts'
 import { type Judgement, notServedLine } from '../api/served.ts'
 import { busStatus, type DeliveryStatus, foldSources, leaderOf, SUSPICIOUS_SILENCE_MS } from '../api/status.ts'
 import { type Bus, type LogState, type SourceRef, sourceKey } from '../bus/bus.ts'
 import type { Clock } from '../core/clock.ts'
 import { fail, messageOf } from '../core/errors.ts'
+import { sharedRuns } from '../core/shared.ts'
 import { within } from '../core/signals.ts'
 import type { EventSource } from '../manifest/manifest.ts'
 import type { Failover } from '../runtime/report.ts'
@@ -23,6 +25,7 @@ const LOOK_MS = 20
 
 export interface RunParts {
   bus: Bus
+  reading: Readable
   hosts: Hosts
   sums: MetricSums
   clock: Clock
@@ -104,6 +107,7 @@ export function createRun(parts: RunParts): Run {
 
   return {
     bus,
+    reading: parts.reading,
     delivery: parts.delivery,
     started: parts.started,
     async readiness() {
@@ -137,7 +141,8 @@ export function createRun(parts: RunParts): Run {
       }
       return parts.objects().facts(found.type)?.eventType ?? found.type
     },
-    async status() {
+    // both are gathered once, however many ask
+    status: sharedRuns(async () => {
       const { manifest, facts } = parts.objects()
       const { supervisor, startedAt, api } = parts.record()
       const log = await logState()
@@ -157,8 +162,8 @@ export function createRun(parts: RunParts): Run {
           ready: parts.ready() && bus.status().connected && notServed.length === 0,
         },
       }
-    },
-    async metrics() {
+    }),
+    metrics: sharedRuns(async () => {
       const view = hosts.view()
       await Promise.all(
         view.map(async ({ index, pid }) => {
@@ -182,7 +187,7 @@ export function createRun(parts: RunParts): Run {
           nowMs: clock.now(),
         }),
       )
-    },
+    }),
     async failOver({ namespace, name }: SourceRef) {
       const source = find(name, namespace)
       const key = sourceKey(source)

@@ -1,7 +1,7 @@
 /** The bus as the supervisor holds it: an embedded one has a process to keep alive, as has the election of a Kafka bus; any other is somebody else's. */
 import type { Bus } from '../bus/bus.ts'
 import type { Clock } from '../core/clock.ts'
-import type { Logger } from '../core/log.ts'
+import { type Logger, silentLogger } from '../core/log.ts'
 import type { EventBus } from '../manifest/manifest.ts'
 import type { SecretStore } from '../runtime/secrets.ts'
 import { announceTransport } from '../runtime/transport.ts'
@@ -11,6 +11,8 @@ import { startBusProcess } from './busProcess.ts'
 export interface RunBus {
   readonly address: BusAddress
   readonly bus: Bus
+  /** For readers of the API: the embedded bus lets connections take turns, so that they come before nothing else. */
+  readonly reading: Bus
   /** Restarts of the bus process. */
   readonly restarts: number
   /** What the bus process does in its start, or why it does not start; null while it runs, and for a bus that is somebody else's. */
@@ -48,6 +50,7 @@ export async function startRunBus({
     return {
       address,
       bus,
+      reading: bus,
       restarts: 0,
       trouble: null,
       failed: new Promise(() => {}),
@@ -64,11 +67,14 @@ export async function startRunBus({
     throw error
   })
   const { bus: watched } = object === null ? { bus } : await openBus(embedded, options)
+  const quiet = { ...options, session: 'readers', log: silentLogger }
+  const { bus: reading } = object === null ? await openBus(embedded, quiet) : { bus }
   busProcess.watch(() => watched.kv.get('ping'))
   if (object !== null) announceTransport(bus, log)
   return {
     address,
     bus,
+    reading,
     get restarts() {
       return busProcess.restarts
     },
@@ -77,7 +83,7 @@ export async function startRunBus({
     },
     failed: busProcess.failed,
     async stop() {
-      await Promise.all([bus.close(), watched.close()])
+      await Promise.all([bus.close(), watched.close(), reading.close()])
       await busProcess.stop()
     },
     kill: () => busProcess.kill(),

@@ -3,9 +3,11 @@
  * and the next run begins a new incarnation, after which nothing of the old one is stored.
  */
 import { createServer, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { hostname } from 'node:os'
 import { type Delivery, type DeliveryMode, parseTarget, startDelivery } from '../api/deliver.ts'
 import { createMetricSums } from '../api/metrics.ts'
+import { createReaders } from '../api/readers.ts'
 import { judgeServed } from '../api/served.ts'
 import { createApi } from '../api/server.ts'
 import type { Bus } from '../bus/bus.ts'
@@ -20,6 +22,7 @@ import { openFailoverLog } from './failoverLog.ts'
 import { createHosts } from './hosts.ts'
 import { identify } from './identity.ts'
 import { assignmentOf, brief, hostCount, loadObjects, type Objects } from './objects.ts'
+import { readingBy } from './reading.ts'
 import { createRemovals } from './removals.ts'
 import { createRun } from './run.ts'
 import { type RunBus, startRunBus } from './runBus.ts'
@@ -32,6 +35,8 @@ export interface RunOptions {
   data: string
   /** Of the API. */
   listen: { host: string; port: number }
+  /** Who may read over it, and how many at a time. */
+  reading: { tokenFile: string | undefined; open: boolean; most: number }
   /** Of the sources' listeners. */
   bind: string
   secretsDir: string | undefined
@@ -132,6 +137,7 @@ export async function startSupervisor(options: RunOptions): Promise<Supervisor> 
       server.close()
       server.closeAllConnections()
     })
+    const readTokens = readingBy(options.reading, server.address() as AddressInfo, { clock, log, data: dataDir.dir })
     // who asks before there is an answer waits for it
     const begun = Promise.withResolvers<Server>()
     server.on('request', (request, response) => {
@@ -177,6 +183,7 @@ export async function startSupervisor(options: RunOptions): Promise<Supervisor> 
 
     const run = createRun({
       bus,
+      reading: outer.reading,
       hosts,
       sums,
       clock,
@@ -193,9 +200,12 @@ export async function startSupervisor(options: RunOptions): Promise<Supervisor> 
       stop: () => stop(),
     })
     const token = dataDir.record.token
-    const api = createApi({ run, log, trusted: false, token, host: listen.host })
+    const { host } = listen
+    // who reads there never takes the place of who holds the data directory
+    const readersOf = () => createReaders({ most: options.reading.most }, { clock, log })
+    const api = createApi({ run, log, trusted: false, token, readTokens, host, readers: readersOf() })
     begun.resolve(api)
-    const control = createApi({ run, log, trusted: true, token, host: listen.host })
+    const control = createApi({ run, log, trusted: true, token, readTokens: null, host, readers: readersOf() })
     await new Promise<void>((resolve, reject) => {
       control.once('error', reject)
       control.listen(dataDir.record.control, () => resolve())
@@ -284,8 +294,12 @@ function sayNotices({ notices, warnings }: Objects, log: Logger): void {
   for (const warning of brief(warnings)) log.warn(warning)
 }
 
+/** Connections of the API: more than may read, so that who is over the limit is told. */
+const MAX_CONNECTIONS = 1000
+
 async function listenOn({ host, port }: { host: string; port: number }): Promise<Server> {
   const server = createServer({ requestTimeout: 60_000, headersTimeout: 15_000 })
+  server.maxConnections = MAX_CONNECTIONS
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) => {
       const where = `${host}:${port}`

@@ -1,5 +1,6 @@
 /** The HTTP port beside the webhooks: metrics, and the probes of the kubelet. */
 import { createServer, type Server, type ServerResponse } from 'node:http'
+import { crossSite, refusedAsCrossSite } from '../api/crossSite.ts'
 import { fail } from '../core/errors.ts'
 
 export interface PodAnswers {
@@ -23,6 +24,8 @@ const PROMETHEUS = 'text/plain; version=0.0.4; charset=utf-8'
 export async function servePod(answers: PodAnswers, { host, port }: { host: string; port: number }): Promise<Server> {
   const server = createServer({ requestTimeout: 60_000, headersTimeout: 15_000 }, (request, response) => {
     const path = request.url?.split('?', 1)[0] ?? ''
+    const foreign = crossSite(request.headers)
+    if (foreign !== null) return answer(response, 403, `${refusedAsCrossSite(foreign)}\n`)
     if (request.method !== 'GET' && request.method !== 'HEAD') {
       response.setHeader('allow', 'GET')
       return answer(response, 405, `${path} takes GET\n`)

@@ -17,6 +17,7 @@ import {
 } from '../bus.ts'
 import { asRead, outcomeOf, outcomeOfError } from '../outcome.ts'
 import type { WireLease } from './leases.ts'
+import type { Page, PageRequest } from './reading.ts'
 import type { Input, Operation, Output, Push } from './request.ts'
 import type { WireFence, WireOutcome } from './rules.ts'
 import type { LeaseValue } from './tables.ts'
@@ -108,6 +109,17 @@ export function busOver(
     })
   }
 
+  /** Many readers at one place, all at the end as a rule, ask once and hold the same answer. */
+  const asked = new Map<string, Promise<Page>>()
+  function askPage(request: PageRequest): Promise<Page> {
+    const key = JSON.stringify(request)
+    const before = asked.get(key)
+    if (before !== undefined) return before
+    const page = call('page', request).finally(() => asked.delete(key))
+    asked.set(key, page)
+    return page
+  }
+
   async function* read({ from = 0, namespace, eventSource, entry, follow = false, signal }: ReadOptions = {}) {
     let wake: (() => void) | undefined
     let heard = false
@@ -123,8 +135,8 @@ export function busOver(
     try {
       for (let next = Math.ceil(from); !signal?.aborted; ) {
         heard = false
-        const asked = asRead('reading the log', call('page', { from: next, namespace, eventSource, entry }))
-        const page = await asked.catch((error: unknown) => {
+        const answer = asRead('reading the log', askPage({ from: next, namespace, eventSource, entry }))
+        const page = await answer.catch((error: unknown) => {
           if (follow && error instanceof VedetteError && error.class === 'transient') return null
           throw error
         })

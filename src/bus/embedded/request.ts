@@ -2,7 +2,7 @@
 import { type ErrorCode, fail, messageOf, VedetteError } from '../../core/errors.ts'
 import type { Advance, Append, Claim, LogState, SourceRef, Stored } from '../bus.ts'
 import { putValue, readLease, type WireLease, writeLease } from './leases.ts'
-import { type Page, type PageRequest, readPage, readState, readTail } from './reading.ts'
+import { finish, type Page, type PageRequest, readPage, readState, readTail, type Steps } from './reading.ts'
 import {
   append,
   appendFenced,
@@ -63,13 +63,21 @@ const writes = {
   },
 } satisfies { [O in Operation]?: Handler<O> }
 
+type LongRead<O extends Operation> = (tables: Tables, input: Input<O>) => Steps<Output<O>>
+
+/** Those of several steps. lmdb's ranges are not kept between two (see lmdb.ts). */
+const longReads = {
+  tail: (tables, { source, entry, limit }) => readTail(tables, source, entry, limit),
+  state: (tables) => readState(tables),
+} satisfies { [O in Operation]?: LongRead<O> }
+
 const reads = {
   readLease: (tables, _at, { name }) => readLease(tables, name),
   get: (tables, _at, { key }) => tables.kv.get(key) ?? null,
   loadSnapshot: (tables, _at, { source, entry }) => tables.snapshots.get(entryKey(source, entry)) ?? null,
-  tail: (tables, _at, { source, entry, limit }) => readTail(tables, source, entry, limit),
+  tail: (tables, _at, input) => finish(longReads.tail(tables, input)),
   page: (tables, _at, input) => readPage(tables, input),
-  state: (tables) => readState(tables),
+  state: (tables) => finish(longReads.state(tables)),
   ping: () => null,
 } satisfies { [O in Operation]?: Handler<O> }
 
@@ -79,6 +87,19 @@ export function isWrite(operation: string): operation is keyof typeof writes {
 
 export function isOperation(operation: string): operation is Operation {
   return isWrite(operation) || Object.hasOwn(reads, operation)
+}
+
+type LongOperation = keyof typeof longReads | 'page'
+
+/** A read that looks at much: to be done step by step where others wait, see {@link stepsOf}. */
+export function isLong(operation: Operation): operation is LongOperation {
+  return operation === 'page' || Object.hasOwn(longReads, operation)
+}
+
+export function* stepsOf<O extends LongOperation>(tables: Tables, operation: O, input: Input<O>): Steps<Output<O>> {
+  if (operation === 'page') return readPage(tables, input as PageRequest) as Output<O>
+  const read = longReads[operation as keyof typeof longReads] as LongRead<O>
+  return yield* read(tables, input)
 }
 
 /** True for the writes that make the store grow, which a full store refuses while leases and terms still go through. */

@@ -8,10 +8,22 @@ import { createCommitter } from './committer.ts'
 import { encodeFrame, frameReader, type Hello, PROTOCOL, type Welcome } from './frames.ts'
 import { isRenewal } from './leases.ts'
 import { asReadError } from './lmdb.ts'
-import { isOperation, isWrite, type Operation, type Push, perform, toWireError, type WireError } from './request.ts'
+import type { Steps } from './reading.ts'
+import {
+  isLong,
+  isOperation,
+  isWrite,
+  type Operation,
+  type Push,
+  perform,
+  stepsOf,
+  toWireError,
+  type WireError,
+} from './request.ts'
 import { hasShape } from './shape.ts'
 import type { Store } from './store.ts'
 import type { LeaseValue } from './tables.ts'
+import { takeTurns } from './turns.ts'
 
 export interface BusServer {
   /** Takes no more, finishes what has come in, closes. */
@@ -61,6 +73,10 @@ export async function startServer({
   const leaseWriters = new Map<string, Connection>()
   const talkative = new Set<Connection>()
   let closing = false
+  const turns = takeTurns(() => {
+    committer.flush()
+    speak()
+  })
 
   /** Gathers what one turn has to say, so that many answers are one write. */
   function send(connection: Connection, value: unknown) {
@@ -77,7 +93,11 @@ export async function startServer({
       socket.write(out.length === 1 ? (out[0] as Buffer) : Buffer.concat(out))
       if (socket.writableLength > MAX_UNREAD_ANSWERS && !socket.isPaused()) {
         socket.pause()
-        socket.once('drain', () => socket.resume())
+        turns.hold(connection)
+        socket.once('drain', () => {
+          socket.resume()
+          turns.resume(connection)
+        })
       }
     }
     talkative.clear()
@@ -133,6 +153,7 @@ export async function startServer({
       return answer(null, { code: 'BUG', message: `not a request: ${operation.slice(0, 40)}` })
     }
     if (isWrite(operation)) write(connection, operation, input, bytes, answer)
+    else if (isLong(operation)) turns.add(connection, readInSteps(connection, operation, input, answer))
     else read(connection, operation, input, answer)
   }
 
@@ -183,7 +204,20 @@ export async function startServer({
   ) {
     try {
       const at = { nowMs: clock.now(), incarnation: connection.incarnation ?? 0, dedupMs }
-      const result = perform(store.committed, at, operation, input)
+      answer(perform(store.committed, at, operation, input), null)
+    } catch (error) {
+      answer(null, toWireError(asReadError(error)))
+    }
+  }
+
+  function* readInSteps(
+    connection: Connection,
+    operation: 'page' | 'tail' | 'state',
+    input: any,
+    answer: (result: unknown, error: WireError | null) => void,
+  ): Steps<void> {
+    try {
+      const result = yield* stepsOf(store.committed, operation, input)
       if (operation === 'page' && (result as { end: boolean }).end) connection.following = true
       answer(result, null)
     } catch (error) {
@@ -207,6 +241,7 @@ export async function startServer({
     socket.on('close', () => {
       connections.delete(connection)
       talkative.delete(connection)
+      turns.forget(connection)
       suspectHoldersOf(connection)
     })
   }

@@ -9,7 +9,7 @@ import { isVedetteError } from '../../core/errors.ts'
 import { silentLogger } from '../../core/log.ts'
 import { createCommitter } from './committer.ts'
 import { decodeValue } from './encoding.ts'
-import { readPage, readState } from './reading.ts'
+import { finish, readPage, readState } from './reading.ts'
 import type { WireError } from './request.ts'
 import { append } from './rules.ts'
 import { openStore, type Store } from './store.ts'
@@ -52,7 +52,7 @@ suite('embedded store', { timeout: 60_000 }, () => {
     assert.deepEqual(put(23 * HOUR, 'a'), [0], 'gone from the log, not from memory')
     tidy(24.5 * HOUR)
     assert.deepEqual(ids(), [])
-    const empty = readState(store.committed)
+    const empty = finish(readState(store.committed))
     assert.deepEqual([empty.firstSeq, empty.lastSeq, empty.messages, empty.bytes], [0, 3, 0, 0])
     assert.equal(empty.entries[0]?.published, 3)
     assert.deepEqual([...store.committed.ids.scan()].length, 1, 'the ids whose window is over are forgotten')
@@ -63,7 +63,7 @@ suite('embedded store', { timeout: 60_000 }, () => {
     store = await openStore({ dir, incarnation: 'next', maxBytes: 50_000 })
     for (let i = 0; i < 1000; i++) put(i, `n-${i}`)
     tidy(1000)
-    const { firstSeq, lastSeq, messages, bytes } = readState(store.committed)
+    const { firstSeq, lastSeq, messages, bytes } = finish(readState(store.committed))
     assert.ok(bytes <= 50_000 && bytes > 49_000, `${bytes}`)
     assert.equal(lastSeq, 1000)
     assert.equal(messages, lastSeq - firstSeq + 1)
@@ -88,7 +88,7 @@ suite('embedded store', { timeout: 60_000 }, () => {
     )
     assert.deepEqual(put(0, 'c'), [2])
     assert.deepEqual(ids(), ['a', 'c'])
-    assert.equal(readState(store.committed).messages, 2)
+    assert.equal(finish(readState(store.committed)).messages, 2)
   })
 
   test('a store that another process has taken over cannot be written', async () => {

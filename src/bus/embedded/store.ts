@@ -150,10 +150,10 @@ export async function openStore({
     }
   }
 
-  /** @returns how many records have gone. Looked at before a transaction is begun: mostly there is nothing to do. */
-  function dropOverdue(nowMs: number): number {
+  /** @returns whether there may be more to let go. Looked at before a transaction is begun: mostly there is nothing to do. */
+  function dropOverdue(nowMs: number): boolean {
     const { tables: committed } = environment
-    if (!overdue(committed, { nowMs, maxAgeMs, maxBytes })) return 0
+    if (!overdue(committed, { nowMs, maxAgeMs, maxBytes })) return false
     return transaction((tables) => retain(tables, { nowMs, maxAgeMs, maxBytes, limit: RETAIN_STEP }))
   }
 
@@ -188,9 +188,9 @@ export async function openStore({
     tidy(nowMs) {
       if (freeBytes(dir) < SPARE_BYTES) return false
       markFromTimeToTime()
-      const dropped = dropOverdue(nowMs)
+      const more = dropOverdue(nowMs)
       sweepSome(nowMs)
-      return dropped === RETAIN_STEP || sweepLeft > 0
+      return more || sweepLeft > 0
     },
     close: () => environment.close(),
   }

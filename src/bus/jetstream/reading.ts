@@ -29,11 +29,15 @@ interface Range {
   /** The last one wanted, which exists; left out: goes on for ever. */
   to?: number
   headersOnly?: boolean
+  ahead?: number
   signal?: AbortSignal | undefined
 }
 
-/** Messages asked for at a time: what waits in this process is at most this many. */
+/** Messages asked for at a time: what waits in this process is at most this many, fewer where they are large. */
 const AHEAD = 256
+/** Of the log's average: of many readers each holds so much, for as long as who asked takes nothing. */
+const AHEAD_BYTES = 2 << 20
+const LEAST_AHEAD = 4
 /** Of messages that are asked for by their numbers. */
 const AT_ONCE = 64
 /** A reader that hears nothing for this long though there is something looks whether it still is. */
@@ -77,7 +81,13 @@ export async function* readLog(
       const readers = connection()
       const to = follow ? undefined : (await readers.jsm.streams.getMessage(STREAM, { last_by_subj: subject }))?.seq
       if (!follow && (to === undefined || to < next)) return
-      const range = { subjects: [subject], from: next, signal, ...(to === undefined ? {} : { to }) }
+      const range = {
+        subjects: [subject],
+        from: next,
+        signal,
+        ahead: await aheadOf(readers),
+        ...(to === undefined ? {} : { to }),
+      }
       for await (const message of consume(readers, range)) {
         next = message.seq + 1
         heardMs = clock.monotonic()
@@ -93,6 +103,12 @@ export async function* readLog(
       await clock.sleep(AGAIN_MS, signal).catch(() => {})
     }
   }
+}
+
+/** How many messages of the usual size may wait here. */
+async function aheadOf({ jsm }: Readers): Promise<number> {
+  const { bytes, messages } = (await jsm.streams.info(STREAM)).state
+  return Math.min(AHEAD, Math.max(LEAST_AHEAD, Math.floor((AHEAD_BYTES * messages) / Math.max(1, bytes))))
 }
 
 /** The last `limit` events of an entry, oldest first. @throws BUS_UNAVAILABLE */
@@ -136,7 +152,7 @@ function consume(readers: Readers, range: Range): AsyncGenerator<Received> {
 
 async function* ordered(
   readers: Readers,
-  { subjects, from, to, headersOnly = false, signal }: Range,
+  { subjects, from, to, headersOnly = false, ahead = AHEAD, signal }: Range,
 ): AsyncGenerator<Received> {
   const consumer: Consumer = await readers.js.consumers.get(STREAM, {
     filter_subjects: subjects.length === 1 ? subjects[0]! : subjects,
@@ -145,7 +161,7 @@ async function* ordered(
     headers_only: headersOnly,
     inactive_threshold: FORGET_MS,
   })
-  const messages = await consumer.consume({ max_messages: AHEAD, expires: EXPIRES_MS, idle_heartbeat: HEARTBEAT_MS })
+  const messages = await consumer.consume({ max_messages: ahead, expires: EXPIRES_MS, idle_heartbeat: HEARTBEAT_MS })
   const stop = () => messages.stop()
   signal?.addEventListener('abort', stop)
   if (signal?.aborted) stop()

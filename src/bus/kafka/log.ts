@@ -3,6 +3,7 @@ import type { KafkaClient } from '../../clients/kafka.ts'
 import type { KafkaRecord } from '../../clients/kafka-fetch.ts'
 import type { Clock } from '../../core/clock.ts'
 import { fail } from '../../core/errors.ts'
+import { sharedRuns } from '../../core/shared.ts'
 import {
   isOfOthers,
   type LogState,
@@ -15,7 +16,6 @@ import {
 } from '../bus.ts'
 import { asStored, namesOf, seqOf } from './message.ts'
 import { createReader, type Reader, readToEnd, recordsToEnd } from './reader.ts'
-import { sharedRuns } from './shared.ts'
 
 export interface KafkaLog {
   /** @throws BUS_UNAVAILABLE; SPEC_INVALID for `from` on a topic of several partitions, which has no one order */
@@ -31,6 +31,8 @@ export interface KafkaLog {
 }
 
 const FOLLOW_WAIT_MS = 500
+/** Of many readers each holds so much, for as long as who asked takes nothing. */
+const READ_BYTES = 1 << 20
 /** Records that are looked at first for the last events of an entry, in each partition; then twice as many. */
 const TAIL_WINDOW = 1_000
 /** Records of each partition among which a new leader knows the ids. */
@@ -41,6 +43,7 @@ export const idOf = (subject: string, id: string): string => `${subject}\0${id}`
 
 export function createLog(client: KafkaClient, topic: string, clock: Clock, closing: AbortSignal): KafkaLog {
   const reader = createReader(client, topic, clock, closing)
+  const slowly = createReader(client, topic, clock, closing, READ_BYTES)
   /** Subjects whose last event, when ids were last read, was of somebody else. */
   let ofOthers: ReadonlySet<string> = new Set()
   const recent = sharedRuns(async (heard) => {
@@ -49,7 +52,7 @@ export function createLog(client: KafkaClient, topic: string, clock: Clock, clos
     return read.ids
   })
   return {
-    read: (options) => readLog(reader, topic, options),
+    read: (options) => readLog(slowly, topic, options),
     tail: (source, entry, limit) => readTail(reader, source, entry, limit),
     others: async (source, entry, limit) =>
       ofOthers.has(subjectOf(source, entry))

@@ -29,7 +29,14 @@ const PATIENCE_MS = 10_000
 const PAUSE = { firstMs: 20, maxMs: 500 }
 const MAX_BYTES = 16 << 20
 
-export function createReader(client: KafkaClient, name: string, clock: Clock, signal: AbortSignal): Reader {
+/** @param maxBytes of one answer; of a larger record that record */
+export function createReader(
+  client: KafkaClient,
+  name: string,
+  clock: Clock,
+  signal: AbortSignal,
+  maxBytes = MAX_BYTES,
+): Reader {
   let known: { topic: KafkaTopic; fetch: Fetch } | null = null
   const found = async () => {
     if (known === null) {
@@ -75,8 +82,8 @@ export function createReader(client: KafkaClient, name: string, clock: Clock, si
         const limits: FetchLimits = {
           minBytes: 1,
           maxWaitMs,
-          maxBytes: MAX_BYTES,
-          partitionMaxBytes: MAX_BYTES,
+          maxBytes,
+          partitionMaxBytes: maxBytes,
           readCommitted: true,
           toTheEnd,
         }

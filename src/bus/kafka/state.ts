@@ -2,9 +2,9 @@
 
 import type { KafkaClient } from '../../clients/kafka.ts'
 import type { Clock } from '../../core/clock.ts'
+import { sharedRuns } from '../../core/shared.ts'
 import { bytesOf, headerOf, headersOf, type Message } from './message.ts'
 import { createReader, type Reader, recordsToEnd } from './reader.ts'
-import { sharedRuns } from './shared.ts'
 
 export interface Kept {
   value: Buffer
