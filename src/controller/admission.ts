@@ -2,6 +2,7 @@
 
 import type { KubeObject } from '../kube/resources.ts'
 import { DOWNGRADE_ANNOTATION, downgradeText, isOlderLine } from './eventBus/chosen.ts'
+import { limitTexts } from './handedOn.ts'
 import { canonical } from './objects.ts'
 import { readObject, sayError } from './reconcile/read.ts'
 
@@ -17,6 +18,8 @@ export interface ReviewResponse {
   uid: string
   allowed: boolean
   status?: { code: number; reason: string; message: string }
+  /** `kubectl` prints them. */
+  warnings?: string[]
 }
 
 /**
@@ -41,9 +44,16 @@ export async function review(
     // Without an answer the controller refuses it later, and says so in the status.
     if (found.length === 0) found.push(...(await lost(oldObject, object).catch(() => [])))
   }
-  if (found.length === 0) return allowed
+  if (found.length === 0) return { ...allowed, ...warningsOf(object) }
   const message = `invalid ${object.kind}: ${found.slice(0, 20).join('; ')}`
   return { uid, allowed: false, status: { code: 400, reason: 'BadRequest', message } }
+}
+
+/** What is let in and has no effect. */
+function warningsOf({ kind, spec }: KubeObject): { warnings?: string[] } {
+  if (kind !== 'EventSource') return {}
+  const warnings = limitTexts((spec as Spec | undefined)?.template).slice(0, 10)
+  return warnings.length === 0 ? {} : { warnings }
 }
 
 type Spec = Record<string, any>

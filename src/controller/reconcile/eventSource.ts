@@ -8,6 +8,7 @@ import type { BusConfig } from '../busConfig.ts'
 import type { Cluster } from '../cluster.ts'
 import { type Condition, condition, warning } from '../conditions.ts'
 import { eventSourceObjects, serviceAccountOf } from '../eventSource.ts'
+import { limitsWarning } from '../handedOn.ts'
 import { selectorOf } from '../objects.ts'
 import { missingTypes } from '../render.ts'
 import { statusOf, wantedOf } from '../rollout.ts'
@@ -45,12 +46,14 @@ export async function reconcileEventSource(
   const { failed, deployment, contested } = await applyAll(cluster, applier, object, source, bus)
   const deployed = await deployedOf(cluster, object, deployment, [source.spec])
   const account = accountWarning(cluster.home, source.namespace, serviceAccountOf(source))
+  const limits = limitsWarning(source.spec.template)
   const { unknown, ...lead }: Lead = strategy === 'active-active' ? {} : await leadOf(cluster, source, bus)
   await write({
     conditions: [
       ...[provided, failed?.condition ?? condition('Deployed', 'True'), deployed.available],
       ...(unknown === undefined ? [] : [warning('LeaderUnknown', 'LeaderUnknown', unknown)]),
       ...(account === null ? [] : [account]),
+      ...(limits === null ? [] : [limits]),
       ...(contested === null ? [] : [warning('Contested', 'Contested', contested.message)]),
     ],
     strategy,

@@ -6,7 +6,9 @@ import { isVedetteError, messageOf } from '../../core/errors.ts'
 import { endsNamespace } from '../../kube/failure.ts'
 import { type KubeObject, resources } from '../../kube/resources.ts'
 import { type Cluster, MANAGER } from '../cluster.ts'
+import { handedOnAgain } from '../handedOn.ts'
 import { type Owner, owned } from '../objects.ts'
+import { OUR_VARIABLES } from '../template.ts'
 import { deploymentOf } from './availability.ts'
 
 /** How long the replicas may take to stop, and the Job to do its work, milliseconds. */
@@ -67,7 +69,8 @@ export function removalJob(object: KubeObject, deployment: KubeObject): KubeObje
   const { spec } = (deployment.spec as { template: { spec: Pod } }).template
   const { affinity: _, topologySpreadConstraints: __, ...pod } = spec
   const containers = spec.containers.map(({ ports, livenessProbe, readinessProbe, startupProbe, ...container }) => ({
-    ...container,
+    // The Deployment may be of a version that gave on what it was told.
+    ...handedOnAgain(container, OUR_VARIABLES),
     args: ['eventsource-removal'],
   }))
   return owned(owner, {
