@@ -5,6 +5,7 @@ import type { KubeObject } from '../kube/resources.ts'
 import type { EventSource } from '../manifest/manifest.ts'
 import type { BusConfig } from './busConfig.ts'
 import { handedOn } from './handedOn.ts'
+import { sourcePolicy } from './networkPolicy.ts'
 import { compact, encoded, inherited, type Owner, owned, ownerLabels } from './objects.ts'
 import { containerSecurity, lowPorts, podSecurity } from './podSecurity.ts'
 import type { Settings } from './settings.ts'
@@ -35,6 +36,7 @@ export function eventSourceObjects(input: EventSourceInput): KubeObject[] {
     ...(usesLease(source, input.bus) ? leaseAccess(owner, serviceAccountOf(source)) : []),
     deployment(owner, input),
     ...(service === null ? [] : [service]),
+    ...(input.settings.networkPolicies === 'on' ? [sourcePolicy(owner, source)] : []),
     ...(source.replicas > 1 ? [disruptionBudget(owner, `${source.name}-eventsource-pdb`, ownerLabels(owner))] : []),
   ]
 }

@@ -7,7 +7,9 @@ import { endsNamespace } from '../../kube/failure.ts'
 import { type KubeObject, resources } from '../../kube/resources.ts'
 import { type Cluster, MANAGER } from '../cluster.ts'
 import { handedOnAgain } from '../handedOn.ts'
+import { CLIENT_LABELS } from '../networkPolicy.ts'
 import { type Owner, owned } from '../objects.ts'
+import { refusedPods, refusedText } from '../podRules.ts'
 import { OUR_VARIABLES } from '../template.ts'
 import { deploymentOf } from './availability.ts'
 
@@ -28,6 +30,8 @@ export async function removeRemote(cluster: Cluster, object: KubeObject): Promis
   const job = await client.get(resources.jobs, place)
   if (job !== null) return outcomeOf(job)
   if (deployment === undefined) return { left: 'there is no Deployment whose Pods could do it' }
+  const refused = refusedPods([deployment], cluster.settings().pods, cluster.home)
+  if (refused.length > 0) return { left: refusedText(refused, cluster.settings().pods) }
   if (!(await stopped(cluster, deployment)) && sinceMs < STOP_MS) return 'under way'
   try {
     await client.create(resources.jobs, removalJob(object, deployment))
@@ -80,7 +84,8 @@ export function removalJob(object: KubeObject, deployment: KubeObject): KubeObje
     spec: {
       backoffLimit: 3,
       activeDeadlineSeconds: JOB_MS / 1000,
-      template: { spec: { ...pod, containers, restartPolicy: 'Never' } },
+      // A native bus lets nobody in without it; the Service and the Deployment go by more labels than that.
+      template: { metadata: { labels: CLIENT_LABELS[0] }, spec: { ...pod, containers, restartPolicy: 'Never' } },
     },
   })
 }
