@@ -1,7 +1,8 @@
 import type { Command } from 'commander'
 import { parseBind } from './bind.ts'
+import { networkPoliciesOption, type PodOptions, podSecurityOption } from './podOptions.ts'
 
-interface Options {
+interface Options extends PodOptions {
   namespaced?: boolean
   managedNamespace?: string
   leaderElection: string
@@ -24,6 +25,9 @@ export default function register(program: Command): void {
     .option('--metrics-port <port>', '/metrics', '7777')
     .option('--webhook', 'serve the validating admission webhook')
     .option('--webhook-port <port>', 'where', '8443')
+    .addOption(podSecurityOption())
+    .option('--service-accounts <names>', 'that they may run as beside default: name or namespace/name, with commas')
+    .addOption(networkPoliciesOption())
     .option('--bind <address>', 'address of all its ports (default: every one)', parseBind)
     .option(
       '--config <file>',
@@ -33,7 +37,8 @@ export default function register(program: Command): void {
     .addHelpText(
       'after',
       '\nOutside a cluster it uses KUBECONFIG. Environment: VEDETTE_IMAGE, IMAGE_PULL_POLICY, ARGO_EVENTS_IMAGE (of Sensors),\n' +
-        'SENSORS=false (leave Sensors alone), EVENTBUS_PRIORITY_CLASS, NAMESPACE, POD_NAME, LOG_LEVEL.\n\n' +
+        'SENSORS=false (leave Sensors alone), EVENTBUS_PRIORITY_CLASS, POD_SECURITY, SERVICE_ACCOUNTS, NETWORK_POLICIES (as the\n' +
+        'options), NAMESPACE, POD_NAME, LOG_LEVEL.\n\n' +
         'Examples:\n  vedette controller\n  vedette controller --namespaced --managed-namespace team-a\n' +
         '  KUBECONFIG=~/.kube/config VEDETTE_IMAGE=registry.example/vedette:0.1.0 vedette controller',
     )
@@ -76,7 +81,11 @@ async function controller(options: Options): Promise<void> {
   const home = env.NAMESPACE || client.namespace
   const stop = new AbortController()
   for (const name of ['SIGTERM', 'SIGINT'] as const) process.once(name, () => stop.abort())
-  const settings = await followSettings(env, options.config, { clock, log, signal: stop.signal })
+  const settings = await followSettings({ ...withOptions(env, options), NAMESPACE: home }, options.config, {
+    clock,
+    log,
+    signal: stop.signal,
+  })
   try {
     await runController(
       {
@@ -98,5 +107,18 @@ async function controller(options: Options): Promise<void> {
     )
   } finally {
     await client.close()
+  }
+}
+
+/** The options that are settings, over the environment. */
+function withOptions(
+  env: NodeJS.ProcessEnv,
+  { podSecurity, serviceAccounts, networkPolicies }: Options,
+): NodeJS.ProcessEnv {
+  return {
+    ...env,
+    ...(podSecurity === undefined ? {} : { POD_SECURITY: podSecurity }),
+    ...(serviceAccounts === undefined ? {} : { SERVICE_ACCOUNTS: serviceAccounts }),
+    ...(networkPolicies === undefined ? {} : { NETWORK_POLICIES: networkPolicies }),
   }
 }

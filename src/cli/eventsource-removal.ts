@@ -2,6 +2,7 @@ import type { Command } from 'commander'
 import { systemClock } from '../core/clock.ts'
 import { exitCodeOf, isVedetteError } from '../core/errors.ts'
 import { createLogger } from '../core/log.ts'
+import { beginPod } from './podProcess.ts'
 
 export default function register(program: Command): void {
   program
@@ -19,6 +20,7 @@ export default function register(program: Command): void {
 }
 
 async function remove({ root, seconds }: { root: string; seconds: string }): Promise<void> {
+  const said = await beginPod()
   const [{ logLevelOf, readEnvironment }, { removeFromProviders }] = await Promise.all([
     import('../pod/environment.ts'),
     import('../pod/removal.ts'),
@@ -26,6 +28,7 @@ async function remove({ root, seconds }: { root: string; seconds: string }): Pro
   const level = logLevelOf(process.env)
   const write = (line: string) => void process.stdout.write(line)
   const log = createLogger({ format: 'json', level, name: 'argo-events.eventsource', write })
+  await said(log)
   try {
     const environment = await readEnvironment(process.env)
     const signal = AbortSignal.timeout(Math.max(1, Number(seconds) || 240) * 1000)

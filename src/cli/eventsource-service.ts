@@ -5,6 +5,7 @@ import { exitCodeOf, fail, isVedetteError } from '../core/errors.ts'
 import { gatherLines } from '../core/gather.ts'
 import { createLogger, type Logger } from '../core/log.ts'
 import { parseBind } from './bind.ts'
+import { beginPod } from './podProcess.ts'
 
 interface ServiceFlags {
   root: string
@@ -51,6 +52,7 @@ SIGTERM drains, hands the lead over and ends with 0. Exit codes: 1 the environme
 }
 
 async function serve({ root, bind = everyAddress(), metricsPort }: ServiceFlags): Promise<void> {
+  const said = await beginPod()
   const { logLevelOf, readEnvironment } = await import('../pod/environment.ts')
   const log = createLogger({
     format: 'json',
@@ -59,6 +61,7 @@ async function serve({ root, bind = everyAddress(), metricsPort }: ServiceFlags)
     write: (line) => void process.stdout.write(line),
   })
   endWithALine(log)
+  await said(log)
   let stop: (() => void) | null = null
   let signalled = 0
   const onSignal = () => {

@@ -7,6 +7,7 @@ import type { Refusal, Step } from '../controller/migrate/steps.ts'
 import type { Work } from '../controller/migrate/work.ts'
 import type { Clock } from '../core/clock.ts'
 import type { KubeClient } from '../kube/client.ts'
+import { networkPoliciesOption, podOptions, podSecurityOption } from './podOptions.ts'
 
 export interface ClusterOptions {
   context?: string
@@ -14,6 +15,9 @@ export interface ClusterOptions {
   home?: string
   image?: string
   sensorImage?: string
+  podSecurity?: string
+  serviceAccounts?: string
+  networkPolicies?: string
   imagePullPolicy?: string
   accept: string[]
   json?: boolean
@@ -31,6 +35,9 @@ export function withCluster(command: Command): Command {
     .option('--image <image>', 'image of our controller and of EventSource Pods (default vedette:<this version>)')
     .option('--image-pull-policy <policy>', 'Always, IfNotPresent or Never')
     .option('--sensor-image <image>', "Argo Events' image, for Sensor Pods")
+    .addOption(podSecurityOption())
+    .option('--service-accounts <names>', 'that Pods may run as beside default: name or namespace/name, with commas')
+    .addOption(networkPoliciesOption())
     .option('--accept <reason>', 'go on although this was refused; may be given several times', many, [])
     .option('--timeout <seconds>', 'how long one step may take', '300')
     .option('--json', 'print the plan as JSON')
@@ -73,6 +80,7 @@ export async function openExchange(options: ClusterOptions): Promise<Exchange> {
     ...(image === undefined ? {} : { image }),
     ...(sensorImage === undefined ? {} : { sensorImage }),
     ...(imagePullPolicy === undefined ? {} : { imagePullPolicy }),
+    ...podOptions(options),
   })
   const snapshot = await readSnapshot(client, { namespace, home })
   const tell = (object: string, what: string) => void process.stderr.write(`${object}: ${what}\n`)

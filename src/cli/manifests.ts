@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
 import { createOutput } from './output.ts'
+import { networkPoliciesOption, podSecurityOption } from './podOptions.ts'
 
 interface Options {
   namespaced?: boolean
@@ -7,6 +8,9 @@ interface Options {
   image?: string
   imagePullPolicy?: string
   sensorImage?: string
+  podSecurity?: string
+  serviceAccounts?: string
+  networkPolicies?: string
   crds?: boolean
   dir?: string
 }
@@ -20,6 +24,9 @@ export default function register(program: Command): void {
     .option('--image <image>', 'image of the controller and of EventSource Pods (default vedette:<this version>)')
     .option('--image-pull-policy <policy>', 'Always, IfNotPresent or Never')
     .option('--sensor-image <image>', "Argo Events' image, for Sensor Pods")
+    .addOption(podSecurityOption())
+    .option('--service-accounts <names>', 'that Pods may run as beside default: name or namespace/name, with commas')
+    .addOption(networkPoliciesOption())
     .option('--crds', 'the CRDs alone')
     .option('--dir <dir>', 'write install.yaml, namespace-install.yaml and the Helm chart there')
     .addHelpText(

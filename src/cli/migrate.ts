@@ -43,7 +43,10 @@ async function apply(options: Options): Promise<void> {
   ])
   const { client, snapshot, target, work } = await openExchange(options)
   try {
-    const settings = settingsFrom({ VEDETTE_IMAGE: options.image, ARGO_EVENTS_IMAGE: options.sensorImage })
+    const settings = settingsFrom({
+      ...{ VEDETTE_IMAGE: options.image, ARGO_EVENTS_IMAGE: options.sensorImage, NAMESPACE: target.home },
+      ...{ POD_SECURITY: options.podSecurity, SERVICE_ACCOUNTS: options.serviceAccounts },
+    })
     const steps = await planExchange(snapshot, { ...target, settings, load: loadSource })
     const refused = await showPlan(steps, options)
     if (refused.length > 0) process.exitCode = 1

@@ -2,8 +2,13 @@
 
 import type { KubeObject } from '../kube/resources.ts'
 import { DOWNGRADE_ANNOTATION, downgradeText, isOlderLine } from './eventBus/chosen.ts'
+import { planBus } from './eventBus.ts'
+import { eventSourceObjects } from './eventSource.ts'
+import { limitTexts } from './handedOn.ts'
 import { canonical } from './objects.ts'
-import { readObject, sayError } from './reconcile/read.ts'
+import { refusedPods, refusedText } from './podRules.ts'
+import { type ReadObject, readObject, sayError } from './reconcile/read.ts'
+import type { Settings } from './settings.ts'
 
 /** `admission.k8s.io/v1` AdmissionReview, as far as it is used. */
 export interface ReviewRequest {
@@ -17,6 +22,8 @@ export interface ReviewResponse {
   uid: string
   allowed: boolean
   status?: { code: number; reason: string; message: string }
+  /** `kubectl` prints them. */
+  warnings?: string[]
 }
 
 /**
@@ -25,25 +32,53 @@ export interface ReviewResponse {
  */
 export type LostByChange = (before: KubeObject, after: KubeObject) => Promise<string[]>
 
+export interface ReviewOptions {
+  lost?: LostByChange
+  /** Left out: every Pod is let in. */
+  settings?: Settings
+  /** The namespace of the controller. */
+  home?: string
+}
+
 export async function review(
   { uid, operation, object, oldObject }: ReviewRequest,
-  lost: LostByChange = async () => [],
+  { lost = async () => [], settings, home }: ReviewOptions = {},
 ): Promise<ReviewResponse> {
   const allowed = { uid, allowed: true }
   if ((operation !== 'CREATE' && operation !== 'UPDATE') || !object) return allowed
   // Metadata and status: finalizers must come and go, whatever the spec is.
   if (operation === 'UPDATE' && oldObject && canonical(oldObject.spec) === canonical(object.spec)) return allowed
   if (object.kind !== 'EventSource' && object.kind !== 'EventBus') return allowed
-  const { errors } = await readObject(object)
-  const found = errors.map(sayError)
+  const read = await readObject(object)
+  const found = read.errors.map(sayError)
+  if (found.length === 0 && settings !== undefined) found.push(...refusedOf(read, settings, home))
   if (operation === 'UPDATE' && oldObject && object.kind === 'EventBus') {
     found.push(...forbiddenChanges(oldObject, object), ...forbiddenDowngrade(oldObject, object))
     // Without an answer the controller refuses it later, and says so in the status.
     if (found.length === 0) found.push(...(await lost(oldObject, object).catch(() => [])))
   }
-  if (found.length === 0) return allowed
+  if (found.length === 0) return { ...allowed, ...warningsOf(object) }
   const message = `invalid ${object.kind}: ${found.slice(0, 20).join('; ')}`
   return { uid, allowed: false, status: { code: 400, reason: 'BadRequest', message } }
+}
+
+/** Which of its Pods the controller would refuse. */
+function refusedOf({ source, bus }: ReadObject, settings: Settings, home: string | undefined): string[] {
+  const objects =
+    source !== null
+      ? eventSourceObjects({ source, bus: { jetstream: { url: '' } }, settings })
+      : bus !== null
+        ? planBus({ bus, settings }).objects
+        : []
+  const refused = refusedPods(objects, settings.pods, home)
+  return refused.length === 0 ? [] : [refusedText(refused, settings.pods)]
+}
+
+/** What is let in and has no effect. */
+function warningsOf({ kind, spec }: KubeObject): { warnings?: string[] } {
+  if (kind !== 'EventSource') return {}
+  const warnings = limitTexts((spec as Spec | undefined)?.template).slice(0, 10)
+  return warnings.length === 0 ? {} : { warnings }
 }
 
 type Spec = Record<string, any>

@@ -68,7 +68,7 @@ export async function runController(options: ControllerOptions, signal: AbortSig
     if (webhookPort !== undefined) {
       const lost = lostByChange(cluster)
       const webhook = await serveAdmission(
-        { client, namespace: home, host, port: webhookPort, lost, clock, log },
+        { client, namespace: home, host, port: webhookPort, lost, settings: options.settings, clock, log },
         ending,
       )
       over.push(webhook.closed)

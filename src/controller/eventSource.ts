@@ -4,6 +4,8 @@ import { leaseName } from '../ha/locks/kubernetes-lease.ts'
 import type { KubeObject } from '../kube/resources.ts'
 import type { EventSource } from '../manifest/manifest.ts'
 import type { BusConfig } from './busConfig.ts'
+import { handedOn } from './handedOn.ts'
+import { sourcePolicy } from './networkPolicy.ts'
 import { compact, encoded, inherited, type Owner, owned, ownerLabels } from './objects.ts'
 import { containerSecurity, lowPorts, podSecurity } from './podSecurity.ts'
 import type { Settings } from './settings.ts'
@@ -34,6 +36,7 @@ export function eventSourceObjects(input: EventSourceInput): KubeObject[] {
     ...(usesLease(source, input.bus) ? leaseAccess(owner, serviceAccountOf(source)) : []),
     deployment(owner, input),
     ...(service === null ? [] : [service]),
+    ...(input.settings.networkPolicies === 'on' ? [sourcePolicy(owner, source)] : []),
     ...(source.replicas > 1 ? [disruptionBudget(owner, `${source.name}-eventsource-pdb`, ownerLabels(owner))] : []),
   ]
 }
@@ -57,14 +60,10 @@ export function serviceAccountOf({ spec }: EventSource): string {
 
 function deployment(owner: Owner, { source, bus, settings, deploymentName: existing }: EventSourceInput): KubeObject {
   const labels = ownerLabels(owner)
-  const template = source.spec.template as Record<string, any> | undefined
+  const template = handedOn(source.spec.template as Record<string, any> | undefined)
   const { volumes, mounts } = volumesOf(bus, [source.spec])
   const { container } = template ?? {}
-  const env = [
-    { name: 'EVENTSOURCE_OBJECT', value: encoded(runtimeObject(source)) },
-    ...busEnv(source.namespace, source.annotations[ELECTION_ANNOTATION], encoded(bus)),
-    { name: 'POD_IP', valueFrom: { fieldRef: { fieldPath: 'status.podIP' } } },
-  ]
+  const env = podVariables(source, bus)
   return owned(owner, {
     apiVersion: 'apps/v1',
     kind: 'Deployment',
@@ -105,6 +104,15 @@ function deployment(owner: Owner, { source, bus, settings, deploymentName: exist
       }),
     },
   })
+}
+
+/** What its process is told by the controller. */
+function podVariables(source: EventSource, bus: BusConfig): object[] {
+  return [
+    { name: 'EVENTSOURCE_OBJECT', value: encoded(runtimeObject(source)) },
+    ...busEnv(source.namespace, source.annotations[ELECTION_ANNOTATION], encoded(bus)),
+    { name: 'POD_IP', valueFrom: { fieldRef: { fieldPath: 'status.podIP' } } },
+  ]
 }
 
 /** The user's own, if there are any: one without a selector means the Pods of this EventSource, each revision for itself. */

@@ -167,7 +167,7 @@ suite('EventSource', () => {
     for (const field of ['command', 'lifecycle', 'stdin']) assert.equal(main[field], undefined)
     for (const field of ['initContainers', 'hostNetwork', 'hostPID']) assert.equal(pod[field], undefined)
     assert.deepEqual(main.resources, container.resources)
-    assert.deepEqual(main.envFrom, container.envFrom)
+    assert.deepEqual(main.envFrom, [{ prefix: 'VEDETTE_ENV_', secretRef: { name: 's' } }])
   })
 
   test('no entry of the template wins over our environment', () => {

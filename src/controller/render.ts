@@ -10,6 +10,7 @@ import { statefulSetName } from './eventBus/jetstream.ts'
 import { presentIn } from './eventBus/present.ts'
 import { type PlannedBus, planBus } from './eventBus.ts'
 import { eventSourceObjects } from './eventSource.ts'
+import { refusedPods, refusedText } from './podRules.ts'
 import { sensorObjects } from './sensor.ts'
 import type { Settings } from './settings.ts'
 
@@ -30,7 +31,8 @@ export function render({ manifest, diagnostics }: Loaded, settings: Settings): R
       rendered.notes.push(
         `EventSource ${source.name}: ${missing.join(', ')} is not in this version: nothing is applied`,
       )
-    } else if (bus !== null) rendered.objects.push(...eventSourceObjects({ source, bus, settings }))
+    } else if (bus !== null)
+      add(`EventSource ${source.name}`, eventSourceObjects({ source, bus, settings }), settings, rendered)
   }
   for (const { kind, name, object } of manifest.skipped) {
     if (kind === 'StatefulSet') continue
@@ -46,6 +48,13 @@ export function render({ manifest, diagnostics }: Loaded, settings: Settings): R
   return rendered
 }
 
+/** Unless its Pods are not allowed. */
+function add(what: string, objects: KubeObject[], { pods }: Settings, rendered: Rendered): void {
+  const refused = refusedPods(objects, pods)
+  if (refused.length === 0) rendered.objects.push(...objects)
+  else rendered.notes.push(`${what}: ${refusedText(refused, pods)}`)
+}
+
 /** Types of entries that this version does not have. */
 export function missingTypes({ entries }: EventSource): string[] {
   return [...new Set(entries.map(({ type }) => type).filter((type) => !types.includes(type)))]
@@ -58,7 +67,7 @@ function renderBus(bus: EventBus, settings: Settings, live: KubeObject[], { obje
   })
   const present = own === undefined ? undefined : presentIn(own)
   const plan = planBus({ bus, settings, present, running: runningIn(own, {}) })
-  objects.push(...plan.objects)
+  add(`EventBus ${bus.name}`, plan.objects, settings, { objects, notes })
   if (own === undefined && plan.objects.some(({ spec }) => (spec as Claiming | undefined)?.volumeClaimTemplates))
     notes.push(
       `EventBus ${bus.name}: shown with disks; servers that are there without stay so: to compare with a cluster, give its StatefulSets too`,
@@ -95,8 +104,10 @@ function renderSensor(
     eventBusName: (sensor.spec as { eventBusName?: string } | undefined)?.eventBusName || 'default',
   }
   const bus = busOf('Sensor', source, buses, { sensorImage, ...settings }, rendered).config
-  const { imagePullPolicy } = settings
-  if (bus !== null) rendered.objects.push(...sensorObjects({ sensor, bus, image: sensorImage!, imagePullPolicy }))
+  const { imagePullPolicy, pods } = settings
+  if (bus === null) return
+  const objects = sensorObjects({ sensor, bus, image: sensorImage!, imagePullPolicy, level: pods.level })
+  add(`Sensor ${name}`, objects, { sensorImage, ...settings }, rendered)
 }
 
 function busOf(

@@ -7,6 +7,8 @@ import type { KubeObject } from '../kube/resources.ts'
 import type { BusConfig } from './busConfig.ts'
 import { ELECTION_ANNOTATION } from './eventSource.ts'
 import { compact, encoded, type Owner, owned, ownerLabels } from './objects.ts'
+import type { PodSecurity } from './podRules.ts'
+import { containerSecurity, podSecurity } from './podSecurity.ts'
 import { busEnv, podTemplate } from './template.ts'
 import { volumesOf } from './volumes.ts'
 
@@ -18,9 +20,18 @@ export interface SensorInput {
   imagePullPolicy: string
   /** The Deployment that is already there. */
   deploymentName?: string | undefined
+  /** With `restricted` they get the defaults of that level, where the Sensor is silent. */
+  level?: PodSecurity | undefined
 }
 
-export function sensorObjects({ sensor, bus, image, imagePullPolicy, deploymentName }: SensorInput): KubeObject[] {
+export function sensorObjects({
+  sensor,
+  bus,
+  image,
+  imagePullPolicy,
+  deploymentName,
+  level,
+}: SensorInput): KubeObject[] {
   const { name, namespace = 'default', uid } = sensor.metadata
   const owner: Owner = { kind: 'Sensor', namespace, name, uid }
   const labels = ownerLabels(owner)
@@ -48,8 +59,20 @@ export function sensorObjects({ sensor, bus, image, imagePullPolicy, deploymentN
           command: 'sensor-service',
           env,
           ...volumesOf(bus, [spec]),
+          ...(level === 'restricted' ? { security: restrictedSecurity(template) } : {}),
         }),
       },
     }),
   ]
+}
+
+function restrictedSecurity(template: Record<string, any> | undefined): { container: object; pod: object } {
+  const own = template?.container?.securityContext
+  // Argo Events' image writes nothing outside of /tmp either, but that is not asked for by any level.
+  const { readOnlyRootFilesystem: _, ...container } = containerSecurity(own)
+  const readOnly = own?.readOnlyRootFilesystem
+  return {
+    container: { ...container, ...(readOnly === undefined ? {} : { readOnlyRootFilesystem: readOnly }) },
+    pod: podSecurity(template?.securityContext, [own]),
+  }
 }

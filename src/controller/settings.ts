@@ -9,6 +9,7 @@ import { plainValue } from '../manifest/tree.ts'
 import { parseYaml } from '../manifest/yaml.ts'
 import type { BusVersion } from './eventBus/versions.ts'
 import { shippedVersions } from './eventBus/versions.ts'
+import { POD_SECURITY, type PodRules, type PodSecurity } from './podRules.ts'
 
 export interface Settings {
   /** Image of EventSource Pods. */
@@ -16,6 +17,11 @@ export interface Settings {
   imagePullPolicy: string
   /** Upstream's image, for Sensor Pods; null: Sensors are left alone. */
   sensorImage: string | null
+  pods: PodRules
+  /** Whether EventSources and native buses get NetworkPolicies. `off`: those that there are go; null: they are not looked at, which needs no right. */
+  networkPolicies: 'on' | 'off' | null
+  /** The namespace of the controller. */
+  home: string
   jetstream: {
     /** Text of the server's `jetstream {}` block. */
     settings: string
@@ -43,15 +49,52 @@ export const shippedJetstream = {
   versions: shippedVersions,
 }
 
-/** @param env VEDETTE_IMAGE, IMAGE_PULL_POLICY, ARGO_EVENTS_IMAGE (of Sensors), SENSORS (`false`: leave Sensors alone), EVENTBUS_PRIORITY_CLASS */
+/**
+ * @param env VEDETTE_IMAGE, IMAGE_PULL_POLICY, ARGO_EVENTS_IMAGE (of Sensors), SENSORS (`false`: leave Sensors alone), EVENTBUS_PRIORITY_CLASS,
+ * POD_SECURITY, SERVICE_ACCOUNTS (with commas), NETWORK_POLICIES (`on`, `off`), NAMESPACE
+ * @throws USAGE for a word that there is not
+ */
 export function settingsFrom(env: Record<string, string | undefined>): Settings {
   return {
     image: env.VEDETTE_IMAGE || defaultImage(),
     imagePullPolicy: env.IMAGE_PULL_POLICY || 'Always',
     sensorImage: env.SENSORS === 'false' ? null : env.ARGO_EVENTS_IMAGE || DEFAULT_SENSOR_IMAGE,
+    pods: podRules(env),
+    networkPolicies: networkPolicies(env.NETWORK_POLICIES),
+    home: env.NAMESPACE || DEFAULT_NAMESPACE,
     jetstream: { ...shippedJetstream, priorityClassName: env.EVENTBUS_PRIORITY_CLASS || undefined },
   }
 }
+
+function podRules({
+  POD_SECURITY: level = '',
+  SERVICE_ACCOUNTS: accounts,
+}: Record<string, string | undefined>): PodRules {
+  const known = POD_SECURITY.find((one) => one === level)
+  if (known === undefined && level !== '')
+    throw fail('USAGE', `--pod-security ${JSON.stringify(level)} is no level: write one of ${POD_SECURITY.join(', ')}`)
+  const names = (accounts ?? '').split(',').map((one) => one.trim())
+  const serviceAccounts = names.filter((one) => one !== '')
+  return {
+    level: known ?? DEFAULT_POD_SECURITY,
+    serviceAccounts: serviceAccounts.length === 0 ? null : serviceAccounts,
+  }
+}
+
+function networkPolicies(word = ''): Settings['networkPolicies'] {
+  if (word !== '' && word !== 'on' && word !== 'off')
+    throw fail('USAGE', `--network-policies ${JSON.stringify(word)}: write on or off`)
+  return word === '' ? null : word
+}
+
+/** Where an install puts the controller unless told otherwise. */
+export const DEFAULT_NAMESPACE = 'argo-events'
+
+/**
+ * Keeps out what takes a node over, and nothing that an EventSource needs but for `hostPath`. What is deployed when it comes is left alone, so that an exchange stops
+ * nothing.
+ */
+export const DEFAULT_POD_SECURITY: PodSecurity = 'baseline'
 
 const text = z.string()
 const configuration = z.object({

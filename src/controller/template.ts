@@ -64,6 +64,10 @@ export function podTemplate(input: PodInput): object {
   }
 }
 
+/** What the controller sets in EventSource Pods; nothing of a template has these names. */
+export const OUR_VARIABLES =
+  'EVENTSOURCE_OBJECT EVENTBUS_SUBJECT POD_NAME LEADER_ELECTION EVENTBUS_CONFIG POD_IP'.split(' ')
+
 /** The variables that upstream gives to EventSource and Sensor Pods alike. */
 export function busEnv(namespace: string, election: string | undefined, busConfig: string): object[] {
   return [

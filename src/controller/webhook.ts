@@ -9,10 +9,11 @@ import { fail, messageOf } from '../core/errors.ts'
 import type { Logger } from '../core/log.ts'
 import type { KubeClient } from '../kube/client.ts'
 import { type KubeObject, resources } from '../kube/resources.ts'
-import { type LostByChange, type ReviewRequest, review } from './admission.ts'
+import { type LostByChange, type ReviewOptions, type ReviewRequest, review } from './admission.ts'
 import { MANAGER } from './cluster.ts'
 import { WEBHOOK_SERVICE, webhookConfiguration } from './install/manager.ts'
 import { WEBHOOK_CERTS } from './install/rbac.ts'
+import type { Settings } from './settings.ts'
 import { makeCertificate } from './x509.ts'
 
 export interface WebhookOptions {
@@ -24,6 +25,7 @@ export interface WebhookOptions {
   port: number
   /** Of an EventBus that is changed. */
   lost: LostByChange
+  settings: () => Settings
   clock: Clock
   log: Logger
 }
@@ -45,11 +47,11 @@ interface Certs {
 
 /** Listens at once, and answers once it has a certificate. @throws PORT_IN_USE */
 export async function serveAdmission(options: WebhookOptions, signal: AbortSignal): Promise<{ closed: Promise<void> }> {
-  const { host, port, lost, clock, log } = options
+  const { host, port, lost, settings, namespace: home, clock, log } = options
   const server = createServer({ requestTimeout: 10_000, headersTimeout: 5_000 }, (request, response) => {
     const foreign = crossSite(request.headers)
     if (foreign !== null) return void response.writeHead(403).end(`${refusedAsCrossSite(foreign)}\n`)
-    answer(request, lost).then(
+    answer(request, { lost, settings: settings(), home }).then(
       (body) => response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(body)),
       (error) => response.writeHead(400, { 'content-type': 'text/plain' }).end(`${messageOf(error)}\n`),
     )
@@ -123,7 +125,7 @@ function makeCerts(names: string[], now: number): Certs {
 }
 
 /** @throws for what is no review: the API server then goes by its failurePolicy */
-async function answer(request: IncomingMessage, lost: LostByChange): Promise<object> {
+async function answer(request: IncomingMessage, options: ReviewOptions): Promise<object> {
   const chunks: Buffer[] = []
   let bytes = 0
   for await (const chunk of request as AsyncIterable<Buffer>) {
@@ -138,7 +140,7 @@ async function answer(request: IncomingMessage, lost: LostByChange): Promise<obj
   } = JSON.parse(Buffer.concat(chunks).toString('utf8')) as Record<string, unknown>
   if (kind !== 'AdmissionReview' || typeof wanted !== 'object' || wanted === null)
     throw fail('USAGE', 'this is no AdmissionReview')
-  return { apiVersion, kind, response: await review(wanted as ReviewRequest, lost) }
+  return { apiVersion, kind, response: await review(wanted as ReviewRequest, options) }
 }
 
 async function listening(server: Server, host: string | undefined, port: number): Promise<void> {

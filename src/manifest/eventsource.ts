@@ -9,6 +9,7 @@ import type { Entry, EventSource } from './manifest.ts'
 import type { Notes } from './notes.ts'
 import { type ObjectHead, readHead } from './objects.ts'
 import { serviceSchema, templateSchema } from './pod.ts'
+import { templateLimits } from './templateLimits.ts'
 import { kindOf, type MapNode, nodeAt, type Path, pathText, plainValue, quote } from './tree.ts'
 
 /** Where source types come from; src/sources/index.ts is one. */
@@ -127,7 +128,9 @@ function readAround(spec: MapNode, registry: Registry, notes: Notes): z.infer<ty
     if (fields.includes(key)) members.set(key, member)
     else if (!types.includes(key)) unknownMember(key, [...fields, ...types], ['spec', key], notes)
   }
-  return decode(eventSourceFields, { ...spec, members }, ['spec'], notes).value ?? {}
+  const around = decode(eventSourceFields, { ...spec, members }, ['spec'], notes).value ?? {}
+  for (const limit of templateLimits(around.template)) notes.add({ severity: 'advice', ...limit })
+  return around
 }
 
 async function readType(

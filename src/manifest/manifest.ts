@@ -27,6 +27,8 @@ export interface Entry {
   /** Parsed by the type's schema. */
   spec: unknown
   filter?: Filter | undefined
+  /** TCP ports that it listens on. */
+  ports?: number[] | undefined
   /** Why `run` does not serve it, when it cannot work. */
   refused?: string | undefined
   place: Place

@@ -31,7 +31,9 @@ export function checkPorts(source: EventSource, entries: ReadEntry[], taken: Por
   for (const { entry, path, definition } of entries) {
     if (entry.refused !== undefined || definition?.listens === undefined) continue
     const mine: Taken = { source, entry, tls: usesTls(entry.spec) }
-    for (const { port, endpoint } of definition.listens(entry.spec)) {
+    const listens = definition.listens(entry.spec)
+    entry.ports = [...new Set(listens.map(({ port }) => port))]
+    for (const { port, endpoint } of listens) {
       const route = `${port} ${endpoint}`
       const message = clash(mine, taken.ports.get(port), taken.routes.get(route), port, endpoint)
       if (message === null) {

@@ -6,7 +6,7 @@
 import assert from 'node:assert/strict'
 import { after, before, suite, test } from 'node:test'
 import { makeCredentials } from '../../src/controller/eventBus/credentials.ts'
-import { type Rule, rules, webhookRules } from '../../src/controller/install/rbac.ts'
+import { networkPolicyRules, type Rule, rules, webhookRules } from '../../src/controller/install/rbac.ts'
 import { API_VERSION } from '../../src/controller/objects.ts'
 import { render } from '../../src/controller/render.ts'
 import { settingsFrom } from '../../src/controller/settings.ts'
@@ -48,7 +48,7 @@ const remedyOf = ({ group, resource, verb }: Right) =>
 
 /** The rules without that one right. */
 const lacking = (right: Right) =>
-  rightsOf(rules)
+  rightsOf([...rules, ...networkPolicyRules])
     .filter((one) => nameOf(one) !== nameOf(right))
     .map(({ group, resource, verb }) => ({ apiGroups: [group], resources: [resource], verbs: [verb] }))
 
@@ -197,6 +197,19 @@ const remakesDisks: Story = async (limited) => {
   await there(limited, resources.statefulsets, 'eventbus-default-js')
   await apply(limited, bus.replace('version: latest', 'version: latest, persistence: { storageClassName: other }'))
 }
+/** A policy is there of when the switch was on. */
+const leavesPolicy: Story = async (limited) => {
+  const owners = await apply(limited, bus + orders(tick))
+  const { name, uid } = owners.find(({ kind }) => kind === 'EventSource')!.metadata
+  const owner = { apiVersion: API_VERSION, kind: 'EventSource', name, uid: uid!, controller: true }
+  await limited.rig.admin.create(resources.networkpolicies, {
+    apiVersion: 'networking.k8s.io/v1',
+    kind: 'NetworkPolicy',
+    metadata: { name: 'orders-eventsource', namespace: limited.ns, ownerReferences: [owner] },
+    spec: { podSelector: {} },
+  })
+  await limited.start()
+}
 const letsSensorGo: Story = async (limited) => {
   await apply(limited, head('Sensor', 'follow', ', finalizers: [sensor-controller]').concat('spec: {}\n'))
   await deleted(limited, sensors)
@@ -305,7 +318,20 @@ suite('each right of the controller taken away', { skip, timeout: 600_000 }, () 
     }
   })
 
-  interface Lack extends Pick<ControllerOptions, 'election' | 'webhook'> {
+  test('NetworkPolicies, with the switch', async (t) => {
+    const shipped = rightsOf(networkPolicyRules)
+    assert.deepEqual(shipped.map(nameOf), each('networkpolicies.networking.k8s.io', 'get', 'create', 'patch', 'delete'))
+    for (const [i, right] of shipped.entries()) {
+      const ns = await rig.kubernetes.namespace(`policies-${i}`)
+      const off = right.verb === 'delete'
+      const story = off ? leavesPolicy : making(bus + orders(tick))
+      const says = off ? notDeleted('DeleteNetworkPolicyFailed') : source('ApplyNetworkPolicyFailed')
+      const settings = { networkPolicies: off ? ('off' as const) : ('on' as const) }
+      await said({ right, ns, story, says, settings }, (work) => t.after(work))
+    }
+  })
+
+  interface Lack extends Pick<ControllerOptions, 'election' | 'webhook' | 'settings'> {
     right: Right
     ns: string
     story: Story

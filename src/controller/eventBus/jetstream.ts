@@ -4,6 +4,7 @@ import type { KubeObject } from '../../kube/resources.ts'
 import type { EventBus } from '../../manifest/manifest.ts'
 import { plainValue } from '../../manifest/tree.ts'
 import { parseYaml } from '../../manifest/yaml.ts'
+import { busPolicy } from '../networkPolicy.ts'
 import { compact, type Owner, owned, ownerLabels } from '../objects.ts'
 import { containerSecurity, podSecurity } from '../podSecurity.ts'
 import type { Settings } from '../settings.ts'
@@ -124,6 +125,7 @@ export function jetstreamObjects(input: JetstreamInput): KubeObject[] {
     configMap(owner, input, plan),
     service(owner),
     statefulSet(owner, input, plan),
+    ...(input.settings.networkPolicies === 'on' ? [busPolicy(owner, input.settings.home)] : []),
     ...(plan.replicas >= HIGHLY_AVAILABLE ? [disruptionBudget(owner, `eventbus-${bus.name}-js-pdb`, labels)] : []),
   ]
 }

@@ -1,10 +1,13 @@
 /** Everything that an install applies, in the order in which it must be there. */
 import type { KubeObject } from '../../kube/resources.ts'
 import type { SourceDefinition } from '../../source.ts'
-import { DEFAULT_SENSOR_IMAGE, defaultImage } from '../settings.ts'
+import { DEFAULT_NAMESPACE, DEFAULT_SENSOR_IMAGE, defaultImage } from '../settings.ts'
 import { crds } from './crds.ts'
 import { type ManagerOptions, manager, PRIORITY_CLASS } from './manager.ts'
+import { ownWrites } from './ownWrites.ts'
 import { CONTROLLER_ACCOUNT, rbac } from './rbac.ts'
+
+export { DEFAULT_NAMESPACE }
 
 export interface InstallOptions {
   definitions: readonly SourceDefinition<any, any>[]
@@ -16,9 +19,11 @@ export interface InstallOptions {
   image?: string
   imagePullPolicy?: string
   sensorImage?: string
+  podSecurity?: string
+  /** With commas. */
+  serviceAccounts?: string
+  networkPolicies?: string
 }
-
-export const DEFAULT_NAMESPACE = 'argo-events'
 
 export function install(options: InstallOptions): KubeObject[] {
   const { namespace = DEFAULT_NAMESPACE } = options
@@ -28,13 +33,14 @@ export function install(options: InstallOptions): KubeObject[] {
 
 /** Without namespace and CRDs. @param more what differs from the defaults */
 export function workload(
-  { namespace = DEFAULT_NAMESPACE, namespaced = false, image, imagePullPolicy, sensorImage }: InstallOptions,
+  { namespace = DEFAULT_NAMESPACE, namespaced = false, image, imagePullPolicy, sensorImage, ...rules }: InstallOptions,
   more: Partial<ManagerOptions> = {},
 ): KubeObject[] {
   const priorityClassName = namespaced ? undefined : PRIORITY_CLASS.metadata.name
   return [
     ...(namespaced ? [] : [PRIORITY_CLASS]),
-    ...rbac({ namespace, namespaced }),
+    ...(namespaced ? [] : ownWrites(namespace)),
+    ...rbac({ namespace, namespaced, networkPolicies: rules.networkPolicies !== undefined }),
     ...manager({
       namespace,
       namespaced,
@@ -44,7 +50,17 @@ export function workload(
       sensorImage: sensorImage ?? DEFAULT_SENSOR_IMAGE,
       replicas: 2,
       priorityClassName,
+      options: optionsOf(rules),
       ...more,
     }),
+  ]
+}
+
+/** Of `vedette controller`. */
+function optionsOf({ podSecurity, serviceAccounts, networkPolicies }: Partial<InstallOptions>): string[] {
+  return [
+    ...(podSecurity === undefined ? [] : ['--pod-security', podSecurity]),
+    ...(serviceAccounts === undefined ? [] : ['--service-accounts', serviceAccounts]),
+    ...(networkPolicies === undefined ? [] : ['--network-policies', networkPolicies]),
   ]
 }

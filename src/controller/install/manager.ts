@@ -1,6 +1,7 @@
 /** The controller's own Deployment and what stands beside it. Names are upstream's: applied over an install of it, this takes its place. */
 import { stringify } from 'yaml'
 import type { KubeObject } from '../../kube/resources.ts'
+import { CONTROLLER_LABELS } from '../networkPolicy.ts'
 import { containerSecurity, podSecurity } from '../podSecurity.ts'
 import { shippedJetstream } from '../settings.ts'
 import { antiAffinity } from '../spread.ts'
@@ -23,9 +24,11 @@ export interface ManagerOptions {
   replicas: number | string
   namespaced: boolean
   priorityClassName?: string | undefined
+  /** Further ones of `vedette controller`. */
+  options?: readonly string[]
 }
 
-const labels = { app: NAME }
+const labels = CONTROLLER_LABELS
 
 export function manager(options: ManagerOptions): KubeObject[] {
   const { namespace, namespaced } = options
@@ -78,7 +81,7 @@ function deployment(options: ManagerOptions): KubeObject {
               name: NAME,
               image,
               imagePullPolicy,
-              args: ['controller', ...(namespaced ? ['--namespaced'] : ['--webhook'])],
+              args: ['controller', ...(namespaced ? ['--namespaced'] : ['--webhook']), ...(options.options ?? [])],
               env: [
                 { name: 'NAMESPACE', ...field('metadata.namespace') },
                 { name: 'POD_NAME', ...field('metadata.name') },

@@ -65,6 +65,11 @@ export const webhookRules: Rule[] = [
   rule('admissionregistration.k8s.io', ['validatingwebhookconfigurations'], ['patch'], [WEBHOOK_NAME]),
 ]
 
+/** With `--network-policies`, and only then. */
+export const networkPolicyRules: Rule[] = [
+  rule('networking.k8s.io', ['networkpolicies'], ['get', 'create', 'patch', 'delete']),
+]
+
 const apiGroup = 'rbac.authorization.k8s.io'
 /**
  * Of its account, Role and binding. Not Argo Events' names: EventSources and Sensors may run as its controller's account, and applied over
@@ -77,9 +82,10 @@ export interface RbacOptions {
   namespace: string
   /** Only in its own namespace. */
   namespaced: boolean
+  networkPolicies?: boolean
 }
 
-export function rbac({ namespace, namespaced }: RbacOptions): KubeObject[] {
+export function rbac({ namespace, namespaced, networkPolicies = false }: RbacOptions): KubeObject[] {
   const name = CONTROLLER_ACCOUNT
   const subjects = [{ kind: 'ServiceAccount', name, namespace }]
   const place = namespaced ? { namespace } : {}
@@ -90,7 +96,7 @@ export function rbac({ namespace, namespaced }: RbacOptions): KubeObject[] {
       apiVersion: `${apiGroup}/v1`,
       kind: `${prefix}Role`,
       metadata: { name, ...place },
-      rules: namespaced ? rules : [...rules, ...webhookRules],
+      rules: [...rules, ...(networkPolicies ? networkPolicyRules : []), ...(namespaced ? [] : webhookRules)],
     },
     {
       apiVersion: `${apiGroup}/v1`,

@@ -1,5 +1,6 @@
 /** Carries the exchange out. Every part looks first at what is there, so it may be interrupted and begun again. */
 import { type KubeObject, resources } from '../../kube/resources.ts'
+import { POD_SECURITY_REFUSED } from '../podRules.ts'
 import { asMade, type Backup, backupObject } from './backup.ts'
 import { mergedConfig } from './config.ts'
 import { type Install, imageOf, replicasOf, upstreamInstalls } from './found.ts'
@@ -109,7 +110,7 @@ async function rollOutSources(work: Work, { eventSources }: Snapshot, image: str
 function isLeft({ status }: KubeObject): boolean {
   const { conditions = [] } = (status ?? {}) as { conditions?: { type: string; reason?: string }[] }
   return conditions.some(({ reason = '' }) =>
-    ['InvalidEventSource', 'TypeNotSupported', 'EventBusNotFound'].includes(reason),
+    ['InvalidEventSource', 'TypeNotSupported', 'EventBusNotFound', POD_SECURITY_REFUSED].includes(reason),
   )
 }
 

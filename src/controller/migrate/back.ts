@@ -7,7 +7,7 @@ import { statefulSetName } from '../eventBus/jetstream.ts'
 import { readObject } from '../reconcile/read.ts'
 import { imageOf, ourInstalls, upstreamInstalls } from './found.ts'
 import type { Snapshot } from './snapshot.ts'
-import { ownedBy } from './sources.ts'
+import { ownedBy, policiesOfOurs } from './sources.ts'
 import { nameOf, type Step } from './steps.ts'
 
 export interface BackOptions {
@@ -19,6 +19,13 @@ export interface BackOptions {
 /** In the order in which it happens. */
 export async function planBack(snapshot: Snapshot, { manifest, load }: BackOptions): Promise<Step[]> {
   const sources = await Promise.all(snapshot.eventSources.map((object) => sourceSteps(object, snapshot, load)))
+  const policies = policiesOfOurs(snapshot).map((one) => ({
+    ...{
+      object: nameOf(one),
+      fate: 'removed' as const,
+      what: "when the Pods are Argo Events': nobody would keep it true",
+    },
+  }))
   return [
     ...ourInstalls(snapshot.deployments).map((deployment) => ({
       object: nameOf(deployment),
@@ -28,6 +35,7 @@ export async function planBack(snapshot: Snapshot, { manifest, load }: BackOptio
     ...restoredSteps(snapshot, manifest),
     ...snapshot.eventBuses.flatMap((object) => busSteps(object, snapshot)),
     ...sources.flat(),
+    ...policies,
     ...snapshot.sensors.map((sensor) => ({
       object: nameOf(sensor),
       fate: 'left' as const,
@@ -157,8 +165,8 @@ async function sourceSteps(object: KubeObject, { deployments, services }: Snapsh
             what: "as it is, with its address: it has Argo Events' hash",
           },
         ]),
-    ...['PodDisruptionBudget', 'Role', 'RoleBinding'].map((kind) => ({
-      object: `${kind} ${object.metadata.namespace}/${object.metadata.name}-eventsource-${kind === 'PodDisruptionBudget' ? 'pdb' : 'lease'}`,
+    ...Object.entries({ PodDisruptionBudget: '-pdb', Role: '-lease', RoleBinding: '-lease' }).map(([kind, end]) => ({
+      object: `${kind} ${object.metadata.namespace}/${object.metadata.name}-eventsource${end}`,
       fate: 'removed' as const,
       what: "if it is there, when the Pods are Argo Events'",
     })),

@@ -5,7 +5,7 @@ import { persistenceOf } from './back.ts'
 import { BACKUP } from './backup.ts'
 import { imageOf, ourInstalls, upstreamInstalls } from './found.ts'
 import type { Snapshot } from './snapshot.ts'
-import { ownedBy } from './sources.ts'
+import { ownedBy, policiesOfOurs } from './sources.ts'
 import { nameOf } from './steps.ts'
 import { put, remove, resourceFor, rolledOut, SCALER, scale, type Work, waitFor } from './work.ts'
 
@@ -142,8 +142,11 @@ async function rollOut(work: Work, { eventSources }: Snapshot, ours: ReadonlySet
 }
 
 /** When no Pod of ours needs them any more. */
-async function removeLeftovers(work: Work, { eventSources, budgets, roles, roleBindings }: Snapshot): Promise<void> {
-  for (const source of eventSources)
-    for (const object of [...budgets, ...roleBindings, ...roles])
-      if (ownedBy([object], source) !== undefined && (await remove(work, object))) work.tell(nameOf(object), 'removed')
+async function removeLeftovers(work: Work, snapshot: Snapshot): Promise<void> {
+  const { eventSources, budgets, roles, roleBindings } = snapshot
+  const ofSources = [...budgets, ...roleBindings, ...roles].filter((object) =>
+    eventSources.some((source) => ownedBy([object], source) !== undefined),
+  )
+  for (const object of [...ofSources, ...policiesOfOurs(snapshot)])
+    if (await remove(work, object)) work.tell(nameOf(object), 'removed')
 }

@@ -44,6 +44,7 @@ function snapshotOf(objects: readonly KubeObject[], more: Partial<Snapshot> = {}
     ...{
       claims: [],
       budgets: [],
+      networkPolicies: [],
       roles: [],
       roleBindings: [],
       clusterRoles: [],

@@ -18,7 +18,7 @@ export async function planExchange(snapshot: Snapshot, { settings, load, ...targ
     ...snapshot.unseen.map(unseenStep),
     ...installSteps(snapshot, target),
     ...(await busSteps(snapshot)),
-    ...(await sourceSteps(snapshot, load)),
+    ...(await sourceSteps(snapshot, settings, load)),
     ...sensorSteps(snapshot, settings),
   ]
 }

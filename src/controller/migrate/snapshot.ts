@@ -17,6 +17,7 @@ export interface Snapshot {
   configMaps: KubeObject[]
   claims: KubeObject[]
   budgets: KubeObject[]
+  networkPolicies: KubeObject[]
   roles: KubeObject[]
   roleBindings: KubeObject[]
   clusterRoles: KubeObject[]
@@ -43,6 +44,7 @@ const read: Record<Kind, Resource> = {
   configMaps: resources.configmaps,
   claims: resources.persistentvolumeclaims,
   budgets: resources.poddisruptionbudgets,
+  networkPolicies: resources.networkpolicies,
   roles: resources.roles,
   roleBindings: resources.rolebindings,
   clusterRoles: resources.clusterroles,

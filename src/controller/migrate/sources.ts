@@ -3,7 +3,8 @@ import type { KubeObject } from '../../kube/resources.ts'
 import type { EventSource } from '../../manifest/manifest.ts'
 import { guaranteeOf } from '../../source.ts'
 import type { LoadSource } from '../cluster.ts'
-import { deploymentName, serviceAccountOf, usesLease } from '../eventSource.ts'
+import { deploymentName, eventSourceObjects, serviceAccountOf, usesLease } from '../eventSource.ts'
+import { refusedPods, refusedText } from '../podRules.ts'
 import { readObject, sayError } from '../reconcile/read.ts'
 import { missingTypes } from '../render.ts'
 import type { Settings } from '../settings.ts'
@@ -12,12 +13,12 @@ import { lossOf } from './handover.ts'
 import type { Snapshot } from './snapshot.ts'
 import { nameOf, type Step } from './steps.ts'
 
-export async function sourceSteps(snapshot: Snapshot, load: LoadSource): Promise<Step[]> {
-  const steps = await Promise.all(snapshot.eventSources.map((object) => stepsOf(object, snapshot, load)))
+export async function sourceSteps(snapshot: Snapshot, settings: Settings, load: LoadSource): Promise<Step[]> {
+  const steps = await Promise.all(snapshot.eventSources.map((object) => stepsOf(object, snapshot, settings, load)))
   return steps.flat()
 }
 
-async function stepsOf(object: KubeObject, snapshot: Snapshot, load: LoadSource): Promise<Step[]> {
+async function stepsOf(object: KubeObject, snapshot: Snapshot, settings: Settings, load: LoadSource): Promise<Step[]> {
   const { source, errors } = await readObject(object)
   const step = { object: nameOf(object) }
   if (source === null || errors.length > 0) {
@@ -30,6 +31,11 @@ async function stepsOf(object: KubeObject, snapshot: Snapshot, load: LoadSource)
     const why = `${missing.join(', ')} is not in this version: what is deployed stays as it is, and no controller brings changes about`
     const remedy = 'keep it on Argo Events, in a namespace of its own'
     return [{ ...step, fate: 'left', what: why, refusal: { reason: 'types', why, remedy } }]
+  }
+  const why = refusedOf(source, settings)
+  if (why !== null) {
+    const remedy = 'mend it, or exchange with --pod-security as-written'
+    return [{ ...step, fate: 'left', what: why, refusal: { reason: 'pod-security', why, remedy } }]
   }
   const deployment = ownedBy(snapshot.deployments, object)
   const service = ownedBy(snapshot.services, object)
@@ -62,6 +68,13 @@ async function stepsOf(object: KubeObject, snapshot: Snapshot, load: LoadSource)
   ]
 }
 
+/** Why our controller would not make its Pods; null: it would. */
+function refusedOf(source: EventSource, settings: Settings): string | null {
+  const objects = eventSourceObjects({ source, bus: { jetstream: { url: '' } }, settings })
+  const refused = refusedPods(objects, settings.pods)
+  return refused.length === 0 ? null : refusedText(refused, settings.pods)
+}
+
 function serviceStep(service: KubeObject): Step {
   const { clusterIP = 'none' } = (service.spec ?? {}) as { clusterIP?: string }
   return { object: nameOf(service), fate: 'taken over', what: `stays, with its address ${clusterIP}` }
@@ -90,6 +103,11 @@ export function ownedBy(objects: readonly KubeObject[], owner: KubeObject): Kube
       namespace === owner.metadata.namespace &&
       ownerReferences.some(({ uid, controller }) => controller === true && uid === owner.metadata.uid),
   )
+}
+
+/** The NetworkPolicies that our controller has made. */
+export function policiesOfOurs({ networkPolicies, eventSources, eventBuses }: Snapshot): KubeObject[] {
+  return networkPolicies.filter((one) => [...eventSources, ...eventBuses].some((owner) => ownedBy([one], owner)))
 }
 
 function typesOf({ entries }: EventSource): string {

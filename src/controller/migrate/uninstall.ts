@@ -2,6 +2,7 @@
 import type { KubeObject } from '../../kube/resources.ts'
 import { ourInstalls, upstreamInstalls } from './found.ts'
 import type { Snapshot } from './snapshot.ts'
+import { policiesOfOurs } from './sources.ts'
 import { nameOf, type Step } from './steps.ts'
 import { remove, resourceFor, scale, type Work, waitFor } from './work.ts'
 
@@ -53,6 +54,7 @@ export function planUninstall(snapshot: Snapshot, { objects, crds }: UninstallOp
       ),
     ),
     ...claims.filter(isOfBus).map((one) => left(one, 'of a native bus')),
+    ...policiesOfOurs(snapshot).map((one) => removed(one, 'nobody would keep it true')),
   ]
   return [
     ...upstreamInstalls(snapshot.deployments).map(({ deployment }) => ({
@@ -94,6 +96,7 @@ export async function uninstall(work: Work, snapshot: Snapshot, options: Uninsta
   for (const deployment of controllers) await scale(work, deployment, 0)
   for (const object of all) await letGo(work, object)
   if (options.crds) await deleteAll(work, all)
+  else await deleteAll(work, policiesOfOurs(snapshot))
   for (const object of installed(snapshot, options.objects, options.crds))
     if (await remove(work, object)) work.tell(nameOf(object), 'removed')
 }

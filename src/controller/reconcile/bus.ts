@@ -3,11 +3,13 @@
 import type { KubeObject } from '../../kube/resources.ts'
 import type { EventBus } from '../../manifest/manifest.ts'
 import { type Cluster, isOwnedBy } from '../cluster.ts'
-import { type Condition, condition } from '../conditions.ts'
+import { type Condition, condition, warning } from '../conditions.ts'
 import { DOWNGRADE_ANNOTATION, type Remembered, runningIn } from '../eventBus/chosen.ts'
 import { PREVIOUS_KEY_ANNOTATION, statefulSetName } from '../eventBus/jetstream.ts'
 import { type Present, presentIn } from '../eventBus/present.ts'
-import { isReady, type PlannedBus, planBus } from '../eventBus.ts'
+import { CHANGE_REFUSED, isReady, type PlannedBus, planBus } from '../eventBus.ts'
+import { podRefusal } from '../podRules.ts'
+import type { Settings } from '../settings.ts'
 import { readObject, sayError } from './read.ts'
 
 /**
@@ -39,7 +41,18 @@ export async function planOfObject(
   const running = runningIn(live, (object.status ?? {}) as Remembered)
   const { [DOWNGRADE_ANNOTATION]: downgradeTo, [PREVIOUS_KEY_ANNOTATION]: previousKey } = annotations
   const settings = cluster.settings()
-  return { ...planBus({ bus, uid, settings, present, running, downgradeTo, previousKey }), bus }
+  const planned = planBus({ bus, uid, settings, present, running, downgradeTo, previousKey })
+  return { ...allowed(planned, live !== undefined, settings, cluster.home), bus }
+}
+
+/** Servers that run go on, and their users with them, when their Pods may not be made anew as they are asked for. */
+function allowed(planned: PlannedBus, runs: boolean, { pods }: Settings, home: string): PlannedBus {
+  const refusal = podRefusal(planned.objects, pods, home)
+  if (refusal === null) return planned
+  const { plan: _, ...rest } = planned
+  if (!runs) return { objects: [], config: null, ours: null, conditions: [condition('Configured', 'True'), refusal] }
+  const others = rest.conditions.filter(({ type }) => type !== CHANGE_REFUSED)
+  return { ...rest, objects: [], conditions: [...others, warning(CHANGE_REFUSED, refusal.reason!, refusal.message!)] }
 }
 
 /** Its users would be led away from servers that go on with events nobody would ever read. */

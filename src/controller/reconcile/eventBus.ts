@@ -10,6 +10,7 @@ import { type Plan, statefulSetName } from '../eventBus/jetstream.ts'
 import type { Present } from '../eventBus/present.ts'
 import { textOf } from '../eventBus/quantity.ts'
 import { CHANGE_REFUSED, type PlannedBus, refusals } from '../eventBus.ts'
+import { busPolicyName } from '../networkPolicy.ts'
 import { writeStatus } from '../status.ts'
 import { planOfObject } from './bus.ts'
 import { ensureSecrets } from './busSecrets.ts'
@@ -22,6 +23,7 @@ const reasons: Record<string, string> = {
   Service: 'JetStreamServiceFailed',
   StatefulSet: 'JetStreamStatefulSetFailed',
   PodDisruptionBudget: 'JetStreamBudgetFailed',
+  NetworkPolicy: 'JetStreamNetworkPolicyFailed',
 }
 
 /** So soon is a bus looked at again of which servers are not up, or a change is not carried out: nothing tells when that has passed. */
@@ -138,6 +140,10 @@ async function applyAll(
     for (const one of objects) {
       reason = reasons[one.kind]!
       await applier.apply(one)
+    }
+    if (cluster.settings().networkPolicies === 'off') {
+      reason = reasons.NetworkPolicy!
+      await applier.remove(resources.networkpolicies, { namespace: bus.namespace, name: busPolicyName(bus) }, uid)
     }
     return { told }
   } catch (error) {

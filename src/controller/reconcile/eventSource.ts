@@ -8,7 +8,10 @@ import type { BusConfig } from '../busConfig.ts'
 import type { Cluster } from '../cluster.ts'
 import { type Condition, condition, warning } from '../conditions.ts'
 import { eventSourceObjects, serviceAccountOf } from '../eventSource.ts'
+import { limitsWarning } from '../handedOn.ts'
+import { sourcePolicyName } from '../networkPolicy.ts'
 import { selectorOf } from '../objects.ts'
+import { podRefusal } from '../podRules.ts'
 import { missingTypes } from '../render.ts'
 import { statusOf, wantedOf } from '../rollout.ts'
 import { type StatusOf, writeStatus } from '../status.ts'
@@ -42,15 +45,24 @@ export async function reconcileEventSource(
     await write({ ...asBefore(object), ...deployed.status, conditions: [provided, trouble], strategy })
     return deployed.again
   }
-  const { failed, deployment, contested } = await applyAll(cluster, applier, object, source, bus)
+  const objects = objectsOf(cluster, object, source, bus)
+  const refusal = podRefusal(objects, cluster.settings().pods, cluster.home)
+  if (refusal !== null) {
+    const deployed = await deployedOf(cluster, object, deploymentOf(cluster, object))
+    await write({ ...asBefore(object), ...deployed.status, conditions: [provided, refusal], strategy })
+    return deployed.again
+  }
+  const { failed, deployment, contested } = await applyAll(cluster, applier, object, objects)
   const deployed = await deployedOf(cluster, object, deployment, [source.spec])
   const account = accountWarning(cluster.home, source.namespace, serviceAccountOf(source))
+  const limits = limitsWarning(source.spec.template)
   const { unknown, ...lead }: Lead = strategy === 'active-active' ? {} : await leadOf(cluster, source, bus)
   await write({
     conditions: [
       ...[provided, failed?.condition ?? condition('Deployed', 'True'), deployed.available],
       ...(unknown === undefined ? [] : [warning('LeaderUnknown', 'LeaderUnknown', unknown)]),
       ...(account === null ? [] : [account]),
+      ...(limits === null ? [] : [limits]),
       ...(contested === null ? [] : [warning('Contested', 'Contested', contested.message)]),
     ],
     strategy,
@@ -157,6 +169,7 @@ const notApplied: Record<string, Words> = {
   PodDisruptionBudget: ['ApplyBudgetFailed', 'Failed to apply the PodDisruptionBudget'],
   Role: ['ApplyRoleFailed', 'Failed to apply the Role for the Lease'],
   RoleBinding: ['ApplyRoleFailed', 'Failed to apply the RoleBinding for the Lease'],
+  NetworkPolicy: ['ApplyNetworkPolicyFailed', 'Failed to apply the NetworkPolicy'],
 }
 const notCreated: Words = ['CreateDeploymentFailed', 'Failed to create a deployment']
 /** What is no longer wanted and could not be deleted. */
@@ -165,24 +178,23 @@ const notDeleted: Record<string, Words> = {
   PodDisruptionBudget: ['DeleteBudgetFailed', 'Failed to delete the PodDisruptionBudget'],
   Role: ['DeleteRoleFailed', 'Failed to delete the Role for the Lease'],
   RoleBinding: ['DeleteRoleFailed', 'Failed to delete the RoleBinding for the Lease'],
+  NetworkPolicy: ['DeleteNetworkPolicyFailed', 'Failed to delete the NetworkPolicy'],
+}
+
+function objectsOf(cluster: Cluster, object: KubeObject, source: EventSource, bus: BusConfig): KubeObject[] {
+  const { uid } = object.metadata
+  const deploymentName = deploymentOf(cluster, object)?.metadata.name
+  return eventSourceObjects({ source, uid, bus, settings: cluster.settings(), deploymentName })
 }
 
 async function applyAll(
   cluster: Cluster,
   applier: Applier,
   object: KubeObject,
-  source: EventSource,
-  bus: BusConfig,
+  objects: KubeObject[],
 ): Promise<{ failed: Failed | null; deployment: KubeObject | undefined; contested: Contested | null }> {
-  const { uid } = object.metadata
+  const { uid, name, namespace = 'default' } = object.metadata
   const existing = deploymentOf(cluster, object)
-  const objects = eventSourceObjects({
-    source,
-    uid,
-    bus,
-    settings: cluster.settings(),
-    deploymentName: existing?.metadata.name,
-  })
   let failed: Failed | null = null
   let deployment = existing
   const attempt = async ([reason, text]: Words, work: () => Promise<void>) => {
@@ -200,12 +212,14 @@ async function applyAll(
       if (one.kind === 'Deployment' && made !== null) deployment = made
     })
   }
-  const { namespace, name } = source
   const unwanted = [
     [resources.services, `${name}-eventsource-svc`],
     [resources.poddisruptionbudgets, `${name}-eventsource-pdb`],
     [resources.rolebindings, `${name}-eventsource-lease`],
     [resources.roles, `${name}-eventsource-lease`],
+    ...(cluster.settings().networkPolicies === 'off'
+      ? ([[resources.networkpolicies, sourcePolicyName({ name })]] as const)
+      : []),
   ] as const
   for (const [resource, name] of unwanted) {
     if (objects.some(({ kind }) => kind === resource.kind)) continue

@@ -6,7 +6,11 @@ import { isVedetteError, messageOf } from '../../core/errors.ts'
 import { endsNamespace } from '../../kube/failure.ts'
 import { type KubeObject, resources } from '../../kube/resources.ts'
 import { type Cluster, MANAGER } from '../cluster.ts'
+import { handedOnAgain } from '../handedOn.ts'
+import { CLIENT_LABELS } from '../networkPolicy.ts'
 import { type Owner, owned } from '../objects.ts'
+import { refusedPods, refusedText } from '../podRules.ts'
+import { OUR_VARIABLES } from '../template.ts'
 import { deploymentOf } from './availability.ts'
 
 /** How long the replicas may take to stop, and the Job to do its work, milliseconds. */
@@ -26,6 +30,8 @@ export async function removeRemote(cluster: Cluster, object: KubeObject): Promis
   const job = await client.get(resources.jobs, place)
   if (job !== null) return outcomeOf(job)
   if (deployment === undefined) return { left: 'there is no Deployment whose Pods could do it' }
+  const refused = refusedPods([deployment], cluster.settings().pods, cluster.home)
+  if (refused.length > 0) return { left: refusedText(refused, cluster.settings().pods) }
   if (!(await stopped(cluster, deployment)) && sinceMs < STOP_MS) return 'under way'
   try {
     await client.create(resources.jobs, removalJob(object, deployment))
@@ -67,7 +73,8 @@ export function removalJob(object: KubeObject, deployment: KubeObject): KubeObje
   const { spec } = (deployment.spec as { template: { spec: Pod } }).template
   const { affinity: _, topologySpreadConstraints: __, ...pod } = spec
   const containers = spec.containers.map(({ ports, livenessProbe, readinessProbe, startupProbe, ...container }) => ({
-    ...container,
+    // The Deployment may be of a version that gave on what it was told.
+    ...handedOnAgain(container, OUR_VARIABLES),
     args: ['eventsource-removal'],
   }))
   return owned(owner, {
@@ -77,7 +84,8 @@ export function removalJob(object: KubeObject, deployment: KubeObject): KubeObje
     spec: {
       backoffLimit: 3,
       activeDeadlineSeconds: JOB_MS / 1000,
-      template: { spec: { ...pod, containers, restartPolicy: 'Never' } },
+      // A native bus lets nobody in without it; the Service and the Deployment go by more labels than that.
+      template: { metadata: { labels: CLIENT_LABELS[0] }, spec: { ...pod, containers, restartPolicy: 'Never' } },
     },
   })
 }

@@ -5,6 +5,7 @@ import { accountWarning } from '../accounts.ts'
 import type { Applier, Contested } from '../apply.ts'
 import type { Cluster } from '../cluster.ts'
 import { condition, warning } from '../conditions.ts'
+import { podRefusal } from '../podRules.ts'
 import { wantedOf } from '../rollout.ts'
 import { sensorObjects } from '../sensor.ts'
 import { writeStatus } from '../status.ts'
@@ -25,7 +26,7 @@ export async function reconcileSensor(
   applier: Applier,
   sensor: KubeObject,
 ): Promise<{ afterMs: number } | undefined> {
-  const { sensorImage: image, imagePullPolicy } = cluster.settings()
+  const { sensorImage: image, imagePullPolicy, pods } = cluster.settings()
   if (image === null) return
   const { namespace = 'default' } = sensor.metadata
   const { eventBusName, template } = (sensor.spec ?? {}) as SensorSpec
@@ -40,9 +41,13 @@ export async function reconcileSensor(
     const bus = planned.config!
     const deploymentName = existing?.metadata.name
     try {
-      const objects = sensorObjects({ sensor, bus, image, imagePullPolicy, deploymentName })
-      for (const object of objects) deployment = (await applier.apply(object)) ?? deployment
-      contested = applier.contested(objects)
+      const objects = sensorObjects({ sensor, bus, image, imagePullPolicy, deploymentName, level: pods.level })
+      const refusal = podRefusal(objects, pods, cluster.home)
+      if (refusal !== null) deployed = refusal
+      else {
+        for (const object of objects) deployment = (await applier.apply(object)) ?? deployment
+        contested = applier.contested(objects)
+      }
     } catch (error) {
       failure = error
       const reason = existing === undefined ? 'CreateDeploymentFailed' : 'UpdateDeploymentFailed'
