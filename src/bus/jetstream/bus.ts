@@ -9,6 +9,7 @@ import { backoffMs } from '../../core/backoff.ts'
 import type { Clock } from '../../core/clock.ts'
 import { fail, messageOf, type VedetteError } from '../../core/errors.ts'
 import type { Logger } from '../../core/log.ts'
+import { seldom } from '../../core/seldom.ts'
 import { type Append, type Bus, type BusStatus, type Fenced, type Outcome, type SourceRef, sourceKey } from '../bus.ts'
 import { asRead, outcomeOf, outcomeOfError } from '../outcome.ts'
 import { claimTerm, newestRecord } from './claim.ts'
@@ -75,6 +76,7 @@ export function openJetStream({
   const closing = new AbortController()
   const fences = new Map<string, JetStreamFence>()
   const logState = createLogState()
+  const passedOver = seldom(clock)
   let link: Link | null = null
   let facts: StreamFacts | null = null
   /** Why the stream cannot be used though NATS can be reached. */
@@ -261,9 +263,9 @@ export function openJetStream({
       const key = sourceKey(source)
       const before = fences.get(key)
       // Nobody else has led since: should the record be gone (the stream deleted or purged), this is where to go on.
-      const reached = before !== undefined && before.term >= claim.floor ? before.reached : null
-      const beside = { kv: buckets.data, maxRecordBytes: maxEventBytes, log }
-      const claimed = await claimTerm({ ...now, ...beside }, source, claim, reached)
+      const known = before !== undefined && before.term >= claim.floor ? before.known : null
+      const beside = { kv: buckets.data, maxRecordBytes: maxEventBytes, log, passedOver }
+      const claimed = await claimTerm({ ...now, ...beside }, source, claim, known)
       if (facts !== held && facts?.created !== held.created) throw fail('FENCED', 'the stream was made anew meanwhile')
       const fence = createFence({
         ...claimed,

@@ -119,6 +119,30 @@ export async function readTail(readers: Readers, source: SourceRef, entry: strin
   }
 }
 
+/**
+ * What `take` makes of the newest message of a subject that it wants; null: it wants none.
+ * @param to where the subject's last message lies
+ * @throws BUS_UNAVAILABLE
+ */
+export async function newestThat<T>(
+  readers: Readers,
+  subject: string,
+  to: number,
+  take: (message: Received) => T | null,
+): Promise<T | null> {
+  try {
+    const { first_seq: first } = (await readers.jsm.streams.info(STREAM)).state
+    for (let width = 1_024; ; width *= 16) {
+      const from = Math.max(first, to - width + 1)
+      let newest: T | null = null
+      for await (const message of consume(readers, { subjects: [subject], from, to })) newest = take(message) ?? newest
+      if (newest !== null || from <= first) return newest
+    }
+  } catch (error) {
+    throw unreadable(error)
+  }
+}
+
 /** @see Bus.others. @throws BUS_UNAVAILABLE */
 export async function readOthers(readers: Readers, source: SourceRef, entry: string, limit: number): Promise<Stored[]> {
   const last = await readers.jsm.streams

@@ -1,15 +1,15 @@
 /** Snapshots beside the log: cut into parts that fit a message, with a head that names them; the head is written last. */
+import { z } from 'zod'
 import type { NatsKv } from '../../clients/nats-kv.ts'
 import { fail } from '../../core/errors.ts'
+import { jsonIn } from '../../core/json-in.ts'
 import type { SourceRef } from '../bus.ts'
 import type { JetStreamFence } from './fence.ts'
-import { loadParts, type Parts, partKey, saveParts } from './parts.ts'
+import { loadParts, partKey, parts, saveParts } from './parts.ts'
 
-interface Head extends Parts {
-  term: number
-  /** The parts are at `<key>/<slot>`. */
-  slot: string
-}
+/** The parts are at `<key>/<slot>`. */
+const head = z.object({ term: z.int(), slot: parts.slot, ...parts.shape })
+type Head = z.infer<typeof head>
 
 export const MAX_SNAPSHOT_BYTES = 24 << 20
 
@@ -54,23 +54,22 @@ export async function saveSnapshot(
   const key = keyOf(fence.source, entry)
   const before = await kv.get(key)
   const old = headOf(before)
+  // Asked after the head was read: a newer term would have been there before it wrote one. The number in it proves nothing.
   await fence.check()
-  if (old !== null && old.term > fence.term) throw superseded(fence, entry)
   const slot = slotOf(fence.term, old)
-  const head: Head = { term: fence.term, slot, ...(await saveParts(kv, `${key}/${slot}`, bytes, partBytes)) }
-  const written = await kv.put(key, Buffer.from(JSON.stringify(head)), before?.revision ?? 0)
+  const next: Head = { term: fence.term, slot, ...(await saveParts(kv, `${key}/${slot}`, bytes, partBytes)) }
+  const written = await kv.put(key, Buffer.from(JSON.stringify(next)), before?.revision ?? 0)
   if (written === null) throw superseded(fence, entry)
-  for (let i = 0; i < (old?.parts ?? 0); i++) await kv.delete(partKey(`${key}/${old!.slot}`, i))
-}
-
-function headOf(found: { value: Uint8Array } | null): Head | null {
-  if (found === null) return null
-  try {
-    return JSON.parse(Buffer.from(found.value).toString()) as Head
-  } catch {
-    return null
+  for (let i = 0; i < (old?.parts ?? 0); i++) {
+    const part = partKey(`${key}/${old!.slot}`, i)
+    if ((await kv.get(part)) === null) break
+    await kv.delete(part)
   }
 }
+
+/** Null also for what is none of ours: it is written over. */
+const headOf = (found: { value: Uint8Array } | null): Head | null =>
+  found === null ? null : (head.safeParse(jsonIn(found.value)).data ?? null)
 
 const superseded = ({ term }: JetStreamFence, entry: string) =>
   fail('FENCED', `a newer term than ${term} has written the snapshot of ${entry}`)
