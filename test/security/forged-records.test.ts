@@ -30,7 +30,7 @@ const records: Record<string, string | Uint8Array> = {
   'nothing at all': '',
   'no text': Uint8Array.of(0xff, 0xfe, 0, 0x7b),
   'no JSON': '{"v":1,"term":',
-  'null': 'null',
+  null: 'null',
   'a list': '[]',
   'nothing beside': JSON.stringify({ ...well, beside: null }),
   'a place beside that is none': JSON.stringify({ ...well, beside: { slot: '../x', parts: 1e9, sha256: 'x' } }),
@@ -49,9 +49,14 @@ const records: Record<string, string | Uint8Array> = {
 /** What is written to the lease, by kind. */
 const leases: Record<string, string> = {
   'no JSON': '{{{{',
-  'null': 'null',
+  null: 'null',
   'somebody who stays for ever': JSON.stringify({ holder: 'mallory', durationMs: 1e15, term: 1, released: false }),
-  'a holder too long for a subject': JSON.stringify({ holder: 'm'.repeat(9_000), durationMs: 1_500, term: 1, released: false }),
+  'a holder too long for a subject': JSON.stringify({
+    holder: 'm'.repeat(9_000),
+    durationMs: 1_500,
+    term: 1,
+    released: false,
+  }),
   'the largest term': JSON.stringify({ holder: '', durationMs: 1_500, term: MOST, released: true }),
 }
 
@@ -100,7 +105,12 @@ test('forged terms and leases of every kind, one after the other, while a calend
     `${attacks} attacks, ${ticks} ticks; refused to led again: at most ${Math.max(...gaps).toFixed(0)} ms; ${lines.length} lines, ${said.length} of them warnings`,
   )
   assert.ok(Math.max(...gaps) <= 1_000, `${gaps} ms`)
-  assert.ok(lines.some(({ msg, subject, seq }) => /passed over/.test(`${msg}`) && subject === 'default.clock.$term-default' && Number(seq) > 0))
+  assert.ok(
+    lines.some(
+      ({ msg, subject, seq }) =>
+        /passed over/.test(`${msg}`) && subject === 'default.clock.$term-default' && Number(seq) > 0,
+    ),
+  )
 })
 
 test('two hundred forged records in a row: the log stays short, and every tick is stored once', {
