@@ -17,7 +17,8 @@ export interface RecordWriter {
   stored(): void
 }
 
-const placeOf = ({ namespace, name }: SourceRef): string => `positions/${namespace}/${name}`
+/** The key that those of an EventSource begin with. */
+export const placeOf = ({ namespace, name }: SourceRef): string => `positions/${namespace}/${name}`
 
 /** @param record the one that is on the stream, or is about to be claimed upon it; its term and nonce tell this writer's places from all others */
 export function createRecordWriter(

@@ -20,6 +20,7 @@ import { type Readers, readLog, readOthers, readTail } from './reading.ts'
 import { createSender } from './sender.ts'
 import { loadSnapshot, saveSnapshot } from './snapshots.ts'
 import { createLogState } from './state.ts'
+import { BUCKET, LEASES } from './buckets.ts'
 import { atLeast, ensureStream, type Fencing, type StreamFacts, whenLed } from './stream.ts'
 
 export interface JetStreamBus extends Bus {
@@ -39,8 +40,6 @@ export interface JetStreamOptions {
 }
 
 const LOOKING = 'looking for the stream'
-const BUCKET = 'vedette'
-const LEASES = 'vedette-leases'
 const API_TIMEOUT_MS = 2_000
 /** While nothing has been answered for this long, appends of active-active entries are refused at once. */
 const STALLED_MS = 1_000
@@ -173,7 +172,8 @@ export function openJetStream({
     const nc = await client.connection
     const { jetstream, jetstreamManager } = await import('@nats-io/jetstream')
     const jsm = await jetstreamManager(nc, { checkAPI: false, timeout: API_TIMEOUT_MS })
-    const acks = createAcks(nc, { clock, timeoutMs: ackTimeoutMs, onNobody })
+    const acks = createAcks(nc, { inbox: client.inbox, clock, timeoutMs: ackTimeoutMs, onNobody })
+    let mayConsume = true
     link = {
       nc,
       acks,
@@ -181,7 +181,10 @@ export function openJetStream({
       js: jetstream(nc, { timeout: API_TIMEOUT_MS }),
       sender: createSender(acks, clock),
       manyFilters: atLeast(nc.info?.version ?? '', 2, 10),
-      consumers: atLeast(nc.info?.version ?? '', 2, 9, 4),
+      consumers: () => mayConsume && atLeast(nc.info?.version ?? '', 2, 9, 4),
+      noConsumers() {
+        mayConsume = false
+      },
     }
     settle()
   }

@@ -18,15 +18,19 @@ export const MAX_SNAPSHOT_BYTES = 24 << 20
  * since the bucket keeps a mark of every key there ever was.
  */
 const slotOf = (term: number, old: Head | null): string => {
-  const slot = `${term % 8}a`
-  return old?.slot === slot ? `${term % 8}b` : slot
+  const slot = `${term % TURNS}a`
+  return old?.slot === slot ? `${term % TURNS}b` : slot
 }
+const TURNS = 8
+/** Every slot that there can be. */
+export const snapshotSlots: readonly string[] = Array.from({ length: 2 * TURNS }, (_, i) => `${i >> 1}${'ab'[i % 2]}`)
 
-const keyOf = ({ namespace, name }: SourceRef, entry: string) => `snapshot/${namespace}/${name}/${entry}`
+/** Where its head lies. */
+export const snapshotKey = ({ namespace, name }: SourceRef, entry: string) => `snapshot/${namespace}/${name}/${entry}`
 
 /** @throws BUS_UNAVAILABLE */
 export async function loadSnapshot(kv: NatsKv, source: SourceRef, entry: string): Promise<Uint8Array | null> {
-  const key = keyOf(source, entry)
+  const key = snapshotKey(source, entry)
   // A save that ends meanwhile removes the parts of the one before it: then the new one is read.
   for (let tries = 0; tries < 3; tries++) {
     const head = headOf(await kv.get(key))
@@ -51,7 +55,7 @@ export async function saveSnapshot(
       `the snapshot of ${entry} has ${bytes.byteLength} bytes, more than ${MAX_SNAPSHOT_BYTES}`,
     )
   }
-  const key = keyOf(fence.source, entry)
+  const key = snapshotKey(fence.source, entry)
   const before = await kv.get(key)
   const old = headOf(before)
   // Asked after the head was read: a newer term would have been there before it wrote one. The number in it proves nothing.

@@ -10,9 +10,12 @@ import { fail, isVedetteError, messageOf } from '../../core/errors.ts'
 import { jsonIn } from '../../core/json-in.ts'
 import type { Lease, LeaseRecord, Lock } from '../lock.ts'
 
-/** @param name `<namespace>/<eventsource>` */
+/** Where changes of the holder are told. @param name `<namespace>/<eventsource>` */
+export const leaseSubject = (name: string): string => `vedette.lease.${safeKey(name)}`
+
+/** @param name `<namespace>/<eventsource>`, the key of its lease */
 export function jetstreamLock({ leases, client, name }: { leases: NatsKv; client: NatsClient; name: string }): Lock {
-  const subject = `vedette.lease.${safeKey(name)}`
+  const subject = leaseSubject(name)
   let lastSeen: LeaseRecord | null = null
 
   const tell = (record: LeaseRecord) => {
