@@ -18,7 +18,10 @@ export default function register(program: Command): void {
       '--image <image>',
       'of EventSource Pods: the one that the controller was installed with (default $VEDETTE_IMAGE)',
     )
-    .option('--nats-permissions', 'print in their place what a NATS user needs who serves one EventSource: one for each')
+    .option(
+      '--nats-permissions',
+      'print in their place what a NATS user needs who serves one EventSource: one for each',
+    )
     .addHelpText(
       'after',
       '\nNothing is asked of a cluster: uids and Secrets with random content are left out, and notes go to standard error.\n' +

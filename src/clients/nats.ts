@@ -66,7 +66,11 @@ export function connectNats({
   servers,
   name,
   inbox = '_INBOX',
-  credentials, tls, clock, log }: NatsOptions): NatsClient {
+  credentials,
+  tls,
+  clock,
+  log,
+}: NatsOptions): NatsClient {
   const listeners = new Set<(status: NatsStatus) => void>()
   let status: NatsStatus = { connected: false, error: `connecting to ${servers.join(', ')}` }
   let unsettledAt = clock.monotonic()

@@ -2,12 +2,13 @@
  * What a NATS user needs who serves one EventSource and nothing else: its own subjects, and of the API of JetStream what is really asked. Found by running
  * under a user with exactly these (test/security/nats-permissions.test.ts).
  */
-import { BUCKET, LEASES } from '../bus/jetstream/buckets.ts'
+
+import { type SourceRef, sourceKey, subjectOf } from '../bus/bus.ts'
 import { placeOf } from '../bus/jetstream/beside.ts'
+import { BUCKET, LEASES } from '../bus/jetstream/buckets.ts'
 import { termSubject } from '../bus/jetstream/record.ts'
 import { snapshotKey, snapshotSlots } from '../bus/jetstream/snapshots.ts'
 import { STREAM } from '../bus/jetstream/stream.ts'
-import { type SourceRef, sourceKey, subjectOf } from '../bus/bus.ts'
 import { safeKey } from '../clients/nats-kv.ts'
 import { leaseSubject } from '../ha/locks/jetstream-kv.ts'
 import { graftCluster } from '../ha/peers/graft.ts'
@@ -61,7 +62,9 @@ export function natsPermissions(source: SourceRef, uses: readonly BusUse[]): Nat
       ...[termSubject(source), `${kept(placeOf(source))}.>`, `$KV.${LEASES}.${safeKey(key)}`, ...election],
       // Whoever asks whether a replica is there is another one of the same EventSource.
       inbox,
-      ...['STREAM.INFO', 'STREAM.MSG.GET', 'STREAM.CREATE'].flatMap((what) => streams.map((stream) => `$JS.API.${what}.${stream}`)),
+      ...['STREAM.INFO', 'STREAM.MSG.GET', 'STREAM.CREATE'].flatMap((what) =>
+        streams.map((stream) => `$JS.API.${what}.${stream}`),
+      ),
     ],
     subscribe: [inbox, ...election, ...['heartbeat', 'vote_request'].map((what) => `${graftCluster(source)}.${what}`)],
   }

@@ -92,7 +92,8 @@ for (const nodes of [1, 3])
         startCrowd(t, `http://127.0.0.1:${port}/orders`, { senders: 1, pauseMs: 20, name }),
       )
       const { bus } = await fixture.open()
-      const told = async () => new Set((await linesOf(bus, 'mine', 'files')).map(({ event }) => event.data_base64 ?? event.id)).size
+      const told = async () =>
+        new Set((await linesOf(bus, 'mine', 'files')).map(({ event }) => event.data_base64 ?? event.id)).size
       // What is there when it begins is not told.
       await anyLeader(pods)
       let probes = 0
@@ -138,12 +139,17 @@ for (const nodes of [1, 3])
       const next = await bus.claim(mine, claimOf('r-1'))
       assert.deepEqual([next.positions.get('tick'), next.positions.get('files')], [2, large.position])
       assert.deepEqual(kinds(await bus.appendFenced(fence, [event('f', { entry: 'tick' })])), ['fenced'])
-      assert.deepEqual((await bus.tail(mine, 'tick', 2)).map(({ id }) => id), ['c', 'e'])
+      assert.deepEqual(
+        (await bus.tail(mine, 'tick', 2)).map(({ id }) => id),
+        ['c', 'e'],
+      )
       assert.deepEqual(await bus.others(mine, 'tick', 5), [])
       assert.equal((await bus.state()).lastSeq > 0, true)
       const keys = keysOf(mine, 'hub')
-      const stored = await withLease({ kv: bus.kv, key: keys.lease, holder: 'r', clock }, AbortSignal.timeout(5_000), async () =>
-        writeRecords(bus.kv, keys.records, await readRecords(bus.kv, keys.records)),
+      const stored = await withLease(
+        { kv: bus.kv, key: keys.lease, holder: 'r', clock },
+        AbortSignal.timeout(5_000),
+        async () => writeRecords(bus.kv, keys.records, await readRecords(bus.kv, keys.records)),
       )
       assert.equal((await readRecords(bus.kv, keys.records)).records.salt, stored.records.salt)
       for (const key of Object.values(keys)) await bus.kv.delete(key)
@@ -158,16 +164,43 @@ for (const nodes of [1, 3])
         await assert.rejects(nc.request(subject, data, { timeout: 2_000 }), /permissions violation/i, subject)
       for (const subject of [
         ...['default.theirs.order', 'default.theirs.$term-default', 'default.mine.$term-other', 'default.mine.unknown'],
-        ...['$KV.vedette-leases.default/theirs', '$KV.vedette.hooks/default/theirs/hub/records', '$KV.vedette.positions/default/theirs.x.0'],
+        ...[
+          '$KV.vedette-leases.default/theirs',
+          '$KV.vedette.hooks/default/theirs/hub/records',
+          '$KV.vedette.positions/default/theirs.x.0',
+        ],
         ...['vedette.alive.default/theirs.r-0', 'vedette.lease.default/theirs', `${inboxOf(theirs)}.x.1`, '_INBOX.x.1'],
         ...['graft.default-eventsource-theirs.heartbeat', 'graft.default-eventsource-mine.heartbeat'],
-        ...['STREAM.PURGE.default', 'STREAM.DELETE.default', 'STREAM.UPDATE.default', 'STREAM.MSG.DELETE.default', 'STREAM.SNAPSHOT.default'].map(api),
-        ...['STREAM.PURGE.KV_vedette', 'STREAM.DELETE.KV_vedette-leases', 'STREAM.CREATE.other', 'STREAM.LIST'].map(api),
-        ...['CONSUMER.CREATE.default', 'CONSUMER.CREATE.default.x.default.theirs.order', 'CONSUMER.MSG.NEXT.default.group', 'CONSUMER.DELETE.default.group', 'CONSUMER.LIST.default'].map(api),
+        ...[
+          'STREAM.PURGE.default',
+          'STREAM.DELETE.default',
+          'STREAM.UPDATE.default',
+          'STREAM.MSG.DELETE.default',
+          'STREAM.SNAPSHOT.default',
+        ].map(api),
+        ...['STREAM.PURGE.KV_vedette', 'STREAM.DELETE.KV_vedette-leases', 'STREAM.CREATE.other', 'STREAM.LIST'].map(
+          api,
+        ),
+        ...[
+          'CONSUMER.CREATE.default',
+          'CONSUMER.CREATE.default.x.default.theirs.order',
+          'CONSUMER.MSG.NEXT.default.group',
+          'CONSUMER.DELETE.default.group',
+          'CONSUMER.LIST.default',
+        ].map(api),
         'DIRECT.GET.default.default.theirs.order',
       ])
         await refused(subject.startsWith('DIRECT') ? api(subject) : subject)
-      for (const subject of ['>', 'default.theirs.*', 'default.>', '_INBOX.>', `${inboxOf(theirs)}.>`, '$KV.>', 'vedette.>', 'graft.>']) {
+      for (const subject of [
+        '>',
+        'default.theirs.*',
+        'default.>',
+        '_INBOX.>',
+        `${inboxOf(theirs)}.>`,
+        '$KV.>',
+        'vedette.>',
+        'graft.>',
+      ]) {
         const error = await new Promise<Error | null>((resolve) => {
           nc.subscribe(subject, { callback: (error) => resolve(error) })
           setTimeout(resolve, 2_000, null)
