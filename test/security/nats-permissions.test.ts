@@ -92,15 +92,15 @@ for (const nodes of [1, 3])
         startCrowd(t, `http://127.0.0.1:${port}/orders`, { senders: 1, pauseMs: 20, name }),
       )
       const { bus } = await fixture.open()
-      const told = async () =>
-        new Set((await linesOf(bus, 'mine', 'files')).map(({ event }) => event.data_base64 ?? event.id)).size
+      const idsTold = async () => (await linesOf(bus, 'mine', 'files')).map(({ event }) => event.id)
+      const told = async () => (await idsTold()).length
       // What is there when it begins is not told.
       await anyLeader(pods)
       let probes = 0
       await until('the directory is watched', async () => {
         writeFileSync(join(directory, `probe-${probes++}`), 'x')
         return (await told()) > 0
-      })
+      }, 30_000)
       const first = await written(directory, 'first', told)
       await new Promise((resolve) => setTimeout(resolve, 1_200))
       const leader = await anyLeader(pods)
@@ -110,6 +110,8 @@ for (const nodes of [1, 3])
       await anyLeader(pods.filter((pod) => pod !== leader))
       const gapMs = performance.now() - killedMs
       assert.equal(await written(directory, 'then', told), first + FILES)
+      const ids = await idsTold()
+      assert.equal(new Set(ids).size, ids.length)
       await Promise.all(crowds.map((crowd) => crowd.stop()))
       const ticks = assertEveryTickOnce(await linesOf(bus, 'mine', 'tick'))
       const acknowledged = crowds.flatMap((crowd) => crowd.acknowledged)
