@@ -23,7 +23,9 @@ import { allReady, anyLeader, linesOf, objectOf, startPods } from '../pod/pods.t
 import { without } from '../servers/cache.ts'
 import { natsBinary } from '../servers/nats.ts'
 
-const mine = { namespace: 'default', name: 'mine' }
+const FULL = process.env.VEDETTE_FULL === '1'
+/** The name that the judge of ticks knows. */
+const mine = { namespace: 'default', name: 'clock' }
 const theirs = { namespace: 'default', name: 'theirs' }
 const entries = [
   { type: 'calendar', name: 'tick' },
@@ -31,7 +33,7 @@ const entries = [
   { type: 'file', name: 'files' },
   { type: 'github', name: 'hub' },
 ]
-const passwords: Record<string, string> = { mine: 'SecretOfMine', theirs: 'SecretOfTheirs' }
+const passwords: Record<string, string> = { clock: 'SecretOfMine', theirs: 'SecretOfTheirs' }
 
 /** Whoever gives no login may do everything: the fixture, and whoever looks. */
 async function usersConf(): Promise<string> {
@@ -63,13 +65,13 @@ for (const nodes of [1, 3])
     skip: without('nats-server', natsBinary('newest')),
     timeout: 180_000,
   }, () => {
-    test('two Pods of it serve a calendar, a webhook and a directory, through kill -9 of the leader; nothing is refused', async (t) => {
+    if (nodes === 1 || FULL) test('two Pods of it serve a calendar, a webhook and a directory, through kill -9 of the leader; nothing is refused', async (t) => {
       const fixture = await started(t, nodes)
       const directory = mkdtempSync(join(tmpdir(), 'vedette-watched-'))
       t.after(() => rmSync(directory, { recursive: true, force: true }))
       mkdirSync(directory, { recursive: true })
       const object = (port: number) =>
-        objectOf('mine', {
+        objectOf(mine.name, {
           replicas: 2,
           calendar: { tick: { schedule: '', interval: '1000ms' } },
           webhook: { order: { endpoint: '/orders', method: 'POST', port: String(port), url: '' } },
@@ -85,14 +87,14 @@ for (const nodes of [1, 3])
             streamConfig: `duplicates: 300s\nmaxmsgs: 50000\nreplicas: ${nodes}\n`,
           },
         },
-        files: { 'etc/eventbus/auth/auth.yaml': `username: default/mine\npassword: ${passwords.mine}` },
+        files: { 'etc/eventbus/auth/auth.yaml': `username: default/${mine.name}\npassword: ${passwords[mine.name]}` },
       })
       await allReady(pods, 60_000)
       const crowds = pods.map(({ port, name }) =>
         startCrowd(t, `http://127.0.0.1:${port}/orders`, { senders: 1, pauseMs: 20, name }),
       )
       const { bus } = await fixture.open()
-      const idsTold = async () => (await linesOf(bus, 'mine', 'files')).map(({ event }) => event.id)
+      const idsTold = async () => (await linesOf(bus, mine.name, 'files')).map(({ event }) => event.id)
       const told = async () => (await idsTold()).length
       // What is there when it begins is not told.
       await anyLeader(pods)
@@ -109,13 +111,15 @@ for (const nodes of [1, 3])
       await leader.exited()
       await anyLeader(pods.filter((pod) => pod !== leader))
       const gapMs = performance.now() - killedMs
+      leader.restart()
       assert.equal(await written(directory, 'then', told), first + FILES)
+      await allReady(pods, 60_000)
       const ids = await idsTold()
       assert.equal(new Set(ids).size, ids.length)
       await Promise.all(crowds.map((crowd) => crowd.stop()))
-      const ticks = assertEveryTickOnce(await linesOf(bus, 'mine', 'tick'))
+      const ticks = assertEveryTickOnce(await linesOf(bus, mine.name, 'tick'))
       const acknowledged = crowds.flatMap((crowd) => crowd.acknowledged)
-      assertAcknowledgedOnce(await linesOf(bus, 'mine', 'order'), acknowledged)
+      assertAcknowledgedOnce(await linesOf(bus, mine.name, 'order'), acknowledged)
       const refused = pods.flatMap((pod) => pod.log()).filter((line) => /violation|refuses/i.test(JSON.stringify(line)))
       assert.deepEqual(refused, [])
       assert.ok(ticks >= 2 && acknowledged.length > 10)
@@ -165,14 +169,14 @@ for (const nodes of [1, 3])
       const refused = async (subject: string, data = '{}') =>
         await assert.rejects(nc.request(subject, data, { timeout: 2_000 }), /permissions violation/i, subject)
       for (const subject of [
-        ...['default.theirs.order', 'default.theirs.$term-default', 'default.mine.$term-other', 'default.mine.unknown'],
+        ...['default.theirs.order', 'default.theirs.$term-default', 'default.clock.$term-other', 'default.clock.unknown'],
         ...[
           '$KV.vedette-leases.default/theirs',
           '$KV.vedette.hooks/default/theirs/hub/records',
           '$KV.vedette.positions/default/theirs.x.0',
         ],
         ...['vedette.alive.default/theirs.r-0', 'vedette.lease.default/theirs', `${inboxOf(theirs)}.x.1`, '_INBOX.x.1'],
-        ...['graft.default-eventsource-theirs.heartbeat', 'graft.default-eventsource-mine.heartbeat'],
+        ...['graft.default-eventsource-theirs.heartbeat', 'graft.default-eventsource-clock.heartbeat'],
         ...[
           'STREAM.PURGE.default',
           'STREAM.DELETE.default',
