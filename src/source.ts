@@ -107,6 +107,8 @@ export interface SourceDefinition<Spec = unknown, Position = unknown> {
   validate?(spec: Spec): Finding[]
   /** The fields that say *what* is read (queue, path, schedule…): when they change, positions start afresh. */
   identity?(spec: Spec): unknown
+  /** What a position looks like: it comes from the bus, where others may write too. One that does not look so counts as none. */
+  position?: z.ZodType
   /** The ports that the entry needs. */
   listens?(spec: Spec): Listens[]
   /** True when requests get in without a signature or token: status shows it. */

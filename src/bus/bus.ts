@@ -74,6 +74,8 @@ export interface Claim {
   nonce: string
   /** The term must be greater than this (from the lease record, in case the bus has lost its own). */
   floor: number
+  /** The lease has been this holder's without a break since its last claim: no other record can be of anybody who may write. */
+  unbroken?: boolean
 }
 
 export interface Stored {

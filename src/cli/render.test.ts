@@ -32,6 +32,16 @@ test('render prints objects on stdout and what is not among them on stderr', () 
   assert.match(stdout, /eventsource-name: "on"/)
 })
 
+test('--nats-permissions: a user for each EventSource, as text and as JSON', () => {
+  const text = vedette(['render', '--nats-permissions', '-'], source).stdout
+  assert.match(text, /^\{ user: "default\/on", password: "<of EventSource on>"$/m)
+  assert.match(text, /"default\.on\.e"/)
+  assert.doesNotMatch(text, /snapshot|PURGE|DELETE|CONSUMER|UPDATE/)
+  const [user] = JSON.parse(vedette(['render', '--nats-permissions', '--json', '-'], source).stdout)
+  assert.equal(user.name, 'on')
+  assert.ok(user.publish.includes('default.on.$term-default') && user.subscribe.includes('_INBOX.default/on.>'))
+})
+
 test('the same input gives the same bytes; --json is one List', () => {
   assert.equal(vedette(['render', '-'], source).stdout, vedette(['render', '-'], source).stdout)
   const list = JSON.parse(vedette(['render', '--json', '-'], source).stdout)

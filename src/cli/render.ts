@@ -1,9 +1,11 @@
 import type { Command } from 'commander'
+import type { EventSource } from '../manifest/manifest.ts'
 import { createOutput } from './output.ts'
 
 interface Options {
   json?: boolean
   image?: string
+  natsPermissions?: boolean
 }
 
 export default function register(program: Command): void {
@@ -16,17 +18,22 @@ export default function register(program: Command): void {
       '--image <image>',
       'of EventSource Pods: the one that the controller was installed with (default $VEDETTE_IMAGE)',
     )
+    .option(
+      '--nats-permissions',
+      'print in their place what a NATS user needs who serves one EventSource: one for each',
+    )
     .addHelpText(
       'after',
       '\nNothing is asked of a cluster: uids and Secrets with random content are left out, and notes go to standard error.\n' +
         'VEDETTE_IMAGE and IMAGE_PULL_POLICY are read as the controller reads them.\n\n' +
         'Examples:\n  vedette render orders.yaml bus.yaml\n' +
-        '  vedette render --image registry.example/vedette:0.1.0 orders.yaml bus.yaml | kubectl diff -f -',
+        '  vedette render --image registry.example/vedette:0.1.0 orders.yaml bus.yaml | kubectl diff -f -\n' +
+        '  vedette render --nats-permissions orders.yaml',
     )
     .action(renderFiles)
 }
 
-async function renderFiles(paths: string[], { json = false, image }: Options): Promise<void> {
+async function renderFiles(paths: string[], { json = false, image, natsPermissions = false }: Options): Promise<void> {
   const [{ diagnosticLine, loadManifest, readManifestFiles }, { render }, { settingsFrom }, { yamlText }] =
     await Promise.all([
       import('../manifest/load.ts'),
@@ -38,6 +45,7 @@ async function renderFiles(paths: string[], { json = false, image }: Options): P
   const errors = loaded.diagnostics.filter(({ severity }) => severity === 'error')
   for (const error of errors) process.stderr.write(`${diagnosticLine(error)}\n`)
   if (errors.length > 0) process.exitCode = 1
+  if (natsPermissions) return await renderUsers(loaded.manifest.eventSources, json)
   const settings = settingsFrom(process.env)
   const { objects, notes } = render(loaded, { ...settings, image: image ?? settings.image })
   const output = createOutput(process.stdout)
@@ -45,4 +53,20 @@ async function renderFiles(paths: string[], { json = false, image }: Options): P
   else await output.write(yamlText(objects))
   await output.flush()
   for (const note of notes) process.stderr.write(`# ${note}\n`)
+}
+
+/** As text for `users` of a NATS server's configuration, or as one JSON list. */
+async function renderUsers(sources: EventSource[], json: boolean): Promise<void> {
+  const { busUses, natsPermissions, natsUserText } = await import('../runtime/natsPermissions.ts')
+  const users = await Promise.all(
+    sources.map(async (source) => ({ source, permissions: natsPermissions(source, await busUses(source.entries)) })),
+  )
+  const output = createOutput(process.stdout)
+  if (json) {
+    const list = users.map(({ source: { namespace, name }, permissions }) => ({ namespace, name, ...permissions }))
+    await output.write(`${JSON.stringify(list, null, 2)}\n`)
+  } else {
+    for (const { source, permissions } of users) await output.write(`${natsUserText(source, permissions)}\n`)
+  }
+  await output.flush()
 }

@@ -45,13 +45,18 @@ interface Pending {
 /** How often time-outs are looked for: coarse, one timer for all. */
 const SWEEP_MS = 100
 
-/** @param onNobody told when nobody answers for a subject, before the one who asked is */
+/** @param inbox see NatsClient; @param onNobody told when nobody answers for a subject, before the one who asked is */
 export function createAcks(
   nc: NatsConnection,
-  { clock, timeoutMs, onNobody }: { clock: Clock; timeoutMs: number; onNobody: (error: VedetteError) => void },
+  {
+    inbox: prefix,
+    clock,
+    timeoutMs,
+    onNobody,
+  }: { inbox: string; clock: Clock; timeoutMs: number; onNobody: (error: VedetteError) => void },
 ): Acks {
   const pending = new Map<number, Pending>()
-  const inbox = `_INBOX.${randomToken()}`
+  const inbox = `${prefix}.${randomToken()}`
   let counter = 0
   let inFlightBytes = 0
   let sweeping = false

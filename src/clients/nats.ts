@@ -7,6 +7,7 @@ import { backoffMs } from '../core/backoff.ts'
 import type { Clock } from '../core/clock.ts'
 import { fail, messageOf } from '../core/errors.ts'
 import type { Logger } from '../core/log.ts'
+import { seldom } from '../core/seldom.ts'
 import { shownCertificate } from './nats-greeting.ts'
 import { certificatesIn, TAKEN_FOR_SELF_SIGNED, trustedAlone } from './same-name.ts'
 import { checkConnectedServer } from './server-name.ts'
@@ -26,6 +27,8 @@ export interface NatsOptions {
   servers: string[]
   /** Shown by the server's monitoring. */
   name: string
+  /** What answers to this connection begin with; nobody else then needs to be allowed to listen there. `_INBOX` when left out. */
+  inbox?: string | undefined
   /** Read before each attempt to connect, and what it gave counts for the next one. Rejections are logged and shown. */
   credentials: () => Promise<NatsCredentials>
   /** With this, or a `tls://` address, TLS is a must. Otherwise it is used when the server offers it. Without a CA the certificate is not verified, as upstream does, and `transport` says so. */
@@ -39,6 +42,8 @@ export type NatsStatus = { connected: true } | { connected: false; error: string
 export interface NatsClient {
   /** Resolves with the library's connection once it has connected for the first time; it reconnects by itself from then on. */
   readonly connection: Promise<NatsConnection>
+  /** See {@link NatsOptions.inbox}. */
+  readonly inbox: string
   status(): NatsStatus
   onStatus(listener: (status: NatsStatus) => void): () => void
   /** When the connection last came about, or was told to move (lame duck), on the monotonic clock. Silence just after that proves nothing. */
@@ -57,7 +62,15 @@ const CONNECT_MS = 2_000
 /** From so many failures in a row on the server's certificate may be one that OpenSSL needs help with. */
 const SUSPICIOUS_AFTER = 3
 
-export function connectNats({ servers, name, credentials, tls, clock, log }: NatsOptions): NatsClient {
+export function connectNats({
+  servers,
+  name,
+  inbox = '_INBOX',
+  credentials,
+  tls,
+  clock,
+  log,
+}: NatsOptions): NatsClient {
   const listeners = new Set<(status: NatsStatus) => void>()
   let status: NatsStatus = { connected: false, error: `connecting to ${servers.join(', ')}` }
   let unsettledAt = clock.monotonic()
@@ -73,6 +86,8 @@ export function connectNats({ servers, name, credentials, tls, clock, log }: Nat
     checkServerIdentity: checkConnectedServer,
   }
 
+  /** What the login may not do. */
+  const refused = seldom(clock)
   let failures = 0
   /** OpenSSL took the server's certificate for self-signed. */
   let mistaken = false
@@ -141,6 +156,11 @@ export function connectNats({ servers, name, credentials, tls, clock, log }: Nat
             log.warn('could not leave a server that goes down', { error: messageOf(error) }),
           )
           break
+        case 'error':
+          // Who may make no consumers reads otherwise: bus/jetstream/reading.ts.
+          if (/\$JS\.API\.CONSUMER\./.test(messageOf(event.error))) break
+          refused((leftOut) => log.warn('NATS refuses something', { error: messageOf(event.error), ...leftOut }))
+          break
         default:
       }
     }
@@ -153,6 +173,7 @@ export function connectNats({ servers, name, credentials, tls, clock, log }: Nat
     const options = (): ConnectionOptions => ({
       servers,
       name,
+      inboxPrefix: inbox,
       authenticator: () => {
         if (current === null) return
         return 'token' in current ? { auth_token: current.token } : current
@@ -209,6 +230,7 @@ export function connectNats({ servers, name, credentials, tls, clock, log }: Nat
 
   return {
     connection: connected.promise,
+    inbox,
     status: () => status,
     onStatus(listener) {
       listeners.add(listener)

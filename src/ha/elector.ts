@@ -58,7 +58,10 @@ export interface ElectorOptions<F extends { term: number }> {
    * What it is told is what the claim does, in words.
    * @throws FENCED another claim came between, or the lease is not here; anything else is tried again
    */
-  claim: (claim: { holder: string; nonce: string; floor: number }, progress: (step?: string) => void) => Promise<F>
+  claim: (
+    claim: { holder: string; nonce: string; floor: number; unbroken: boolean },
+    progress: (step?: string) => void,
+  ) => Promise<F>
   /** False while the bus does not answer: then this replica does not stand. */
   mayStand?: () => boolean
   onView: (view: ElectorView) => void
@@ -97,6 +100,8 @@ export function createElector<F extends { term: number }>(options: ElectorOption
   const handedOver: (() => void)[] = []
   let cancelWake = () => {}
   let nonce: string | null = null
+  /** Counts on while the lease is not here; and what it was at the start of the last claim that succeeded. */
+  let [tenure, claimedIn] = [0, -1]
   let lockTrouble: string | null = null
   /** The revision that could not be replaced: reading it once more does not show that the lock can be used. */
   let unwritten: { revision: string | null } | null = null
@@ -125,6 +130,7 @@ export function createElector<F extends { term: number }>(options: ElectorOption
     for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
       const stepped = step(state, next, config())
       state = stepped.state
+      if (state.renewedAt === null) tenure++
       for (const effect of stepped.effects) carryOut(effect)
       show()
     }
@@ -205,7 +211,8 @@ export function createElector<F extends { term: number }>(options: ElectorOption
     // One nonce until the outcome is known: a late copy of an earlier attempt then does no harm.
     nonce ??= randomId()
     claiming.begun()
-    const claimed = { holder: id, nonce, floor }
+    const during = tenure
+    const claimed = { holder: id, nonce, floor, unbroken: claimedIn === tenure }
     const silentMs = 2 * timing.leaseMs
     const givenUp = Promise.withResolvers<never>()
     const unheard = fail('OUTCOME_UNKNOWN', `no answer within ${Math.round(silentMs)} ms`)
@@ -222,6 +229,7 @@ export function createElector<F extends { term: number }>(options: ElectorOption
           nonce = null
           claiming.over(true)
           fence = made
+          claimedIn = during
           tell({ type: 'claimed', now: clock.monotonic(), term: made.term })
         },
         (error) => {

@@ -96,7 +96,11 @@ export function tenureNow(sight: Sight, holder: string, now: number): Tenure {
   return tenureAfter(sight.tenure, { holder, ranOut }, now)
 }
 
+/** Nobody waits longer than this for a lease that is not renewed, whatever its record says, unless the own ones are longer. */
+const LONGEST_MS = 600_000
+
 /** A record's duration, or the own one when it says nothing usable. */
-function lasting(durationMs: number, timing: LeaseTiming): number {
-  return Number.isFinite(durationMs) && durationMs > 0 ? durationMs : timing.leaseMs
+function lasting(durationMs: number, { leaseMs }: LeaseTiming): number {
+  const usable = Number.isFinite(durationMs) && durationMs > 0
+  return usable ? Math.min(durationMs, Math.max(LONGEST_MS, leaseMs)) : leaseMs
 }

@@ -52,7 +52,8 @@ function parse(value: Uint8Array | undefined): Failover[] {
   if (value === undefined) return []
   try {
     const list = JSON.parse(Buffer.from(value).toString('utf8')) as unknown
-    return Array.isArray(list) ? (list as Failover[]).slice(-KEPT) : []
+    const found = Array.isArray(list) ? list.filter((one) => typeof one === 'object' && one !== null) : []
+    return (found as Failover[]).slice(-KEPT)
   } catch {
     return []
   }

@@ -138,7 +138,7 @@ const authFile = (root: string) => join(root, 'etc/eventbus/auth/auth.yaml')
 
 /** @throws SPEC_INVALID */
 export async function openBus(
-  { bus: { kind, namespace, name, spec }, podName }: PodEnvironment,
+  { source, bus: { kind, namespace, name, spec }, podName }: PodEnvironment,
   { root, clock, log }: Pick<PodOptions, 'root' | 'clock' | 'log'>,
 ): Promise<OpenBus> {
   if (kind === 'kafka') {
@@ -162,6 +162,7 @@ export async function openBus(
     secrets: secretsIn(root),
     access: () => readValue(authFile(root), 'Secret', jetstream.accessSecret!),
     session: podName,
+    serves: source,
     clock,
     log,
   })

@@ -252,7 +252,7 @@ export function createEntry(options: EntryOptions): EntryRunner {
     { watchdog, signal, over }: Attempt,
     predecessor: Predecessor | null,
   ): { context: SourceContext; registered: () => Promise<void> } => {
-    const resumed = positionFor(fingerprint, position)
+    const resumed = positionFor(fingerprint, position, definition.position)
     const prepared = prepareContext(signal, over, watchdog)
     const snapshot = sink.snapshot(entry.name)
     let registering: Promise<void> = Promise.resolve()

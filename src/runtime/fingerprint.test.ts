@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { SourceDefinition } from '../source.ts'
+import { loadSource } from '../sources/index.ts'
 import { fingerprintOf, positionFor } from './fingerprint.ts'
 
 const definition = (identity?: (spec: any) => unknown) => ({ identity }) as unknown as SourceDefinition
@@ -17,6 +18,16 @@ test('the fingerprint does not depend on the order of members or on absent ones'
     )
   assert.equal(of({ a: 1, b: [2, { c: 3, d: undefined }] }), of({ b: [2, { c: 3 }], a: 1 }))
   assert.notEqual(of({ a: 1 }), of({ a: 2 }))
+})
+
+test('a position that somebody else has written is a fresh start', async () => {
+  for (const type of ['kafka', 'amqp', 'pulsar', 'generic', 'file', 'hdfs']) {
+    const position = (await loadSource(type))!.position
+    for (const p of [7, 'x', [], [{}], { offsets: 1, base: 'x', next: 'x', name: 7 }, { a: -1 }])
+      assert.equal(positionFor('', { f: '', p }, position), null, `${type} ${JSON.stringify(p)}`)
+  }
+  const kafka = { cluster: 'c', topic: 't', resets: 0, offsets: { 0: 7 } }
+  assert.deepEqual(positionFor('', { f: '', p: kafka }, (await loadSource('kafka'))!.position), kafka)
 })
 
 test('a position in another origin is a fresh start', () => {

@@ -27,9 +27,10 @@ export interface StoredPosition {
   p: unknown
 }
 
-/** The position to resume at, or null when there is none or it belongs to another origin. */
-export function positionFor(fingerprint: string, stored: unknown): unknown {
+/** The position to resume at, or null when there is none, it belongs to another origin, or it is none of this type. */
+export function positionFor(fingerprint: string, stored: unknown, type?: SourceDefinition['position']): unknown {
   if (stored === null || typeof stored !== 'object') return null
   const { f, p } = stored as Partial<StoredPosition>
-  return f === fingerprint ? (p ?? null) : null
+  if (f !== fingerprint || p == null) return null
+  return type === undefined || type.safeParse(p).success ? p : null
 }

@@ -2,6 +2,7 @@
 import { parse } from 'yaml'
 import { type Bus, type SourceRef, sourceKey } from '../bus/bus.ts'
 import type { NatsCredentials, TlsFiles } from '../clients/nats.ts'
+import { safeKey } from '../clients/nats-kv.ts'
 import type { Clock } from '../core/clock.ts'
 import type { Logger } from '../core/log.ts'
 import type { SecretKeySelector } from '../source.ts'
@@ -37,6 +38,8 @@ export interface OpenNatsOptions {
   access?: () => Promise<string>
   /** Names this process in the server's monitoring. */
   session: string
+  /** The one EventSource that it serves: then its inboxes are apart from those of others. */
+  serves?: SourceRef
   clock: Clock
   log: Logger
 }
@@ -48,6 +51,7 @@ export async function openNats({
   secrets,
   access = () => secrets.secret(namespace, accessSecret!),
   session,
+  serves,
   clock,
   log,
 }: OpenNatsOptions): Promise<OpenBus> {
@@ -63,6 +67,7 @@ export async function openNats({
   const client = connectNats({
     servers,
     name: `vedette ${session}`,
+    inbox: serves === undefined ? undefined : inboxOf(serves),
     credentials: async () => credentials ?? (accessSecret === undefined ? null : credentialsIn(await access())),
     ...(tls === undefined
       ? {}
@@ -95,6 +100,9 @@ export async function openNats({
     },
   }
 }
+
+/** Where answers to replicas of one EventSource go. */
+export const inboxOf = (source: SourceRef): string => `_INBOX.${safeKey(sourceKey(source)).replaceAll('.', '=2e')}`
 
 /**
  * Addresses as upstream takes them: separated by commas, and with `user:password@` or `token@` in them if need be, which win over the

@@ -55,6 +55,7 @@ export default defineSource<AmqpSpec, StreamPosition | null>({
   filterable: true,
   examples,
   validate: validateSpec,
+  position: z.object({ next: z.int(), mark: z.string().optional(), resets: z.int().optional() }),
   identity: (spec) => ({
     // Without user and password: rotated credentials are the same broker.
     url: spec.url.replace(/\/\/[^/@]*@/, '//'),

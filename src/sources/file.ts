@@ -6,6 +6,7 @@ import { docs, example, pollingExample } from './file/docs.ts'
 import { lookOnce } from './file/predecessor.ts'
 import { checkDirectory, type FilePlan, type FilePosition, serveDirectory } from './file/serve.ts'
 import { fileEvents, type Op, ops, pathWithin } from './shared/file-event.ts'
+import { journalPosition } from './shared/journal.ts'
 import { filterSchema, metadataSchema } from './shared/schemas.ts'
 import { cleanDirectory, matcherOf, validateWatchPath, watchPathSchema } from './shared/watch-path.ts'
 
@@ -101,6 +102,7 @@ export default defineSource<FileSpec, FilePosition>({
   examples: [example, pollingExample],
   validate,
   identity,
+  position: journalPosition,
   follows: 1_000,
   look: (ctx) => lookOnce(ctx, planOf(ctx.spec)),
   prepare: (ctx) => checkDirectory(ctx, cleanDirectory(pathOf(ctx.spec).directory)),

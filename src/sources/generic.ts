@@ -28,6 +28,7 @@ export default defineSource<GenericSpec, GenericPosition>({
   examples,
   validate: validateSpec,
   identity: ({ url, config }) => ({ url, config }),
+  position: z.object({ name: z.string() }),
   recall: 2 * IN_FLIGHT,
   prepare: stoppable(standBy),
   serve: stoppable(serveStream),

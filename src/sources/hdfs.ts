@@ -4,6 +4,7 @@ import { defineSource } from '../source.ts'
 import { docs, examples } from './hdfs/docs.ts'
 import { type HdfsPosition, lookOnce, serveTree, standBy } from './hdfs/serve.ts'
 import { type HdfsSpec, specSchema, validateSpec } from './hdfs/spec.ts'
+import { journalPosition } from './shared/journal.ts'
 import { stoppable } from './shared/stopping.ts'
 import { cleanDirectory } from './shared/watch-path.ts'
 
@@ -30,6 +31,7 @@ export default defineSource<HdfsSpec, HdfsPosition>({
   filterable: true,
   examples,
   validate: validateSpec,
+  position: journalPosition,
   identity: ({ directory }) => ({ directory: cleanDirectory(directory) }),
   follows: 1_000,
   look: lookOnce,

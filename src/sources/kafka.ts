@@ -35,6 +35,10 @@ export default defineSource<KafkaSpec, KafkaPosition>({
   examples,
   validate: validateSpec,
   // Not the brokers: a cluster is known by its id, however it is reached.
+  position: z.object({
+    ...{ cluster: z.string(), topic: z.string(), resets: z.int().nonnegative() },
+    offsets: z.record(z.string(), z.int()),
+  }),
   identity: (spec) => ({ topic: spec.topic, group: spec.consumerGroup?.groupName, partition: spec.partition }),
   reconnect: (spec) => backoffOptions(spec.connectionBackoff),
   // Their events name their offsets; with a group the origin keeps them too.

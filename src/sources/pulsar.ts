@@ -30,6 +30,7 @@ export default defineSource<PulsarSpec, PulsarPosition>({
   examples,
   validate: validateSpec,
   identity: ({ topics }) => ({ topics }),
+  position: z.record(z.string(), z.int().nonnegative().max(100_000)),
   reconnect: (spec) => backoffOptions(spec.connectionBackoff),
   recall: 4 * IN_FLIGHT,
   prepare: stoppable(standBy),

@@ -3,6 +3,7 @@
  * the same atomic step as the write it guards. All checks of a request come before its first write.
  */
 import { type ErrorCode, fail } from '../../core/errors.ts'
+import { nextTerm } from '../../core/term.ts'
 import { type Advance, type Append, type Claim, isAppend, type SourceRef, sourceKey } from '../bus.ts'
 import { entryKey, type LogRecord, type Tables, weightOf } from './tables.ts'
 
@@ -83,7 +84,7 @@ export function claim(
     current.nonce === nonce &&
     current.holder === holder &&
     current.incarnation === at.incarnation
-  const term = repeated ? current.term : Math.max(current?.term ?? 0, floor) + 1
+  const term = repeated ? current.term : nextTerm(current?.term, floor)
   if (!repeated) tables.terms.put(key, { term, holder, nonce, incarnation: at.incarnation })
   return { term, positions: positionsOf(tables, source) }
 }

@@ -3,7 +3,9 @@
  * where. They are written first, then the record that names them; until that is stored nobody looks at them, and what the record
  * before named is untouched. So the record alone decides, and the fence holds for them as well.
  */
+import { z } from 'zod'
 import type { NatsKv } from '../../clients/nats-kv.ts'
+import { jsonIn } from '../../core/json-in.ts'
 import type { SourceRef } from '../bus.ts'
 import { loadParts, saveParts } from './parts.ts'
 import { type Beside, encodeRecord, type TermRecord } from './record.ts'
@@ -15,7 +17,8 @@ export interface RecordWriter {
   stored(): void
 }
 
-const placeOf = ({ namespace, name }: SourceRef): string => `positions/${namespace}/${name}`
+/** The key that those of an EventSource begin with. */
+export const placeOf = ({ namespace, name }: SourceRef): string => `positions/${namespace}/${name}`
 
 /** @param record the one that is on the stream, or is about to be claimed upon it; its term and nonce tell this writer's places from all others */
 export function createRecordWriter(
@@ -43,14 +46,16 @@ export function createRecordWriter(
   }
 }
 
-/** @returns null when they are gone. @throws BUS_UNAVAILABLE */
+const positions = z.record(z.string(), z.unknown())
+
+/** @returns null when they are gone, or others lie there. @throws BUS_UNAVAILABLE */
 export async function loadBeside(
   kv: NatsKv,
   source: SourceRef,
   { slot, ...parts }: Beside,
 ): Promise<Record<string, unknown> | null> {
   const bytes = await loadParts(kv, `${placeOf(source)}.${slot}`, parts)
-  return bytes === null ? null : (JSON.parse(bytes.toString()) as Record<string, unknown>)
+  return bytes === null ? null : (positions.safeParse(jsonIn(bytes)).data ?? null)
 }
 
 /** Removes what only records of older terms named. Best effort: what is left costs space, nothing else. */

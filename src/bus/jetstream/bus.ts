@@ -9,8 +9,10 @@ import { backoffMs } from '../../core/backoff.ts'
 import type { Clock } from '../../core/clock.ts'
 import { fail, messageOf, type VedetteError } from '../../core/errors.ts'
 import type { Logger } from '../../core/log.ts'
+import { seldom } from '../../core/seldom.ts'
 import { type Append, type Bus, type BusStatus, type Fenced, type Outcome, type SourceRef, sourceKey } from '../bus.ts'
 import { asRead, outcomeOf, outcomeOfError } from '../outcome.ts'
+import { BUCKET, LEASES } from './buckets.ts'
 import { claimTerm, newestRecord } from './claim.ts'
 import { createFence, type JetStreamFence, type Sender } from './fence.ts'
 import { eventMessage, HEADER_ROOM, unstorable } from './message.ts'
@@ -38,8 +40,6 @@ export interface JetStreamOptions {
 }
 
 const LOOKING = 'looking for the stream'
-const BUCKET = 'vedette'
-const LEASES = 'vedette-leases'
 const API_TIMEOUT_MS = 2_000
 /** While nothing has been answered for this long, appends of active-active entries are refused at once. */
 const STALLED_MS = 1_000
@@ -75,6 +75,7 @@ export function openJetStream({
   const closing = new AbortController()
   const fences = new Map<string, JetStreamFence>()
   const logState = createLogState()
+  const passedOver = seldom(clock)
   let link: Link | null = null
   let facts: StreamFacts | null = null
   /** Why the stream cannot be used though NATS can be reached. */
@@ -171,7 +172,8 @@ export function openJetStream({
     const nc = await client.connection
     const { jetstream, jetstreamManager } = await import('@nats-io/jetstream')
     const jsm = await jetstreamManager(nc, { checkAPI: false, timeout: API_TIMEOUT_MS })
-    const acks = createAcks(nc, { clock, timeoutMs: ackTimeoutMs, onNobody })
+    const acks = createAcks(nc, { inbox: client.inbox, clock, timeoutMs: ackTimeoutMs, onNobody })
+    let mayConsume = true
     link = {
       nc,
       acks,
@@ -179,7 +181,10 @@ export function openJetStream({
       js: jetstream(nc, { timeout: API_TIMEOUT_MS }),
       sender: createSender(acks, clock),
       manyFilters: atLeast(nc.info?.version ?? '', 2, 10),
-      consumers: atLeast(nc.info?.version ?? '', 2, 9, 4),
+      consumers: () => mayConsume && atLeast(nc.info?.version ?? '', 2, 9, 4),
+      noConsumers() {
+        mayConsume = false
+      },
     }
     settle()
   }
@@ -261,9 +266,9 @@ export function openJetStream({
       const key = sourceKey(source)
       const before = fences.get(key)
       // Nobody else has led since: should the record be gone (the stream deleted or purged), this is where to go on.
-      const reached = before !== undefined && before.term >= claim.floor ? before.reached : null
-      const beside = { kv: buckets.data, maxRecordBytes: maxEventBytes, log }
-      const claimed = await claimTerm({ ...now, ...beside }, source, claim, reached)
+      const known = before !== undefined && before.term >= claim.floor ? before.known : null
+      const beside = { kv: buckets.data, maxRecordBytes: maxEventBytes, log, passedOver }
+      const claimed = await claimTerm({ ...now, ...beside }, source, claim, known)
       if (facts !== held && facts?.created !== held.created) throw fail('FENCED', 'the stream was made anew meanwhile')
       const fence = createFence({
         ...claimed,

@@ -6,10 +6,13 @@ import type { JetStreamManager, StoredMsg } from '@nats-io/jetstream'
 import type { NatsKv } from '../../clients/nats-kv.ts'
 import { fail, messageOf } from '../../core/errors.ts'
 import type { Logger } from '../../core/log.ts'
+import type { seldom } from '../../core/seldom.ts'
+import { nextTerm } from '../../core/term.ts'
 import type { Claim, SourceRef } from '../bus.ts'
 import { outcomeOfError } from '../outcome.ts'
+import { baseOf, type Found } from './base.ts'
 import { createRecordWriter, loadBeside, tidyBeside } from './beside.ts'
-import type { Sender } from './fence.ts'
+import type { Known, Sender } from './fence.ts'
 import { refusal } from './outcome.ts'
 import { type Readers, scanHeaders } from './reading.ts'
 import { decodeRecord, header, headerValue, type TermRecord, termSubject } from './record.ts'
@@ -27,20 +30,22 @@ export interface ClaimParts extends Readers {
   kv: NatsKv
   maxRecordBytes: () => number
   log: Logger
+  /** For what is said of records that are passed over. */
+  passedOver: ReturnType<typeof seldom>
 }
 
 /**
- * @param reached where to go on when the stream has no record any more; null: afresh
+ * @param known what this process knows of its own last term, when nobody else has led since as far as the lock says; null: nothing
  * @throws FENCED another claim came between; BUS_UNAVAILABLE, OUTCOME_UNKNOWN
  */
 export async function claimTerm(
   parts: ClaimParts,
   source: SourceRef,
   claim: Claim,
-  reached: ReadonlyMap<string, unknown> | null = null,
+  known: Known | null = null,
 ): Promise<Claimed> {
   const before = await newestRecord(parts.jsm, source)
-  const own = ofNonce(before, claim.nonce) ?? (await writeRecord(parts, source, claim, before, reached))
+  const own = ofNonce(before, claim.nonce) ?? (await writeRecord(parts, source, claim, before, known))
   const positions = await positionsAt(parts, source, own)
   void tidyBeside(parts.kv, source, own.record)
   return { ...own, positions }
@@ -49,16 +54,11 @@ export async function claimTerm(
 /** The newest term record and its place, or null; a place with a record that cannot be read is one all the same. */
 export async function newestRecord(jsm: JetStreamManager, source: SourceRef): Promise<Found | null> {
   const found = await lastOn(jsm, termSubject(source))
-  return found === null ? null : { seq: found.seq, record: decodeRecord(found.data) }
+  return found === null ? null : { seq: found.seq, record: decodeRecord(found.data, found.seq) }
 }
 
 /** By then it is no coincidence. */
 const MOST_RENEWALS = 20
-
-interface Found {
-  seq: number
-  record: TermRecord | null
-}
 
 /** The record, if it is the one that an earlier attempt has written whose answer was lost. */
 function ofNonce(found: Found | null, nonce: string): { record: TermRecord; seq: number } | null {
@@ -70,20 +70,13 @@ async function writeRecord(
   source: SourceRef,
   claim: Claim,
   before: Found | null,
-  reached: ReadonlyMap<string, unknown> | null,
+  known: Known | null,
   renewals = 0,
 ): Promise<{ record: TermRecord; seq: number }> {
   const { jsm, sender, kv, maxRecordBytes } = parts
   const { holder, nonce, floor } = claim
-  const record: TermRecord = {
-    term: Math.max(before?.record?.term ?? 0, floor) + 1,
-    holder,
-    nonce,
-    positions: before?.record?.positions ?? (before === null && reached !== null ? Object.fromEntries(reached) : {}),
-    ...(before?.record?.beside === undefined ? {} : { beside: before.record.beside }),
-    // Without one that can be read, all that is on the log counts.
-    since: before?.record ? (before.record.since ?? before.seq) : 0,
-  }
+  const { term, ...base } = await baseOf(parts, source, claim, before, known)
+  const record: TermRecord = { term: nextTerm(term, floor), holder, nonce, ...base }
   // Larger than a message can be now: the server's limit was lowered.
   const payload = await createRecordWriter(kv, source, record, maxRecordBytes).encode(record)
   const message = {
@@ -102,8 +95,7 @@ async function writeRecord(
     if (own !== null) return own
     // Or by the term before, which goes on writing until this one stands, and has renewed its record: that is no other claim.
     const renewed = newest?.record != null && newest.record.nonce === before?.record?.nonce
-    if (renewed && renewals < MOST_RENEWALS)
-      return await writeRecord(parts, source, claim, newest, reached, renewals + 1)
+    if (renewed && renewals < MOST_RENEWALS) return await writeRecord(parts, source, claim, newest, known, renewals + 1)
   }
   throw 'error' in outcome ? outcome.error : fail('BUG', `a claim was answered ${outcome.outcome}`)
 }

@@ -54,7 +54,7 @@ test('a batch that a newer term has stored already is refused at once, not membe
   })
   const outcomes = await fence.append(batch)
   assert.deepEqual(new Set(outcomes.map(({ outcome }) => outcome)), new Set(['fenced']))
-  assert.equal(fence.reached.get('e'), 0)
+  assert.equal(fence.known.positions.get('e'), 0)
 })
 
 test('a batch of which something was stored is sent member by member, in order, by the term that rules', async () => {
@@ -78,5 +78,5 @@ test('a batch of which something was stored is sent member by member, in order, 
     outcomes.map(({ outcome }) => outcome),
     [...Array(2).fill('duplicate'), ...Array(298).fill('stored')],
   )
-  assert.equal(fence.reached.get('e'), 299)
+  assert.equal(fence.known.positions.get('e'), 299)
 })

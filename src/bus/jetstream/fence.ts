@@ -15,8 +15,8 @@ import { header, type TermRecord, termSubject } from './record.ts'
 import type { StreamFacts } from './stream.ts'
 
 export interface JetStreamFence extends Fenced {
-  /** Each entry's position as it is now: all up to it is on the stream, or was filtered out. */
-  readonly reached: ReadonlyMap<string, unknown>
+  /** How far it has got, as this process knows it. */
+  readonly known: Known
   append(batch: (Append | Advance)[]): Promise<Outcome[]>
   /** Asks the stream whether this term still rules. @throws FENCED when it does not; BUS_UNAVAILABLE, OUTCOME_UNKNOWN */
   check(): Promise<void>
@@ -24,6 +24,18 @@ export interface JetStreamFence extends Fenced {
   end(error: VedetteError): void
   /** Keeps an idle record alive no longer. */
   retire(): void
+}
+
+/** What a process knows of a term that it has, or had: enough to go on without believing a record. */
+export interface Known {
+  term: number
+  nonce: string
+  /** Where its newest record lies. */
+  seq: number
+  /** Each entry's position: all up to it is on the stream, or was filtered out. */
+  positions: ReadonlyMap<string, unknown>
+  /** The outcome of its last write is not known: there may be a newer record of its own. */
+  doubtful: boolean
 }
 
 export interface FenceParts {
@@ -278,7 +290,9 @@ export function createFence(parts: FenceParts): JetStreamFence {
     source,
     term,
     positions: read,
-    reached: positions,
+    get known() {
+      return { term, nonce, seq, positions, doubtful: spent?.outcome === 'unknown' }
+    },
     fencing: fencing.kind === 'none' ? 'lease-only' : 'strict',
     ...(fencing.kind === 'none' ? { reason: fencing.reason } : {}),
     append: (batch) => inTurn(() => append(batch)),

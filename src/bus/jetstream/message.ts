@@ -2,6 +2,7 @@
 import type { Headers } from '../../clients/nats-acks.ts'
 import { fail } from '../../core/errors.ts'
 import { decodeEvent } from '../../core/event.ts'
+import { isTerm } from '../../core/term.ts'
 import { type Append, type Outcome, type SourceRef, type Stored, subjectOf } from '../bus.ts'
 import { header, headerText, headerValue } from './record.ts'
 
@@ -71,7 +72,7 @@ export interface Received {
 export function asStored({ seq, timeMs, subject, data, header: of }: Received): Stored | null {
   if (isTermSubject(subject)) return null
   const sourceId = of(header.sourceId)
-  const term = of(header.term)
+  const term = of(header.term) === '' ? undefined : Number(of(header.term))
   return {
     seq,
     timeMs,
@@ -79,7 +80,7 @@ export function asStored({ seq, timeMs, subject, data, header: of }: Received): 
     namespace: of(header.namespace),
     id: of(header.id) || idOf(data),
     ...(sourceId === '' ? {} : { sourceId: headerValue(sourceId) }),
-    ...(term === '' ? {} : { term: Number(term) }),
+    ...(isTerm(term) ? { term } : {}),
     event: data,
   }
 }

@@ -19,8 +19,10 @@ export interface Readers {
   jsm: JetStreamManager
   /** Whether a consumer may filter several subjects (2.10 and newer). */
   manyFilters: boolean
-  /** Whether it has consumers as the client library uses them (2.9.4 and newer). */
-  consumers: boolean
+  /** Whether it has consumers as the client library uses them (2.9.4 and newer), and this login may make some. */
+  consumers(): boolean
+  /** This login may make none. */
+  noConsumers(): void
 }
 
 interface Range {
@@ -96,7 +98,7 @@ export async function* readLog(
         if (signal?.aborted) return
       }
       if (!follow) return
-      if (!readers.consumers) await clock.sleep(AGAIN_MS, signal).catch(() => {})
+      if (!readers.consumers()) await clock.sleep(AGAIN_MS, signal).catch(() => {})
     } catch (error) {
       if (signal?.aborted) return
       if (!follow && clock.monotonic() - heardMs > PATIENCE_MS) throw unreadable(error)
@@ -135,6 +137,30 @@ export async function readTail(readers: Readers, source: SourceRef, entry: strin
   }
 }
 
+/**
+ * What `take` makes of the newest message of a subject that it wants; null: it wants none.
+ * @param to where the subject's last message lies
+ * @throws BUS_UNAVAILABLE
+ */
+export async function newestThat<T>(
+  readers: Readers,
+  subject: string,
+  to: number,
+  take: (message: Received) => T | null,
+): Promise<T | null> {
+  try {
+    const { first_seq: first } = (await readers.jsm.streams.info(STREAM)).state
+    for (let width = 1_024; ; width *= 16) {
+      const from = Math.max(first, to - width + 1)
+      let newest: T | null = null
+      for await (const message of consume(readers, { subjects: [subject], from, to })) newest = take(message) ?? newest
+      if (newest !== null || from <= first) return newest
+    }
+  } catch (error) {
+    throw unreadable(error)
+  }
+}
+
 /** @see Bus.others. @throws BUS_UNAVAILABLE */
 export async function readOthers(readers: Readers, source: SourceRef, entry: string, limit: number): Promise<Stored[]> {
   const last = await readers.jsm.streams
@@ -146,21 +172,29 @@ export async function readOthers(readers: Readers, source: SourceRef, entry: str
   return othersAtEnd(await readTail(readers, source, entry, limit))
 }
 
-function consume(readers: Readers, range: Range): AsyncGenerator<Received> {
-  return readers.consumers ? ordered(readers, range) : fetched(readers, range)
+/** Who may make no consumer asks for each message: consumers of others could not be kept from somebody who may use his own. */
+async function* consume(readers: Readers, range: Range): AsyncGenerator<Received> {
+  if (readers.consumers()) {
+    const consumer = await consumerOf(readers, range).catch((error: unknown) => {
+      if (!/permissions violation/i.test(messageOf(error))) throw error
+      readers.noConsumers()
+      return null
+    })
+    if (consumer !== null) return yield* ordered(readers, consumer, range)
+  }
+  yield* fetched(readers, range)
 }
 
-async function* ordered(
-  readers: Readers,
-  { subjects, from, to, headersOnly = false, ahead = AHEAD, signal }: Range,
-): AsyncGenerator<Received> {
-  const consumer: Consumer = await readers.js.consumers.get(STREAM, {
+const consumerOf = ({ js }: Readers, { subjects, from, headersOnly = false }: Range): Promise<Consumer> =>
+  js.consumers.get(STREAM, {
     filter_subjects: subjects.length === 1 ? subjects[0]! : subjects,
     deliver_policy: DeliverPolicy.StartSequence,
     opt_start_seq: from,
     headers_only: headersOnly,
     inactive_threshold: FORGET_MS,
   })
+
+async function* ordered(readers: Readers, consumer: Consumer, { from, to, ahead = AHEAD, signal }: Range): AsyncGenerator<Received> {
   const messages = await consumer.consume({ max_messages: ahead, expires: EXPIRES_MS, idle_heartbeat: HEARTBEAT_MS })
   const stop = () => messages.stop()
   signal?.addEventListener('abort', stop)

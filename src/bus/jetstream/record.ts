@@ -2,8 +2,10 @@
  * The term record: a message on `default.<eventsource>.$term-<namespace>`. Its stream sequence is the fence; its body is the
  * checkpoint. Sensors never see it: they subscribe to entries by name, and no entry's name begins with `$`.
  */
+import { z } from 'zod'
+import { jsonIn } from '../../core/json-in.ts'
 import type { SourceRef } from '../bus.ts'
-import type { Parts } from './parts.ts'
+import { type Parts, parts } from './parts.ts'
 
 /** Where positions lie that are too large for the record; see beside.ts. */
 export interface Beside extends Parts {
@@ -31,31 +33,29 @@ export function encodeRecord(record: TermRecord): Buffer {
   return Buffer.from(JSON.stringify({ v: 1, ...record }))
 }
 
-/** @returns null for something that is no record of ours: then there is nothing to build on, and everything is read from the start */
-export function decodeRecord(bytes: Uint8Array): TermRecord | null {
-  try {
-    const { v, term, holder, nonce, positions, beside, since } = JSON.parse(
-      Buffer.from(bytes).toString(),
-    ) as Partial<TermRecord> & { v?: number }
-    if (
-      v !== 1 ||
-      !Number.isSafeInteger(term) ||
-      (since !== null && !Number.isSafeInteger(since)) ||
-      typeof positions !== 'object' ||
-      positions === null
-    )
-      return null
-    return {
-      term: term as number,
-      holder: String(holder),
-      nonce: String(nonce),
-      positions,
-      ...(beside === undefined ? {} : { beside }),
-      since: since as number | null,
-    }
-  } catch {
-    return null
-  }
+/** Names of replicas and nonces are shorter; whoever writes longer ones is none of ours. */
+const name = z.string().max(1024)
+const record = z.object({
+  v: z.literal(1),
+  term: z.int().nonnegative(),
+  holder: name,
+  nonce: name,
+  positions: z.record(z.string(), z.unknown()),
+  beside: z.object({ slot: parts.slot, ...parts.shape }).optional(),
+  since: z.int().nonnegative().nullable(),
+})
+
+/**
+ * Whoever may write to the stream may write here too: what does not fit in any member is no record.
+ * @param seq where it lies: nothing counts from behind that
+ * @returns null for something that is no record of ours
+ */
+export function decodeRecord(bytes: Uint8Array, seq = Number.POSITIVE_INFINITY): TermRecord | null {
+  const read = record.safeParse(jsonIn(bytes))
+  if (!read.success) return null
+  const { v: _, beside, ...rest } = read.data
+  if (rest.since !== null && rest.since >= seq) return null
+  return { ...rest, ...(beside === undefined ? {} : { beside }) }
 }
 
 /** Headers of ours beside an event; they never enter the event. */

@@ -1,15 +1,15 @@
 /** Snapshots beside the log: cut into parts that fit a message, with a head that names them; the head is written last. */
+import { z } from 'zod'
 import type { NatsKv } from '../../clients/nats-kv.ts'
 import { fail } from '../../core/errors.ts'
+import { jsonIn } from '../../core/json-in.ts'
 import type { SourceRef } from '../bus.ts'
 import type { JetStreamFence } from './fence.ts'
-import { loadParts, type Parts, partKey, saveParts } from './parts.ts'
+import { loadParts, partKey, parts, saveParts } from './parts.ts'
 
-interface Head extends Parts {
-  term: number
-  /** The parts are at `<key>/<slot>`. */
-  slot: string
-}
+/** The parts are at `<key>/<slot>`. */
+const head = z.object({ term: z.int(), slot: parts.slot, ...parts.shape })
+type Head = z.infer<typeof head>
 
 export const MAX_SNAPSHOT_BYTES = 24 << 20
 
@@ -18,15 +18,19 @@ export const MAX_SNAPSHOT_BYTES = 24 << 20
  * since the bucket keeps a mark of every key there ever was.
  */
 const slotOf = (term: number, old: Head | null): string => {
-  const slot = `${term % 8}a`
-  return old?.slot === slot ? `${term % 8}b` : slot
+  const slot = `${term % TURNS}a`
+  return old?.slot === slot ? `${term % TURNS}b` : slot
 }
+const TURNS = 8
+/** Every slot that there can be. */
+export const snapshotSlots: readonly string[] = Array.from({ length: 2 * TURNS }, (_, i) => `${i >> 1}${'ab'[i % 2]}`)
 
-const keyOf = ({ namespace, name }: SourceRef, entry: string) => `snapshot/${namespace}/${name}/${entry}`
+/** Where its head lies. */
+export const snapshotKey = ({ namespace, name }: SourceRef, entry: string) => `snapshot/${namespace}/${name}/${entry}`
 
 /** @throws BUS_UNAVAILABLE */
 export async function loadSnapshot(kv: NatsKv, source: SourceRef, entry: string): Promise<Uint8Array | null> {
-  const key = keyOf(source, entry)
+  const key = snapshotKey(source, entry)
   // A save that ends meanwhile removes the parts of the one before it: then the new one is read.
   for (let tries = 0; tries < 3; tries++) {
     const head = headOf(await kv.get(key))
@@ -51,26 +55,25 @@ export async function saveSnapshot(
       `the snapshot of ${entry} has ${bytes.byteLength} bytes, more than ${MAX_SNAPSHOT_BYTES}`,
     )
   }
-  const key = keyOf(fence.source, entry)
+  const key = snapshotKey(fence.source, entry)
   const before = await kv.get(key)
   const old = headOf(before)
+  // Asked after the head was read: a newer term would have been there before it wrote one. The number in it proves nothing.
   await fence.check()
-  if (old !== null && old.term > fence.term) throw superseded(fence, entry)
   const slot = slotOf(fence.term, old)
-  const head: Head = { term: fence.term, slot, ...(await saveParts(kv, `${key}/${slot}`, bytes, partBytes)) }
-  const written = await kv.put(key, Buffer.from(JSON.stringify(head)), before?.revision ?? 0)
+  const next: Head = { term: fence.term, slot, ...(await saveParts(kv, `${key}/${slot}`, bytes, partBytes)) }
+  const written = await kv.put(key, Buffer.from(JSON.stringify(next)), before?.revision ?? 0)
   if (written === null) throw superseded(fence, entry)
-  for (let i = 0; i < (old?.parts ?? 0); i++) await kv.delete(partKey(`${key}/${old!.slot}`, i))
-}
-
-function headOf(found: { value: Uint8Array } | null): Head | null {
-  if (found === null) return null
-  try {
-    return JSON.parse(Buffer.from(found.value).toString()) as Head
-  } catch {
-    return null
+  for (let i = 0; i < (old?.parts ?? 0); i++) {
+    const part = partKey(`${key}/${old!.slot}`, i)
+    if ((await kv.get(part)) === null) break
+    await kv.delete(part)
   }
 }
+
+/** Null also for what is none of ours: it is written over. */
+const headOf = (found: { value: Uint8Array } | null): Head | null =>
+  found === null ? null : (head.safeParse(jsonIn(found.value)).data ?? null)
 
 const superseded = ({ term }: JetStreamFence, entry: string) =>
   fail('FENCED', `a newer term than ${term} has written the snapshot of ${entry}`)

@@ -5,6 +5,7 @@ import { backoffMs } from '../../core/backoff.ts'
 import type { Clock } from '../../core/clock.ts'
 import { fail, isVedetteError, messageOf, type VedetteError } from '../../core/errors.ts'
 import type { Logger } from '../../core/log.ts'
+import { seldom } from '../../core/seldom.ts'
 import { watchSilence } from '../../core/silence.ts'
 import {
   type Append,
@@ -18,7 +19,7 @@ import {
   type Transport,
 } from '../bus.ts'
 import { asRead, outcomeOf } from '../outcome.ts'
-import { claimTerm, type FenceParts, type KafkaFence, snapshotKey } from './fence.ts'
+import { claimTerm, type FenceParts, isOurs, type KafkaFence, snapshotKey } from './fence.ts'
 import { createFreeAppender, type FreeAppender } from './free.ts'
 import { kafkaKv } from './kv.ts'
 import { createLog, type KafkaLog } from './log.ts'
@@ -91,6 +92,22 @@ export function openKafka({ connect, topic, partitioner, transport, clock, log }
       cluster = found.cluster
     }
   }
+  const passedOver = seldom(clock)
+  const passingOver = (key: string, value: Buffer | null, offset: number) => {
+    const ours = isOurs(key, value)
+    const where = { topic: stateTopic, partition: 0, offset, key: key.slice(0, 300) }
+    if (!ours)
+      passedOver((leftOut) =>
+        log.warn(
+          'a record that cannot be read is passed over, the one before it counts; whoever wrote it has a login of the bus',
+          {
+            ...where,
+            ...leftOut,
+          },
+        ),
+      )
+    return ours
+  }
   const leaderOf = (name: string, partition: number) => leaders.get(name)?.[partition] ?? -1
 
   const begin = async (): Promise<Link> => {
@@ -102,7 +119,7 @@ export function openKafka({ connect, topic, partitioner, transport, clock, log }
         client,
         producer,
         topic,
-        state: createState(client, stateTopic, clock, closing.signal),
+        state: createState(client, stateTopic, { isOurs: passingOver, clock, signal: closing.signal }),
         nodeOf: (name) => leaderOf(name, 0),
         place: (source, entry) => partitioner(keyOf(source, entry), leaders.get(topic)!.length),
         seq: (partition, offset) => seqOf(partition, offset, leaders.get(topic)!.length),
@@ -160,7 +177,8 @@ export function openKafka({ connect, topic, partitioner, transport, clock, log }
 
   const claimAnew = async (source: SourceRef, claim: Claim, progress: (step: string) => void): Promise<KafkaFence> => {
     // Before anything is begun that would have to be ended.
-    const parts = live()
+    const known = claim.unbroken ? fences.get(sourceKey(source))?.known : undefined
+    const parts = { ...live(), known }
     let doing = ''
     const silent = Promise.withResolvers<never>()
     silent.promise.catch(() => {})

@@ -2,7 +2,10 @@
  * A term is a producer epoch: the broker refuses the older one. Each batch is one transaction with the positions that it reaches, and what
  * consumer groups of this cluster have consumed; the record of the term lies beside them.
  */
+import { z } from 'zod'
 import { fail, isVedetteError } from '../../core/errors.ts'
+import { jsonIn } from '../../core/json-in.ts'
+import { nextTerm } from '../../core/term.ts'
 import type { Consumed } from '../../source.ts'
 import {
   type Advance,
@@ -20,15 +23,23 @@ import { eventMessage, type Message, unstorable } from './message.ts'
 import type { Producer } from './producer.ts'
 import { type State, stateMessage } from './state.ts'
 import { beginTransactions, type Transactions } from './transaction.ts'
-import { isPart, storedValue, valueMessages } from './values.ts'
+import { holdsJson, isPart, storedValue, valueMessages } from './values.ts'
 
 export interface KafkaFence extends Fenced {
   readonly fencing: 'strict'
+  readonly known: Known
   append(batch: (Append | Advance)[]): Promise<Outcome[]>
   /** @throws FENCED, OUTCOME_UNKNOWN */
   saveSnapshot(entry: string, bytes: Uint8Array): Promise<void>
   /** Nothing is written after it. */
   retire(): void
+}
+
+/** What a process knows of a term that it had. */
+export interface Known {
+  positions: ReadonlyMap<string, unknown>
+  /** The outcome of its last write is not known. */
+  doubtful: boolean
 }
 
 export interface FenceParts {
@@ -42,15 +53,13 @@ export interface FenceParts {
   place(source: SourceRef, entry: string): number
   seq(partition: number, offset: number): number
   log: Pick<KafkaLog, 'recentIds'>
+  /** What this process knows of its own last term, when the lease has been its own since. */
+  known?: Known | undefined
   /** The broker does not let offsets of this group be committed in a transaction. */
   refused(group: string, why: string): void
 }
 
-interface TermRecord {
-  term: number
-  holder: string
-  nonce: string
-}
+type TermRecord = z.infer<typeof termRecord>
 
 const termKey = (source: SourceRef) => `term/${sourceKey(source)}`
 const positionPrefix = (source: SourceRef) => `position/${sourceKey(source)}/`
@@ -77,7 +86,7 @@ export async function claimTerm(
   readsState()
   const kept = await state.read(readsState)
   const before = recordOf(kept.get(termKey(source))?.value)
-  const term = before?.nonce === nonce && before.term > floor ? before.term : Math.max(before?.term ?? 0, floor) + 1
+  const term = before?.nonce === nonce && before.term > floor ? before.term : nextTerm(before?.term, floor)
   const record: TermRecord = { term, holder, nonce }
   signal.throwIfAborted()
   onStep(`writing the record of the term to ${state.topic} at broker ${parts.nodeOf(state.topic)}`)
@@ -90,19 +99,23 @@ export async function claimTerm(
   for (const key of kept.keys()) {
     if (!key.startsWith(prefix) || isPart(key)) continue
     const value = storedValue(kept, key)
-    if (value !== null) positions.set(key.slice(prefix.length), JSON.parse(value.toString()))
+    const position = value === null ? undefined : jsonIn(value)
+    if (position !== undefined) positions.set(key.slice(prefix.length), position)
   }
+  // Nobody else may have written since: what lies there otherwise is forged.
+  if (parts.known?.doubtful === false) for (const [entry, at] of parts.known.positions) positions.set(entry, at)
   return fenceOf(parts, source, { term, positions, ids }, transactions)
 }
 
-function recordOf(value: Buffer | undefined): TermRecord | null {
-  if (value === undefined) return null
-  try {
-    const { term, holder, nonce } = JSON.parse(value.toString()) as Partial<TermRecord>
-    return Number.isSafeInteger(term) ? { term: term!, holder: holder ?? '', nonce: nonce ?? '' } : null
-  } catch {
-    return null
-  }
+const termRecord = z.object({ term: z.int().nonnegative(), holder: z.string().max(1024), nonce: z.string().max(1024) })
+
+const recordOf = (value: Buffer | undefined): TermRecord | null =>
+  value === undefined ? null : (termRecord.safeParse(jsonIn(value)).data ?? null)
+
+/** Whether a record of the state topic can be read by {@link claimTerm}, which also never takes one away; of other kinds it knows nothing. */
+export function isOurs(key: string, value: Buffer | null): boolean {
+  if (key.startsWith('term/')) return value !== null && recordOf(value) !== null
+  return !key.startsWith('position/') || (value !== null && (isPart(key) || holdsJson(value)))
 }
 
 /** What a term begins with. */
@@ -129,10 +142,12 @@ function fenceOf(
   { term, positions, ids }: Begun,
   transactions: Transactions,
 ): KafkaFence {
+  const known = { positions: new Map(positions), doubtful: false }
   return {
     source,
     term,
     positions,
+    known,
     fencing: 'strict',
     async append(batch) {
       const reached = new Map<string, unknown>()
@@ -158,15 +173,17 @@ function fenceOf(
       try {
         const offsets = await transactions.write([...events, ...moved], [...consumed.values()], refused)
         remember(ids, fresh)
+        for (const [entry, position] of reached) known.positions.set(entry, position)
         const at = new Map(events.map((event, i) => [event, offsets[i]!]))
         return outcomes.map((one) => {
           if (one === null) return { outcome: 'stored', seq: 0 }
           return 'event' in one ? { outcome: 'stored', seq: seq(one.event.partition, at.get(one.event)!) } : one
         })
-      } catch (error) {
-        const known = isVedetteError(error) ? error : fail('OUTCOME_UNKNOWN', String(error))
-        const outcome = known.code === 'FENCED' ? 'fenced' : 'unknown'
-        return batch.map(() => ({ outcome, error: known }))
+      } catch (thrown) {
+        const error = isVedetteError(thrown) ? thrown : fail('OUTCOME_UNKNOWN', String(thrown))
+        const outcome = error.code === 'FENCED' ? 'fenced' : 'unknown'
+        known.doubtful ||= outcome === 'unknown'
+        return batch.map(() => ({ outcome, error }))
       }
     },
     async saveSnapshot(entry, bytes) {

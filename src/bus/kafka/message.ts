@@ -1,6 +1,7 @@
 /** An event as a Kafka record, and back. Sensors look at topic and value, which are upstream's, as is the key `<eventsource>.<entry>`. */
 import type { KafkaRecord } from '../../clients/kafka-fetch.ts'
 import { fail } from '../../core/errors.ts'
+import { isTerm } from '../../core/term.ts'
 import { type Append, type Outcome, type SourceRef, type Stored, subjectOf } from '../bus.ts'
 
 export interface Message {
@@ -85,7 +86,7 @@ export function asStored(record: KafkaRecord, partition: number, partitions: num
   const names = namesOf(record)
   if (names === null || record.value === null) return null
   const sourceId = headerOf(record, header.sourceId)
-  const term = headerOf(record, header.term)
+  const term = Number(headerOf(record, header.term) ?? Number.NaN)
   return {
     seq: seqOf(partition, record.offset, partitions),
     timeMs: record.timestamp,
@@ -93,7 +94,7 @@ export function asStored(record: KafkaRecord, partition: number, partitions: num
     namespace: names.namespace,
     id: headerOf(record, header.id) ?? '',
     ...(sourceId === undefined ? {} : { sourceId }),
-    ...(term === undefined ? {} : { term: Number(term) }),
+    ...(isTerm(term) ? { term } : {}),
     event: record.value,
   }
 }

@@ -35,8 +35,19 @@ export function stateMessage(topic: string, key: string, value: Buffer | null, n
   return { topic, partition: 0, key: Buffer.from(key), value, headers }
 }
 
-/** Keeps what it has read, so that only what is new is read again. */
-export function createState(client: KafkaClient, topic: string, clock: Clock, signal: AbortSignal): State {
+/**
+ * Keeps what it has read, so that only what is new is read again.
+ * @param isOurs whether a value can be read: one that cannot leaves the one before it in its place
+ */
+export function createState(
+  client: KafkaClient,
+  topic: string,
+  {
+    isOurs,
+    clock,
+    signal,
+  }: { isOurs: (key: string, value: Buffer | null, offset: number) => boolean; clock: Clock; signal: AbortSignal },
+): State {
   const kept = new Map<string, Kept>()
   const reader: Reader = createReader(client, topic, clock, signal)
   const from = new Map<number, number>()
@@ -45,6 +56,7 @@ export function createState(client: KafkaClient, topic: string, clock: Clock, si
     for await (const { record } of recordsToEnd(reader, from, heard)) {
       if (record.key === null) continue
       const key = bytesOf(record.key).toString()
+      if (!isOurs(key, record.value === null ? null : bytesOf(record.value), record.offset)) continue
       if (record.value === null) kept.delete(key)
       else {
         // A copy: the bytes are a view of the whole answer.

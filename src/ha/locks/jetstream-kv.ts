@@ -3,14 +3,19 @@
  * that others read at once and need no consumer; who missed it finds out at the next poll.
  */
 import type { NatsConnection } from '@nats-io/transport-node'
+import { z } from 'zod'
 import type { NatsClient } from '../../clients/nats.ts'
 import { type NatsKv, safeKey } from '../../clients/nats-kv.ts'
 import { fail, isVedetteError, messageOf } from '../../core/errors.ts'
+import { jsonIn } from '../../core/json-in.ts'
 import type { Lease, LeaseRecord, Lock } from '../lock.ts'
 
-/** @param name `<namespace>/<eventsource>` */
+/** Where changes of the holder are told. @param name `<namespace>/<eventsource>` */
+export const leaseSubject = (name: string): string => `vedette.lease.${safeKey(name)}`
+
+/** @param name `<namespace>/<eventsource>`, the key of its lease */
 export function jetstreamLock({ leases, client, name }: { leases: NatsKv; client: NatsClient; name: string }): Lock {
-  const subject = `vedette.lease.${safeKey(name)}`
+  const subject = leaseSubject(name)
   let lastSeen: LeaseRecord | null = null
 
   const tell = (record: LeaseRecord) => {
@@ -61,21 +66,22 @@ function listen(client: NatsClient, subject: string, listener: () => void): () =
   }
 }
 
-function leaseOf({ value, revision }: { value: Uint8Array; revision: number }): Lease {
-  try {
-    const { holder, durationMs, term, released, successor } = JSON.parse(Buffer.from(value).toString()) as LeaseRecord
-    const record: LeaseRecord = {
-      holder: String(holder),
-      durationMs: Number(durationMs),
-      term: Number(term),
-      released: released === true,
-      ...(successor === undefined ? {} : { successor: String(successor) }),
-    }
-    return { record, revision: String(revision) }
-  } catch {
-    // Not ours: nobody renews it, so it is taken over like any that has run out.
-    return { record: { holder: '?', durationMs: 0, term: 0, released: false }, revision: String(revision) }
-  }
+/** Of a replica: what is longer is none, and would be too long for the subject that it is pinged on. */
+const replica = z.string().max(512)
+const leaseRecord = z.object({
+  holder: replica,
+  durationMs: z.number(),
+  term: z.int().nonnegative().catch(0),
+  released: z.boolean(),
+  successor: replica.optional().catch(undefined),
+})
+
+/** What is none of ours nobody renews, so it is taken over like any that has run out. */
+const NOBODYS: LeaseRecord = { holder: '?', durationMs: 0, term: 0, released: false }
+
+/** @param found as it lies in the bucket, whoever wrote it */
+export function leaseOf({ value, revision }: { value: Uint8Array; revision: number }): Lease {
+  return { record: leaseRecord.safeParse(jsonIn(value)).data ?? NOBODYS, revision: String(revision) }
 }
 
 function asLockError(error: unknown): never {

@@ -189,15 +189,16 @@ function noteIn(text: string | undefined): Note | null {
   try {
     const { holder, renewTime, durationMs, term, successor, peer } = JSON.parse(text) as Record<string, any>
     if (typeof holder !== 'string' || typeof renewTime !== 'string' || !(durationMs > 0)) return null
+    const { host, port, key } = peer ?? {}
     const reachable =
-      typeof peer?.host === 'string' && typeof peer.key === 'string' && peer.port > 0 && peer.port <= 65_535
+      typeof host === 'string' && typeof key === 'string' && Number.isInteger(port) && port > 0 && port <= 65_535
     return {
       holder,
       renewTime,
       durationMs: Number(durationMs),
       term: Number.isSafeInteger(term) && term >= 0 ? term : 0,
       ...(typeof successor === 'string' ? { successor } : {}),
-      ...(reachable ? { peer: { host: peer.host, port: Number(peer.port), key: peer.key } } : {}),
+      ...(reachable ? { peer: { host, port, key } } : {}),
     }
   } catch {
     return null

@@ -16,6 +16,10 @@ const RECONNECTS_MS = 3_000
 /** So long after they were last heard they are taken to be there still: one that was paused says nothing, and writes when it wakes up. */
 const AROUND_MS = 60_000
 
+/** What the subjects of their election begin with. */
+export const graftCluster = ({ namespace, name }: { namespace: string; name: string }): string =>
+  `graft.${namespace}-eventsource-${name}`
+
 export function graftOutsiders({
   client,
   source: { namespace, name },
@@ -27,7 +31,7 @@ export function graftOutsiders({
   clock: Clock
   log: Logger
 }): Outsiders & { close(): void } {
-  const cluster = `graft.${namespace}-eventsource-${name}`
+  const cluster = graftCluster({ namespace, name })
   const listeners = new Set<() => void>()
   const stops = new Set<() => void>()
   /** Silence proves nothing before this moment. */

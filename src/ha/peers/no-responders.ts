@@ -23,6 +23,9 @@ const MISSING_MS = 105
 /** A connection that is new, here or at the holder's, proves nothing yet. */
 const UNSETTLED_MS = 1_000
 
+/** What replicas of it are asked on whether they are there, with the replica's id behind. @param name `<namespace>/<eventsource>` */
+export const aliveSubject = (name: string): string => `vedette.alive.${safeKey(name)}`
+
 /** @param name `<namespace>/<eventsource>` */
 export function noRespondersPeers({
   client,
@@ -37,7 +40,7 @@ export function noRespondersPeers({
 }): Peers {
   const listeners = new Set<(holder: string) => void>()
   const stops = new Set<() => void>()
-  const inbox = `_INBOX.${randomId()}`
+  const inbox = `${client.inbox}.${randomId()}`
   /** Ids that this process has held the lease as. */
   const own = new Set<string>()
   let connection: NatsConnection | null = null
@@ -48,7 +51,7 @@ export function noRespondersPeers({
   let pinging = false
   let closed = false
 
-  const subjectOf = (id: string) => `vedette.alive.${safeKey(name)}.${safeKey(id)}`
+  const subjectOf = (id: string) => `${aliveSubject(name)}.${safeKey(id)}`
 
   client.connection
     .then((nc) => {

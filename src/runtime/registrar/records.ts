@@ -1,9 +1,11 @@
 /** What the registrar remembers in the bus's key/value store, one record per entry. */
 import { randomBytes, scrypt } from 'node:crypto'
 import { promisify } from 'node:util'
+import { z } from 'zod'
 import type { KeyValue, SourceRef } from '../../bus/bus.ts'
 import type { Clock } from '../../core/clock.ts'
 import { fail } from '../../core/errors.ts'
+import { jsonIn } from '../../core/json-in.ts'
 
 /** The hook of one target. */
 export interface HookRecord {
@@ -45,14 +47,27 @@ export async function readRecords(kv: KeyValue, key: string): Promise<Stored> {
   const found = await kv.get(key)
   const fresh: HookRecords = { salt: randomBytes(16).toString('hex'), passes: 0, wanted: '', failed: null, hooks: {} }
   if (found === null) return { records: fresh, revision: 0 }
-  try {
-    const read = JSON.parse(Buffer.from(found.value).toString()) as HookRecords
-    return { records: { ...fresh, ...read }, revision: found.revision }
-  } catch {
-    // Damaged: providers are asked what there is, so nothing depends on it but secrets that they made, which are made anew.
-    return { records: fresh, revision: found.revision }
-  }
+  // Damaged, or of others: providers are asked what there is, so nothing depends on it but secrets that they made, which are made anew.
+  const read = stored.safeParse(jsonIn(found.value)).data
+  const records = read === undefined ? fresh : { ...read, salt: read.salt || fresh.salt }
+  return { records, revision: found.revision }
 }
+
+/** No pass asks for a longer pause. */
+const LONGEST_RETRY_MS = 3_600_000
+const text = z.string()
+const hook = z.object({ id: text, wanted: text, secret: text.exactOptional() })
+/** Member by member: what is wrong in one is as if it were not there. */
+const stored = z.object({
+  salt: text.catch(''),
+  passes: z.int().nonnegative().catch(0),
+  wanted: text.catch(''),
+  failed: z
+    .object({ error: text, retryMs: z.number().nonnegative().max(LONGEST_RETRY_MS), attempt: z.int().nonnegative() })
+    .nullable()
+    .catch(null),
+  hooks: z.record(text, hook).catch({}),
+})
 
 /** @returns the records with their new revision. @throws LOCK_UNAVAILABLE when somebody else has written; BUS_UNAVAILABLE… */
 export async function writeRecords(kv: KeyValue, key: string, { records, revision }: Stored): Promise<Stored> {

@@ -7,6 +7,7 @@
  * events, and the positions count how far that list has got. Either way an event is decided once, and a repeated
  * one has the id it had before.
  */
+import { z } from 'zod'
 import { isAbort } from '../../core/errors.ts'
 import { goJson } from '../../core/json.ts'
 import type { SourceContext } from '../../source.ts'
@@ -26,6 +27,14 @@ export interface JournalPosition<Op extends string, Packed> {
   /** Events of the last change that come after the one this position belongs to. */
   owed: Owed<Op>[]
 }
+
+/** {@link JournalPosition}, as far as it is the same for all. */
+export const journalPosition = z.object({
+  base: z.int().nonnegative(),
+  done: z.int().nonnegative(),
+  delta: z.array(z.tuple([z.string(), z.unknown()])),
+  owed: z.array(z.tuple([z.string(), z.string(), z.string()])),
+})
 
 interface SnapshotBody<Op extends string, Packed> {
   version: 1
