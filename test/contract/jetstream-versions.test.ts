@@ -101,7 +101,7 @@ async function copies(jsm: JetStreamManager, replicas: number): Promise<void> {
 async function refusedWrites(nc: NatsConnection): Promise<void> {
   const unmet = headers()
   unmet.set('Nats-Expected-Last-Sequence', '999999999')
-  for (let i = 0; i < 6; i++) await nc.request('default.probe.probe', '', { headers: unmet })
+  for (let i = 0; i < 6; i++) await nc.request('default.probe.probe', '', { headers: unmet, timeout: 2_000 })
 }
 
 async function leadBy(nc: NatsConnection, server: string): Promise<void> {
