@@ -19,8 +19,8 @@ const MAP_MS = 300
 export interface Load {
   /** By the name of the EventSource. */
   readonly crowds: ReadonlyMap<string, Crowd>
-  /** Ends it all. @returns how many files and ConfigMaps there are */
-  stop(): Promise<{ files: number; maps: number }>
+  /** Ends it all. @returns when each file and each ConfigMap was made, milliseconds since the epoch */
+  stop(): Promise<{ drop: number[]; maps: number[] }>
 }
 
 /** Files and ConfigMaps are made with their number in the name, one after the other. @param hooks name and address of each EventSource with a webhook */
@@ -39,13 +39,14 @@ export function startLoad(
       startCrowd(t, `http://${address}/orders`, { senders: 3, pauseMs: 100, name: `${name}-` }),
     ]),
   )
-  const counted = async (everyMs: number, make: (n: number) => Promise<unknown>): Promise<number> => {
-    let n = 0
-    for (; !over; n++) {
-      await make(n)
+  const counted = async (everyMs: number, make: (n: number) => Promise<unknown>): Promise<number[]> => {
+    const times: number[] = []
+    while (!over) {
+      times.push(Date.now())
+      await make(times.length - 1)
       await pause(everyMs)
     }
-    return n
+    return times
   }
   const labels = { [LOAD_LABEL.key]: LOAD_LABEL.value }
   const makeMap = (n: number) =>
@@ -63,9 +64,9 @@ export function startLoad(
     crowds,
     async stop() {
       over = true
-      const [files, maps] = await made
+      const [drop, maps] = await made
       await Promise.all([...crowds.values()].map((crowd) => crowd.stop()))
-      return { files, maps }
+      return { drop, maps }
     },
   }
 }
@@ -95,6 +96,37 @@ export function rowOf(events: readonly Logged[], kind: Exclude<Kind, 'hooks'>, s
     ours: isOurs(one),
   }))
   return rowIn(tellings, last)
+}
+
+/** A way of the exchange, from its beginning until the others serve, milliseconds since the epoch. */
+export interface Phase {
+  name: 'there' | 'back'
+  fromMs: number
+  toMs: number
+}
+
+/**
+ * Nothing of ours is missing or doubled; what theirs miss is of the moments in which they follow ours, and is not much.
+ * @param atMs when the thing of this number was made @param mostMs how long each time
+ * @returns for people
+ */
+export function judgeRow(
+  { told, lost, doubled, exchanges }: RowSeen,
+  { phases, atMs, mostMs, retells }: { phases: readonly Phase[]; atMs(n: number): number; mostMs: number; retells: boolean },
+): string {
+  assert.deepEqual({ lost: lost.ours, doubled: doubled.ours }, { lost: [], doubled: [] })
+  if (!retells) assert.deepEqual(doubled.theirs, [])
+  const backs = phases.filter(({ name }) => name === 'back')
+  const lostIn = ({ fromMs, toMs }: Phase) => lost.theirs.filter((n) => atMs(n) >= fromMs && atMs(n) <= toMs)
+  const byBack = backs.map(lostIn)
+  assert.deepEqual(lost.theirs, byBack.flat(), 'some are missing at other times than when theirs followed ours')
+  for (const some of byBack) {
+    if (some.length > 0) assert.ok(atMs(some.at(-1)!) - atMs(some[0]!) < mostMs, `theirs lost ${some}`)
+  }
+  // A last one that is being told while the next tells already may count once more.
+  assert.ok(exchanges >= phases.length, `${exchanges} exchanges`)
+  const again = doubled.theirs.length === 0 ? '' : `, ${doubled.theirs.length} told again by theirs, as at each of their starts`
+  return `${told} told; lost where theirs followed ours: ${byBack.map((some) => some.length).join(', ')}${again}`
 }
 
 export interface HooksSeen {
