@@ -76,14 +76,15 @@ async function back(options: Options): Promise<void> {
  * @throws MANIFEST_INVALID; SPEC_INVALID for a kind that is not applied here
  */
 async function readManifest(from: string, home: string): Promise<KubeObject[]> {
-  const [{ parseYaml }, { plainValue }, { asMade }, { resourceFor }, { fail, messageOf }, { readFile }] = await Promise.all([
-    import('../manifest/yaml.ts'),
-    import('../manifest/tree.ts'),
-    import('../controller/migrate/backup.ts'),
-    import('../controller/migrate/work.ts'),
-    import('../core/errors.ts'),
-    import('node:fs/promises'),
-  ])
+  const [{ parseYaml }, { plainValue }, { asMade }, { resourceFor }, { fail, messageOf }, { readFile }] =
+    await Promise.all([
+      import('../manifest/yaml.ts'),
+      import('../manifest/tree.ts'),
+      import('../controller/migrate/backup.ts'),
+      import('../controller/migrate/work.ts'),
+      import('../core/errors.ts'),
+      import('node:fs/promises'),
+    ])
   const read = async (): Promise<string> => {
     if (!/^https?:/.test(from)) return await readFile(from, 'utf8')
     const answer = await fetch(from)
@@ -100,7 +101,10 @@ async function readManifest(from: string, home: string): Promise<KubeObject[]> {
     const { kind, items } = object as { kind?: unknown; items?: unknown[] }
     return (kind === 'List' && Array.isArray(items) ? items : [object]).map((one) => {
       if (isObject(one)) return one
-      throw fail('MANIFEST_INVALID', `${from}: document ${i + 1} is no object of Kubernetes: give Argo Events' own install.yaml`)
+      throw fail(
+        'MANIFEST_INVALID',
+        `${from}: document ${i + 1} is no object of Kubernetes: give Argo Events' own install.yaml`,
+      )
     })
   })
   return objects.map((object) => {

@@ -71,6 +71,9 @@ test('what upstream made of a bus keeps the hash by which its controller leaves 
     assert.equal(theirHashOf(live), null)
   }
   // What is not of a bus has none of it.
-  const other = { ...part({ 'resource-spec-hash': 'ours' }, ''), metadata: { name: 'x', annotations: { 'resource-spec-hash': 'ours' } } }
+  const other = {
+    ...part({ 'resource-spec-hash': 'ours' }, ''),
+    metadata: { name: 'x', annotations: { 'resource-spec-hash': 'ours' } },
+  }
   assert.equal(keepingTheirHash(other, null), other)
 })

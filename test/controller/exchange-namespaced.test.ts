@@ -28,7 +28,11 @@ const { deployments, eventsources, configmaps } = resources
 const theirNamespaceInstall = (): KubeObject[] =>
   theirInstall({ namespace: TEAM, args: ['controller', '--namespaced'] }).flatMap((object) => {
     if (/webhook/.test(object.metadata.name)) return []
-    return [object.kind === 'ClusterRole' ? { ...object, kind: 'Role', metadata: { ...object.metadata, namespace: TEAM } } : object]
+    return [
+      object.kind === 'ClusterRole'
+        ? { ...object, kind: 'Role', metadata: { ...object.metadata, namespace: TEAM } }
+        : object,
+    ]
   })
 
 suite('the exchange in one namespace', { skip, timeout: 300_000 }, () => {
@@ -84,7 +88,9 @@ suite('the exchange in one namespace', { skip, timeout: 300_000 }, () => {
   test('a controller of the whole cluster beside it would take the objects back: refused', async () => {
     const { client } = kubernetes
     await kubernetes.namespace('argo-events')
-    const whole = theirInstall({ namespace: 'argo-events' }).find(({ metadata }) => metadata.name === 'controller-manager')!
+    const whole = theirInstall({ namespace: 'argo-events' }).find(
+      ({ metadata }) => metadata.name === 'controller-manager',
+    )!
     await client.create(deployments, whole)
     const { code, err } = await vedette('migrate', 'plan', ...options)
     assert.equal(code, 1)
@@ -141,7 +147,8 @@ suite('the exchange in one namespace', { skip, timeout: 300_000 }, () => {
     const { code, out, err } = await vedette('manifests', '--namespaced', '--namespace', TEAM, '--image', IMAGE)
     assert.equal(code, 0, err)
     const { objectsOf } = await import('./rig.ts')
-    for (const object of objectsOf(out)) await client.apply(resourceFor(object), object, { manager: 'kubectl', force: true } as never)
+    for (const object of objectsOf(out))
+      await client.apply(resourceFor(object), object, { manager: 'kubectl', force: true } as never)
     await until('our Pods serve', async () => (await imageIn(TEAM))[0] === IMAGE, 60_000)
   }
   /** Their manifests name no namespace: `kubectl -n` says it. */

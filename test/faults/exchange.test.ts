@@ -4,14 +4,14 @@
  */
 import assert from 'node:assert/strict'
 import { after, before, suite, test } from 'node:test'
-import { without } from '../servers/cache.ts'
-import { electorBinary } from '../servers/client-go.ts'
-import { withoutNodes } from '../servers/kubernetes/build.ts'
-import { natsBinary } from '../servers/nats.ts'
 import { IMAGE, vedetteAt } from '../controller/exchange-rig.ts'
 import { followRollouts, type Rollouts } from '../controller/theirs/cluster.ts'
 import { hooksOf, judgeRow, type Phase, rowOf } from '../controller/theirs/load.ts'
 import { type Exchanged, startExchange } from '../controller/theirs/world.ts'
+import { without } from '../servers/cache.ts'
+import { electorBinary } from '../servers/client-go.ts'
+import { withoutNodes } from '../servers/kubernetes/build.ts'
+import { natsBinary } from '../servers/nats.ts'
 
 const skip =
   withoutNodes() ||
@@ -39,8 +39,10 @@ suite('the exchange on nodes', { skip, timeout: FULL ? 2_400_000 : 600_000 }, ()
     const { kubernetes, places } = world
     const vedette = vedetteAt(kubernetes)
     const options = ['--image', IMAGE, '--timeout', '240']
-    const say = (what: string, sinceMs: number) => t.diagnostic(`${what} ${((Date.now() - sinceMs) / 1_000).toFixed(0)} s`)
+    const say = (what: string, sinceMs: number) =>
+      t.diagnostic(`${what} ${((Date.now() - sinceMs) / 1_000).toFixed(0)} s`)
     const phases: Phase[] = []
+    const late: string[] = []
 
     const planned = async () => {
       const { code, out, err } = await vedette('migrate', 'plan', ...options, '--json')
@@ -59,7 +61,7 @@ suite('the exchange on nodes', { skip, timeout: FULL ? 2_400_000 : 600_000 }, ()
     const judgeRollouts = ({ took }: Rollouts) => {
       for (const [name, tookMs] of took) {
         t.diagnostic(`${name}: every Pod ours and ready after ${(tookMs / 1_000).toFixed(1)} s`)
-        assert.ok(tookMs <= READY_MS, `${name} took ${tookMs} ms`)
+        if (tookMs > READY_MS) late.push(`${name}: ${Math.round(tookMs)} ms`)
       }
       assert.equal(took.size, NAMESPACES.length * SOURCES)
     }
@@ -116,5 +118,6 @@ suite('the exchange on nodes', { skip, timeout: FULL ? 2_400_000 : 600_000 }, ()
         tell(judgeRow(row, { phases, atMs, mostMs: MOST_LOST_MS, retells: kind === 'maps' }))
       }
     }
+    assert.deepEqual(late, [], 'roll-outs that took too long')
   })
 })

@@ -41,12 +41,16 @@ function restoredSteps({ backup, deployments }: Snapshot, manifest: readonly Kub
   if (manifest !== null) {
     const refusal = {
       reason: 'nothing-to-restore',
-      why: "there is no controller of Argo Events in the manifest that you give",
+      why: 'there is no controller of Argo Events in the manifest that you give',
       remedy: "give Argo Events' own install.yaml",
     }
-    const has = upstreamInstalls(manifest.filter(({ kind }) => kind === 'Deployment')).some(({ role }) => role === 'controller')
+    const has = upstreamInstalls(manifest.filter(({ kind }) => kind === 'Deployment')).some(
+      ({ role }) => role === 'controller',
+    )
     return [
-      ...manifest.map((object): Step => ({ object: nameOf(object), fate: 'restored', what: 'from the manifest that you give' })),
+      ...manifest.map(
+        (object): Step => ({ object: nameOf(object), fate: 'restored', what: 'from the manifest that you give' }),
+      ),
       ...(has ? [] : [{ object: "Argo Events' controller", fate: 'left' as const, what: refusal.why, refusal }]),
     ]
   }

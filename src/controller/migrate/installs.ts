@@ -96,8 +96,7 @@ function besideSteps({ elsewhere }: Snapshot, { home }: Target): Step[] {
       refusal: {
         reason: 'two-controllers',
         why: `it looks after ${namespace === undefined ? 'the whole cluster' : `namespace ${home}`}, and so after what ours is to take over`,
-        remedy:
-          namespace === undefined ? 'exchange it for the whole cluster: without -n' : 'end it first',
+        remedy: namespace === undefined ? 'exchange it for the whole cluster: without -n' : 'end it first',
       },
     }))
 }

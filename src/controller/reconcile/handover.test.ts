@@ -31,7 +31,16 @@ async function served(...given: Given[]): Promise<string[]> {
       const conditions = [{ type: 'Progressing', status: stuck ? 'False' : 'True' }]
       const figures = { replicas: 1, updatedReplicas: complete ? 1 : 0, readyReplicas: 1 }
       const spec = { replicas: 1, template: { spec: podOf(deployed) } }
-      return [[name(i), { metadata: { name: name(i), generation: 1 }, spec, status: { observedGeneration: 1, conditions, ...figures } }]]
+      return [
+        [
+          name(i),
+          {
+            metadata: { name: name(i), generation: 1 },
+            spec,
+            status: { observedGeneration: 1, conditions, ...figures },
+          },
+        ],
+      ]
     }),
   )
   const items = given.flatMap(({ pods = [] }, i) =>
@@ -58,7 +67,10 @@ test('not for ours alone, what is on another bus, what is left alone, and a roll
   assert.deepEqual(await served({ deployed: 'ours', complete: true, pods: ['ours'] }), [])
   assert.deepEqual(await served({ deployed: 'ours', pods: ['ours', 'ours'] }), [], 'a roll-out from ours to ours')
   const theirs: Given = { deployed: 'theirs', complete: true, pods: ['theirs'] }
-  assert.deepEqual(await served({ ...theirs, spec: { eventBusName: 'other', calendar: { e: { interval: '1s' } } } }), [])
+  assert.deepEqual(
+    await served({ ...theirs, spec: { eventBusName: 'other', calendar: { e: { interval: '1s' } } } }),
+    [],
+  )
   assert.deepEqual(await served({ ...theirs, spec: { gerrit: { e: {} } } }), [], 'a type that this version lacks')
   assert.deepEqual(await served({ ...theirs, spec: { calendar: { e: {} } } }), [], 'not valid')
   assert.deepEqual(await served({ deployed: 'ours', stuck: true, pods: ['theirs'] }), [])

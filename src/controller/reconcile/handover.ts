@@ -52,7 +52,9 @@ async function isMoving(cluster: Looking, object: KubeObject): Promise<boolean> 
 
 /** Theirs have no probes; ours have all. */
 function isTheirs(pod: object): boolean {
-  const { containers = [] } = (pod as { spec: object }).spec as { containers?: { name: string; readinessProbe?: unknown }[] }
+  const { containers = [] } = (pod as { spec: object }).spec as {
+    containers?: { name: string; readinessProbe?: unknown }[]
+  }
   return containers.every(({ readinessProbe }) => readinessProbe === undefined)
 }
 

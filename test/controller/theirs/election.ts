@@ -10,7 +10,11 @@ import { type BusConfig, open } from './bus.ts'
 type Lead = (signal: AbortSignal) => void
 
 export const ELECTOR = '/usr/local/bin/elector'
-const TIMING = ['5s', '2s', '1s']
+const TIMING = [
+  ['LEASE_DURATION', '5s'],
+  ['RENEW_DEADLINE', '2s'],
+  ['RETRY_PERIOD', '1s'],
+] as const
 const ACCOUNT = '/var/run/secrets/kubernetes.io/serviceaccount'
 
 /** By client-go's own elector, as a process: it gives the Lease back first, and the worker ends after that. */
@@ -19,8 +23,8 @@ export async function electByLease(
   lead: Lead,
   end: AbortController,
 ): Promise<void> {
-  const { POD_NAME = '', LEADER_ELECTION_LEASE_DURATION: duration } = process.env
-  const timing = duration === undefined ? TIMING : [duration, ...TIMING.slice(1)]
+  const { POD_NAME = '' } = process.env
+  const timing = TIMING.map(([name, otherwise]) => process.env[`LEADER_ELECTION_${name}`] ?? otherwise)
   const elector = spawn(ELECTOR, [kubeconfig(), lease.namespace, lease.name, POD_NAME, ...timing], {
     stdio: ['ignore', 'pipe', 'inherit'],
   })

@@ -112,7 +112,12 @@ export interface Phase {
  */
 export function judgeRow(
   { told, lost, doubled, exchanges }: RowSeen,
-  { phases, atMs, mostMs, retells }: { phases: readonly Phase[]; atMs(n: number): number; mostMs: number; retells: boolean },
+  {
+    phases,
+    atMs,
+    mostMs,
+    retells,
+  }: { phases: readonly Phase[]; atMs(n: number): number; mostMs: number; retells: boolean },
 ): string {
   assert.deepEqual({ lost: lost.ours, doubled: doubled.ours }, { lost: [], doubled: [] })
   if (!retells) assert.deepEqual(doubled.theirs, [])
@@ -125,7 +130,8 @@ export function judgeRow(
   }
   // A last one that is being told while the next tells already may count once more.
   assert.ok(exchanges >= phases.length, `${exchanges} exchanges`)
-  const again = doubled.theirs.length === 0 ? '' : `, ${doubled.theirs.length} told again by theirs, as at each of their starts`
+  const again =
+    doubled.theirs.length === 0 ? '' : `, ${doubled.theirs.length} told again by theirs, as at each of their starts`
   return `${told} told; lost where theirs followed ours: ${byBack.map((some) => some.length).join(', ')}${again}`
 }
 

@@ -14,6 +14,12 @@ export const RIGHTS = [
 /** Of ConfigMaps that are made as load. */
 export const LOAD_LABEL = { key: 'load', value: 'maps' }
 const LEASE = { 'events.argoproj.io/leader-election': 'k8s' }
+/** With Argo Events' two seconds a leader gives up on a busy machine, and its ticks are lost. */
+const PATIENT = [
+  { name: 'LEADER_ELECTION_LEASE_DURATION', value: '15s' },
+  { name: 'LEADER_ELECTION_RENEW_DEADLINE', value: '10s' },
+  { name: 'LEADER_ELECTION_RETRY_PERIOD', value: '1s' },
+]
 /** Where the files are, in Pods. */
 export const FILES = '/files'
 
@@ -38,22 +44,24 @@ interface Spec extends Record<string, unknown> {
 }
 
 function specOf(kind: Kind, namespace: string, files: string): Spec {
-  const template = { serviceAccountName: ACCOUNT }
+  const container = { resources: { requests: { cpu: '100m', memory: '64Mi' } } }
+  const template = { serviceAccountName: ACCOUNT, container: { ...container, env: PATIENT } }
   switch (kind) {
     case 'hooks':
       return {
         replicas: 2,
+        template: { container },
         service: { ports: [{ port: 80, targetPort: 12_000 }] },
         webhook: { order: { port: '12000', endpoint: '/orders', method: 'POST' } },
       }
     case 'clock':
       return { annotations: LEASE, replicas: 2, template, calendar: { tick: { interval: '1s' } } }
     case 'beat':
-      return { calendar: { tick: { interval: '1s' } } }
+      return { template: { container }, calendar: { tick: { interval: '1s' } } }
     case 'drop':
       return {
         template: {
-          container: { volumeMounts: [{ name: 'files', mountPath: FILES }] },
+          container: { ...container, volumeMounts: [{ name: 'files', mountPath: FILES }] },
           volumes: [{ name: 'files', hostPath: { path: files } }],
         },
         file: { created: { eventType: 'CREATE', watchPathConfig: { directory: `${FILES}/`, pathRegexp: '.*' } } },

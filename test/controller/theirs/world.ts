@@ -150,7 +150,12 @@ function exchangeIn(kubernetes: Kubernetes, places: readonly Place[], stop: () =
     async lasting() {
       const addresses = await Promise.all(places.map(hooksIn))
       const { items } = await client.list(resources.sensors)
-      const sensors = items.map(({ metadata: { uid, generation, finalizers }, spec }) => ({ uid, generation, finalizers, spec }))
+      const sensors = items.map(({ metadata: { uid, generation, finalizers }, spec }) => ({
+        uid,
+        generation,
+        finalizers,
+        spec,
+      }))
       return { addresses, sensors }
     },
     async servers() {
