@@ -36,98 +36,98 @@ if (process.env.VEDETTE_FULL === '1') {
 }
 
 function exchange(title: string, { namespaces, sources, times }: Extent): void {
-suite(`the exchange on nodes: ${title}`, { skip, timeout: 1_200_000 }, () => {
-  let world: Exchanged
-  before(async () => {
-    world = await startExchange(namespaces, sources)
-  })
-  after(() => world?.stop())
+  suite(`the exchange on nodes: ${title}`, { skip, timeout: 1_200_000 }, () => {
+    let world: Exchanged
+    before(async () => {
+      world = await startExchange(namespaces, sources)
+    })
+    after(() => world?.stop())
 
-  test(`there and back, ${times} times: nothing lost, nothing doubled, addresses stay`, async (t) => {
-    t.after(async () => t.passed || process.stderr.write(await world.troubles()))
-    const { kubernetes, places } = world
-    const vedette = vedetteAt(kubernetes)
-    const options = ['--image', IMAGE, '--timeout', '240']
-    const say = (what: string, sinceMs: number) =>
-      t.diagnostic(`${what} ${((Date.now() - sinceMs) / 1_000).toFixed(0)} s`)
-    const phases: Phase[] = []
-    const late: string[] = []
+    test(`there and back, ${times} times: nothing lost, nothing doubled, addresses stay`, async (t) => {
+      t.after(async () => t.passed || process.stderr.write(await world.troubles()))
+      const { kubernetes, places } = world
+      const vedette = vedetteAt(kubernetes)
+      const options = ['--image', IMAGE, '--timeout', '240']
+      const say = (what: string, sinceMs: number) =>
+        t.diagnostic(`${what} ${((Date.now() - sinceMs) / 1_000).toFixed(0)} s`)
+      const phases: Phase[] = []
+      const late: string[] = []
 
-    const planned = async () => {
-      const { code, out, err } = await vedette('migrate', 'plan', ...options, '--json')
-      assert.equal(code, 0, err)
-      const { steps } = JSON.parse(out) as { steps: { object: string }[] }
-      const objects = new Set(steps.map(({ object }) => object))
-      for (const { namespace, sources: all } of places) {
-        const wanted = [`StatefulSet ${namespace}/eventbus-default-js`, `Sensor ${namespace}/orders`]
-        for (const { object } of all) wanted.push(`EventSource ${namespace}/${object.metadata.name}`)
-        assert.deepEqual(
-          wanted.filter((one) => !objects.has(one)),
-          [],
-        )
-      }
-    }
-    const judgeRollouts = ({ took }: Rollouts) => {
-      for (const [name, tookMs] of took) {
-        t.diagnostic(`${name}: every Pod ours and ready after ${(tookMs / 1_000).toFixed(1)} s`)
-        if (tookMs > READY_MS) late.push(`${name}: ${Math.round(tookMs)} ms`)
-      }
-      assert.equal(took.size, namespaces.length * sources)
-    }
-    const there = async () => {
-      const rollouts = followRollouts(kubernetes.client, IMAGE)
-      const fromMs = Date.now()
-      const { code, err } = await vedette('migrate', 'apply', ...options)
-      await rollouts.stop()
-      say('apply, with the servers of the bus, took', fromMs)
-      assert.equal(code, 0, err)
-      judgeRollouts(rollouts)
-      await world.served('ours')
-      phases.push({ name: 'there', fromMs, toMs: Date.now() })
-    }
-    const back = async () => {
-      const fromMs = Date.now()
-      const { code, err } = await vedette('migrate', 'back', ...options)
-      say('back took', fromMs)
-      assert.equal(code, 0, err)
-      await world.served('theirs')
-      phases.push({ name: 'back', fromMs, toMs: Date.now() })
-    }
-
-    const load = await world.load(t)
-    await world.served('theirs')
-    const lasting = await world.lasting()
-    for (let i = 0; i < times; i++) {
-      await planned()
-      await there()
-      assert.deepEqual(await world.lasting(), lasting)
-      const servers = await world.servers()
-      await back()
-      assert.deepEqual(await world.lasting(), lasting)
-      assert.deepEqual(await world.servers(), servers, 'servers are replaced once more')
-    }
-
-    for (const place of places) {
-      const { crowds, stop } = load.get(place)!
-      const made = await stop()
-      const events = await world.eventsIn(place)
-      for (const { kind, object } of place.sources) {
-        const { name } = object.metadata
-        const tell = (text: string) => t.diagnostic(`${place.namespace}/${name}: ${text}`)
-        if (kind === 'hooks') {
-          const { acknowledged, lost, doubled, repeated } = hooksOf(events, name, crowds.get(name)!)
-          tell(`${acknowledged} requests, ${repeated} attempts repeated, ${doubled.length} there twice`)
-          assert.deepEqual(lost, [])
-          assert.ok(doubled.length <= repeated, `${doubled}`)
-          continue
+      const planned = async () => {
+        const { code, out, err } = await vedette('migrate', 'plan', ...options, '--json')
+        assert.equal(code, 0, err)
+        const { steps } = JSON.parse(out) as { steps: { object: string }[] }
+        const objects = new Set(steps.map(({ object }) => object))
+        for (const { namespace, sources: all } of places) {
+          const wanted = [`StatefulSet ${namespace}/eventbus-default-js`, `Sensor ${namespace}/orders`]
+          for (const { object } of all) wanted.push(`EventSource ${namespace}/${object.metadata.name}`)
+          assert.deepEqual(
+            wanted.filter((one) => !objects.has(one)),
+            [],
+          )
         }
-        const madeAt = kind === 'drop' || kind === 'maps' ? made[kind] : null
-        const row = rowOf(events, kind, name, madeAt === null ? undefined : madeAt.length - 1)
-        const atMs = (n: number) => madeAt?.[n] ?? n * 1_000
-        tell(judgeRow(row, { phases, atMs, mostMs: MOST_LOST_MS, retells: kind === 'maps' }))
       }
-    }
-    assert.deepEqual(late, [], 'roll-outs that took too long')
+      const judgeRollouts = ({ took }: Rollouts) => {
+        for (const [name, tookMs] of took) {
+          t.diagnostic(`${name}: every Pod ours and ready after ${(tookMs / 1_000).toFixed(1)} s`)
+          if (tookMs > READY_MS) late.push(`${name}: ${Math.round(tookMs)} ms`)
+        }
+        assert.equal(took.size, namespaces.length * sources)
+      }
+      const there = async () => {
+        const rollouts = followRollouts(kubernetes.client, IMAGE)
+        const fromMs = Date.now()
+        const { code, err } = await vedette('migrate', 'apply', ...options)
+        await rollouts.stop()
+        say('apply, with the servers of the bus, took', fromMs)
+        assert.equal(code, 0, err)
+        judgeRollouts(rollouts)
+        await world.served('ours')
+        phases.push({ name: 'there', fromMs, toMs: Date.now() })
+      }
+      const back = async () => {
+        const fromMs = Date.now()
+        const { code, err } = await vedette('migrate', 'back', ...options)
+        say('back took', fromMs)
+        assert.equal(code, 0, err)
+        await world.served('theirs')
+        phases.push({ name: 'back', fromMs, toMs: Date.now() })
+      }
+
+      const load = await world.load(t)
+      await world.served('theirs')
+      const lasting = await world.lasting()
+      for (let i = 0; i < times; i++) {
+        await planned()
+        await there()
+        assert.deepEqual(await world.lasting(), lasting)
+        const servers = await world.servers()
+        await back()
+        assert.deepEqual(await world.lasting(), lasting)
+        assert.deepEqual(await world.servers(), servers, 'servers are replaced once more')
+      }
+
+      for (const place of places) {
+        const { crowds, stop } = load.get(place)!
+        const made = await stop()
+        const events = await world.eventsIn(place)
+        for (const { kind, object } of place.sources) {
+          const { name } = object.metadata
+          const tell = (text: string) => t.diagnostic(`${place.namespace}/${name}: ${text}`)
+          if (kind === 'hooks') {
+            const { acknowledged, lost, doubled, repeated } = hooksOf(events, name, crowds.get(name)!)
+            tell(`${acknowledged} requests, ${repeated} attempts repeated, ${doubled.length} there twice`)
+            assert.deepEqual(lost, [])
+            assert.ok(doubled.length <= repeated, `${doubled}`)
+            continue
+          }
+          const madeAt = kind === 'drop' || kind === 'maps' ? made[kind] : null
+          const row = rowOf(events, kind, name, madeAt === null ? undefined : madeAt.length - 1)
+          const atMs = (n: number) => madeAt?.[n] ?? n * 1_000
+          tell(judgeRow(row, { phases, atMs, mostMs: MOST_LOST_MS, retells: kind === 'maps' }))
+        }
+      }
+      assert.deepEqual(late, [], 'roll-outs that took too long')
+    })
   })
-})
 }
