@@ -74,15 +74,20 @@ async function back(options: Options): Promise<void> {
   }
 }
 
-/** Objects of a file or URL; what names no namespace is put into `home`, as `kubectl -n` does. @throws MANIFEST_INVALID */
+/**
+ * Objects of a file or URL; what names no namespace is put into `home`, as `kubectl -n` does. Also of a list as `kubectl get -o yaml` writes it.
+ * @throws MANIFEST_INVALID; SPEC_INVALID for a kind that is not applied here
+ */
 async function readManifest(from: string, home: string): Promise<KubeObject[]> {
-  const [{ parseYaml }, { plainValue }, { resourceOf }, { fail, messageOf }, { readFile }] = await Promise.all([
-    import('../manifest/yaml.ts'),
-    import('../manifest/tree.ts'),
-    import('../kube/resources.ts'),
-    import('../core/errors.ts'),
-    import('node:fs/promises'),
-  ])
+  const [{ parseYaml }, { plainValue }, { asMade }, { resourceFor }, { fail, messageOf }, { readFile }] =
+    await Promise.all([
+      import('../manifest/yaml.ts'),
+      import('../manifest/tree.ts'),
+      import('../controller/migrate/backup.ts'),
+      import('../controller/migrate/work.ts'),
+      import('../core/errors.ts'),
+      import('node:fs/promises'),
+    ])
   const read = async (): Promise<string> => {
     if (!/^https?:/.test(from)) return await readFile(from, 'utf8')
     const answer = await fetch(from)
@@ -94,9 +99,24 @@ async function readManifest(from: string, home: string): Promise<KubeObject[]> {
   })
   const { documents, problems } = parseYaml(text)
   if (problems.length > 0) throw fail('MANIFEST_INVALID', `${from}: ${problems[0]!.message}`)
-  return (documents.map(plainValue) as (KubeObject | null)[]).flatMap((object) => {
+  const objects = documents.map(plainValue).flatMap((object, i) => {
     if (object === null) return []
-    const here = resourceOf(object)?.namespaced === true && object.metadata.namespace === undefined
-    return [here ? { ...object, metadata: { ...object.metadata, namespace: home } } : object]
+    const { kind, items } = object as { kind?: unknown; items?: unknown[] }
+    return (kind === 'List' && Array.isArray(items) ? items : [object]).map((one) => {
+      if (isObject(one)) return one
+      throw fail(
+        'MANIFEST_INVALID',
+        `${from}: document ${i + 1} is no object of Kubernetes: give Argo Events' own install.yaml`,
+      )
+    })
   })
+  return objects.map((object) => {
+    const here = resourceFor(object).namespaced && object.metadata.namespace === undefined
+    return asMade(here ? { ...object, metadata: { ...object.metadata, namespace: home } } : object)
+  })
+}
+
+function isObject(value: unknown): value is KubeObject {
+  const { apiVersion, kind, metadata } = (value ?? {}) as Partial<KubeObject>
+  return typeof apiVersion === 'string' && typeof kind === 'string' && typeof metadata?.name === 'string'
 }

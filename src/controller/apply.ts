@@ -7,6 +7,7 @@ import { type KubeObject, keyOf, type Resource, resourceOf } from '../kube/resou
 import { type Cluster, isOwnedBy, MANAGER, seen } from './cluster.ts'
 import { createContests, lastChangedBy } from './contest.ts'
 import { HASH_ANNOTATION } from './objects.ts'
+import { keepingTheirHash } from './upstreamHash.ts'
 
 export interface Applier {
   /**
@@ -67,7 +68,7 @@ export function createApplier(cluster: Cluster): Applier {
         contend(object, id, before)
         return null
       }
-      const made = await withoutUpstreamsHold(await applied(resource, object), resource)
+      const made = await withoutUpstreamsHold(await applied(resource, keepingTheirHash(object, before)), resource)
       gone.delete(id)
       if (made !== null) known.set(id, { hash: hashOf(object), mark: markOf(made), atMs: clock.monotonic() })
       return made

@@ -86,7 +86,10 @@ test('what they told is given with its payload and when they made it; what is no
   const event = (n: number) =>
     encodeEvent({ id: `${n}`, source: 'es', type: 'file', subject: 'e', timeMs: n * 1_000 }, Buffer.from(`{"n":${n}}`))
   world.onBus = [stored(event(1), 1), stored(Buffer.from('no event'), 2), stored(event(3), 3)]
-  assert.deepEqual(await found(), { told: [{ id: '3', atMs: 3_000, data: '{"n":3}' }], seen: null })
+  const told = [{ id: '3', atMs: 3_000, data: '{"n":3}' }]
+  assert.deepEqual(await found(), { told, seen: null, more: true }, 'of as many as are asked for there may be more')
+  world.onBus = world.onBus.slice(2)
+  assert.deepEqual(await found(), { told, seen: null })
 })
 
 test('a type whose origin keeps its place asks nothing', async () => {

@@ -80,7 +80,8 @@ export function watchPredecessor({
       const events = await asRead(`reading what others told of ${entry}`, read)
       const told = events.flatMap(({ timeMs, event }) => payloadOf(timeMs, event))
       const [seen = null] = looks
-      return told.length === 0 && seen === null ? null : { told, seen }
+      const more = events.length >= follows
+      return told.length === 0 && seen === null ? null : { told, seen, ...(more ? { more } : {}) }
     },
   }
 }

@@ -123,6 +123,8 @@ export interface SourceContext<Spec = unknown, Position = unknown> extends Prepa
 export interface Predecessor {
   /** What they told since Vedette last told something, oldest first; the last ones only, where there are more than `follows`. */
   told: readonly Told[]
+  /** There are more: what Vedette knew before them says little of what they did since, and `seen` is the place to begin at. */
+  more?: boolean
   /** What {@link SourceDefinition.look} saw of the origin while they still served; null: this replica did not stand by then. */
   seen: Seen | null
 }

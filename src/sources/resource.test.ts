@@ -268,6 +268,25 @@ suite('on a kube-apiserver', { skip, timeout: 300_000 }, () => {
     assert.deepEqual(toldOf(next), ['UPDATE a 1 2'])
   })
 
+  test('there, back and there again after theirs told more than can be read: what they told long ago is not told again', async (t) => {
+    const namespace = await cluster.namespace('again')
+    await put(namespace, 'a', '0')
+    const first = serve(t, { namespace })
+    await first.until(({ emitted }) => emitted.length === 1, 15_000)
+    await fine(first)
+    await first.stop()
+    await put(namespace, 'long-ago', '1')
+    const seen = await look(t, { namespace })
+    await put(namespace, 'lately', '1')
+    const told = [theirs('ADD', await get(namespace, 'lately'))]
+    await put(namespace, 'nobody', '1')
+    const next = serve(t, { namespace }, { ...left(first), predecessor: { told, more: true, seen } })
+    await next.until(({ emitted }) => emitted.length === 1, 15_000)
+    await fine(next)
+    await next.stop()
+    assert.deepEqual(toldOf(next), ['ADD nobody - 1'])
+  })
+
   test('after a gap that the API server does not remember: each object once, deletions too, by the same ids', async (t) => {
     const namespace = await cluster.namespace('gap')
     for (const name of ['same', 'changed', 'gone']) await put(namespace, name, '0')

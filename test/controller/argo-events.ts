@@ -5,6 +5,7 @@
 import { readFileSync } from 'node:fs'
 import path from 'node:path'
 import { parseDocument } from 'yaml'
+import { authConf } from '../../src/controller/eventBus/natsConf.ts'
 import { withUpstreamHash } from '../../src/controller/upstreamHash.ts'
 import { makeCertificate } from '../../src/controller/x509.ts'
 import type { KubeClient } from '../../src/kube/client.ts'
@@ -205,22 +206,18 @@ export const theirCrds: KubeObject[] = [
   }
 })
 
-/** Certificates of a bus in its form: authority and server have one name. */
+/** Certificates and logins of a bus in its form: authority and server have one name. */
 export function theirSecrets(bus: string, namespace: string): KubeObject[] {
   const times = { notBefore: Date.now() - 86_400_000, notAfter: Date.now() + 3_650 * 86_400_000 }
-  const commonName = 'argo-events'
-  const pair = () => {
-    const ca = makeCertificate({ commonName, authority: true, ...times })
-    const leaf = makeCertificate({
-      commonName,
-      names: [`eventbus-${bus}-js-svc`],
-      usages: ['server'],
-      issuer: { commonName, key: ca.key },
-      ...times,
-    })
+  const name = { organization: 'io.argoproj', keyKind: 'rsa' } as const
+  const host = `eventbus-${bus}-js-svc.${namespace}.svc`
+  const pair = (prefix: string, usages: ('server' | 'client')[]) => {
+    const ca = makeCertificate({ ...name, authority: true, ...times })
+    const names = [`${prefix}${host}.cluster.local`, `${prefix}${host}`]
+    const leaf = makeCertificate({ ...name, names, usages, issuer: { ...name, key: ca.key }, ...times })
     return { ca: ca.cert, ...leaf }
   }
-  const [clients, routes] = [pair(), pair()]
+  const [clients, routes] = [pair('', ['server']), pair('*.', ['server', 'client'])]
   const secret = (name: string, values: Record<string, string>): KubeObject => ({
     ...{ apiVersion: 'v1', kind: 'Secret', type: 'Opaque' },
     metadata: {
@@ -233,7 +230,7 @@ export function theirSecrets(bus: string, namespace: string): KubeObject[] {
   return [
     secret(`eventbus-${bus}-js-server`, {
       ...{
-        auth: 'authorization: {}',
+        auth: authConf('u', 'p', 's'),
         encryption: 'key',
         'private-key': clients.key,
         cert: clients.cert,
@@ -245,10 +242,15 @@ export function theirSecrets(bus: string, namespace: string): KubeObject[] {
   ]
 }
 
+const HASH = 'resource-spec-hash'
+const hashOf = ({ metadata }: KubeObject) => metadata.annotations?.[HASH]
 const FINALIZERS: Record<string, string> = { EventSource: 'eventsource-controller', EventBus: 'eventbus-controller' }
 const MANAGER = { manager: 'argo-events' }
 
-/** What its controller does when it looks at the objects of one golden: Deployments by server-side apply, Services made anew when their hash differs. */
+/**
+ * What its controller does when it looks at the objects of one golden: Deployments by server-side apply; Services made anew, and what a bus consists of changed, when their hash
+ * differs.
+ */
 export async function asTheirController(client: KubeClient, { input, made }: Golden): Promise<void> {
   for (const wanted of input) {
     const resource = resourceFor(wanted)
@@ -279,8 +281,7 @@ async function make(client: KubeClient, owner: KubeObject, { metadata, ...object
   const live = items.find((one) => one.metadata.ownerReferences?.some((each) => each.uid === uid))
   if (wanted.kind === 'Service' && kind === 'EventSource') {
     const hashed = withUpstreamHash(wanted)
-    const hash = (one: KubeObject) => one.metadata.annotations?.['resource-spec-hash']
-    if (live !== undefined && hash(live) === hash(hashed)) return
+    if (live !== undefined && hashOf(live) === hashOf(hashed)) return
     if (live !== undefined) await client.delete(resource, live.metadata)
     await client.create(resource, hashed)
   } else if (wanted.kind === 'Deployment') {
@@ -289,6 +290,12 @@ async function make(client: KubeClient, owner: KubeObject, { metadata, ...object
     else
       await client.apply(resource, { ...wanted, metadata: { ...wanted.metadata, name: live.metadata.name } }, MANAGER)
   } else if (live === undefined) await client.create(resource, wanted)
+  else if (hashOf(wanted) !== undefined && hashOf(live) !== hashOf(wanted)) {
+    const { spec, data } = wanted as Plain
+    const annotations = { ...live.metadata.annotations, [HASH]: hashOf(wanted)! }
+    const content = spec === undefined ? { data } : { spec: { ...(live as Plain).spec, ...spec } }
+    await client.update(resource, { ...live, ...content, metadata: { ...live.metadata, annotations } })
+  }
 }
 
 export { resources }

@@ -3,22 +3,16 @@
  * controller at work, and back. Pods do not run here (test/faults has those); what is looked at is every object.
  */
 import assert from 'node:assert/strict'
-import { execFile, spawn } from 'node:child_process'
-import { writeFileSync } from 'node:fs'
-import path from 'node:path'
+import { spawn } from 'node:child_process'
 import { after, before, suite, test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
-import { runController } from '../../src/controller/controller.ts'
-import { readSettings } from '../../src/controller/settings.ts'
-import { systemClock } from '../../src/core/clock.ts'
-import { silentLogger } from '../../src/core/log.ts'
 import { type KubeObject, type Resource, resources } from '../../src/kube/resources.ts'
 import { until } from '../contract/bus.ts'
 import { without } from '../servers/cache.ts'
 import { kubernetesBinaries } from '../servers/kubernetes/build.ts'
 import { type Kubernetes, startKubernetes } from '../servers/kubernetes.ts'
-import { freePorts } from '../servers/process.ts'
-import { asTheirController, goldenIn, THEIR_IMAGE, theirCrds, theirInstall, theirSecrets } from './argo-events.ts'
+import { asTheirController, goldenIn, theirCrds, theirInstall, theirSecrets } from './argo-events.ts'
+import { envOf, IMAGE, main, playControllers, vedetteAt } from './exchange-rig.ts'
 import { reportReady } from './kubelet.ts'
 import { type Plain, resourceFor } from './rig.ts'
 
@@ -26,10 +20,8 @@ const skip = without(
   'Kubernetes',
   kubernetesBinaries(['etcd', 'kube-apiserver', 'kube-controller-manager', 'kube-scheduler']),
 )
-const main = path.resolve(import.meta.dirname, '../../src/cli/main.ts')
 const FULL = process.env.VEDETTE_FULL === '1'
-const IMAGE = 'localhost/vedette:test'
-const { deployments, eventsources, eventbus, services, secrets, configmaps } = resources
+const { deployments, eventsources, eventbus, services, secrets, configmaps, statefulsets } = resources
 
 suite('the exchange', { skip, timeout: 300_000 }, () => {
   let kubernetes: Kubernetes
@@ -68,79 +60,34 @@ suite('the exchange', { skip, timeout: 300_000 }, () => {
     const { apiVersion, kind } = owner
     const status = { apiVersion, kind, metadata: bus!.metadata, status: { config } }
     await client.applyStatus(eventbus, status, { manager: 'argo-events' })
-    undo.push(reportReady(client), playControllers())
+    undo.push(reportReady(client), playControllers(kubernetes, all))
   })
   after(async () => {
     for (const step of undo.reverse()) await step()
     await kubernetes?.stop()
   })
 
-  /** Whichever controller's Deployment has a Pod works: ours in this process, theirs as far as it touches objects. Never both. */
-  function playControllers(): () => Promise<void> {
-    const end = new AbortController()
-    const ours: { stop: AbortController; over: Promise<void> }[] = []
-    const stop = async () => {
-      for (const { stop, over } of ours.splice(0)) {
-        stop.abort()
-        await over
-      }
-    }
-    const look = async (): Promise<void> => {
-      const { client } = kubernetes
-      const { items } = await client.list(resources.pods, { namespace: 'argo-events' })
-      const running = items.map(({ spec }) => (spec as Plain).containers[0] as Plain)
-      const theirs = running.some(({ image, args }) => image === THEIR_IMAGE && args[0] === 'controller')
-      const wanted = running.some(({ image }) => image === IMAGE)
-      assert.ok(!(theirs && wanted), 'two controllers at a time')
-      if (wanted && ours.length === 0) ours.push(await start())
-      if (!wanted) await stop()
-      if (theirs) for (const golden of all) await asTheirController(client, golden)
-    }
-    let failure: unknown
+  const servers = async () => (await get(statefulsets, 'shop', 'eventbus-default-js'))!
+  /** Until it ends: whether Pods of Argo Events were still on a bus whose servers had been changed already, which they lose events by. */
+  function followServers(before: Plain): () => Promise<boolean> {
+    let over = false
+    let early = false
     const run = (async () => {
-      while (!end.signal.aborted) {
-        await look().catch((error) => {
-          if (error instanceof assert.AssertionError) failure ??= error
-        })
-        await pause(200)
+      while (!over) {
+        const touched = (await servers()).metadata.generation !== before.metadata.generation
+        const selection = { namespace: 'shop', labelSelector: 'controller=eventsource-controller' }
+        const pods = (await kubernetes.client.list(resources.pods, selection)).items as Plain[]
+        early ||= touched && pods.some(({ spec }) => spec.containers[0].image === 'img:1')
+        await pause(20)
       }
-      await stop()
     })()
     return async () => {
-      end.abort()
+      over = true
       await run
-      if (failure !== undefined) throw failure
+      return early
     }
   }
-
-  async function start() {
-    const [healthPort, metricsPort] = (await freePorts(2)) as [number, number]
-    // As its Pod has it mounted.
-    const config = (await get(configmaps, 'argo-events', 'argo-events-controller-config'))!
-    const file = path.join(kubernetes.dir, 'controller-config.yaml')
-    writeFileSync(file, config.data['controller-config.yaml'])
-    const settings = await readSettings({ VEDETTE_IMAGE: IMAGE }, file)
-    const stop = new AbortController()
-    const over = runController(
-      {
-        ...{ client: kubernetes.client, home: 'argo-events', identity: 'ours', election: false, host: '127.0.0.1' },
-        ...{ healthPort, metricsPort, clock: systemClock, log: silentLogger },
-        settings: () => settings,
-        podMetrics: async () => null,
-      },
-      stop.signal,
-    )
-    over.catch(() => {})
-    return { stop, over }
-  }
-
-  const env = () => ({ ...process.env, KUBECONFIG: kubernetes.kubeconfig, KUBERNETES_SERVICE_HOST: '' })
-  const vedette = (...args: string[]) =>
-    new Promise<{ code: number; out: string; err: string }>((resolve) => {
-      execFile(process.execPath, [main, ...args], { env: env(), maxBuffer: 1 << 24 }, (error, out, err) =>
-        resolve({ code: typeof error?.code === 'number' ? error.code : error === null ? 0 : 1, out, err }),
-      )
-    })
+  const vedette = (...args: string[]) => vedetteAt(kubernetes)(...args)
   const get = (resource: Resource, namespace: string, name: string) =>
     kubernetes.client.get(resource, { namespace, name }) as Promise<Plain | null>
   const accepted = ['--accept', 'bus-loses-events']
@@ -223,7 +170,9 @@ suite('the exchange', { skip, timeout: 300_000 }, () => {
 
   let lasts: Awaited<ReturnType<typeof lasting>>
   const exchangeThere = async () => {
+    const end = followServers(await servers())
     const { code, err } = await vedette('migrate', 'apply', ...cluster, ...accepted)
+    assert.equal(await end(), false, 'servers were changed under Pods of Argo Events')
     assert.equal(code, 0, err)
     for (const namespace of ['shop', 'clock', 'lines']) {
       const [deployment] = await made(namespace)
@@ -250,7 +199,7 @@ suite('the exchange', { skip, timeout: 300_000 }, () => {
     lasts = await lasting()
     // One that is killed when it has just begun is gone on with by the next.
     const first = spawn(process.execPath, [main, 'migrate', 'apply', ...cluster, ...accepted], {
-      env: env(),
+      env: envOf(kubernetes),
       stdio: 'ignore',
     })
     const put = () => get(configmaps, 'argo-events', 'vedette-migrate-backup')
@@ -280,8 +229,10 @@ suite('the exchange', { skip, timeout: 300_000 }, () => {
   })
 
   const exchangeBack = async () => {
+    const before = await servers()
     const { code, err } = await vedette('migrate', 'back', ...cluster)
     assert.equal(code, 0, err)
+    assert.equal((await servers()).metadata.generation, before.metadata.generation, 'servers are replaced once more')
     for (const namespace of ['shop', 'clock', 'lines']) {
       const [deployment, ...others] = await made(namespace)
       assert.deepEqual(others, [])

@@ -1,6 +1,7 @@
 /** Carries the exchange out. Every part looks first at what is there, so it may be interrupted and begun again. */
 import { type KubeObject, resources } from '../../kube/resources.ts'
 import { POD_SECURITY_REFUSED } from '../podRules.ts'
+import { OWN_HASH_ANNOTATION } from '../upstreamHash.ts'
 import { asMade, type Backup, backupObject } from './backup.ts'
 import { mergedConfig } from './config.ts'
 import { type Install, imageOf, replicasOf, upstreamInstalls } from './found.ts'
@@ -8,7 +9,7 @@ import { configsOf, MADE_ANEW, type Target, takenNames } from './installs.ts'
 import type { Snapshot } from './snapshot.ts'
 import { ownedBy } from './sources.ts'
 import { nameOf } from './steps.ts'
-import { INSTALLER, includes, put, remove, rolledOut, scale, type Work, waitFor } from './work.ts'
+import { INSTALLER, includes, put, remove, rolledOut, scale, serversRolledOut, type Work, waitFor } from './work.ts'
 
 /** @throws STALLED when a step does not get on; as the client */
 export async function applyExchange(work: Work, snapshot: Snapshot, target: Target): Promise<void> {
@@ -25,6 +26,7 @@ export async function applyExchange(work: Work, snapshot: Snapshot, target: Targ
   for (const object of objects) await put(work, object)
   await rollOutController(work, objects)
   await rollOutSources(work, snapshot, imageOf(controllerIn(objects))!)
+  await rollOutBuses(work, snapshot)
 }
 
 /** All that is stopped or taken the name of. What is there already in our form is not theirs any more. */
@@ -106,11 +108,34 @@ async function rollOutSources(work: Work, { eventSources }: Snapshot, image: str
   }
 }
 
+/** Our controller begins with the servers of a bus when the last Pod of Argo Events on it is gone. */
+async function rollOutBuses(work: Work, { eventBuses, statefulSets }: Snapshot): Promise<void> {
+  const { client, tell } = work
+  for (const bus of eventBuses) {
+    const servers = ownedBy(statefulSets, bus)
+    if (servers === undefined) continue
+    await waitFor(work, nameOf(servers), async () => {
+      const object = await client.get(resources.eventbus, bus.metadata)
+      const live = await client.get(resources.statefulsets, servers.metadata)
+      if (object === null || live === null || isLeft(object)) return true
+      if (live.metadata.annotations?.[OWN_HASH_ANNOTATION] === undefined)
+        return problemOf(object) ?? 'it is not ours yet'
+      return serversRolledOut(live)
+    })
+    tell(nameOf(servers), `ours; ${replicasOf(servers)} servers run`)
+  }
+}
+
 /** What our controller leaves as it is, as the plan has said. */
+const LEFT = [
+  ...['InvalidEventSource', 'TypeNotSupported', 'EventBusNotFound', 'InvalidSpec', 'NatsStreamingNotSupported'],
+  POD_SECURITY_REFUSED,
+]
+
 function isLeft({ status }: KubeObject): boolean {
   const { conditions = [] } = (status ?? {}) as { conditions?: { type: string; reason?: string }[] }
   return conditions.some(({ reason = '' }) =>
-    ['InvalidEventSource', 'TypeNotSupported', 'EventBusNotFound', POD_SECURITY_REFUSED].includes(reason),
+    LEFT.includes(reason),
   )
 }
 

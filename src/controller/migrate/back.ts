@@ -5,6 +5,7 @@ import type { LoadSource } from '../cluster.ts'
 import { secretNames } from '../eventBus/credentials.ts'
 import { statefulSetName } from '../eventBus/jetstream.ts'
 import { readObject } from '../reconcile/read.ts'
+import { theirHashOf } from '../upstreamHash.ts'
 import { imageOf, ourInstalls, upstreamInstalls } from './found.ts'
 import type { Snapshot } from './snapshot.ts'
 import { ownedBy, policiesOfOurs } from './sources.ts'
@@ -45,12 +46,22 @@ export async function planBack(snapshot: Snapshot, { manifest, load }: BackOptio
 }
 
 function restoredSteps({ backup, deployments }: Snapshot, manifest: readonly KubeObject[] | null): Step[] {
-  if (manifest !== null)
-    return manifest.map((object) => ({
-      object: nameOf(object),
-      fate: 'restored',
-      what: 'from the manifest that you give',
-    }))
+  if (manifest !== null) {
+    const refusal = {
+      reason: 'nothing-to-restore',
+      why: 'there is no controller of Argo Events in the manifest that you give',
+      remedy: "give Argo Events' own install.yaml",
+    }
+    const has = upstreamInstalls(manifest.filter(({ kind }) => kind === 'Deployment')).some(
+      ({ role }) => role === 'controller',
+    )
+    return [
+      ...manifest.map(
+        (object): Step => ({ object: nameOf(object), fate: 'restored', what: 'from the manifest that you give' }),
+      ),
+      ...(has ? [] : [{ object: "Argo Events' controller", fate: 'left' as const, what: refusal.why, refusal }]),
+    ]
+  }
   if (backup !== null)
     return backup.objects.map((object) => ({
       object: nameOf(object),
@@ -86,11 +97,15 @@ function busSteps(object: KubeObject, { statefulSets }: Snapshot): Step[] {
     claim !== undefined && spec.persistence === undefined
       ? 'its persistence is written into the object: without it Argo Events wants a StatefulSet without disks, and Kubernetes refuses that change. Elsewhere (git) you write it too'
       : null
+  const servers =
+    theirHashOf(live) === null
+      ? 'as it is; Argo Events writes its StatefulSet, so its Pods are replaced one after another'
+      : "as it is, and so are its servers: they have Argo Events' hash. What you have changed in the object meanwhile is carried out"
   return [
     {
       object: nameOf(object),
       fate: persistence === null ? 'left' : 'changed',
-      what: persistence ?? 'as it is; Argo Events writes its StatefulSet, so its Pods are replaced one after another',
+      what: persistence ?? servers,
       ...(refusal === undefined ? {} : { refusal }),
     },
     {

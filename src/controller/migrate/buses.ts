@@ -82,7 +82,7 @@ function serverSteps(object: KubeObject, live: KubeObject | undefined): Step[] {
     {
       object: nameOf(live),
       fate: 'changed',
-      what: `the NATS that runs stays; security settings, spread and budget are added${forgetful ? ', and its Pod is replaced only when you delete it' : ', so its Pods are replaced once, one after another, each when the one before is ready again'}`,
+      what: `the NATS that runs stays; security settings, spread and budget are added${forgetful ? ', and its Pod is replaced only when you delete it' : ', so its Pods are replaced once, when the last Pod of Argo Events on it is gone: one after another, each when the one before is ready again'}`,
       ...(servers === 1 && persistent ? { loses: 'nothing; senders get 503 while the one server restarts' } : {}),
       takes: forgetful ? 'nothing' : `about ${servers * 25} s`,
       ...(refusal === undefined ? {} : { refusal }),

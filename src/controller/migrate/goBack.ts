@@ -11,6 +11,8 @@ import { put, remove, resourceFor, rolledOut, SCALER, scale, type Work, waitFor 
 
 export interface BackTarget {
   home: string
+  /** Only this namespace is looked after. */
+  namespaced: boolean
   /** Argo Events' objects; null: what was put aside. */
   manifest: readonly KubeObject[] | null
   /** What our install has applied. */
@@ -18,7 +20,8 @@ export interface BackTarget {
 }
 
 /** @throws STALLED when a step does not get on; as the client */
-export async function goBack(work: Work, snapshot: Snapshot, { home, manifest, objects }: BackTarget): Promise<void> {
+export async function goBack(work: Work, snapshot: Snapshot, target: BackTarget): Promise<void> {
+  const { home, namespaced, manifest, objects } = target
   const ours = ourInstalls(snapshot.deployments)
   for (const deployment of ours) await scale(work, deployment, 0)
   await writePersistence(work, snapshot)
@@ -31,7 +34,7 @@ export async function goBack(work: Work, snapshot: Snapshot, { home, manifest, o
   await removeOurs(work, objects, manifest ?? snapshot.backup?.objects ?? [])
   for (const object of manifest ?? []) await put(work, object)
   if (manifest === null) await restore(work, snapshot.backup?.objects ?? [])
-  await rollOut(work, snapshot, images)
+  await rollOut(work, snapshot, images, namespaced ? { namespace: home } : {})
   await removeLeftovers(work, snapshot)
   await work.client.delete(resources.configmaps, { namespace: home, name: BACKUP })
 }
@@ -119,9 +122,14 @@ async function create({ client }: Work, object: KubeObject): Promise<void> {
   }
 }
 
-async function rollOut(work: Work, { eventSources }: Snapshot, ours: ReadonlySet<string | undefined>): Promise<void> {
+async function rollOut(
+  work: Work,
+  { eventSources }: Snapshot,
+  ours: ReadonlySet<string | undefined>,
+  selection: { namespace?: string },
+): Promise<void> {
   const { client, tell } = work
-  const { items } = await client.list(resources.deployments)
+  const { items } = await client.list(resources.deployments, selection)
   for (const { deployment } of upstreamInstalls(items)) {
     await waitFor(work, nameOf(deployment), async () => {
       const live = await client.get(resources.deployments, deployment.metadata)

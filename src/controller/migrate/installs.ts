@@ -33,6 +33,7 @@ export function installSteps(snapshot: Snapshot, target: Target): Step[] {
   const names = new Set(target.objects.map(nameOf))
   return [
     ...installs.map((one) => controllerStep(one, target, names)),
+    ...besideSteps(snapshot, target),
     ...takenNames(snapshot, target)
       .filter(({ kind }) => kind !== 'Deployment')
       .map((object) => takenStep(object, snapshot, target)),
@@ -82,6 +83,22 @@ function besideOurs({ role, namespace }: Install, { namespaced, home }: Target):
         ? 'exchange it for the whole cluster: without -n'
         : `exchange it there: vedette migrate plan -n ${namespace}`,
   }
+}
+
+/** A controller of theirs that runs elsewhere and looks after this namespace too would take its objects back as often as ours takes them over. */
+function besideSteps({ elsewhere }: Snapshot, { home }: Target): Step[] {
+  return upstreamInstalls(elsewhere)
+    .filter(({ role, namespace, replicas }) => role === 'controller' && replicas > 0 && (namespace ?? home) === home)
+    .map(({ deployment, namespace }) => ({
+      object: nameOf(deployment),
+      fate: 'left',
+      what: "Argo Events' controller of another namespace goes on",
+      refusal: {
+        reason: 'two-controllers',
+        why: `it looks after ${namespace === undefined ? 'the whole cluster' : `namespace ${home}`}, and so after what ours is to take over`,
+        remedy: namespace === undefined ? 'exchange it for the whole cluster: without -n' : 'end it first',
+      },
+    }))
 }
 
 const whatIsTaken: Record<string, string> = {

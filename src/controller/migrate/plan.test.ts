@@ -52,7 +52,7 @@ function snapshotOf(objects: readonly KubeObject[], more: Partial<Snapshot> = {}
       webhooks: [],
       crds: [],
     },
-    ...{ certificates: new Map(), backup: null, unseen: [] },
+    ...{ certificates: new Map(), elsewhere: [], backup: null, unseen: [] },
     ...more,
   } as Snapshot
   for (const object of objects) {
@@ -338,8 +338,24 @@ suite('the way back', () => {
     assert.equal(step(written, 'EventBus shop/default').fate, 'left')
   })
 
-  test('without anything to put back it is refused', async () => {
+  test('servers that have kept the hash of Argo Events are left alone by its controller', async () => {
+    const live = servers({ disk: true })
+    const hashed = { ...live, metadata: { ...live.metadata, annotations: { 'resource-spec-hash': 'theirs' } } }
+    const kept = bus('jetstream: {version: latest, persistence: {}}')
+    assert.match(step(await back([...kept, hashed]), 'EventBus shop/default').what, /so are its servers/)
+    hashed.metadata.annotations = { 'resource-spec-hash': 'ours', 'vedette.dev/resource-spec-hash': 'ours' } as never
+    assert.match(step(await back([...kept, hashed]), 'EventBus shop/default').what, /replaced one after another/)
+  })
+
+  test('without anything to put back, or with a manifest that has no controller of theirs, it is refused', async () => {
     assert.deepEqual(reasons(await back([], {})), ["Argo Events' controller: nothing-to-restore"])
+    const manifest = theirInstall({ namespace: 'argo-events' })
+    const to = async (objects: KubeObject[]) =>
+      reasons(await planBack(snapshotOf([]), { manifest: objects, load: loadSource }))
+    assert.deepEqual(await to(manifest), [])
+    assert.deepEqual(await to(manifest.filter(({ metadata }) => metadata.name !== 'controller-manager')), [
+      "Argo Events' controller: nothing-to-restore",
+    ])
   })
 })
 

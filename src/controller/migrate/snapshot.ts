@@ -26,13 +26,15 @@ export interface Snapshot {
   crds: KubeObject[]
   /** Of native buses, by `namespace/name`; no Secret's value is in a snapshot. */
   certificates: ReadonlyMap<string, CertificateForm>
+  /** Deployments of all other namespaces, where only one is looked at and they may be read. */
+  elsewhere: KubeObject[]
   /** What an earlier `apply` has put aside. */
   backup: Backup | null
   /** What could not be looked at, and why. */
   unseen: string[]
 }
 
-type Kind = Exclude<keyof Snapshot, 'certificates' | 'backup' | 'unseen'>
+type Kind = Exclude<keyof Snapshot, 'certificates' | 'elsewhere' | 'backup' | 'unseen'>
 
 const read: Record<Kind, Resource> = {
   eventSources: resources.eventsources,
@@ -98,5 +100,17 @@ export async function readSnapshot(
     async () => readBackup(await client.get(resources.configmaps, { namespace: home, name: BACKUP })),
     null,
   )
-  return { ...found, certificates: new Map(certificates), backup, unseen }
+  const elsewhere = namespace === undefined ? [] : await deploymentsBeside(client, namespace)
+  return { ...found, certificates: new Map(certificates), elsewhere, backup, unseen }
+}
+
+/** None for who may see no other namespace: it is no part of what is asked for. */
+async function deploymentsBeside(client: KubeClient, namespace: string): Promise<KubeObject[]> {
+  try {
+    const { items } = await client.list(resources.deployments)
+    return items.filter(({ metadata }) => metadata.namespace !== namespace)
+  } catch (error) {
+    if (isVedetteError(error, 'KUBERNETES_FORBIDDEN')) return []
+    throw error
+  }
 }

@@ -111,6 +111,7 @@ export async function put(work: Work, object: KubeObject): Promise<void> {
 interface Rollout {
   observedGeneration?: number
   updatedReplicas?: number
+  readyReplicas?: number
   availableReplicas?: number
   replicas?: number
   conditions?: { type: string; status: string; message?: string }[]
@@ -127,4 +128,14 @@ export function rolledOut({ metadata, spec, status }: KubeObject): true | string
     ({ type, status }) => type === 'ReplicaFailure' && status === 'True',
   )
   return `${Math.min(updatedReplicas, availableReplicas)} of ${wanted} Pods are new and available${failed === undefined ? '' : ` (${failed.message})`}`
+}
+
+/** The same of a StatefulSet. One whose Pods are replaced only when they are deleted is left to whoever deletes them. */
+export function serversRolledOut({ metadata, spec, status }: KubeObject): true | string {
+  const { replicas: wanted = 1, updateStrategy } = spec as { replicas?: number; updateStrategy?: { type?: string } }
+  if (updateStrategy?.type === 'OnDelete') return true
+  const { observedGeneration = 0, updatedReplicas = 0, readyReplicas = 0 } = (status ?? {}) as Rollout
+  if (observedGeneration < (metadata.generation ?? 0)) return 'its StatefulSet has not been looked at'
+  if (updatedReplicas >= wanted && readyReplicas >= wanted) return true
+  return `${Math.min(updatedReplicas, readyReplicas)} of ${wanted} servers are new and ready`
 }

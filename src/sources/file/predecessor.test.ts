@@ -120,4 +120,24 @@ suite('file after Argo Events', () => {
     await running.until((h) => h.emitted.length === 1)
     await running.stop()
   })
+
+  test('there and back, and there again after they told more than can be read: none of it is told again', async () => {
+    const dir = directory()
+    const spec = specOf(dir, 'CREATE')
+    const first = await serving(spec, {})
+    writeFileSync(join(dir, 'ours'), '')
+    await first.until((h) => h.emitted.length === 1)
+    await first.stop()
+    for (const name of ['long-ago', 'lately']) writeFileSync(join(dir, name), '')
+    await aMomentLater()
+    const seen = await seenOf(spec)
+    const theirs = [told(`${dir}/lately`, ops.CREATE, Date.now())]
+    await aMomentLater()
+    writeFileSync(join(dir, 'nobody'), '')
+    const left = { snapshot: first.snapshot, resume: lastPosition(first) }
+    const next = await serving(spec, { ...left, predecessor: { told: theirs, more: true, seen } })
+    await next.until((h) => h.emitted.length >= 1)
+    await next.stop()
+    assert.deepEqual(names(next), [`${dir}/nobody`])
+  })
 })

@@ -203,7 +203,8 @@ async function report(
   { unwritten, predecessor }: { unwritten: ReadonlySet<string>; predecessor: Predecessor | null },
 ): Promise<{ unwritten: ReadonlySet<string>; changed: ReadonlyMap<string, unknown> }> {
   const seenBefore = predecessor?.seen?.look as Table | undefined
-  if (journal.table === null) await journal.begin(seenBefore ?? table)
+  const outdated = predecessor?.more === true && seenBefore !== undefined
+  if (journal.table === null || outdated) await journal.begin(seenBefore ?? table)
   if (journal.table === table) return { unwritten: new Set(), changed: new Map(table) }
   const before = journal.table!
   const changes = plan.polling

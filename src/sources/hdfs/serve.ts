@@ -57,7 +57,9 @@ export async function serveTree(ctx: SourceContext<HdfsSpec, HdfsPosition>): Pro
     })
     // At the very first look everything is new, as in Argo Events; after its own Pods, what is new since they were seen.
     let predecessor = ctx.predecessor()
-    if (journal.table === null) await journal.begin((predecessor?.seen?.look as Tree | undefined) ?? new Map())
+    const seenBefore = predecessor?.seen?.look as Tree | undefined
+    const outdated = predecessor?.more === true && seenBefore !== undefined
+    if (journal.table === null || outdated) await journal.begin(seenBefore ?? new Map())
     for (;;) {
       const startedMs = clock.monotonic()
       const tree = await look(hdfs, directory, signal, () => ctx.reading(SILENT_MS))

@@ -58,8 +58,10 @@ export async function serveBucket(ctx: Context): Promise<void> {
     ctx.condition(null)
     const work = async () => {
       const known: Known = await remember(ctx, ctx.clock)
-      const seen = ctx.predecessor()?.seen?.look as Seen | undefined
-      if (known.mark === null && seen !== undefined) await known.begin(seen.objects, seen.modifiedMs)
+      const before = ctx.predecessor()
+      const seen = before?.seen?.look as Seen | undefined
+      const begins = known.mark === null || before?.more === true
+      if (begins && seen !== undefined) await known.begin(seen.objects, seen.modifiedMs)
       const latest = await catchUp(ctx, bucket, known, hand, signal)
       // What a snapshot holds counts as told.
       await settled()

@@ -128,9 +128,10 @@ interface Means {
  * they still served.
  */
 async function begin(ctx: Context, client: KubeClient, known: Known, means: Means): Promise<Story> {
-  const seen = known.mark === null ? ctx.predecessor()?.seen : undefined
+  const before = ctx.predecessor()
+  const seen = known.mark === null || before?.more === true ? before?.seen : undefined
   const startMs = known.mark?.startMs ?? seen?.atMs ?? ctx.clock.now()
-  const mark = known.mark ?? (seen ? { resourceVersion: seen.look as string, startMs, kind: '' } : null)
+  const mark = seen ? { resourceVersion: seen.look as string, startMs, kind: '' } : known.mark
   const story = createStory(ctx, known, startMs, means.hand)
   if (mark !== null) {
     const options = { ...selection(ctx), signal: means.signal, at: mark.resourceVersion }

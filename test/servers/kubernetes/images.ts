@@ -72,8 +72,26 @@ export async function programImage(dir: string, name: string, program: string): 
   return file
 }
 
-/** Vedette as it stands here, on its own Node, as user 1000. Everything but its source is kept in the cache of servers. */
+/** Vedette as it stands here, on its own Node, as user 1000. */
 export async function vedetteImage(dir: string, ...names: string[]): Promise<string> {
+  const file = join(dir, 'vedette.tar')
+  await writeImage(file, {
+    names,
+    layers: [nodeLayer(), sourceLayer(join(dir, 'vedette.layer'), 'src')],
+    entrypoint: ['/app/node', '/app/src/cli/main.ts'],
+    user: '1000:1000',
+  })
+  return file
+}
+
+/** Folders of this repository below `/app`, without their tests. @returns the layer */
+export function sourceLayer(layer: string, ...folders: string[]): string {
+  tar('-C', root, '-cf', layer, '--transform=s,^,app/,S', '--exclude=*.test.ts', ...folders, 'package.json')
+  return layer
+}
+
+/** Node, a shell and what Vedette is made with: kept in the cache of servers. @returns the layer */
+export function nodeLayer(): string {
   const lock = createHash('sha256')
     .update(readFileSync(join(root, 'package-lock.json')))
     .digest('hex')
@@ -85,15 +103,7 @@ export async function vedetteImage(dir: string, ...names: string[]): Promise<str
     tar('-C', root, '-rf', unfinished, '--transform=s,^,app/,S', ...productionPackages())
     renameSync(unfinished, packages)
   }
-  const [layer, file] = [join(dir, 'vedette.layer'), join(dir, 'vedette.tar')]
-  tar('-C', root, '-cf', layer, '--transform=s,^,app/,S', '--exclude=*.test.ts', 'src', 'package.json')
-  await writeImage(file, {
-    names,
-    layers: [packages, layer],
-    entrypoint: ['/app/node', '/app/src/cli/main.ts'],
-    user: '1000:1000',
-  })
-  return file
+  return packages
 }
 
 /** Folders of `node_modules`, without what only development needs, and without the Node that is there as a program already. */
@@ -107,7 +117,8 @@ function productionPackages(): string[] {
     .filter((path) => !/^node_modules\/(node|node-bin-[^/]*)$/.test(path) && !/node_modules\/.*node_modules/.test(path))
 }
 
-function layerOfPrograms(layer: string, programs: Record<string, string>): void {
+/** Programs by the path where they are to be, with the libraries that they are linked to, and what nearly every program looks for. */
+export function layerOfPrograms(layer: string, programs: Record<string, string>): void {
   const dir = mkdtempSync(join(tmpdir(), 'vedette-layer-'))
   for (const each of ['etc', 'tmp', 'proc', 'sys', 'dev', 'run']) mkdirSync(join(dir, each))
   execFileSync('chmod', ['1777', join(dir, 'tmp')])
