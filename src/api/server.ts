@@ -7,6 +7,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { isIP } from 'node:net'
 import { fail, isVedetteError, messageOf, type VedetteError } from '../core/errors.ts'
 import type { Logger } from '../core/log.ts'
+import { refusedForm } from '../runtime/http/message.ts'
 import { printable } from './line.ts'
 import { republish, sendEvent } from './publish.ts'
 import type { Readiness, Run } from './run.ts'
@@ -30,6 +31,7 @@ export interface ApiOptions {
 /** A server that is not listening yet. */
 export function createApi(options: ApiOptions): Server {
   const server = createServer({ requestTimeout: 60_000, headersTimeout: 15_000 }, (request, response) => {
+    if (refusedForm(request, response)) return
     handle(options, request, response).catch((error: unknown) => {
       if (response.headersSent) response.destroy()
       else answerError(response, error, options.log)

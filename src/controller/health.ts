@@ -2,6 +2,7 @@
 import { createServer, type Server } from 'node:http'
 import type { Registry } from 'prom-client'
 import { fail } from '../core/errors.ts'
+import { refusedForm } from '../runtime/http/message.ts'
 
 export interface HealthAnswers {
   /** Why it is not ready; empty: it is, also as a standby. */
@@ -49,6 +50,7 @@ async function listen(
   answer: (path: string) => Promise<Answer>,
 ): Promise<Server> {
   const server = createServer({ requestTimeout: 30_000, headersTimeout: 10_000 }, (request, response) => {
+    if (refusedForm(request, response)) return
     const path = request.url?.split('?', 1)[0] ?? ''
     answer(path).then(
       ({ status, text, type = 'text/plain; charset=utf-8' }) => {

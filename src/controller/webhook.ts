@@ -8,6 +8,7 @@ import { fail, messageOf } from '../core/errors.ts'
 import type { Logger } from '../core/log.ts'
 import type { KubeClient } from '../kube/client.ts'
 import { type KubeObject, resources } from '../kube/resources.ts'
+import { refusedForm } from '../runtime/http/message.ts'
 import { type LostByChange, type ReviewRequest, review } from './admission.ts'
 import { MANAGER } from './cluster.ts'
 import { WEBHOOK_SERVICE, webhookConfiguration } from './install/manager.ts'
@@ -46,6 +47,7 @@ interface Certs {
 export async function serveAdmission(options: WebhookOptions, signal: AbortSignal): Promise<{ closed: Promise<void> }> {
   const { host, port, lost, clock, log } = options
   const server = createServer({ requestTimeout: 10_000, headersTimeout: 5_000 }, (request, response) => {
+    if (refusedForm(request, response)) return
     answer(request, lost).then(
       (body) => response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(body)),
       (error) => response.writeHead(400, { 'content-type': 'text/plain' }).end(`${messageOf(error)}\n`),

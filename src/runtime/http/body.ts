@@ -1,8 +1,8 @@
 /** Reading request bodies within the route's limit and the process's memory. */
-import type { IncomingMessage } from 'node:http'
+import { IncomingMessage } from 'node:http'
 import type { Claim, Dropped } from './ledger.ts'
 
-/** A body, or why there is none: over the limit, dropped for others, too slow, or the sender went away. */
+/** A body, or why there is none: over the limit, dropped, or the sender went away. */
 export type Body = Buffer | 'too large' | Dropped | 'gone'
 
 const nothing = Buffer.alloc(0)
@@ -34,6 +34,28 @@ export function readBody(incoming: IncomingMessage, limit: number, claim: Claim)
     incoming.on('error', () => {})
   })
 }
+
+/** From so many chunks on they must have so many bytes on average. */
+const MANY_CHUNKS = 256
+const LEAST_CHUNK = 32
+
+/**
+ * Stops a body that comes in chunks of which each costs far more than it brings. To be called as soon as the headers are there: a packet
+ * may hold ten thousand chunks, and all of them are parsed before anybody reads the first.
+ */
+export function boundChunks(incoming: IncomingMessage, claim: Claim): void {
+  if (incoming.headers['transfer-encoding'] === undefined) return
+  let chunks = 0
+  let length = 0
+  incoming.push = (chunk: Buffer | null) => {
+    length += chunk?.length ?? 0
+    if (++chunks <= MANY_CHUNKS || length >= chunks * LEAST_CHUNK) return push.call(incoming, chunk)
+    incoming.socket.pause()
+    claim.drop('too many chunks')
+    return false
+  }
+}
+const { push } = IncomingMessage.prototype
 
 /** Smaller chunks are put together as they come: each would cost far more than its bytes. */
 const SMALL = 4096

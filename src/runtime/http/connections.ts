@@ -34,21 +34,34 @@ export interface Connection extends Member {
   used: boolean
   /** No further request is taken, and the next answer is the last. */
   last: boolean
-  /** No further request is taken, and the answer to `latest` is the last. */
+  /** No further request is taken, and the answer to `begun` is the last. */
   full: boolean
+  /** The request whose turn came last, until its answer is out. */
+  begun: IncomingMessage | null
   /** Requests that have their turn when those before them are answered. */
   waiting: (() => void)[]
   /** Requests whose turn it is. */
   turns: number
+  /** The next of those that wait has its turn soon. */
+  nextSoon: boolean
+  /** The turn of the loop in which its last request came. */
+  turn: number
+  /** Requests that came when it was full. */
+  leftOut: number
 }
 
-/** Requests that wait behind others, of all connections: what node:http has parsed lies in memory. */
-const MOST_WAITING = 4096
+/** Requests that wait behind others, on one connection and on all: what node:http has parsed lies in memory. */
+const MOST_WAITING = { one: 128, all: 4096 }
+/** Beyond what one packet can hold of any sense, its connection is cut: it keeps them all in memory. */
+const MOST_LEFT_OUT = 512
 
 /** What all ports of a process share. */
 export interface Line {
-  /** Requests that wait behind others, and those that were not taken. */
+  /** Requests that wait behind others. */
   waiting: number
+  /** The number of this turn of the loop, as far as requests came in it. */
+  turn: number
+  turnEnds: boolean
 }
 
 const endOf = ({ remoteAddress, remotePort }: Socket): string => `${remoteAddress} ${remotePort}`
@@ -87,22 +100,47 @@ export function createConnections({
     connection.waiting.push(begin)
     shared.waiting++
     connection.socket.pause()
+    nextSoon(connection)
   }
 
-  const next = (connection: Connection) => {
-    connection.turns--
-    const begin = connection.waiting.shift()
-    if (begin === undefined) return
-    shared.waiting--
-    if (connection.waiting.length === 0) connection.socket.resume()
-    begin()
+  /** One each turn of the loop, so that who sends many at once does not keep those waiting who send one. */
+  const nextSoon = (connection: Connection) => {
+    if (connection.nextSoon || connection.waiting.length === 0 || connection.turns >= maxPipelined) return
+    connection.nextSoon = true
+    clock.soon(() => {
+      connection.nextSoon = false
+      const begin = connection.waiting.shift()
+      if (begin === undefined) return
+      shared.waiting--
+      if (connection.waiting.length === 0) connection.socket.resume()
+      begin()
+      nextSoon(connection)
+    })
   }
 
-  /** Parsed, but nobody will look at it. */
-  const leaveOut = ({ socket }: Connection) => {
-    shared.waiting++
-    socket.once('close', () => shared.waiting--)
-    if (shared.waiting > 2 * MOST_WAITING) socket.destroy()
+  /** Who sends more than may wait gets what is at work answered, and no more. What it has sent already is parsed all the same. */
+  const fill = (connection: Connection) => {
+    if (connection.full) {
+      if (++connection.leftOut > MOST_LEFT_OUT) connection.socket.destroy()
+      return
+    }
+    connection.full = true
+    shared.waiting -= connection.waiting.length
+    connection.owed -= connection.waiting.length
+    connection.waiting = []
+    connection.socket.pause()
+  }
+
+  /** All requests of one packet are parsed in one turn of the loop. */
+  const turnOf = (): number => {
+    if (!shared.turnEnds) {
+      shared.turnEnds = true
+      clock.soon(() => {
+        shared.turn++
+        shared.turnEnds = false
+      })
+    }
+    return shared.turn
   }
 
   return {
@@ -126,8 +164,10 @@ export function createConnections({
     opened(socket) {
       if (socket.destroyed) return
       const member = accepted.get(socket) ?? handshakes.get(endOf(socket)) ?? memberOf(socket)
-      const more = { socket, latest: null, used: false, last: false, full: false, waiting: [], turns: 0 }
-      const connection: Connection = Object.assign(member, more)
+      const connection: Connection = Object.assign(member, {
+        ...{ socket, latest: null, begun: null, used: false, last: false, full: false },
+        ...{ waiting: [], turns: 0, turn: -1, nextSoon: false, leftOut: 0 },
+      })
       connections.set(socket, connection)
       socket.once('close', () => {
         crowd.leave(member)
@@ -140,21 +180,28 @@ export function createConnections({
     began(incoming, out, serve) {
       const connection = connections.get(incoming.socket)
       if (connection === undefined || connection.last) return
-      const mustWait = connection.turns >= maxPipelined
-      if (mustWait && shared.waiting >= MOST_WAITING) connection.full = true
-      if (connection.full) return leaveOut(connection)
+      if (connection.full) return fill(connection)
+      const turn = turnOf()
+      const begin = () => {
+        connection.turns++
+        connection.begun = incoming
+        if (!connection.last) serve(connection)
+      }
+      const mustWait = connection.turns > 0 || connection.waiting.length > 0 || connection.turn === turn
+      connection.turn = turn
+      if (mustWait && (connection.waiting.length >= MOST_WAITING.one || shared.waiting >= MOST_WAITING.all)) {
+        return fill(connection)
+      }
       connection.owed++
       connection.used = true
       connection.read = -1
       connection.latest = incoming
-      const begin = () => {
-        connection.turns++
-        if (!connection.last) serve(connection)
-      }
       out(() => {
         connection.owed--
+        connection.turns--
         if (connection.latest === incoming) connection.latest = null
-        next(connection)
+        if (connection.begun === incoming) connection.begun = null
+        nextSoon(connection)
       })
       if (mustWait) waitInLine(connection, begin)
       else begin()

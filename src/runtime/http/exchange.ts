@@ -4,7 +4,7 @@ import type { Clock } from '../../core/clock.ts'
 import type { Logger } from '../../core/log.ts'
 import { cleanPath } from '../../sources/shared/endpoint.ts'
 import { answerOf, type Final, hasLongUnreadBody, tryAgain, writeAnswer } from './answer.ts'
-import { readBody } from './body.ts'
+import { boundChunks, readBody } from './body.ts'
 import type { Connection, Line } from './connections.ts'
 import type { Crowd } from './crowd.ts'
 import type { Claim, Dropped, Ledger } from './ledger.ts'
@@ -62,8 +62,8 @@ export async function exchange(
   }
 }
 
-const isLast = ({ last, full, latest }: Connection, incoming: IncomingMessage): boolean =>
-  last || (full && latest === incoming)
+const isLast = ({ last, full, begun }: Connection, incoming: IncomingMessage): boolean =>
+  last || (full && begun === incoming)
 
 /** @returns null when the sender is gone */
 async function answerTo(
@@ -83,6 +83,7 @@ async function answerTo(
   const found = pick(routes, target)
   if ('status' in found) return found
   const claim = claimFor(shared, found.slot, incoming, connection)
+  boundChunks(incoming, claim)
   try {
     return await answerWith(shared, { ...found, target, claim, connection }, incoming, response)
   } finally {
@@ -201,5 +202,6 @@ async function serve(
 
 const DROPPED: Readonly<Record<Dropped, Final>> = {
   'no room': { ...tryAgain('too many requests'), close: true },
+  'too many chunks': { status: 400, body: 'too many small chunks', close: true, abrupt: true },
   'too slow': { status: 408, body: 'the body comes too slowly', close: true },
 }

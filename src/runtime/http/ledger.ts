@@ -4,7 +4,7 @@
  */
 import { mayHave, OF_ONE, overShare } from './fair.ts'
 
-export type Dropped = 'no room' | 'too slow'
+export type Dropped = 'no room' | 'too slow' | 'too many chunks'
 
 /** One request, from its headers to its answer. */
 export interface Claim {
@@ -25,7 +25,7 @@ export interface Claim {
   /** It is whole: whether it may be worked at. */
   admit(): boolean
   readonly atWork: boolean
-  /** No more of it comes or it does not come in time. */
+  /** It is not to go on. */
   drop(why: Dropped): void
   /** Answered, or gone. Called again: nothing more. */
   end(): void

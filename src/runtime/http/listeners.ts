@@ -27,6 +27,8 @@ export interface RouteOptions {
   signal: AbortSignal
   secret: (selector: SecretKeySelector) => Promise<string>
   log: Logger
+  /** Told what is wrong with the Secret of `authSecret`; `null`: nothing any more. */
+  condition?: (text: string | null) => void
 }
 
 export interface Listeners {
@@ -105,7 +107,7 @@ export function createListeners({
     ...{ clock, log, limits, ledger, crowd, standing, peerOf },
     canonical: createCanonicalNames(),
     inFlight: 0,
-    waiting: 0,
+    ...{ waiting: 0, turn: 0, turnEnds: false },
     closing: false,
     onAnswered: somethingEnded,
   }
@@ -232,13 +234,13 @@ export function createListeners({
   const idle = () => shared.inFlight === 0 && ports().every((port) => port.busy() === 0)
 
   return {
-    route(owner, route, { signal, secret, log }) {
+    route(owner, route, { signal, secret, log, condition = () => {} }) {
       const { tls, authSecret, rateLimit, port } = route
       const registration: Registration = {
         owner,
         route,
         log,
-        guard: authSecret === undefined ? undefined : createGuard(authSecret, { secret, clock, log }),
+        guard: authSecret && createGuard(authSecret, { secret, clock, log, signal, condition }),
         takeToken: rateLimit === undefined ? undefined : createBucket(rateLimit, clock),
         certificate: tls === undefined ? undefined : () => readCertificate(tls, secret),
       }

@@ -1,5 +1,5 @@
 /** What RFC 9112 wants refused of a request whose head node:http has taken. For all HTTP servers of the product. */
-import type { IncomingMessage, RequestListener } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 
 /** @returns why the message cannot be answered as asked, or null; the connection ends with it, since its frame may be meant otherwise */
 export function refuseForm(incoming: IncomingMessage): { status: 400 | 501; body: string } | null {
@@ -28,12 +28,18 @@ function isTwice(name: string, rawHeaders: readonly string[]): boolean {
   return false
 }
 
-/** A listener that gets only requests whose form is right. */
-export function wellFormed(listener: RequestListener): RequestListener {
-  return (incoming, response) => {
-    const refused = refuseForm(incoming)
-    if (refused === null) return listener(incoming, response)
-    const { status, body } = refused
-    response.writeHead(status, { 'Content-Type': 'text/plain; charset=utf-8', Connection: 'close' }).end(`${body}\n`)
-  }
+/**
+ * For the servers that have nothing but a few paths.
+ * @returns true when the request was not what it should be and is answered: its form, or a target that is no path
+ */
+export function refusedForm(incoming: IncomingMessage, response: ServerResponse): boolean {
+  const refused = refuseForm(incoming) ?? (isPath(incoming.url ?? '') ? null : { status: 400, body: 'malformed target' })
+  if (refused === null) return false
+  const { status, body } = refused
+  response.writeHead(status, { 'Content-Type': 'text/plain; charset=utf-8', Connection: 'close' }).end(`${body}\n`)
+  return true
 }
+
+/** In the form of a path, or of a whole URL as for a proxy (§3.2). */
+const isPath = (target: string): boolean =>
+  !target.startsWith('//') && (target.startsWith('/') || /^https?:\/\//i.test(target)) && URL.canParse(target, 'http://h')

@@ -96,6 +96,8 @@ export function createPort(
   server.on(certificate === null ? 'connection' : 'secureConnection', connections.opened)
   server.on('request', serve)
   server.on('checkContinue', serve)
+  // A tunnel is nothing that is offered here.
+  server.on('connect', (_, socket) => refuseConnection(socket, 405, clock))
   server.on('clientError', (error, socket) => refuse(error, socket as Socket))
 
   return {
