@@ -8,6 +8,9 @@ interface RunFlags {
   data: string
   listen: { host: string; port: number }
   bind?: string
+  trustedProxies?: string
+  forwardedHeader?: string
+  listenerLimits?: string
   secrets?: string
   deliver?: string
   deliverMode: DeliveryMode
@@ -25,6 +28,9 @@ export default function register(program: Command): void {
       port: 7780,
     })
     .option('--bind <address>', 'address that webhooks listen on (default: the host of --listen)')
+    .option('--trusted-proxies <networks>', 'proxies before the webhooks whose word on the sender counts: 10.0.0.0/8,…')
+    .option('--forwarded-header <name>', 'where they say it: X-Forwarded-For (default) or Forwarded')
+    .option('--listener-limits <list>', 'limits of the webhooks, see docs/operations.md: maxConnections=8192,…')
     .option('--secrets <dir>', 'values of Secrets that are not in the files: DIR/<name>/<key>')
     .option(
       '--deliver <url>',
@@ -57,6 +63,9 @@ why. Ctrl-C stops gracefully, a second one at once.`,
 }
 
 async function run(files: string[], flags: RunFlags): Promise<void> {
+  const { listenerSettings } = await import('../runtime/http/settings.ts')
+  const { trustedProxies, forwardedHeader, listenerLimits: limits } = flags
+  const listeners = listenerSettings({ trustedProxies, forwardedHeader, limits }, LISTENER_FLAGS)
   const { startSupervisor } = await import('../local/supervisor.ts')
   const view = process.stderr.isTTY ? (await import('./liveView.ts')).createLiveView(process.stderr) : null
   const write = (text: string) => void (view === null ? process.stderr.write(text) : view.log(text))
@@ -76,6 +85,7 @@ async function run(files: string[], flags: RunFlags): Promise<void> {
       data: flags.data,
       listen: flags.listen,
       bind: flags.bind ?? flags.listen.host,
+      listeners,
       secretsDir: flags.secrets,
       deliver: flags.deliver === undefined ? undefined : { url: flags.deliver, mode: flags.deliverMode },
       logLevel: flags.logLevel,
@@ -92,6 +102,12 @@ async function run(files: string[], flags: RunFlags): Promise<void> {
   }
   // a stream that somebody still holds open, or a timer, must not keep a run that has ended
   process.exit(0)
+}
+
+const LISTENER_FLAGS = {
+  trustedProxies: '--trusted-proxies',
+  forwardedHeader: '--forwarded-header',
+  limits: '--listener-limits',
 }
 
 /** `host:port`, `[v6]:port` or `:port`. @throws USAGE */

@@ -17,6 +17,7 @@ import { awaitReady } from './awaitReady.ts'
 import { takeDataDir } from './dataDir.ts'
 import { ofDisk } from './disk.ts'
 import { openFailoverLog } from './failoverLog.ts'
+import type { ListenerSettings } from '../runtime/http/settings.ts'
 import { createHosts } from './hosts.ts'
 import { identify } from './identity.ts'
 import { assignmentOf, brief, hostCount, loadObjects, type Objects } from './objects.ts'
@@ -34,6 +35,7 @@ export interface RunOptions {
   listen: { host: string; port: number }
   /** Of the sources' listeners. */
   bind: string
+  listeners: ListenerSettings
   secretsDir: string | undefined
   deliver: { url: string; mode: DeliveryMode } | undefined
   logLevel: LogLevel
@@ -104,6 +106,7 @@ export async function startSupervisor(options: RunOptions): Promise<Supervisor> 
         index,
         bus: runBus!.address,
         bind: options.bind,
+        listeners: options.listeners,
         secretsDir: options.secretsDir,
         logLevel: options.logLevel,
       }),

@@ -59,11 +59,11 @@ const SCRIPTS: Record<Kind, Script> = {
     every: { ms: 1000, send: (socket) => socket.write(bytes(300)) },
   },
   'tiny chunks': {
-    sockets: 60,
+    sockets: 10,
     open: (socket, head) => socket.write(`${head}Transfer-Encoding: chunked\r\n\r\n${'1\r\nx\r\n'.repeat(100_000)}`),
   },
   'answers that nobody reads': {
-    sockets: 200,
+    sockets: 50,
     open(socket, head) {
       socket.pause()
       for (let i = 0; i < 20; i++) socket.write(`${head}${whole('{}')}`.repeat(500))
@@ -93,6 +93,8 @@ const SCRIPTS: Record<Kind, Script> = {
 
 /** A connection that is closed is opened again: so many at most each 10 ms. */
 const PER_TURN = 40
+/** An attack whose connections are closed all the time never has all of them. */
+const STANDS_TURNS = 300
 
 export async function attack({ kind, port, path, manyAddresses = false, sockets }: Attack): Promise<never> {
   const script = SCRIPTS[kind]
@@ -115,8 +117,11 @@ export async function attack({ kind, port, path, manyAddresses = false, sockets 
       for (const socket of open) if (socket.writable && !socket.connecting) send(socket)
     }, ms)
   }
-  for (;;) {
-    for (let i = 0; i < PER_TURN && open.size < (sockets ?? script.sockets); i++) dial()
+  const want = sockets ?? script.sockets
+  for (let turn = 0; ; turn++) {
+    // It stands: from now on only what is closed is opened again.
+    if (open.size >= want || turn === STANDS_TURNS) process.send?.('stands')
+    for (let i = 0; i < PER_TURN && open.size < want; i++) dial()
     await pause(10)
   }
 }
