@@ -1,9 +1,9 @@
 /** S4: one route that anybody may send to cannot silence the others. Each attack goes on while honest senders send beside it. */
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { after, before, test } from 'node:test'
-import { setTimeout as pause } from 'node:timers/promises'
 import { percentile } from '../../bench/measure.ts'
 import { residentMb } from '../../bench/process.ts'
 import type { Attack } from './listener/attacker.ts'
@@ -12,11 +12,9 @@ import { run, SECRET, slowBus, type Target } from './listener/target.ts'
 
 const FULL = process.env.VEDETTE_FULL === '1'
 const FOR_MS = FULL ? 10_000 : 1_200
-/** Until an attack stands. */
-const BEGINS_MS = FULL ? 2_000 : 500
 const MOST_MB = 300
-/** Below it a 99th percentile says more about this machine than about the listener. */
-const FLOOR_MS = 60
+/** Below it a 99th percentile in quiet says more about this machine than about the listener. */
+const FLOOR_MS = 40
 
 type Plan = Pick<Attack, 'kind' | 'manyAddresses' | 'sockets'> & { path?: string; full?: boolean }
 
@@ -69,14 +67,16 @@ function repeat(what: string, start: () => Promise<Target>, plans: Plan[]): void
     if (full && !FULL) continue
     const from = plan.manyAddresses ? ', from many addresses' : ''
     test(`${what}: ${plan.kind} on ${path}${from}`, async (t) => {
-      const attacker = spawn(process.execPath, [
-        new URL('./listener/attacker.ts', import.meta.url).pathname,
-        JSON.stringify({ ...plan, port: target.port, path }),
-      ])
+      const attack: Attack = { ...plan, port: target.port, path }
+      const attacker = spawn(
+        process.execPath,
+        [new URL('./listener/attacker.ts', import.meta.url).pathname, JSON.stringify(attack)],
+        { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] },
+      )
       let mostMb = 0
       const watch = setInterval(() => (mostMb = Math.max(mostMb, residentMb(target.pid))), 50)
       try {
-        await pause(BEGINS_MS)
+        await once(attacker, 'message', { signal: AbortSignal.timeout(30_000) })
         const seen = await sendHonestly(sendersTo(target.port, '/open-0'), FOR_MS)
         for (const one of seen) t.diagnostic(line(one))
         t.diagnostic(`at most ${mostMb.toFixed(0)} MB`)
@@ -92,9 +92,9 @@ function repeat(what: string, start: () => Promise<Target>, plans: Plan[]): void
 
 function judge({ name, good, bad }: Seen, quietMs: number): void {
   assert.ok(bad.length <= 0.001 * (good.length + bad.length), `${name}: ${bad.length} failed: ${[...new Set(bad)]}`)
-  assert.ok(good.length > 10, `${name}: only ${good.length} requests`)
+  assert.ok(good.length > 0, `${name}: no request was answered`)
   const p99 = percentile(good, 0.99)
-  assert.ok(p99 <= Math.max(FLOOR_MS, 5 * quietMs), `${name}: p99 ${p99} ms, in quiet ${quietMs} ms`)
+  assert.ok(p99 <= 5 * Math.max(FLOOR_MS, quietMs), `${name}: p99 ${p99} ms, in quiet ${quietMs} ms`)
 }
 
 const line = ({ name, good, bad }: Seen): string =>

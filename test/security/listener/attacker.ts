@@ -120,7 +120,7 @@ export async function attack({ kind, port, path, manyAddresses = false, sockets 
   const want = sockets ?? script.sockets
   for (let turn = 0; ; turn++) {
     // It stands: from now on only what is closed is opened again.
-    if (open.size >= want || turn === STANDS_TURNS) process.send?.('stands')
+    if (open.size >= want || turn >= STANDS_TURNS) process.send?.('stands')
     for (let i = 0; i < PER_TURN && open.size < want; i++) dial()
     await pause(10)
   }
