@@ -2,7 +2,7 @@
 import { createServer, type Server } from 'node:http'
 import type { Registry } from 'prom-client'
 import { fail } from '../core/errors.ts'
-import { refusedForm } from '../runtime/http/message.ts'
+import { pathOf, refusedForm } from '../runtime/http/message.ts'
 
 export interface HealthAnswers {
   /** Why it is not ready; empty: it is, also as a standby. */
@@ -51,7 +51,7 @@ async function listen(
 ): Promise<Server> {
   const server = createServer({ requestTimeout: 30_000, headersTimeout: 10_000 }, (request, response) => {
     if (refusedForm(request, response)) return
-    const path = request.url?.split('?', 1)[0] ?? ''
+    const path = pathOf(request.url)
     answer(path).then(
       ({ status, text, type = 'text/plain; charset=utf-8' }) => {
         response.writeHead(status, { 'content-type': type, 'x-content-type-options': 'nosniff' })

@@ -1,7 +1,7 @@
 /** The HTTP port beside the webhooks: metrics, and the probes of the kubelet. */
 import { createServer, type Server, type ServerResponse } from 'node:http'
 import { fail } from '../core/errors.ts'
-import { refusedForm } from '../runtime/http/message.ts'
+import { pathOf, refusedForm } from '../runtime/http/message.ts'
 
 export interface PodAnswers {
   metrics(): Promise<string>
@@ -24,7 +24,7 @@ const PROMETHEUS = 'text/plain; version=0.0.4; charset=utf-8'
 export async function servePod(answers: PodAnswers, { host, port }: { host: string; port: number }): Promise<Server> {
   const server = createServer({ requestTimeout: 60_000, headersTimeout: 15_000 }, (request, response) => {
     if (refusedForm(request, response)) return
-    const path = request.url?.split('?', 1)[0] ?? ''
+    const path = pathOf(request.url)
     if (request.method !== 'GET' && request.method !== 'HEAD') {
       response.setHeader('allow', 'GET')
       return answer(response, 405, `${path} takes GET\n`)

@@ -43,3 +43,6 @@ export function refusedForm(incoming: IncomingMessage, response: ServerResponse)
 /** In the form of a path, or of a whole URL as for a proxy (§3.2). */
 const isPath = (target: string): boolean =>
   !target.startsWith('//') && (target.startsWith('/') || /^https?:\/\//i.test(target)) && URL.canParse(target, 'http://h')
+
+/** The path of a target that {@link refusedForm} has let through. */
+export const pathOf = (target = '/'): string => target.replace(/^https?:\/\/[^/?]*/i, '').split('?', 1)[0] || '/'

@@ -15,7 +15,8 @@ const OTHERS = 18
 
 /** `/github` is signed, `/open` and `/open-1`… are not. */
 export async function run(args: string[] = []): Promise<Target & { rig: Rig }> {
-  const rig = await startRig(manifest, { args })
+  // Ready is waited for as long as a busy machine takes.
+  const rig = await startRig(manifest, { args, readyWithinMs: 240_000 })
   const [pid] = await rig.hostPids()
   return { rig, port: rig.ports[0]!, pid: pid!, close: () => rig.close() }
 }
