@@ -46,7 +46,13 @@ const SLOW_PLANS: Plan[] = [
 
 const sendersTo = (port: number, others: string): Sender[] =>
   [true, false].flatMap((keepAlive) => [
-    { name: `GitHub, ${keepAlive ? 'one connection' : 'new connections'}`, port, path: '/github', secret: SECRET, keepAlive },
+    {
+      name: `GitHub, ${keepAlive ? 'one connection' : 'new connections'}`,
+      port,
+      path: '/github',
+      secret: SECRET,
+      keepAlive,
+    },
     { name: `another route, ${keepAlive ? 'one connection' : 'new connections'}`, port, path: others, keepAlive },
   ])
 

@@ -3,11 +3,11 @@ import assert from 'node:assert/strict'
 import type { AddressInfo } from 'node:net'
 import { after, test } from 'node:test'
 import { Registry } from 'prom-client'
+import { residentMb } from '../../bench/process.ts'
 import { serveHealth } from '../../src/controller/health.ts'
 import { servePod } from '../../src/pod/server.ts'
-import { residentMb } from '../../bench/process.ts'
-import { type Rig, startRig } from '../faults/rig.ts'
 import { orders } from '../faults/orders.ts'
+import { type Rig, startRig } from '../faults/rig.ts'
 import { freePort, rawConnect } from '../raw-http.ts'
 
 const FULL = process.env.VEDETTE_FULL === '1'
@@ -52,10 +52,18 @@ const CASES: [what: string, request: string, right: number[]][] = [
   ['no Host', 'GET P HTTP/1.1\r\n\r\n', [400]],
   ['gzip, chunked', 'POST P HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n', [501]],
   ['chunked twice', 'POST P HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked, chunked\r\n\r\n0\r\n\r\n', [400, 501]],
-  ['two codings', 'POST P HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n', [501]],
+  [
+    'two codings',
+    'POST P HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n',
+    [501],
+  ],
   ['identity', 'POST P HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: identity\r\n\r\n', [400, 501]],
   ['a coding alone', 'POST P HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: gzip\r\n\r\n', [400, 501]],
-  ['coding and length', 'POST P HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n', [400]],
+  [
+    'coding and length',
+    'POST P HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n',
+    [400],
+  ],
   ['two lengths', 'POST P HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\n{}', [400]],
   ['a folded field', 'GET P HTTP/1.1\r\nHost: h\r\nX-A: b\r\n c\r\n\r\n', [400]],
   ['bare line feeds', 'GET P HTTP/1.1\nHost: h\n\n', [400]],
@@ -115,13 +123,19 @@ test('raw HTTP made up from a seed: no 5xx but 501, 503 and 505, no crash, bound
   let requests = 0
   while (performance.now() < end) {
     const port = draw(4) === 0 ? Number(new URL(api).port) : ports[0]!
-    const bytes = Buffer.from(Array.from({ length: 1 + draw(12) }, () => PIECES[draw(PIECES.length)]!).join(''), 'latin1')
+    const bytes = Buffer.from(
+      Array.from({ length: 1 + draw(12) }, () => PIECES[draw(PIECES.length)]!).join(''),
+      'latin1',
+    )
     const connection = await rawConnect(port)
     connection.send(bytes)
     connection.socket.end()
     const rest = await connection.closed(30_000)
     for (const [, status] of rest.matchAll(/HTTP\/1\.1 (\d+)/g)) {
-      assert.ok(Number(status) < 500 || ['501', '503', '505'].includes(status!), `${status} for ${JSON.stringify(bytes.toString('latin1'))} (seed ${seed})`)
+      assert.ok(
+        Number(status) < 500 || ['501', '503', '505'].includes(status!),
+        `${status} for ${JSON.stringify(bytes.toString('latin1'))} (seed ${seed})`,
+      )
     }
     requests++
   }
@@ -131,10 +145,36 @@ test('raw HTTP made up from a seed: no 5xx but 501, 503 and 505, no crash, bound
 })
 
 const PIECES = [
-  ...['GET ', 'POST ', 'OPTIONS ', 'CONNECT ', 'HEAD ', 'TEA ', '/orders ', '/healthz ', '// ', '* ', '/%00 ', '/a/../b ', 'http://h/orders '],
+  ...[
+    'GET ',
+    'POST ',
+    'OPTIONS ',
+    'CONNECT ',
+    'HEAD ',
+    'TEA ',
+    '/orders ',
+    '/healthz ',
+    '// ',
+    '* ',
+    '/%00 ',
+    '/a/../b ',
+    'http://h/orders ',
+  ],
   ...['HTTP/1.1', 'HTTP/1.0', 'HTTP/2.0', '\r\n', '\r\n\r\n', '\n', '\r', ' ', '\t', '\0', '\x7f', '\xff'],
-  ...['Host: h\r\n', 'Host: 127.0.0.1\r\n', 'Host:\r\n', 'Content-Length: 2\r\n', 'Content-Length: 99999\r\n', 'Content-Length: -1\r\n'],
-  ...['Transfer-Encoding: chunked\r\n', 'Transfer-Encoding: gzip, chunked\r\n', 'Expect: 100-continue\r\n', 'Expect: tea\r\n'],
+  ...[
+    'Host: h\r\n',
+    'Host: 127.0.0.1\r\n',
+    'Host:\r\n',
+    'Content-Length: 2\r\n',
+    'Content-Length: 99999\r\n',
+    'Content-Length: -1\r\n',
+  ],
+  ...[
+    'Transfer-Encoding: chunked\r\n',
+    'Transfer-Encoding: gzip, chunked\r\n',
+    'Expect: 100-continue\r\n',
+    'Expect: tea\r\n',
+  ],
   ...['Connection: close\r\n', 'Connection: Upgrade\r\nUpgrade: websocket\r\n', 'Trailer: X-A\r\n', ' folded\r\n'],
   ...['{}', '2\r\n{}\r\n', '0\r\n\r\n', '0\r\nX-A: b\r\n\r\n', 'ffffffffffffffff\r\n', '1;x=y\r\n'],
   'POST /orders HTTP/1.1\r\nHost: h\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}',

@@ -48,7 +48,7 @@ export interface CrowdLimits {
 /** Closing goes on until so many are left, so that it is not done for each new one. */
 const ENOUGH = 0.95
 /** Of the memory for bodies, what heads that are not whole may take. */
-const HEADS = 0.5
+const HEADS = 0.25
 
 /** @param onClosed connections were closed to make room */
 export function createCrowd(

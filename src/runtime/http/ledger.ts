@@ -69,8 +69,10 @@ export function createLedger({
   let held = 0
 
   const useOf = (key: string): Use => {
-    let use = uses.get(key)
-    if (use === undefined) uses.set(key, (use = { requests: 0, bytes: 0 }))
+    const known = uses.get(key)
+    if (known !== undefined) return known
+    const use = { requests: 0, bytes: 0 }
+    uses.set(key, use)
     return use
   }
   const move = (use: Use, requests: number, bytes: number) => {

@@ -56,7 +56,7 @@ export const defaultLimits: Limits = {
   minBodyBytesPerSecond: 240,
   bodyGraceMs: 5_000,
   answerTimeoutMs: 15_000,
-  lookMs: 500,
+  lookMs: 250,
   maxHeaderBytes: 64 * 1024,
   maxHeaders: 256,
   headersTimeoutMs: 15_000,

@@ -33,7 +33,8 @@ function isTwice(name: string, rawHeaders: readonly string[]): boolean {
  * @returns true when the request was not what it should be and is answered: its form, or a target that is no path
  */
 export function refusedForm(incoming: IncomingMessage, response: ServerResponse): boolean {
-  const refused = refuseForm(incoming) ?? (isPath(incoming.url ?? '') ? null : { status: 400, body: 'malformed target' })
+  const refused =
+    refuseForm(incoming) ?? (isPath(incoming.url ?? '') ? null : { status: 400, body: 'malformed target' })
   if (refused === null) return false
   const { status, body } = refused
   response.writeHead(status, { 'Content-Type': 'text/plain; charset=utf-8', Connection: 'close' }).end(`${body}\n`)
@@ -42,7 +43,9 @@ export function refusedForm(incoming: IncomingMessage, response: ServerResponse)
 
 /** In the form of a path, or of a whole URL as for a proxy (§3.2). */
 const isPath = (target: string): boolean =>
-  !target.startsWith('//') && (target.startsWith('/') || /^https?:\/\//i.test(target)) && URL.canParse(target, 'http://h')
+  !target.startsWith('//') &&
+  (target.startsWith('/') || /^https?:\/\//i.test(target)) &&
+  URL.canParse(target, 'http://h')
 
 /** The path of a target that {@link refusedForm} has let through. */
 export const pathOf = (target = '/'): string => target.replace(/^https?:\/\/[^/?]*/i, '').split('?', 1)[0] || '/'

@@ -3,8 +3,12 @@ import type { IncomingHttpHeaders } from 'node:http'
 import { test } from 'node:test'
 import { type ForwardedHeader, network, peers } from './peer.ts'
 
-const from = (address: string, headers: IncomingHttpHeaders = {}, trusted: string[] = ['10.0.0.0/8', 'fd00::/8'], header?: ForwardedHeader) =>
-  peers(trusted, header)({ headers }, { address, network: network(address) })
+const from = (
+  address: string,
+  headers: IncomingHttpHeaders = {},
+  trusted: string[] = ['10.0.0.0/8', 'fd00::/8'],
+  header?: ForwardedHeader,
+) => peers(trusted, header)({ headers }, { address, network: network(address) })
 
 test('what a connection says of others counts only from proxies that are trusted', () => {
   const said = { 'x-forwarded-for': '203.0.113.9' }

@@ -40,7 +40,9 @@ const MOST_HOPS = 16
 function hopsIn(value: string, header: ForwardedHeader): string[] {
   const items = value.split(',').slice(-MOST_HOPS)
   if (header === 'x-forwarded-for') return items.map((item) => bare(item.trim()))
-  return items.map((item) => bare(/(?:^|;)\s*for\s*=\s*(?:"([^"]*)"|([^;\s]*))/i.exec(item)?.slice(1).find(Boolean) ?? ''))
+  return items.map((item) =>
+    bare(/(?:^|;)\s*for\s*=\s*(?:"([^"]*)"|([^;\s]*))/i.exec(item)?.slice(1).find(Boolean) ?? ''),
+  )
 }
 
 /** Without brackets and port. */
@@ -69,7 +71,8 @@ function proxyList(trusted: readonly string[]): (address: string) => boolean {
 }
 
 /** An IPv4 address as such, also where the socket takes both. */
-const plain = (address: string): string => (address.startsWith('::ffff:') && address.includes('.') ? address.slice(7) : address)
+const plain = (address: string): string =>
+  address.startsWith('::ffff:') && address.includes('.') ? address.slice(7) : address
 
 /** IPv4: the address. IPv6: its /64, which is what a host gets at least. */
 export function network(address: string): string {

@@ -6,7 +6,11 @@ const of = { limits: '--listener-limits', trustedProxies: '--trusted-proxies', f
 
 test('texts become settings; what is left out has its default', () => {
   assert.deepEqual(listenerSettings({}, of), { limits: {}, trustedProxies: [], forwardedHeader: 'x-forwarded-for' })
-  const texts = { limits: 'maxConnections=9, maxRequests=7', trustedProxies: '10.0.0.0/8, ::1', forwardedHeader: 'Forwarded' }
+  const texts = {
+    limits: 'maxConnections=9, maxRequests=7',
+    trustedProxies: '10.0.0.0/8, ::1',
+    forwardedHeader: 'Forwarded',
+  }
   assert.deepEqual(listenerSettings(texts, of), {
     limits: { maxConnections: 9, maxRequests: 7 },
     trustedProxies: ['10.0.0.0/8', '::1'],

@@ -34,7 +34,10 @@ export function listenerSettings(texts: SettingTexts, of: Record<keyof SettingTe
   const trustedProxies = itemsIn(texts.trustedProxies)
   const forwardedHeader = (texts.forwardedHeader || 'x-forwarded-for').toLowerCase()
   if (forwardedHeader !== 'x-forwarded-for' && forwardedHeader !== 'forwarded') {
-    throw fail('USAGE', `${of.forwardedHeader} ${JSON.stringify(texts.forwardedHeader)}: write X-Forwarded-For or Forwarded`)
+    throw fail(
+      'USAGE',
+      `${of.forwardedHeader} ${JSON.stringify(texts.forwardedHeader)}: write X-Forwarded-For or Forwarded`,
+    )
   }
   peers(trustedProxies, forwardedHeader)
   const limits: Partial<Limits> = {}
@@ -45,7 +48,10 @@ export function listenerSettings(texts: SettingTexts, of: Record<keyof SettingTe
       throw fail('USAGE', `${of.limits}: there is no limit ${JSON.stringify(name)}: there are ${SETTABLE.join(', ')}`)
     }
     if (!/^[1-9]\d{0,14}$/.test(value)) {
-      throw fail('USAGE', `${of.limits}: ${known} ${JSON.stringify(value)} is no whole number above 0: write ${known}=${defaultLimits[known]}`)
+      throw fail(
+        'USAGE',
+        `${of.limits}: ${known} ${JSON.stringify(value)} is no whole number above 0: write ${known}=${defaultLimits[known]}`,
+      )
     }
     limits[known] = Number(value)
   }
@@ -76,7 +82,9 @@ export function listenerOptions({ limits, trustedProxies, forwardedHeader }: Lis
 /** How many files this process may have open; where the system does not say: no limit. */
 function openFiles(): number {
   try {
-    return Number(/^Max open files +(\d+)/m.exec(readFileSync('/proc/self/limits', 'utf8'))?.[1] ?? Number.POSITIVE_INFINITY)
+    return Number(
+      /^Max open files +(\d+)/m.exec(readFileSync('/proc/self/limits', 'utf8'))?.[1] ?? Number.POSITIVE_INFINITY,
+    )
   } catch {
     return Number.POSITIVE_INFINITY
   }

@@ -76,7 +76,9 @@ const SCRIPTS: Record<Kind, Script> = {
   upgrades: {
     sockets: 1000,
     open: (socket, head) =>
-      socket.write(`${head}Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\nContent-Length: 9\r\n\r\n`),
+      socket.write(
+        `${head}Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\nContent-Length: 9\r\n\r\n`,
+      ),
   },
   silence: { sockets: 7000, open: () => {} },
   'requests at work': { sockets: 1500, open: (socket, head) => socket.write(`${head}${whole('{}')}`) },

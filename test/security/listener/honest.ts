@@ -58,11 +58,14 @@ function post({ port, path, secret }: Sender, agent: Agent): Promise<string> {
     ...signature,
   }
   return new Promise((resolve) => {
-    const sent = request({ port, host: '127.0.0.1', path, method: 'POST', agent, headers, timeout: 10_000 }, (answer) => {
-      answer.resume()
-      answer.on('end', () => resolve(String(answer.statusCode)))
-      answer.on('error', (error: NodeJS.ErrnoException) => resolve(error.code ?? error.message))
-    })
+    const sent = request(
+      { port, host: '127.0.0.1', path, method: 'POST', agent, headers, timeout: 10_000 },
+      (answer) => {
+        answer.resume()
+        answer.on('end', () => resolve(String(answer.statusCode)))
+        answer.on('error', (error: NodeJS.ErrnoException) => resolve(error.code ?? error.message))
+      },
+    )
     sent.on('timeout', () => sent.destroy(new Error('no answer within 10 s')))
     sent.on('error', (error: NodeJS.ErrnoException) => resolve(error.code ?? error.message))
     sent.end(body)
