@@ -65,25 +65,20 @@ export function createLedger({
   const capacity = maxRequests / (OF_ONE * (1 - KEPT_FREE))
   const coming = new Set<Owned>()
   const work: Use = { requests: 0, bytes: 0 }
-  const uses = new Map<string, Use>()
+  /** Entries are as many as there are routes; of peers only those that have something. */
+  const entries = new Map<string, Use & { peers: Map<string, Use> }>()
   let held = 0
 
-  const useOf = (key: string): Use => {
-    const known = uses.get(key)
+  const ofEntry = (name: string) => {
+    const known = entries.get(name)
     if (known !== undefined) return known
-    const use = { requests: 0, bytes: 0 }
-    uses.set(key, use)
+    const use = { requests: 0, bytes: 0, peers: new Map<string, Use>() }
+    entries.set(name, use)
     return use
   }
   const move = (use: Use, requests: number, bytes: number) => {
     use.requests += requests
     use.bytes += bytes
-  }
-  const leave = (key: string, bytes: number) => {
-    const use = uses.get(key)
-    if (use === undefined) return
-    move(use, -1, -bytes)
-    if (use.requests === 0) uses.delete(key)
   }
 
   const makeRoom = () => {
@@ -119,7 +114,6 @@ export function createLedger({
     atWork = false
     onDrop: (why: Dropped) => void = () => {}
     #ended = false
-    #of = ''
 
     constructor(entry: string, peer: string, proven: boolean, since: number) {
       this.entry = entry
@@ -144,8 +138,8 @@ export function createLedger({
     admit(): boolean {
       if (this.dropped !== null) return false
       const { bytes } = this
-      this.#of = `${this.entry} ${this.peer}`
-      const [entry, peer] = [useOf(this.entry), useOf(this.#of)]
+      const entry = ofEntry(this.entry)
+      const peer = entry.peers.get(this.peer) ?? { requests: 0, bytes: 0 }
       const part = this.proven ? 1 : 1 - KEPT_FREE
       const requests = { capacity: capacity * part, used: work.requests, entry: entry.requests, peer: peer.requests }
       const inBytes = { capacity: maxBytes * part, used: work.bytes, entry: entry.bytes, peer: peer.bytes }
@@ -158,6 +152,7 @@ export function createLedger({
       move(work, 1, bytes)
       move(entry, 1, bytes)
       move(peer, 1, bytes)
+      if (peer.requests === 1) entry.peers.set(this.peer, peer)
       return true
     }
 
@@ -178,9 +173,12 @@ export function createLedger({
       held -= this.bytes
       if (!this.atWork) return
       this.atWork = false
+      const entry = ofEntry(this.entry)
+      const peer = entry.peers.get(this.peer)!
       move(work, -1, -this.bytes)
-      leave(this.entry, this.bytes)
-      leave(this.#of, this.bytes)
+      move(entry, -1, -this.bytes)
+      move(peer, -1, -this.bytes)
+      if (peer.requests === 0) entry.peers.delete(this.peer)
     }
   }
 
