@@ -201,7 +201,7 @@ async function serve(
 }
 
 const DROPPED: Readonly<Record<Dropped, Final>> = {
-  'no room': { ...tryAgain('too many requests'), close: true },
+  'no room': { ...tryAgain('too many requests'), close: true, abrupt: true },
   'too many chunks': { status: 400, body: 'too many small chunks', close: true, abrupt: true },
   'too slow': { status: 408, body: 'the body comes too slowly', close: true },
 }

@@ -51,7 +51,7 @@ export interface Limits {
 export const defaultLimits: Limits = {
   maxConnections: 4096,
   maxRequests: 1000,
-  maxBufferedBytes: 64 * 1024 * 1024,
+  maxBufferedBytes: 32 * 1024 * 1024,
   maxPipelined: 32,
   minBodyBytesPerSecond: 240,
   bodyGraceMs: 5_000,
