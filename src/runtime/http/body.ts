@@ -1,5 +1,6 @@
 /** Reading request bodies within the route's limit and the process's memory. */
 import { IncomingMessage } from 'node:http'
+import type { Clock } from '../../core/clock.ts'
 import type { Claim, Dropped } from './ledger.ts'
 
 /** A body, or why there is none: over the limit, dropped, or the sender went away. */
@@ -8,7 +9,7 @@ export type Body = Buffer | 'too large' | Dropped | 'gone'
 const nothing = Buffer.alloc(0)
 
 /** Reads the whole body. Never rejects; what it holds is in the claim. */
-export function readBody(incoming: IncomingMessage, limit: number, claim: Claim): Promise<Body> | Body {
+export function readBody(incoming: IncomingMessage, limit: number, claim: Claim, clock: Clock): Promise<Body> | Body {
   const { 'content-length': announced, 'transfer-encoding': coding } = incoming.headers
   if (coding === undefined && (announced === undefined || announced === '0')) return nothing
   // Memory is taken as it fills: a sender that announces much and sends nothing takes nothing from others.
@@ -25,6 +26,11 @@ export function readBody(incoming: IncomingMessage, limit: number, claim: Claim)
       length += chunk.length
       pieces.add(chunk)
       claim.grow(chunk.length)
+      if (chunk.length >= LARGE && length !== Number(announced)) giveWay()
+    }
+    const giveWay = () => {
+      incoming.pause()
+      clock.soon(() => incoming.resume())
     }
     const end = () => settle(pieces.whole(length))
     const gone = () => settle('gone')
@@ -56,6 +62,9 @@ export function boundChunks(incoming: IncomingMessage, claim: Claim): void {
   }
 }
 const { push } = IncomingMessage.prototype
+
+/** After such a chunk others have their turn: else one turn of the loop reads megabytes of each connection. */
+const LARGE = 16_384
 
 /** Smaller chunks are put together as they come: each would cost far more than its bytes. */
 const SMALL = 4096

@@ -175,7 +175,7 @@ const maxPayload = ({ maxPayloadSize = DEFAULT_MAX_PAYLOAD }: { maxPayloadSize?:
 const tooLarge: Final = { status: 413, body: 'http: request body too large', close: true }
 
 async function serve(
-  { standing, canonical }: Shared,
+  { clock, standing, canonical }: Shared,
   { target, params, claim, connection }: Routed,
   { route, log, guard }: Registration,
   incoming: IncomingMessage,
@@ -183,7 +183,7 @@ async function serve(
 ): Promise<Final | null> {
   if (claim.dropped !== null) return DROPPED[claim.dropped]
   if (incoming.headers.expect !== undefined && incoming.httpVersionMinor > 0) response.writeContinue()
-  const body = await readBody(incoming, maxPayload(route), claim)
+  const body = await readBody(incoming, maxPayload(route), claim, clock)
   if (body === 'gone') return null
   if (body === 'too large') return tooLarge
   if (typeof body === 'string') {

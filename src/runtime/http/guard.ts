@@ -51,7 +51,8 @@ export function createGuard(
     while (!signal.aborted && (await read()) === null)
   }
 
-  void read()
+  // Status says so from the start, not only once a request came.
+  clock.soon(() => void read())
   return async (authorization) => {
     const accepted = await read()
     if (accepted === null) return UNREADABLE
