@@ -8,6 +8,7 @@ import { fail, isVedetteError, messageOf, type VedetteError } from '../core/erro
 import type { Logger } from '../core/log.ts'
 import { accessBy, everything } from './access.ts'
 import { crossSite, refusedAsCrossSite } from './crossSite.ts'
+import { refusedForm } from '../runtime/http/message.ts'
 import { printable } from './line.ts'
 import { republish, sendEvent } from './publish.ts'
 import { named, scanOf } from './query.ts'
@@ -36,6 +37,7 @@ export interface ApiOptions {
 /** A server that is not listening yet. */
 export function createApi(options: ApiOptions): Server {
   const server = createServer({ requestTimeout: 60_000, headersTimeout: 15_000 }, (request, response) => {
+    if (refusedForm(request, response)) return
     handle(options, request, response).catch((error: unknown) => {
       if (response.headersSent) response.destroy()
       else answerError(response, error, options.log)

@@ -38,6 +38,9 @@ Environment, as Argo Events' controller sets it:
   POD_IP               where the other replicas reach this one (with a Lease; default: its first address)
   KUBERNETES_SERVICE_HOST, KUBERNETES_SERVICE_PORT
                        the API server, for the Lease; without: the kubeconfig that KUBECONFIG names
+  TRUSTED_PROXIES      proxies before the webhooks whose word on the sender counts: 10.0.0.0/8,…
+  FORWARDED_HEADER     where they say it: X-Forwarded-For (default) or Forwarded
+  LISTENER_LIMITS      limits of the webhooks: maxConnections=8192,…
   LOG_LEVEL            debug, info, warn, error
   TZ                   zone of schedules that name none
 

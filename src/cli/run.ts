@@ -14,6 +14,9 @@ interface RunFlags {
   openReading: boolean
   maxReaders: number
   bind?: string
+  trustedProxies?: string
+  forwardedHeader?: string
+  listenerLimits?: string
   secrets?: string
   deliver?: string
   deliverMode: DeliveryMode
@@ -46,6 +49,9 @@ export default function register(program: Command): void {
     )
     .option('--max-readers <count>', 'how many may read events over the API at a time', parseReaders, MAX_READERS)
     .option('--bind <address>', 'address that webhooks listen on (default: the host of --listen)', parseBind)
+    .option('--trusted-proxies <networks>', 'proxies before the webhooks whose word on the sender counts: 10.0.0.0/8,…')
+    .option('--forwarded-header <name>', 'where they say it: X-Forwarded-For (default) or Forwarded')
+    .option('--listener-limits <list>', 'limits of the webhooks, see docs/operations.md: maxConnections=8192,…')
     .option('--secrets <dir>', 'values of Secrets that are not in the files: DIR/<name>/<key>')
     .option(
       '--deliver <url>',
@@ -79,6 +85,9 @@ why. Ctrl-C stops gracefully, a second one at once.`,
 }
 
 async function run(files: string[], flags: RunFlags): Promise<void> {
+  const { listenerSettings } = await import('../runtime/http/settings.ts')
+  const { trustedProxies, forwardedHeader, listenerLimits: limits } = flags
+  const listeners = listenerSettings({ trustedProxies, forwardedHeader, limits }, LISTENER_FLAGS)
   const { startSupervisor } = await import('../local/supervisor.ts')
   const view = process.stderr.isTTY ? (await import('./liveView.ts')).createLiveView(process.stderr) : null
   const write = (text: string) => void (view === null ? process.stderr.write(text) : view.log(text))
@@ -99,6 +108,7 @@ async function run(files: string[], flags: RunFlags): Promise<void> {
       listen: flags.listen,
       reading: { tokenFile: flags.readTokenFile, open: flags.openReading, most: flags.maxReaders },
       bind: flags.bind ?? flags.listen.host,
+      listeners,
       secretsDir: flags.secrets,
       deliver: flags.deliver === undefined ? undefined : { url: flags.deliver, mode: flags.deliverMode },
       logLevel: flags.logLevel,
@@ -118,6 +128,12 @@ async function run(files: string[], flags: RunFlags): Promise<void> {
 }
 
 const LOOPBACK = '127.0.0.1'
+
+const LISTENER_FLAGS = {
+  trustedProxies: '--trusted-proxies',
+  forwardedHeader: '--forwarded-header',
+  limits: '--listener-limits',
+}
 
 /** `host:port`, `[v6]:port`, `:port` or `port`; without a host it is this machine's own. @throws USAGE */
 export function parseListen(text: string): { host: string; port: number } {

@@ -3,6 +3,7 @@ import { createServer, type Server } from 'node:http'
 import type { Registry } from 'prom-client'
 import { crossSite, refusedAsCrossSite } from '../api/crossSite.ts'
 import { fail } from '../core/errors.ts'
+import { pathOf, refusedForm } from '../runtime/http/message.ts'
 
 export interface HealthAnswers {
   /** Why it is not ready; empty: it is, also as a standby. */
@@ -50,7 +51,8 @@ async function listen(
   answer: (path: string) => Promise<Answer>,
 ): Promise<Server> {
   const server = createServer({ requestTimeout: 30_000, headersTimeout: 10_000 }, (request, response) => {
-    const path = request.url?.split('?', 1)[0] ?? ''
+    if (refusedForm(request, response)) return
+    const path = pathOf(request.url)
     const foreign = crossSite(request.headers)
     if (foreign !== null) return void response.writeHead(403).end(`${refusedAsCrossSite(foreign)}\n`)
     if (request.method !== 'GET' && request.method !== 'HEAD')

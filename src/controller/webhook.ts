@@ -10,6 +10,7 @@ import type { Logger } from '../core/log.ts'
 import type { KubeClient } from '../kube/client.ts'
 import { type KubeObject, resources } from '../kube/resources.ts'
 import { type LostByChange, type ReviewOptions, type ReviewRequest, review } from './admission.ts'
+import { refusedForm } from '../runtime/http/message.ts'
 import { MANAGER } from './cluster.ts'
 import { WEBHOOK_SERVICE, webhookConfiguration } from './install/manager.ts'
 import { WEBHOOK_CERTS } from './install/rbac.ts'
@@ -49,6 +50,7 @@ interface Certs {
 export async function serveAdmission(options: WebhookOptions, signal: AbortSignal): Promise<{ closed: Promise<void> }> {
   const { host, port, lost, settings, namespace: home, clock, log } = options
   const server = createServer({ requestTimeout: 10_000, headersTimeout: 5_000 }, (request, response) => {
+    if (refusedForm(request, response)) return
     const foreign = crossSite(request.headers)
     if (foreign !== null) return void response.writeHead(403).end(`${refusedAsCrossSite(foreign)}\n`)
     answer(request, { lost, settings: settings(), home }).then(

@@ -11,6 +11,7 @@ import { createLogger } from '../core/log.ts'
 import { createHolding, type Holding } from '../runtime/holding.ts'
 import { createListeners } from '../runtime/http/listeners.ts'
 import type { SharedSocket } from '../runtime/http/port.ts'
+import { listenerOptions } from '../runtime/http/settings.ts'
 import { createMetrics } from '../runtime/metrics.ts'
 import type { ReplicaReport } from '../runtime/report.ts'
 import { localSecrets } from '../runtime/secrets.ts'
@@ -64,7 +65,13 @@ async function start(config: HostConfig, assignment: Assignment): Promise<Host> 
     bus,
     electionFor,
     idFor: ({ name }) => `${name}-${config.index}`,
-    listeners: createListeners({ bind: config.bind, clock, log, openSocket: openPort }),
+    listeners: createListeners({
+      bind: config.bind,
+      clock,
+      log,
+      openSocket: openPort,
+      ...listenerOptions(config.listeners),
+    }),
     secrets: store,
     metrics,
     clock,

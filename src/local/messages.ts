@@ -2,6 +2,7 @@
 import type { Snapshot } from '../api/metrics.ts'
 import type { LogLevel } from '../core/log.ts'
 import type { EventSource, Values } from '../manifest/manifest.ts'
+import type { ListenerSettings } from '../runtime/http/settings.ts'
 import type { Failover, ReplicaReport } from '../runtime/report.ts'
 import type { BusAddress } from './bus.ts'
 
@@ -11,6 +12,7 @@ export interface HostConfig {
   bus: BusAddress
   /** Address that source listeners bind. */
   bind: string
+  listeners: ListenerSettings
   secretsDir: string | undefined
   logLevel: LogLevel
 }

@@ -14,6 +14,7 @@ import type { Bus } from '../bus/bus.ts'
 import { systemClock } from '../core/clock.ts'
 import { fail, messageOf } from '../core/errors.ts'
 import type { Logger, LogLevel } from '../core/log.ts'
+import type { ListenerSettings } from '../runtime/http/settings.ts'
 import { localSecrets } from '../runtime/secrets.ts'
 import { awaitReady } from './awaitReady.ts'
 import { takeDataDir } from './dataDir.ts'
@@ -39,6 +40,7 @@ export interface RunOptions {
   reading: { tokenFile: string | undefined; open: boolean; most: number }
   /** Of the sources' listeners. */
   bind: string
+  listeners: ListenerSettings
   secretsDir: string | undefined
   deliver: { url: string; mode: DeliveryMode } | undefined
   logLevel: LogLevel
@@ -109,6 +111,7 @@ export async function startSupervisor(options: RunOptions): Promise<Supervisor> 
         index,
         bus: runBus!.address,
         bind: options.bind,
+        listeners: options.listeners,
         secretsDir: options.secretsDir,
         logLevel: options.logLevel,
       }),

@@ -10,6 +10,7 @@ import type { LeaseTiming } from '../ha/lock.ts'
 import { leaseTiming, leaseTimingDefaults } from '../ha/timing.ts'
 import { diagnosticLine, loadManifest } from '../manifest/load.ts'
 import type { Diagnostic, EventBus, EventSource } from '../manifest/manifest.ts'
+import { type ListenerSettings, listenerSettings } from '../runtime/http/settings.ts'
 
 export type Environment = Record<string, string | undefined>
 
@@ -29,6 +30,8 @@ export interface PodEnvironment {
   localZone: string | undefined
   /** In Kubernetes, where requests still come for a while after a Pod was told to end. */
   inKubernetes: boolean
+  /** `TRUSTED_PROXIES`, `FORWARDED_HEADER`, `LISTENER_LIMITS`. */
+  listeners: ListenerSettings
   /** What is wrong with entries, and what cannot work: those entries are not served, the others are. */
   findings: Diagnostic[]
 }
@@ -66,8 +69,24 @@ export async function readEnvironment(env: Environment): Promise<PodEnvironment>
     timing: timingOf(env),
     localZone: env.TZ || undefined,
     inKubernetes: (env.KUBERNETES_SERVICE_HOST ?? '') !== '',
+    listeners: listenersOf(env),
     findings,
   }
+}
+
+const LISTENERS = {
+  trustedProxies: 'TRUSTED_PROXIES',
+  forwardedHeader: 'FORWARDED_HEADER',
+  limits: 'LISTENER_LIMITS',
+} as const
+
+/** @throws USAGE naming the variable */
+function listenersOf(env: Environment): ListenerSettings {
+  const { trustedProxies, forwardedHeader, limits } = LISTENERS
+  return listenerSettings(
+    { trustedProxies: env[trustedProxies], forwardedHeader: env[forwardedHeader], limits: env[limits] },
+    LISTENERS,
+  )
 }
 
 async function readSource(

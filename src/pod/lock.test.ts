@@ -21,6 +21,7 @@ const environment = (
   byKubernetes: false,
   timing: undefined,
   localZone: undefined,
+  listeners: { limits: {}, trustedProxies: [], forwardedHeader: 'x-forwarded-for' },
   inKubernetes: false,
   findings: [],
   ...more,

@@ -14,6 +14,7 @@ import { diagnosticLine } from '../manifest/load.ts'
 import type { EventSource } from '../manifest/manifest.ts'
 import { createHolding, type Holding } from '../runtime/holding.ts'
 import { createListeners } from '../runtime/http/listeners.ts'
+import { listenerOptions } from '../runtime/http/settings.ts'
 import { addBuildInfo, createMetrics } from '../runtime/metrics.ts'
 import { type KafkaSpec, openKafkaBus } from '../runtime/openKafka.ts'
 import { type JetStreamSpec, type OpenBus, openNats } from '../runtime/openNats.ts'
@@ -80,7 +81,7 @@ export async function startPod({ environment, root, bind, metricsPort, clock, lo
     }
     undo.push(closeServer)
     log.info('starting eventsource server', { version: version(), replica: podName })
-    const listeners = createListeners({ bind, clock, log })
+    const listeners = createListeners({ bind, clock, log, ...listenerOptions(environment.listeners) })
     undo.push(() => listeners.close())
     const held = createHolding({
       bus,

@@ -2,6 +2,7 @@
 import { createServer, type Server, type ServerResponse } from 'node:http'
 import { crossSite, refusedAsCrossSite } from '../api/crossSite.ts'
 import { fail } from '../core/errors.ts'
+import { pathOf, refusedForm } from '../runtime/http/message.ts'
 
 export interface PodAnswers {
   metrics(): Promise<string>
@@ -23,7 +24,8 @@ const PROMETHEUS = 'text/plain; version=0.0.4; charset=utf-8'
  */
 export async function servePod(answers: PodAnswers, { host, port }: { host: string; port: number }): Promise<Server> {
   const server = createServer({ requestTimeout: 60_000, headersTimeout: 15_000 }, (request, response) => {
-    const path = request.url?.split('?', 1)[0] ?? ''
+    if (refusedForm(request, response)) return
+    const path = pathOf(request.url)
     const foreign = crossSite(request.headers)
     if (foreign !== null) return answer(response, 403, `${refusedAsCrossSite(foreign)}\n`)
     if (request.method !== 'GET' && request.method !== 'HEAD') {

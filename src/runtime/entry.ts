@@ -285,7 +285,7 @@ export function createEntry(options: EntryOptions): EntryRunner {
       },
       async http(route) {
         const owner = `${namespace}/${eventSource}/${entry.name}`
-        await listeners.route(owner, route, { signal, secret: prepared.secret, log })
+        await listeners.route(owner, route, { signal, secret: prepared.secret, log, condition: prepared.condition })
         accepting = true
         watchdog.reading()
         account.served()

@@ -37,6 +37,8 @@ export interface HttpRequest {
   body: Buffer
   /** Values of `{var}` in the endpoint. */
   params: Record<string, string>
+  /** To be said once its sender has proved to know a secret: when a listener is short of room, such are let in first. */
+  proved(): void
 }
 
 export interface HttpAnswer {

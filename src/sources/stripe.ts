@@ -94,6 +94,8 @@ async function proofFor(ctx: SourceContext<Spec>): Promise<Proof> {
     // It is kept right after the endpoint is made: what comes in between is sent again.
     if (secret === null) return { status: 503, body: 'the endpoint is being made', headers: { 'Retry-After': '10' } }
     const refused = check(request, [secret])
-    return refused === null ? null : unauthorized(refused)
+    if (refused !== null) return unauthorized(refused)
+    request.proved()
+    return null
   }
 }

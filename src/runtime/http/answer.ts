@@ -16,6 +16,8 @@ const TEXT = 'text/plain; charset=utf-8'
 /** An answer and whether the connection ends with it. */
 export interface Final extends HttpAnswer {
   close?: boolean
+  /** What the sender still sends is not even read and dropped, since reading it is what costs. */
+  abrupt?: boolean
 }
 
 export const tryAgain = (body: string): HttpAnswer => ({ status: 503, body, headers: { 'Retry-After': '1' } })
@@ -38,11 +40,12 @@ export function answerOf(error: unknown, log: Logger): Final {
 export function writeAnswer(
   incoming: IncomingMessage,
   response: ServerResponse,
-  { status, body = '', headers }: HttpAnswer,
+  { status, body = '', headers, abrupt = false }: Final,
   { close, clock, log }: { close: boolean; clock: Clock; log: Logger },
 ): void {
   if (response.destroyed || response.headersSent) return
-  if (close || !incoming.complete) lingerAtEnd(incoming.socket, clock)
+  if (abrupt) incoming.socket.pause()
+  else if (close || !incoming.complete) lingerAtEnd(incoming.socket, clock)
   try {
     response.writeHead(status, {
       'Content-Type': TEXT,

@@ -1,58 +1,104 @@
 /** Reading request bodies within the route's limit and the process's memory. */
-import type { IncomingMessage } from 'node:http'
+import { IncomingMessage } from 'node:http'
+import type { Clock } from '../../core/clock.ts'
+import type { Claim, Dropped } from './ledger.ts'
 
-/** Bytes of bodies that this process holds. */
-export interface Budget {
-  /** False when it is used up. @param held what the taker has already; one that is alone always gets more */
-  take(bytes: number, held: number): boolean
-  give(bytes: number): void
-}
+/** A body, or why there is none: over the limit, dropped, or the sender went away. */
+export type Body = Buffer | 'too large' | Dropped | 'gone'
 
-export function createBudget(maxBytes: number): Budget {
-  let used = 0
-  return {
-    take(bytes, held) {
-      if (used > held && used + bytes > maxBytes) return false
-      used += bytes
-      return true
-    },
-    give(bytes) {
-      used -= bytes
-    },
-  }
-}
+const nothing = Buffer.alloc(0)
 
-/** A body, or why there is none: over the limit, no memory left, or the sender went away. */
-export type Body = { bytes: Buffer; release: () => void } | 'too large' | 'no room' | 'gone'
-
-const nothing = { bytes: Buffer.alloc(0), release: () => {} }
-
-/** Reads the whole body. Never rejects; what it took from the budget is held until `release`. */
-export function readBody(incoming: IncomingMessage, limit: number, budget: Budget): Promise<Body> | Body {
+/** Reads the whole body. Never rejects; what it holds is in the claim. */
+export function readBody(incoming: IncomingMessage, limit: number, claim: Claim, clock: Clock): Promise<Body> | Body {
   const { 'content-length': announced, 'transfer-encoding': coding } = incoming.headers
   if (coding === undefined && (announced === undefined || announced === '0')) return nothing
   // Memory is taken as it fills: a sender that announces much and sends nothing takes nothing from others.
   return new Promise((resolve) => {
-    const chunks: Buffer[] = []
+    const pieces = createPieces(Number(announced ?? -1))
     let length = 0
     const settle = (result: Body) => {
       incoming.off('data', take).off('end', end).off('close', gone)
-      if (typeof result === 'string') budget.give(length)
+      claim.onDrop = () => {}
       resolve(result)
     }
     const take = (chunk: Buffer) => {
       if (length + chunk.length > limit) return settle('too large')
-      if (!budget.take(chunk.length, length)) return settle('no room')
       length += chunk.length
-      chunks.push(chunk)
+      pieces.add(chunk)
+      claim.grow(chunk.length)
+      if (chunk.length >= LARGE && length !== Number(announced)) giveWay()
     }
-    const end = () => {
-      const bytes = chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, length)
-      settle({ bytes, release: () => budget.give(length) })
+    const giveWay = () => {
+      incoming.pause()
+      clock.soon(() => incoming.resume())
     }
+    const end = () => settle(pieces.whole(length))
     const gone = () => settle('gone')
+    claim.onDrop = settle
     incoming.on('data', take).on('end', end).on('close', gone)
     // Without a listener a reset connection would be an uncaught error.
     incoming.on('error', () => {})
   })
+}
+
+/** From so many chunks on they must have so many bytes on average. */
+const MANY_CHUNKS = 256
+const LEAST_CHUNK = 32
+
+/**
+ * Stops a body that comes in chunks of which each costs far more than it brings. To be called as soon as the headers are there: a packet
+ * may hold ten thousand chunks, and all of them are parsed before anybody reads the first.
+ */
+export function boundChunks(incoming: IncomingMessage, claim: Claim): void {
+  if (incoming.headers['transfer-encoding'] === undefined) return
+  let chunks = 0
+  let length = 0
+  incoming.push = (chunk: Buffer | null) => {
+    length += chunk?.length ?? 0
+    if (++chunks <= MANY_CHUNKS || length >= chunks * LEAST_CHUNK) return push.call(incoming, chunk)
+    incoming.socket.pause()
+    claim.drop('too many chunks')
+    return false
+  }
+}
+const { push } = IncomingMessage.prototype
+
+/** After such a chunk others have their turn: else one turn of the loop reads megabytes of each connection. */
+const LARGE = 16_384
+
+/** Smaller chunks are put together as they come: each would cost far more than its bytes. */
+const SMALL = 4096
+const LEAST_TAIL = 512
+const MOST_TAIL = 16_384
+
+/** @param announced the length of the whole, if it is known: what comes at once is not copied */
+function createPieces(announced: number): { add(chunk: Buffer): void; whole(length: number): Buffer } {
+  const pieces: Buffer[] = []
+  let tail: Buffer | null = null
+  let filled = 0
+  let size = LEAST_TAIL
+  const flush = () => {
+    if (tail !== null && filled > 0) pieces.push(filled === tail.length ? tail : Buffer.from(tail.subarray(0, filled)))
+    tail = null
+    filled = 0
+  }
+  return {
+    add(chunk) {
+      if (chunk.length === announced || chunk.length >= SMALL) {
+        flush()
+        pieces.push(chunk)
+        return
+      }
+      if (tail !== null && filled + chunk.length > tail.length) {
+        flush()
+        size = Math.min(MOST_TAIL, size * 2)
+      }
+      tail ??= Buffer.allocUnsafeSlow(Math.max(size, chunk.length))
+      filled += chunk.copy(tail, filled)
+    },
+    whole(length) {
+      flush()
+      return pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces, length)
+    },
+  }
 }

@@ -3,14 +3,19 @@ import type { IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
 import type { TLSSocket } from 'node:tls'
 import type { Clock } from '../../core/clock.ts'
+import type { Crowd, Member } from './crowd.ts'
+import { network } from './peer.ts'
 
 export interface Connections {
-  /** A TCP connection was accepted. */
-  accepted(socket: Socket): void
+  /** A TCP connection was accepted. False: there is no room for it. */
+  accepted(socket: Socket): boolean
   /** HTTP can begin (for TLS: the handshake is done). */
   opened(socket: Socket): void
-  /** @returns the connection of a request that begins, or null when it has had its last answer: this one gets none */
-  began(incoming: IncomingMessage): Connection | null
+  /**
+   * A request begins: `serve` is called with its connection once those before it leave room, or never, when its last one was taken before.
+   * @param out calls back when the answer is out
+   */
+  began(incoming: IncomingMessage, out: (done: () => void) => void, serve: (connection: Connection) => void): void
   /** The connection of a socket on which HTTP began. */
   of(socket: Socket): Connection | undefined
   /** Connections on which an answer is owed or a request may be on its way. */
@@ -22,67 +27,184 @@ export interface Connections {
   destroyAll(): void
 }
 
-export interface Connection {
-  /** Requests whose answers are owed. */
-  owed: number
-  /** The request whose headers came last, until its answer is out. */
+export interface Connection extends Member {
+  /** The request that was taken last, until its answer is out. */
   latest: IncomingMessage | null
   /** It has had a request. */
   used: boolean
-  /** No further request is taken. */
+  /** No further request is taken, and the next answer is the last. */
   last: boolean
+  /** No further request is taken, and the answer to `begun` is the last. */
+  full: boolean
+  /** The request whose turn came last, until its answer is out. */
+  begun: IncomingMessage | null
+  /** Requests that have their turn when those before them are answered. */
+  waiting: (() => void)[]
+  /** Requests whose turn it is. */
+  turns: number
+  /** The next of those that wait has its turn soon. */
+  nextSoon: boolean
+  /** The turn of the loop in which its last request came. */
+  turn: number
+  /** Requests that came when it was full. */
+  leftOut: number
 }
 
-/** Idle connections are looked for at most this often. */
-const SWEEP_MS = 1_000
+/** Requests that wait behind others, on one connection and on all: what node:http has parsed lies in memory. */
+const MOST_WAITING = { one: 128, all: 4096 }
+/** Beyond what one packet can hold of any sense, its connection is cut: it keeps them all in memory. */
+const MOST_LEFT_OUT = 512
 
+/** What all ports of a process share. */
+export interface Line {
+  /** Requests that wait behind others. */
+  waiting: number
+  /** The number of this turn of the loop, as far as requests came in it. */
+  turn: number
+  turnEnds: boolean
+}
+
+const endOf = ({ remoteAddress, remotePort }: Socket): string => `${remoteAddress} ${remotePort}`
+
+/** @param name what the connections count under before they had a request. @param maxPipelined requests on one connection without an answer */
 export function createConnections({
+  name,
   clock,
-  maxConnections,
+  crowd,
+  maxPipelined,
+  shared,
   onClosed,
 }: {
+  name: string
   clock: Clock
-  maxConnections: number
+  crowd: Crowd
+  maxPipelined: number
+  shared: Line
   onClosed: () => void
 }): Connections {
-  const accepted = new Set<Socket>()
+  const accepted = new Map<Socket, Member>()
+  /** The same by address and port of the peer: of TLS another socket is handed over once its handshake is done. */
+  const handshakes = new Map<string, Member>()
   const connections = new Map<Socket, Connection>()
-  let sweptAt = Number.NEGATIVE_INFINITY
 
-  const closeIdle = () => {
-    for (const [socket, { used, owed }] of connections) if (used && owed === 0) socket.destroy()
+  const memberOf = (socket: Socket): Member => {
+    const address = socket.remoteAddress ?? ''
+    const peer = network(address)
+    return {
+      ...{ socket, entry: name, address, network: peer, peer, usedAt: clock.monotonic() },
+      ...{ owed: 0, atWork: 0, read: 0, taken: -1, takenAt: 0 },
+    }
   }
 
-  /** Idle ones make room before new ones are turned away. */
-  const makeRoom = () => {
-    if (accepted.size < maxConnections * 0.8 || clock.monotonic() - sweptAt < SWEEP_MS) return
-    sweptAt = clock.monotonic()
-    closeIdle()
+  const waitInLine = (connection: Connection, begin: () => void) => {
+    connection.waiting.push(begin)
+    shared.waiting++
+    connection.socket.pause()
+    nextSoon(connection)
+  }
+
+  /** One each turn of the loop, so that who sends many at once does not keep those waiting who send one. */
+  const nextSoon = (connection: Connection) => {
+    if (connection.nextSoon || connection.waiting.length === 0 || connection.turns >= maxPipelined) return
+    connection.nextSoon = true
+    clock.soon(() => {
+      connection.nextSoon = false
+      const begin = connection.waiting.shift()
+      if (begin === undefined) return
+      shared.waiting--
+      if (connection.waiting.length === 0) connection.socket.resume()
+      begin()
+      nextSoon(connection)
+    })
+  }
+
+  /** Who sends more than may wait gets what is at work answered, and no more. What it has sent already is parsed all the same. */
+  const fill = (connection: Connection) => {
+    if (connection.full) {
+      if (++connection.leftOut > MOST_LEFT_OUT) connection.socket.destroy()
+      return
+    }
+    connection.full = true
+    shared.waiting -= connection.waiting.length
+    connection.owed -= connection.waiting.length
+    connection.waiting = []
+    connection.socket.pause()
+  }
+
+  /** All requests of one packet are parsed in one turn of the loop. */
+  const turnOf = (): number => {
+    if (!shared.turnEnds) {
+      shared.turnEnds = true
+      clock.soon(() => {
+        shared.turn++
+        shared.turnEnds = false
+      })
+    }
+    return shared.turn
   }
 
   return {
     accepted(socket) {
-      makeRoom()
-      accepted.add(socket)
+      const member = memberOf(socket)
+      if (!crowd.join(member)) {
+        socket.destroy()
+        return false
+      }
+      const from = endOf(socket)
+      accepted.set(socket, member)
+      handshakes.set(from, member)
       socket.once('close', () => {
+        crowd.leave(member)
         accepted.delete(socket)
+        if (handshakes.get(from) === member) handshakes.delete(from)
         onClosed()
       })
+      return true
     },
     opened(socket) {
-      connections.set(socket, { owed: 0, latest: null, used: false, last: false })
+      if (socket.destroyed) return
+      const member = accepted.get(socket) ?? handshakes.get(endOf(socket)) ?? memberOf(socket)
+      const connection: Connection = Object.assign(member, {
+        ...{ socket, latest: null, begun: null, used: false, last: false, full: false },
+        ...{ waiting: [], turns: 0, turn: -1, nextSoon: false, leftOut: 0 },
+      })
+      connections.set(socket, connection)
       socket.once('close', () => {
+        crowd.leave(member)
+        shared.waiting -= connection.waiting.length
+        connection.waiting = []
         connections.delete(socket)
         onClosed()
       })
     },
-    began(incoming) {
+    began(incoming, out, serve) {
       const connection = connections.get(incoming.socket)
-      if (connection === undefined || connection.last) return null
+      if (connection === undefined || connection.last) return
+      if (connection.full) return fill(connection)
+      const turn = turnOf()
+      const begin = () => {
+        connection.turns++
+        connection.begun = incoming
+        if (!connection.last) serve(connection)
+      }
+      const mustWait = connection.turns > 0 || connection.waiting.length > 0 || connection.turn === turn
+      connection.turn = turn
+      if (mustWait && (connection.waiting.length >= MOST_WAITING.one || shared.waiting >= MOST_WAITING.all)) {
+        return fill(connection)
+      }
       connection.owed++
       connection.used = true
+      connection.read = -1
       connection.latest = incoming
-      return connection
+      out(() => {
+        connection.owed--
+        connection.turns--
+        if (connection.latest === incoming) connection.latest = null
+        if (connection.begun === incoming) connection.begun = null
+        nextSoon(connection)
+      })
+      if (mustWait) waitInLine(connection, begin)
+      else begin()
     },
     of: (socket) => connections.get(socket),
     busy() {
@@ -90,7 +212,9 @@ export function createConnections({
       for (const { owed, last } of connections.values()) if (owed > 0 || !last) busy++
       return busy
     },
-    closeIdle,
+    closeIdle() {
+      for (const [socket, { used, owed }] of connections) if (used && owed === 0) socket.destroy()
+    },
     closeSilent() {
       for (const [socket, { used }] of connections) {
         // The bytes of a TLS handshake are no request yet.
@@ -98,7 +222,7 @@ export function createConnections({
       }
     },
     destroyAll() {
-      for (const socket of [...connections.keys(), ...accepted]) socket.destroy()
+      for (const socket of [...connections.keys(), ...accepted.keys()]) socket.destroy()
     },
   }
 }

@@ -4,21 +4,29 @@ import type { Clock } from '../../core/clock.ts'
 import type { Logger } from '../../core/log.ts'
 import { cleanPath } from '../../sources/shared/endpoint.ts'
 import { answerOf, type Final, hasLongUnreadBody, tryAgain, writeAnswer } from './answer.ts'
-import { type Budget, readBody } from './body.ts'
-import type { Connection } from './connections.ts'
+import { boundChunks, readBody } from './body.ts'
+import type { Connection, Line } from './connections.ts'
+import type { Crowd } from './crowd.ts'
+import type { Claim, Dropped, Ledger } from './ledger.ts'
 import type { Limits } from './limits.ts'
+import { refuseForm } from './message.ts'
+import type { PeerOf } from './peer.ts'
 import { ReceivedRequest } from './request.ts'
 import type { Registration, Routes, Slot } from './routes.ts'
+import type { Standing } from './standing.ts'
 import { encodePath, parseTarget, type Target } from './target.ts'
 
 /** What all exchanges of a process share. */
-export interface Shared {
+export interface Shared extends Line {
   clock: Clock
   log: Logger
   limits: Limits
-  budget: Budget
+  ledger: Ledger
+  crowd: Crowd
+  standing: Standing
+  peerOf: PeerOf
   canonical: (name: string) => string
-  /** Requests at work now. */
+  /** Requests without an answer now. */
   inFlight: number
   /** Answers say `Connection: close`. */
   closing: boolean
@@ -40,9 +48,9 @@ export async function exchange(
   const { clock, log } = shared
   shared.inFlight++
   try {
-    const answer = await answerTo(shared, routes, incoming, response)
+    const answer = await answerTo(shared, routes, incoming, response, connection)
     if (answer === null) return
-    const close = answer.close === true || shared.closing || connection.last || hasLongUnreadBody(incoming)
+    const close = answer.close === true || shared.closing || isLast(connection, incoming) || hasLongUnreadBody(incoming)
     if (close) connection.last = true
     writeAnswer(incoming, response, answer, { close, clock, log })
   } catch (error) {
@@ -54,28 +62,83 @@ export async function exchange(
   }
 }
 
+const isLast = ({ last, full, begun }: Connection, incoming: IncomingMessage): boolean =>
+  last || (full && begun === incoming)
+
 /** @returns null when the sender is gone */
 async function answerTo(
   shared: Shared,
   routes: Routes,
   incoming: IncomingMessage,
   response: ServerResponse,
+  connection: Connection,
 ): Promise<Final | null> {
   if (incoming.rawHeaders.length > 2 * shared.limits.maxHeaders) {
     return { status: 431, body: 'too many header fields', close: true }
   }
+  const refused = refuseForm(incoming)
+  if (refused !== null) return { ...refused, close: true }
   const target = parseTarget(incoming.url ?? '')
   if (target === null) return { status: 400, body: '400 Bad Request', close: true }
   const found = pick(routes, target)
   if ('status' in found) return found
-  // Checked after the routes so that `/health` stays answered.
-  if (shared.inFlight > shared.limits.maxRequests) return tryAgain('too many requests')
-  const { slot, params } = found
+  const claim = claimFor(shared, found.slot, incoming, connection)
+  boundChunks(incoming, claim)
+  try {
+    return await answerWith(shared, { ...found, target, claim, connection }, incoming, response)
+  } finally {
+    if (claim.atWork) connection.atWork--
+    claim.end()
+  }
+}
+
+/** The request counts as one of this entry and peer from now on, and so does its connection. */
+function claimFor(
+  { clock, standing, peerOf, ledger }: Shared,
+  { name: entry }: Slot,
+  incoming: IncomingMessage,
+  connection: Connection,
+): Claim {
+  const peer = peerOf(incoming, connection)
+  const now = clock.monotonic()
+  connection.entry = entry
+  connection.peer = peer
+  connection.usedAt = now
+  return ledger.come({ entry, peer, proven: standing.isProven(entry, peer), now }, headBytes(incoming))
+}
+
+function headBytes({ rawHeaders, url = '' }: IncomingMessage): number {
+  let bytes = url.length
+  for (let i = 0; i < rawHeaders.length; i++) bytes += rawHeaders[i]!.length
+  return bytes
+}
+
+/** A request whose entry is known. */
+interface Routed {
+  slot: Slot
+  params: Record<string, string>
+  target: Target
+  claim: Claim
+  connection: Connection
+}
+
+async function answerWith(
+  shared: Shared,
+  routed: Routed,
+  incoming: IncomingMessage,
+  response: ServerResponse,
+): Promise<Final | null> {
+  const { slot, claim } = routed
+  const { standing } = shared
   const serving = slot.current ?? (await slot.wait(shared.limits.handOverMs))
   if (serving === null) return tryAgain('endpoint is inactive')
-  const refused = (await serving.guard?.(incoming.headers.authorization)) ?? refuse(serving, incoming)
-  if (refused !== null) return refused
-  return await serve(shared, serving, incoming, response, target, params)
+  const unproven = (await serving.guard?.(incoming.headers.authorization)) ?? null
+  if (unproven !== null) {
+    if (unproven.status === 401) standing.failed(claim.entry, claim.peer)
+    return unproven
+  }
+  if (serving.guard !== undefined) standing.proved(claim.entry, claim.peer)
+  return refuse(serving, incoming) ?? (await serve(shared, routed, serving, incoming, response))
 }
 
 /** The slot for a path, or the answer when there is none. */
@@ -112,25 +175,33 @@ const maxPayload = ({ maxPayloadSize = DEFAULT_MAX_PAYLOAD }: { maxPayloadSize?:
 const tooLarge: Final = { status: 413, body: 'http: request body too large', close: true }
 
 async function serve(
-  { budget, canonical }: Shared,
-  { route, log }: Registration,
+  { clock, standing, canonical }: Shared,
+  { target, params, claim, connection }: Routed,
+  { route, log, guard }: Registration,
   incoming: IncomingMessage,
   response: ServerResponse,
-  target: Target,
-  params: Record<string, string>,
 ): Promise<Final | null> {
+  if (claim.dropped !== null) return DROPPED[claim.dropped]
   if (incoming.headers.expect !== undefined && incoming.httpVersionMinor > 0) response.writeContinue()
-  const body = await readBody(incoming, maxPayload(route), budget)
+  const body = await readBody(incoming, maxPayload(route), claim, clock)
   if (body === 'gone') return null
   if (body === 'too large') return tooLarge
-  if (body === 'no room') return { ...tryAgain('too many requests'), close: true }
-  try {
-    const { method = '', rawHeaders } = incoming
-    const request = new ReceivedRequest(method, target.raw, rawHeaders, body.bytes, params, canonical)
-    return await route.handle(request)
-  } catch (error) {
-    return answerOf(error, log)
-  } finally {
-    body.release()
+  if (typeof body === 'string') {
+    standing.failed(claim.entry, claim.peer)
+    return DROPPED[body]
   }
+  if (!claim.admit()) return tryAgain('too many requests')
+  connection.atWork++
+  const { method = '', rawHeaders } = incoming
+  const request = new ReceivedRequest(method, target.raw, rawHeaders, body, params, canonical)
+  const answer = await route.handle(request).catch((error: unknown) => answerOf(error, log))
+  if (request.isProved) standing.proved(claim.entry, claim.peer)
+  else if (guard === undefined && answer.status >= 400 && answer.status < 500) standing.failed(claim.entry, claim.peer)
+  return answer
+}
+
+const DROPPED: Readonly<Record<Dropped, Final>> = {
+  'no room': { ...tryAgain('too many requests'), close: true, abrupt: true },
+  'too many chunks': { status: 400, body: 'too many small chunks', close: true, abrupt: true },
+  'too slow': { status: 408, body: 'the body comes too slowly', close: true },
 }

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { afterEach, test } from 'node:test'
 import fc from 'fast-check'
 import { held, listen, serve, until } from '../../../test/http-routes.ts'
-import { freePort, rawConnect, rawRequest } from '../../../test/raw-http.ts'
+import { freePort, type RawConnection, rawConnect, rawRequest } from '../../../test/raw-http.ts'
 
 const cleanUps: (() => unknown)[] = []
 afterEach(async () => {
@@ -278,19 +278,23 @@ test('the header map of payloads is upstream’s', async () => {
   assert.deepEqual(first, ['Bearer secret', 'b', undefined])
 })
 
-test('idle connections make room before new ones are turned away', async () => {
+test('idle connections make room for new ones, the one that did nothing for longest first', async () => {
   const port = await freePort()
   await serve(listen(cleanUps, { maxConnections: 10 }), { port })
-  const idle = await Promise.all(Array.from({ length: 8 }, () => rawConnect(port)))
-  for (const connection of idle) {
+  const idle: RawConnection[] = []
+  for (let i = 0; i < 10; i++) {
+    const connection = await rawConnect(port)
     connection.send('GET /x HTTP/1.1\r\nHost: h\r\n\r\n')
     assert.equal((await connection.reply()).status, 200)
+    idle.push(connection)
   }
   const fresh = await rawConnect(port)
   fresh.send('GET /x HTTP/1.1\r\nHost: h\r\n\r\n')
   assert.equal((await fresh.reply()).status, 200)
-  for (const connection of idle) await connection.closed()
-  fresh.end()
+  await idle[0]!.closed()
+  idle[9]!.send('GET /x HTTP/1.1\r\nHost: h\r\n\r\n')
+  assert.equal((await idle[9]!.reply()).status, 200)
+  for (const connection of [...idle, fresh]) connection.end()
 })
 
 test('whatever bytes come, each connection is answered or closed, and never with a 5xx', async () => {

@@ -1,11 +1,30 @@
 /** What one process takes in at most, so that no sender can exhaust it. */
 export interface Limits {
-  /** Open connections per port; beyond it idle ones are closed, then new ones are. */
+  /**
+   * Open connections of this process. Beyond it those that nobody works for are closed, the ones that did nothing for longest first, of
+   * whichever entry and address has the most.
+   */
   maxConnections: number
-  /** Requests at work at once in this process; more get 503. */
+  /**
+   * Requests that one sender at one entry may have at work at once, counted from when their bodies are there; more get 503. All together
+   * may have 1.6 times as many, of which each entry, and at it each address, gets up to four times of what is free; a fifth is kept for
+   * senders who were verified before.
+   */
   maxRequests: number
-  /** Bytes of bodies held at once in this process; more get 503. One body alone may be larger. */
+  /**
+   * Bytes of requests held at once in this process. What is not whole yet is dropped first, of whichever entry and address holds the most;
+   * what is at work has its share as above. One request alone may be larger.
+   */
   maxBufferedBytes: number
+  /** Requests of one connection that are taken before the first of them is answered; what else it sends waits. */
+  maxPipelined: number
+  /** A body that comes more slowly on average, once {@link bodyGraceMs} have passed, gets 408. */
+  minBodyBytesPerSecond: number
+  bodyGraceMs: number
+  /** A connection whose peer takes nothing of an answer for so long is cut. */
+  answerTimeoutMs: number
+  /** How often these are looked at. */
+  lookMs: number
   /** Bytes of request line and headers together; more get 431. */
   maxHeaderBytes: number
   /** Header fields; more get 431. */
@@ -32,7 +51,12 @@ export interface Limits {
 export const defaultLimits: Limits = {
   maxConnections: 4096,
   maxRequests: 1000,
-  maxBufferedBytes: 64 * 1024 * 1024,
+  maxBufferedBytes: 32 * 1024 * 1024,
+  maxPipelined: 32,
+  minBodyBytesPerSecond: 240,
+  bodyGraceMs: 5_000,
+  answerTimeoutMs: 15_000,
+  lookMs: 250,
   maxHeaderBytes: 64 * 1024,
   maxHeaders: 256,
   headersTimeoutMs: 15_000,

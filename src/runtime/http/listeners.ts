@@ -8,21 +8,27 @@ import { fail, messageOf } from '../../core/errors.ts'
 import type { Logger } from '../../core/log.ts'
 import type { HttpRoute, Listens, SecretKeySelector } from '../../source.ts'
 import { parseEndpoint } from '../../sources/shared/endpoint.ts'
-import { createBudget } from './body.ts'
 import { createBucket } from './bucket.ts'
 import { type Certificate, readCertificate, sameCertificate } from './certificate.ts'
+import { createCrowd } from './crowd.ts'
 import type { Shared } from './exchange.ts'
 import { createGuard } from './guard.ts'
+import { createLedger } from './ledger.ts'
 import { defaultLimits, type Limits } from './limits.ts'
+import { type PeerOf, peers } from './peer.ts'
 import { createPort, type OpenSocket, type Port } from './port.ts'
 import { createCanonicalNames } from './request.ts'
 import { createRoutes, type Expected, type Registration, type Routes } from './routes.ts'
+import { shortage } from './shortage.ts'
+import { createStanding } from './standing.ts'
 
 export interface RouteOptions {
   /** The route ends when this aborts. */
   signal: AbortSignal
   secret: (selector: SecretKeySelector) => Promise<string>
   log: Logger
+  /** Told what is wrong with the Secret of `authSecret`; `null`: nothing any more. */
+  condition?: (text: string | null) => void
 }
 
 export interface Listeners {
@@ -67,14 +73,15 @@ interface Opened {
  */
 const QUIET_MS = 500
 
-/** @param bind the address to listen on; `::` or `0.0.0.0` for all */
+/** @param bind the address to listen on; `::` or `0.0.0.0` for all. @param peerOf left out: each connection is one peer's */
 export function createListeners({
   bind,
   clock,
   log,
   openSocket,
+  peerOf = peers([]),
   ...given
-}: { bind: string; clock: Clock; log: Logger; openSocket?: OpenSocket } & Partial<Limits>): Listeners {
+}: { bind: string; clock: Clock; log: Logger; openSocket?: OpenSocket; peerOf?: PeerOf } & Partial<Limits>): Listeners {
   const limits = { ...defaultLimits, ...given }
   const open = new Map<number, Opened>()
   /** Ports that no longer accept, until their connections are closed. */
@@ -88,16 +95,31 @@ export function createListeners({
     for (const opened of retired) if (opened.port.busy() === 0) bury(opened)
     for (const watcher of [...watchers]) watcher()
   }
+  const standing = createStanding()
+  const short = shortage(clock, log)
+  const ledger = createLedger({
+    maxRequests: limits.maxRequests,
+    maxBytes: limits.maxBufferedBytes,
+    onShort: short.turnedAway,
+  })
+  const crowd = createCrowd(limits, { ledger, standing, onClosed: short.closed })
   const shared: Shared = {
-    clock,
-    log,
-    limits,
-    budget: createBudget(limits.maxBufferedBytes),
+    ...{ clock, log, limits, ledger, crowd, standing, peerOf },
     canonical: createCanonicalNames(),
     inFlight: 0,
+    ...{ waiting: 0, turn: 0, turnEnds: false },
     closing: false,
     onAnswered: somethingEnded,
   }
+  /** Looks while there are ports. */
+  let looking = false
+  const look = () => {
+    looking = open.size + retired.size > 0
+    if (!looking) return
+    crowd.look(clock.monotonic())
+    cancelLook = clock.after(limits.lookMs, look)
+  }
+  let cancelLook = () => {}
 
   const retire = (opened: Opened) => {
     if (open.get(opened.number) === opened) open.delete(opened.number)
@@ -136,6 +158,7 @@ export function createListeners({
     })
     const opened: Opened = { number, routes, port, cancel: () => {} }
     open.set(number, opened)
+    if (!looking) look()
     if (certificate !== null) watchCertificate(opened)
     return opened
   }
@@ -211,13 +234,13 @@ export function createListeners({
   const idle = () => shared.inFlight === 0 && ports().every((port) => port.busy() === 0)
 
   return {
-    route(owner, route, { signal, secret, log }) {
+    route(owner, route, { signal, secret, log, condition = () => {} }) {
       const { tls, authSecret, rateLimit, port } = route
       const registration: Registration = {
         owner,
         route,
         log,
-        guard: authSecret === undefined ? undefined : createGuard(authSecret, { secret, clock, log }),
+        guard: authSecret && createGuard(authSecret, { secret, clock, log, signal, condition }),
         takeToken: rateLimit === undefined ? undefined : createBucket(rateLimit, clock),
         certificate: tls === undefined ? undefined : () => readCertificate(tls, secret),
       }
@@ -273,6 +296,7 @@ export function createListeners({
       ending = true
       for (const opened of [...open.values()]) retire(opened)
       for (const opened of [...retired]) bury(opened)
+      cancelLook()
     },
     inFlight: () => shared.inFlight,
     ready: () => [...open.values()].every(({ port }) => port.listening()),

@@ -63,21 +63,20 @@ export function createPort(
   let release = () => {}
   const server = makeServer(shared, certificate)
   const connections = createConnections({
+    name: `${port}`,
     clock,
-    maxConnections: limits.maxConnections,
+    crowd: shared.crowd,
+    maxPipelined: limits.maxPipelined,
+    shared,
     onClosed: options.onClosed,
   })
 
   const serve = (incoming: IncomingMessage, response: ServerResponse) => {
-    const connection = connections.began(incoming)
-    // Pipelined behind a last answer: nobody would read an answer to it, so it is not taken.
-    if (connection === null) return
-    if (stopped || shared.closing) connection.last = true
-    response.once('close', () => {
-      connection.owed--
-      if (connection.latest === incoming) connection.latest = null
+    const out = (done: () => void) => void response.once('close', done)
+    connections.began(incoming, out, (connection) => {
+      if (stopped || shared.closing) connection.last = true
+      void exchange(shared, routes, incoming, response, connection)
     })
-    void exchange(shared, routes, incoming, response, connection)
   }
 
   /** Something came that is no request, or not in time. */
@@ -97,6 +96,8 @@ export function createPort(
   server.on(certificate === null ? 'connection' : 'secureConnection', connections.opened)
   server.on('request', serve)
   server.on('checkContinue', serve)
+  // A tunnel is nothing that is offered here.
+  server.on('connect', (_, socket) => refuseConnection(socket, 405, clock))
   server.on('clientError', (error, socket) => refuse(error, socket as Socket))
 
   return {
@@ -160,7 +161,6 @@ function makeServer({ limits }: Shared, certificate: Certificate | null): Server
       : createTlsServer({ ...options, ...certificate, handshakeTimeout: limits.headersTimeoutMs })
   // One more than allowed: node:http drops surplus fields silently, and we want to see that there are too many.
   server.maxHeadersCount = limits.maxHeaders + 1
-  server.maxConnections = limits.maxConnections
   return server
 }
 

@@ -31,6 +31,8 @@ export class ReceivedRequest implements HttpRequest {
   readonly #canonical: (name: string) => string
   #url: URL | undefined
   #headers: Record<string, string[]> | undefined
+  /** See {@link proved}. */
+  isProved = false
 
   /** @param target path and query; @param raw names and values in turn, characters standing for bytes */
   constructor(
@@ -58,6 +60,10 @@ export class ReceivedRequest implements HttpRequest {
   get headers(): Record<string, string[]> {
     this.#headers ??= headerMap(this.#raw, this.#canonical)
     return this.#headers
+  }
+
+  proved(): void {
+    this.isProved = true
   }
 
   header(name: string): string | undefined {

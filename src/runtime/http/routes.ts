@@ -28,6 +28,8 @@ export interface Expected {
 /** An endpoint and who serves it now: nobody for a moment while a changed file is applied. */
 export interface Slot {
   readonly endpoint: string
+  /** Port and endpoint: what requests for it are counted under. */
+  readonly name: string
   readonly current: Registration | null
   /** Resolves with the registration once there is one, or null when `ms` have passed or {@link Routes.giveUp} was called. */
   wait(ms: number): Promise<Registration | null>
@@ -90,6 +92,7 @@ export function createRoutes({
   const makeSlot = (endpoint: string): OwnSlot => {
     const slot: OwnSlot = {
       endpoint,
+      name: `${port}${endpoint}`,
       current: null,
       pattern: parseEndpoint(endpoint),
       waiting: new Set(),

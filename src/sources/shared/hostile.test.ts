@@ -106,6 +106,7 @@ const request = (body: Buffer, headers: Record<string, string>): HttpRequest => 
   header: (name) => headers[name.toLowerCase()],
   body,
   params: {},
+  proved() {},
 })
 
 property(

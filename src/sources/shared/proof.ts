@@ -61,7 +61,9 @@ export async function proofOf(
     const values = await read()
     if (values === null) return { status: 503, body: 'the secret cannot be read', headers: { 'Retry-After': '10' } }
     const refused = check(request, values)
-    return refused === null ? null : unauthorized(refused)
+    if (refused !== null) return unauthorized(refused)
+    request.proved()
+    return null
   }
 }
 

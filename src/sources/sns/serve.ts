@@ -38,6 +38,7 @@ export async function serveSns(ctx: SourceContext<SnsSpec>): Promise<void> {
       if (validateSignature) await verifySignature(message, certificates)
       if (message.TopicArn !== topicArn)
         return { status: 403, body: 'the message is not one of the topic of this entry' }
+      if (validateSignature) request.proved()
       if (message.Type === 'SubscriptionConfirmation') return await confirmSubscription(message.Token)
       // The registrar subscribes again when somebody has unsubscribed.
       if (message.Type !== 'Notification') return { status: 200 }

@@ -33,10 +33,9 @@ stored before). Any other answer means that it was not stored by this request, s
 | 413 | \`http: request body too large\` | the body exceeds \`maxPayloadSize\`, or the event what the bus can carry |
 | 415 | \`content encoding gzip is not supported\` | the body is compressed; send it plain |
 | 429 | \`too many requests\` | \`rateLimit\` is set and used up; \`Retry-After\` says when to try again |
-| 500 | \`Error loading auth token\` | the Secret of \`authSecret\` cannot be read |
 | 503 | \`failed to record event\` | the bus cannot store now; \`Retry-After\` says when to try again |
-| 503 | \`endpoint is inactive\`, \`too many requests\` | the entry is being started, stopped or changed, or cannot serve now; too much is in flight |
-| 503 | \`the secret cannot be read\` | the Secret of \`signature\` cannot be read |
+| 503 | \`endpoint is inactive\`, \`too many requests\` | the entry is being started, stopped or changed, or cannot serve now; the listener is short of room, and this entry or sender has the most |
+| 503 | \`the secret cannot be read\` | the Secret of \`authSecret\` or \`signature\` cannot be read; status names it |
 
 \`/health\` answers 200 \`OK\` on every port, unless an entry has that endpoint.
 
