@@ -6,6 +6,7 @@ import { setTimeout } from 'node:timers/promises'
 import { type MemoryBus, memoryBusWorld } from '../bus/memory.ts'
 import { fail } from '../core/errors.ts'
 import { silentLogger } from '../core/log.ts'
+import { withoutCredentials } from '../core/url-credentials.ts'
 import { busWith, put } from './events.fixture.ts'
 import type { Run } from './run.ts'
 import { createApi, hostAllowed } from './server.ts'
@@ -31,7 +32,14 @@ async function serve(t: { after(fn: () => unknown): void }, change: Partial<Run>
     stop: () => void done.push('stop'),
     ...change,
   }
-  const server = createApi({ run, log: silentLogger, trusted: false, token: TOKEN, host: 'vedette.example' })
+  const server = createApi({
+    run,
+    log: silentLogger,
+    redact: withoutCredentials,
+    trusted: false,
+    token: TOKEN,
+    host: 'vedette.example',
+  })
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   t.after(() => {

@@ -7,7 +7,8 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { isIP } from 'node:net'
 import { fail, isVedetteError, messageOf, type VedetteError } from '../core/errors.ts'
 import type { Logger } from '../core/log.ts'
-import { printable } from './line.ts'
+import { printable } from '../core/printable.ts'
+import type { Redact } from '../core/redact.ts'
 import { republish, sendEvent } from './publish.ts'
 import type { Readiness, Run } from './run.ts'
 import { parseFrom } from './scan.ts'
@@ -19,6 +20,8 @@ const MAX_BODY_BYTES = 8 * 1024 * 1024
 export interface ApiOptions {
   run: Run
   log: Logger
+  /** Of errors; what the run says is shown as it says it. */
+  redact: Redact
   /** Whoever can connect may do anything. */
   trusted: boolean
   /** What POSTs must carry as bearer token, unless trusted. */
@@ -32,14 +35,14 @@ export function createApi(options: ApiOptions): Server {
   const server = createServer({ requestTimeout: 60_000, headersTimeout: 15_000 }, (request, response) => {
     handle(options, request, response).catch((error: unknown) => {
       if (response.headersSent) response.destroy()
-      else answerError(response, error, options.log)
+      else answerError(response, error, options)
     })
   })
   return server
 }
 
 async function handle(options: ApiOptions, request: IncomingMessage, response: ServerResponse): Promise<void> {
-  const { run, trusted, token, host } = options
+  const { run, redact, trusted, token, host } = options
   response.setHeader('x-content-type-options', 'nosniff')
   if (!trusted && !hostAllowed(request.headers.host, host)) {
     return answer(response, 421, {
@@ -58,11 +61,12 @@ async function handle(options: ApiOptions, request: IncomingMessage, response: S
     response.setHeader('www-authenticate', 'Bearer')
     return answer(response, 401, { error: 'send "Authorization: Bearer <token>" with the token in <data>/run.json' })
   }
-  await route.answer({ run, url, request, response })
+  await route.answer({ run, redact, url, request, response })
 }
 
 interface Call {
   run: Run
+  redact: Redact
   url: URL
   request: IncomingMessage
   response: ServerResponse
@@ -103,7 +107,11 @@ const routes: Record<string, { method: 'GET' | 'POST'; answer(call: Call): Promi
       const delivery = run.delivery()
       if (delivery === null) return text(response, 404, 'nothing is delivered: this run has no --deliver\n')
       const { error, errorSince } = delivery
-      text(response, error === null ? 200 : 503, error === null ? 'ready\n' : `held up since ${errorSince}: ${error}\n`)
+      text(
+        response,
+        error === null ? 200 : 503,
+        error === null ? 'ready\n' : `held up since ${errorSince}: ${printable(error)}\n`,
+      )
     },
   },
   '/metrics': {
@@ -120,10 +128,10 @@ const routes: Record<string, { method: 'GET' | 'POST'; answer(call: Call): Promi
   },
   '/v1/events': {
     method: 'GET',
-    async answer({ run, url, request, response }) {
+    async answer({ run, redact, url, request, response }) {
       const lastEventId = request.headers['last-event-id']
       const wanted = scanOf(url, Array.isArray(lastEventId) ? lastEventId[0] : lastEventId)
-      await streamEvents(run.bus, request, response, wanted)
+      await streamEvents(run.bus, request, response, wanted, { redact })
     },
   },
   '/v1/failover': {
@@ -251,19 +259,19 @@ const STATUS_OF: Partial<Record<VedetteError['code'], number>> = {
   EVENT_TOO_LARGE: 413,
 }
 
-function answerError(response: ServerResponse, error: unknown, log: Logger): void {
+function answerError(response: ServerResponse, error: unknown, { log, redact }: ApiOptions): void {
   if (!isVedetteError(error)) {
     log.error('the API failed on a request', { error })
-    answer(response, 500, { error: messageOf(error), code: 'BUG' })
+    answer(response, 500, { error: redact(messageOf(error)), code: 'BUG' })
     return
   }
   const status = STATUS_OF[error.code] ?? { user: 400, transient: 503, fenced: 409, bug: 500 }[error.class]
   if (status === 503) response.setHeader('retry-after', '1')
-  answer(response, status, { error: error.message, code: error.code })
+  answer(response, status, { error: redact(error.message), code: error.code })
 }
 
 function answer(response: ServerResponse, status: number, value: unknown): void {
-  text(response, status, `${JSON.stringify(value)}\n`, 'application/json')
+  text(response, status, `${printable(JSON.stringify(value))}\n`, 'application/json')
 }
 
 function text(response: ServerResponse, status: number, body: string, type = 'text/plain; charset=utf-8'): void {

@@ -9,6 +9,8 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { LogState } from '../bus/bus.ts'
 import { type Clock, systemClock } from '../core/clock.ts'
 import { messageOf } from '../core/errors.ts'
+import { printable } from '../core/printable.ts'
+import type { Redact } from '../core/redact.ts'
 import { eventLine } from './line.ts'
 import { parseCount, parseFrom, type Readable, type Scan, scan } from './scan.ts'
 
@@ -39,7 +41,7 @@ export async function streamEvents(
   request: IncomingMessage,
   response: ServerResponse,
   wanted: Omit<Scan, 'signal'>,
-  { clock = systemClock, heartbeatMs = HEARTBEAT_MS }: { clock?: Clock; heartbeatMs?: number } = {},
+  { clock = systemClock, heartbeatMs = HEARTBEAT_MS, redact }: { clock?: Clock; heartbeatMs?: number; redact: Redact },
 ): Promise<void> {
   const gone = new AbortController()
   response.on('close', () => gone.abort())
@@ -77,7 +79,7 @@ export async function streamEvents(
   } catch (error) {
     if (gone.signal.aborted) return
     // not a proper end: whoever resumes should come back
-    response.write(`: ${messageOf(error).replaceAll('\n', ' ')}\n\n`, () => response.destroy())
+    response.write(`: ${printable(redact(messageOf(error)))}\n\n`, () => response.destroy())
   } finally {
     stopHeartbeat()
   }

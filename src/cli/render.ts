@@ -1,4 +1,5 @@
 import type { Command } from 'commander'
+import type { Redactor } from '../core/redact.ts'
 import { createOutput } from './output.ts'
 
 interface Options {
@@ -6,7 +7,7 @@ interface Options {
   image?: string
 }
 
-export default function register(program: Command): void {
+export default function register(program: Command, redactor: Redactor): void {
   program
     .command('render')
     .description('print the Kubernetes objects that the controller would apply')
@@ -23,20 +24,27 @@ export default function register(program: Command): void {
         'Examples:\n  vedette render orders.yaml bus.yaml\n' +
         '  vedette render --image registry.example/vedette:0.1.0 orders.yaml bus.yaml | kubectl diff -f -',
     )
-    .action(renderFiles)
+    .action((paths: string[], options: Options) => renderFiles(paths, options, redactor))
 }
 
-async function renderFiles(paths: string[], { json = false, image }: Options): Promise<void> {
-  const [{ diagnosticLine, loadManifest, readManifestFiles }, { render }, { settingsFrom }, { yamlText }] =
-    await Promise.all([
-      import('../manifest/load.ts'),
-      import('../controller/render.ts'),
-      import('../controller/settings.ts'),
-      import('../controller/yamlText.ts'),
-    ])
+async function renderFiles(paths: string[], { json = false, image }: Options, redactor: Redactor): Promise<void> {
+  const [
+    { diagnosticLine, loadManifest, readManifestFiles },
+    { hideCredentials },
+    { render },
+    { settingsFrom },
+    { yamlText },
+  ] = await Promise.all([
+    import('../manifest/load.ts'),
+    import('../manifest/credentials.ts'),
+    import('../controller/render.ts'),
+    import('../controller/settings.ts'),
+    import('../controller/yamlText.ts'),
+  ])
   const loaded = await loadManifest(await readManifestFiles(paths))
+  hideCredentials(loaded.manifest, redactor)
   const errors = loaded.diagnostics.filter(({ severity }) => severity === 'error')
-  for (const error of errors) process.stderr.write(`${diagnosticLine(error)}\n`)
+  for (const error of errors) process.stderr.write(`${redactor.redact(diagnosticLine(error))}\n`)
   if (errors.length > 0) process.exitCode = 1
   const settings = settingsFrom(process.env)
   const { objects, notes } = render(loaded, { ...settings, image: image ?? settings.image })
@@ -44,5 +52,5 @@ async function renderFiles(paths: string[], { json = false, image }: Options): P
   if (json) await output.write(`${JSON.stringify({ apiVersion: 'v1', kind: 'List', items: objects }, null, 2)}\n`)
   else await output.write(yamlText(objects))
   await output.flush()
-  for (const note of notes) process.stderr.write(`# ${note}\n`)
+  for (const note of notes) process.stderr.write(`# ${redactor.redact(note)}\n`)
 }

@@ -2,6 +2,7 @@ import { type Command, Option } from 'commander'
 import type { DeliveryMode } from '../api/deliver.ts'
 import { fail } from '../core/errors.ts'
 import { createLogger, type LogLevel } from '../core/log.ts'
+import type { Redactor } from '../core/redact.ts'
 import { DEFAULT_DATA } from './client.ts'
 
 interface RunFlags {
@@ -14,7 +15,7 @@ interface RunFlags {
   logLevel: LogLevel
 }
 
-export default function register(program: Command): void {
+export default function register(program: Command, redactor: Redactor): void {
   program
     .command('run')
     .description('run the EventSources in the files: every replica a process, every event durable')
@@ -53,14 +54,14 @@ waited for (a port that another program has, say), and so does GET /readyz. Logs
 restart; a wrong one is refused and what runs goes on. What --deliver cannot deliver is held and tried for ever; vedette status says
 why. Ctrl-C stops gracefully, a second one at once.`,
     )
-    .action(run)
+    .action((files: string[], flags: RunFlags) => run(files, flags, redactor))
 }
 
-async function run(files: string[], flags: RunFlags): Promise<void> {
+async function run(files: string[], flags: RunFlags, redactor: Redactor): Promise<void> {
   const { startSupervisor } = await import('../local/supervisor.ts')
   const view = process.stderr.isTTY ? (await import('./liveView.ts')).createLiveView(process.stderr) : null
   const write = (text: string) => void (view === null ? process.stderr.write(text) : view.log(text))
-  const log = createLogger({ format: 'text', level: flags.logLevel, write })
+  const log = createLogger({ format: 'text', level: flags.logLevel, redact: redactor.redact, write })
   let stopWanted = 0
   let stop = () => {}
   const onSignal = () => {
@@ -80,6 +81,7 @@ async function run(files: string[], flags: RunFlags): Promise<void> {
       deliver: flags.deliver === undefined ? undefined : { url: flags.deliver, mode: flags.deliverMode },
       logLevel: flags.logLevel,
       log,
+      redactor,
       onHostLog: view === null ? null : (text) => view.log(text),
     })
     stop = supervisor.stop

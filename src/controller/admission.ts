@@ -4,6 +4,7 @@ import type { KubeObject } from '../kube/resources.ts'
 import { DOWNGRADE_ANNOTATION, downgradeText, isOlderLine } from './eventBus/chosen.ts'
 import { canonical } from './objects.ts'
 import { readObject, sayError } from './reconcile/read.ts'
+import { shownFor } from './shown.ts'
 
 /** `admission.k8s.io/v1` AdmissionReview, as far as it is used. */
 export interface ReviewRequest {
@@ -42,7 +43,8 @@ export async function review(
     if (found.length === 0) found.push(...(await lost(oldObject, object).catch(() => [])))
   }
   if (found.length === 0) return allowed
-  const message = `invalid ${object.kind}: ${found.slice(0, 20).join('; ')}`
+  const shown = shownFor({ spec: [object.spec, oldObject?.spec] })
+  const message = shown(`invalid ${object.kind}: ${found.slice(0, 20).join('; ')}`)
   return { uid, allowed: false, status: { code: 400, reason: 'BadRequest', message } }
 }
 

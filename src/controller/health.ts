@@ -2,6 +2,8 @@
 import { createServer, type Server } from 'node:http'
 import type { Registry } from 'prom-client'
 import { fail } from '../core/errors.ts'
+import { printable } from '../core/printable.ts'
+import { withoutCredentials } from '../core/url-credentials.ts'
 
 export interface HealthAnswers {
   /** Why it is not ready; empty: it is, also as a standby. */
@@ -20,7 +22,9 @@ export async function serveHealth(
     if (path === '/healthz') return { status: 200, text: 'ok\n' }
     if (path !== '/readyz') return { status: 404, text: 'there are /healthz and /readyz\n' }
     const reasons = notReady()
-    return reasons.length === 0 ? { status: 200, text: 'ok\n' } : { status: 503, text: `${reasons.join('\n')}\n` }
+    return reasons.length === 0
+      ? { status: 200, text: 'ok\n' }
+      : { status: 503, text: `${reasons.map((one) => printable(withoutCredentials(one))).join('\n')}\n` }
   })
   try {
     const metrics = await listen(host, metricsPort, async (path) =>

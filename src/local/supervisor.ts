@@ -8,11 +8,13 @@ import { type Delivery, type DeliveryMode, parseTarget, startDelivery } from '..
 import { createMetricSums } from '../api/metrics.ts'
 import { judgeServed } from '../api/served.ts'
 import { createApi } from '../api/server.ts'
+import { shownRun } from '../api/shown.ts'
 import type { Bus } from '../bus/bus.ts'
 import { systemClock } from '../core/clock.ts'
 import { fail, messageOf } from '../core/errors.ts'
 import type { Logger, LogLevel } from '../core/log.ts'
-import { localSecrets } from '../runtime/secrets.ts'
+import type { Redactor } from '../core/redact.ts'
+import { hidingSecrets, localSecrets } from '../runtime/secrets.ts'
 import { awaitReady } from './awaitReady.ts'
 import { takeDataDir } from './dataDir.ts'
 import { ofDisk } from './disk.ts'
@@ -38,6 +40,7 @@ export interface RunOptions {
   deliver: { url: string; mode: DeliveryMode } | undefined
   logLevel: LogLevel
   log: Logger
+  redactor: Redactor
   /** Where the hosts' log lines go; null: straight to stderr. */
   onHostLog: ((text: string) => void) | null
 }
@@ -61,9 +64,9 @@ const clock = systemClock
 
 /** @throws MANIFEST_INVALID, DATA_DIR_IN_USE, PORT_IN_USE, STORE_CORRUPT, STORE_TOO_NEW, USAGE */
 export async function startSupervisor(options: RunOptions): Promise<Supervisor> {
-  const { log, listen } = options
+  const { log, listen, redactor } = options
   if (options.deliver !== undefined) parseTarget(options.deliver.url)
-  let objects = await loadObjects(options.files)
+  let objects = await loadObjects(options.files, redactor)
   sayNotices(objects, log)
   const dataDir = await takeDataDir(options.data)
   const undo: (() => Promise<unknown> | unknown)[] = [() => dataDir.release()]
@@ -142,7 +145,7 @@ export async function startSupervisor(options: RunOptions): Promise<Supervisor> 
     runBus = await startRunBus({
       object: objects.bus,
       dir: dataDir.dir,
-      secrets: secretStore,
+      secrets: hidingSecrets(secretStore, redactor),
       socket: dataDir.socket('bus.sock'),
       clock,
       log,
@@ -175,7 +178,7 @@ export async function startSupervisor(options: RunOptions): Promise<Supervisor> 
           })
     undo.push(() => delivery?.stop())
 
-    const run = createRun({
+    const unseen = createRun({
       bus,
       hosts,
       sums,
@@ -192,10 +195,12 @@ export async function startSupervisor(options: RunOptions): Promise<Supervisor> 
       judgement: judge,
       stop: () => stop(),
     })
+    const run = shownRun(unseen, redactor.redact)
     const token = dataDir.record.token
-    const api = createApi({ run, log, trusted: false, token, host: listen.host })
+    redactor.hide(token)
+    const api = createApi({ run, log, redact: redactor.redact, trusted: false, token, host: listen.host })
     begun.resolve(api)
-    const control = createApi({ run, log, trusted: true, token, host: listen.host })
+    const control = createApi({ run, log, redact: redactor.redact, trusted: true, token, host: listen.host })
     await new Promise<void>((resolve, reject) => {
       control.once('error', reject)
       control.listen(dataDir.record.control, () => resolve())
@@ -211,7 +216,7 @@ export async function startSupervisor(options: RunOptions): Promise<Supervisor> 
     const reload = async (): Promise<void> => {
       let fresh: Objects
       try {
-        fresh = await loadObjects(options.files)
+        fresh = await loadObjects(options.files, redactor)
       } catch (error) {
         problems = messageOf(error).split('\n')
         log.error('the changed files are not applied; the run goes on with what was valid before', {
@@ -237,7 +242,7 @@ export async function startSupervisor(options: RunOptions): Promise<Supervisor> 
       log.info('the changed files are applied')
       removals.begin(before.manifest, fresh.manifest)
     }
-    const removals = createRemovals({ kv: bus.kv, secretsDir: options.secretsDir, clock, log })
+    const removals = createRemovals({ kv: bus.kv, secretsDir: options.secretsDir, redactor, clock, log })
     // standard input is read once
     const stopWatching = watchPaths(options.files.includes('-') ? [] : options.files, {
       clock,

@@ -5,6 +5,7 @@ import { type BackoffOptions, backoffMs } from '../core/backoff.ts'
 import type { Clock } from '../core/clock.ts'
 import { fail, isVedetteError, messageOf, type VedetteError } from '../core/errors.ts'
 import type { Logger } from '../core/log.ts'
+import type { Redactor } from '../core/redact.ts'
 import { within } from '../core/signals.ts'
 import type { Entry } from '../manifest/manifest.ts'
 import {
@@ -38,6 +39,8 @@ export interface EntryOptions {
   bus: Pick<Bus, 'read' | 'state' | 'tail' | 'others' | 'kv' | 'commits'>
   clock: Clock
   log: Logger
+  /** Of what an entry writes beside its log and its report: records on the bus, answers to senders. */
+  redactor: Redactor
   secrets: SecretStore
   listeners: Listeners
   metrics: EntryMetrics
@@ -88,7 +91,7 @@ const READ_LIMIT_MS = 30_000
 const LISTEN_AGAIN: BackoffOptions = { maxMs: 2_000 }
 
 export function createEntry(options: EntryOptions): EntryRunner {
-  const { namespace, eventSource, entry, definition, bus, clock, log, secrets, listeners, metrics } = options
+  const { namespace, eventSource, entry, definition, bus, clock, log, redactor, secrets, listeners, metrics } = options
   const source = { namespace, name: eventSource }
   const fingerprint = fingerprintOf(definition, entry.spec)
   const filter = eventFilter(entry.filter)
@@ -174,6 +177,7 @@ export function createEntry(options: EntryOptions): EntryRunner {
         kv: bus.kv,
         clock,
         log,
+        redact: redactor.redact,
         condition: (text) => account.condition(text, { of: 'hooks' }),
       },
       ctx.signal,
@@ -285,7 +289,7 @@ export function createEntry(options: EntryOptions): EntryRunner {
       },
       async http(route) {
         const owner = `${namespace}/${eventSource}/${entry.name}`
-        await listeners.route(owner, route, { signal, secret: prepared.secret, log })
+        await listeners.route(owner, route, { signal, secret: prepared.secret, log, redact: redactor.redact })
         accepting = true
         watchdog.reading()
         account.served()
@@ -293,7 +297,7 @@ export function createEntry(options: EntryOptions): EntryRunner {
         listening = true
         onChange()
       },
-      hookSecret: createHookSecrets({ source, entry: entry.name, kv: bus.kv, clock }),
+      hookSecret: createHookSecrets({ source, entry: entry.name, kv: bus.kv, clock, hide: redactor.hide }),
     }
     return { context, registered: () => registering }
   }

@@ -113,7 +113,7 @@ const tooLarge: Final = { status: 413, body: 'http: request body too large', clo
 
 async function serve(
   { budget, canonical }: Shared,
-  { route, log }: Registration,
+  { route, log, redact }: Registration,
   incoming: IncomingMessage,
   response: ServerResponse,
   target: Target,
@@ -129,7 +129,7 @@ async function serve(
     const request = new ReceivedRequest(method, target.raw, rawHeaders, body.bytes, params, canonical)
     return await route.handle(request)
   } catch (error) {
-    return answerOf(error, log)
+    return answerOf(error, log, redact)
   } finally {
     body.release()
   }

@@ -6,6 +6,7 @@
 import type { Clock } from '../../core/clock.ts'
 import { fail, messageOf } from '../../core/errors.ts'
 import type { Logger } from '../../core/log.ts'
+import type { Redact } from '../../core/redact.ts'
 import type { HttpRoute, Listens, SecretKeySelector } from '../../source.ts'
 import { parseEndpoint } from '../../sources/shared/endpoint.ts'
 import { createBudget } from './body.ts'
@@ -23,6 +24,8 @@ export interface RouteOptions {
   signal: AbortSignal
   secret: (selector: SecretKeySelector) => Promise<string>
   log: Logger
+  /** Of what senders are told. */
+  redact: Redact
 }
 
 export interface Listeners {
@@ -211,12 +214,13 @@ export function createListeners({
   const idle = () => shared.inFlight === 0 && ports().every((port) => port.busy() === 0)
 
   return {
-    route(owner, route, { signal, secret, log }) {
+    route(owner, route, { signal, secret, log, redact }) {
       const { tls, authSecret, rateLimit, port } = route
       const registration: Registration = {
         owner,
         route,
         log,
+        redact,
         guard: authSecret === undefined ? undefined : createGuard(authSecret, { secret, clock, log }),
         takeToken: rateLimit === undefined ? undefined : createBucket(rateLimit, clock),
         certificate: tls === undefined ? undefined : () => readCertificate(tls, secret),
