@@ -1,17 +1,15 @@
 import { type Command, Option } from 'commander'
-import type { DeliveryMode } from '../api/deliver.ts'
 import { fail } from '../core/errors.ts'
 import { createLogger, type LogLevel } from '../core/log.ts'
 import type { Redactor } from '../core/redact.ts'
 import { DEFAULT_DATA } from './client.ts'
+import type { DeliverFlags } from './deliverTo.ts'
 
-interface RunFlags {
+interface RunFlags extends DeliverFlags {
   data: string
   listen: { host: string; port: number }
   bind?: string
   secrets?: string
-  deliver?: string
-  deliverMode: DeliveryMode
   logLevel: LogLevel
 }
 
@@ -30,6 +28,14 @@ export default function register(program: Command, redactor: Redactor): void {
     .option(
       '--deliver <url>',
       'send every event to this URL (CloudEvents over HTTP, at least once, in order; held until it is taken)',
+    )
+    .option(
+      '--deliver-file <file>',
+      'the same, to the URL in this file: for one that holds credentials, or is secret itself',
+    )
+    .option(
+      '--deliver-header-file <file>',
+      'sent along with every event: lines "Name: value", such as an Authorization; read anew for each request',
     )
     .addOption(
       new Option('--deliver-mode <mode>', 'form of delivered events')
@@ -58,7 +64,11 @@ why. Ctrl-C stops gracefully, a second one at once.`,
 }
 
 async function run(files: string[], flags: RunFlags, redactor: Redactor): Promise<void> {
-  const { startSupervisor } = await import('../local/supervisor.ts')
+  const [{ startSupervisor }, { deliverTo }] = await Promise.all([
+    import('../local/supervisor.ts'),
+    import('./deliverTo.ts'),
+  ])
+  const deliver = await deliverTo(flags, redactor)
   const view = process.stderr.isTTY ? (await import('./liveView.ts')).createLiveView(process.stderr) : null
   const write = (text: string) => void (view === null ? process.stderr.write(text) : view.log(text))
   const log = createLogger({ format: 'text', level: flags.logLevel, redact: redactor.redact, write })
@@ -78,7 +88,7 @@ async function run(files: string[], flags: RunFlags, redactor: Redactor): Promis
       listen: flags.listen,
       bind: flags.bind ?? flags.listen.host,
       secretsDir: flags.secrets,
-      deliver: flags.deliver === undefined ? undefined : { url: flags.deliver, mode: flags.deliverMode },
+      deliver,
       logLevel: flags.logLevel,
       log,
       redactor,

@@ -4,7 +4,7 @@
  */
 import { createServer, type Server } from 'node:http'
 import { hostname } from 'node:os'
-import { type Delivery, type DeliveryMode, parseTarget, startDelivery } from '../api/deliver.ts'
+import { type DeliverTo, type Delivery, parseTarget, startDelivery } from '../api/deliver.ts'
 import { createMetricSums } from '../api/metrics.ts'
 import { judgeServed } from '../api/served.ts'
 import { createApi } from '../api/server.ts'
@@ -37,7 +37,7 @@ export interface RunOptions {
   /** Of the sources' listeners. */
   bind: string
   secretsDir: string | undefined
-  deliver: { url: string; mode: DeliveryMode } | undefined
+  deliver: DeliverTo | undefined
   logLevel: LogLevel
   log: Logger
   redactor: Redactor
@@ -65,7 +65,7 @@ const clock = systemClock
 /** @throws MANIFEST_INVALID, DATA_DIR_IN_USE, PORT_IN_USE, STORE_CORRUPT, STORE_TOO_NEW, USAGE */
 export async function startSupervisor(options: RunOptions): Promise<Supervisor> {
   const { log, listen, redactor } = options
-  if (options.deliver !== undefined) parseTarget(options.deliver.url)
+  if (options.deliver !== undefined) parseTarget(options.deliver.url, options.deliver)
   let objects = await loadObjects(options.files, redactor)
   sayNotices(objects, log)
   const dataDir = await takeDataDir(options.data)
@@ -171,6 +171,7 @@ export async function startSupervisor(options: RunOptions): Promise<Supervisor> 
             bus,
             clock,
             log,
+            redactor,
             userAgent: `vedette/${version()}`,
             // a bus outside has several runs
             owner: bus.kind === 'embedded' ? '' : `${hostname()}:${dataDir.dir}`,

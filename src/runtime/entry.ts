@@ -111,6 +111,7 @@ export function createEntry(options: EntryOptions): EntryRunner {
   /** Neither before its source has begun to read, nor while that waits for its next try. */
   const isServing = () => serving && accepting && !account.ended && watch !== null && watch.activity() !== 'starting'
   let kept: Closable | null = null
+  let hooksSettledMs: number | null = null
   const closeKept = (): void => {
     const left = kept
     kept = null
@@ -179,6 +180,9 @@ export function createEntry(options: EntryOptions): EntryRunner {
         log,
         redact: redactor.redact,
         condition: (text) => account.condition(text, { of: 'hooks' }),
+        onSettled(wantedMs) {
+          hooksSettledMs = wantedMs
+        },
       },
       ctx.signal,
     )
@@ -298,6 +302,7 @@ export function createEntry(options: EntryOptions): EntryRunner {
         onChange()
       },
       hookSecret: createHookSecrets({ source, entry: entry.name, kv: bus.kv, clock, hide: redactor.hide }),
+      hooksSettledMs: () => hooksSettledMs,
     }
     return { context, registered: () => registering }
   }

@@ -30,6 +30,8 @@ export interface RegistrarOptions {
   redact: Redact
   /** What is wrong; null: nothing (any more). */
   condition: (text: string | null) => void
+  /** All hooks are as was wanted at this time, monotonic. */
+  onSettled?: (wantedMs: number) => void
 }
 
 /** How often what is wanted is compared with what was. */
@@ -52,6 +54,7 @@ export async function runRegistrar(options: RegistrarOptions, signal: AbortSigna
   let attempt = 0
   while (!signal.aborted) {
     try {
+      const wantedMs = clock.monotonic()
       const registration = await options.registration()
       if (registration === null) return condition(null)
       const now = JSON.stringify(registration.wanted)
@@ -59,6 +62,7 @@ export async function runRegistrar(options: RegistrarOptions, signal: AbortSigna
         const failed = await passes.run(registration, signal)
         wanted = now
         condition(failed === null ? null : failed.error)
+        if (failed === null) options.onSettled?.(wantedMs)
         attempt = failed?.attempt ?? 0
         const pauseMs = failed?.retryMs ?? registration.everyMs ?? DEFAULT_EVERY_MS
         // Not all at the same moment: the first one looks for all.
