@@ -56,15 +56,24 @@ export async function sentinels(port: number, listen: readonly [number, number])
 
 /** An entry for each field of a credential, twice for a Secret: once with a value that no protocol takes. */
 function* entriesOf(definition: SourceDefinition<any, any>, made: Sentinels, port: number): Generator<Json> {
-  const [example = {}] = exampleSpecs(definition)
+  // the one that says most: with hooks, logins…
+  const size = (spec: Json) => JSON.stringify(spec).length
+  const [example = {}] = exampleSpecs(definition).sort((a, b) => size(b) - size(a))
   // a path of ours is no server
   const fields = [...leavesOf(describeSchema(definition.spec), [])].filter(({ path }) => !/^\//.test(String(at(example, path))))
   const base = structuredClone(example) as Json
   delete base.filter
+  // a provider is told where to send, so that its hooks are registered
+  if (definition.hooks !== undefined && base.webhook !== undefined) base.webhook.url = 'https://hooks.example'
   if (describeSchema(definition.spec).fields?.namespace !== undefined) base.namespace ??= 'default'
   const placed = (path: Path, list: boolean) => addressLike(at(base, path) ?? unsaid(path), port, list)
   for (const { path, kind, list } of fields)
     if (kind === 'place' && (at(base, path) !== undefined || path.length === 1)) put(base, path, placed(path, list))
+  for (const { path, kind } of fields) {
+    const given = at(base, path) as { name: string; key: string } | undefined
+    if (kind === 'selector' && given !== undefined)
+      made.files.set(`${given.name}/${given.key}`, markOf(made, `${definition.type}.${path.join('.')} (of the example)`))
+  }
   let n = 0
   const selectors = fields.filter(({ kind }) => kind === 'selector').map(({ path }) => path)
   for (const { path, kind, list } of fields) {

@@ -20,11 +20,11 @@ export type Sinks = Record<string, string>
 
 const preload = new URL('./preload.ts', import.meta.url).pathname
 
-export const environment = (without: Without | null): NodeJS.ProcessEnv => ({
+export const environment = (without: readonly Without[] = []): NodeJS.ProcessEnv => ({
   ...process.env,
   NODE_OPTIONS: `--import ${preload}`,
   PUBSUB_EMULATOR_HOST: '127.0.0.1:1',
-  ...(without === null ? {} : { SENTINEL_WITHOUT: JSON.stringify(without) }),
+  ...(without.length === 0 ? {} : { SENTINEL_WITHOUT: JSON.stringify(without) }),
 })
 
 export interface Ground {
@@ -47,18 +47,32 @@ export function ground(t: Test, objects: object[], files: ReadonlyMap<string, st
   return { dir, manifest, secrets }
 }
 
+export interface EntryOfStatus {
+  type: string
+  name: string
+  serving: number
+  error: string | null
+}
+
 export interface Status {
-  eventSources: { name: string; entries: { name: string; serving: number; error: string | null }[] }[]
+  eventSources: { name: string; entries: EntryOfStatus[] }[]
+}
+
+export interface RunOptions {
+  without?: readonly Without[]
+  limitMs?: number
+  /** What else must have happened. */
+  enough?: (entries: EntryOfStatus[]) => boolean
 }
 
 /** Lives until each entry serves or says what is wrong, and `enough` of the status; then ends gracefully. */
 export async function runSinks(
   t: Test,
   { dir, manifest, secrets }: Ground,
-  { without = null, args = [], limitMs = 60_000 }: { without?: Without | null; args?: string[]; limitMs?: number } = {},
+  { without = [], limitMs = 60_000, enough = () => true }: RunOptions = {},
 ): Promise<Sinks & { status: string }> {
   const data = join(dir, 'data')
-  const flags = ['--data', data, '--secrets', secrets, '--listen', '127.0.0.1:0', '--log-level', 'debug', ...args]
+  const flags = ['--data', data, '--secrets', secrets, '--listen', '127.0.0.1:0', '--log-level', 'debug']
   const child = started(t, ['run', manifest, ...flags], environment(without))
   const api = await until(limitMs, () => child.alive() && apiOf(data), () => child.log())
   const get = (path: string, accept = '*/*') =>
@@ -71,7 +85,8 @@ export async function runSinks(
     async () => {
       const { eventSources = [] } = JSON.parse((await get('/v1/status')) || '{}') as Partial<Status>
       const entries = eventSources.flatMap((one) => one.entries)
-      return entries.length > 0 && entries.every(({ serving, error }) => serving > 0 || error !== null) ? true : null
+      const begun = entries.length > 0 && entries.every(({ serving, error }) => serving > 0 || error !== null)
+      return begun && enough(entries) ? true : null
     },
     () => child.log(),
   )
@@ -90,7 +105,7 @@ export async function runSinks(
 }
 
 /** What `vedette validate` prints, as text and as JSON. */
-export async function validateSinks({ manifest }: Ground, without: Without | null = null): Promise<Sinks> {
+export async function validateSinks({ manifest }: Ground, without: readonly Without[] = []): Promise<Sinks> {
   return {
     validate: (await command(['validate', manifest], without)).join(''),
     'validate --json': (await command(['validate', '--json', manifest], without)).join(''),
@@ -98,7 +113,7 @@ export async function validateSinks({ manifest }: Ground, without: Without | nul
 }
 
 /** @returns stdout and stderr, whatever the exit code */
-export function command(args: string[], without: Without | null = null): Promise<[string, string]> {
+export function command(args: string[], without: readonly Without[] = []): Promise<[string, string]> {
   const options = { env: environment(without), maxBuffer: 1 << 28 }
   return new Promise((resolve) => execFile(vedette, args, options, (_, out, err) => resolve([out, err])))
 }
