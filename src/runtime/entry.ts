@@ -175,10 +175,7 @@ export function createEntry(options: EntryOptions): EntryRunner {
         entry: entry.name,
         holder: options.replica,
         registration: () => hooks(ctx),
-        kv: bus.kv,
-        clock,
-        log,
-        redact: redactor.redact,
+        ...{ kv: bus.kv, clock, log, redact: redactor.redact },
         condition: (text) => account.condition(text, { of: 'hooks' }),
         onSettled(wantedMs) {
           hooksSettledMs = wantedMs
