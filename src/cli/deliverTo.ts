@@ -72,6 +72,9 @@ async function textIn(file: string, flag: string): Promise<string> {
   try {
     return await readFile(file, 'utf8')
   } catch (error) {
-    throw fail('USAGE', `${flag}: ${file} cannot be read (${(error as NodeJS.ErrnoException).code}): name a file that can`)
+    throw fail(
+      'USAGE',
+      `${flag}: ${file} cannot be read (${(error as NodeJS.ErrnoException).code}): name a file that can`,
+    )
   }
 }

@@ -14,7 +14,10 @@ test('the credentials of a URL are hidden whatever its scheme, and nothing else 
     ['wss://h/mqtt?token=abc&x=1', 'wss://h/mqtt?token=***&x=1'],
     ['https://h/?a=1&X-Amz-Signature=f00&X-Amz-Date=1', 'https://h/?a=1&X-Amz-Signature=***&X-Amz-Date=***'],
     ['https://a.example/c?sv=1&sig=a%2Bb#f', 'https://a.example/c?sv=1&sig=***#f'],
-    ['Endpoint=sb://h/;SharedAccessKeyName=n;SharedAccessKey=k=;x', 'Endpoint=sb://h/;SharedAccessKeyName=n;SharedAccessKey=***;x'],
+    [
+      'Endpoint=sb://h/;SharedAccessKeyName=n;SharedAccessKey=k=;x',
+      'Endpoint=sb://h/;SharedAccessKeyName=n;SharedAccessKey=***;x',
+    ],
     ['{"authorization":"Bearer abcdefgh"}', '{"authorization":"Bearer ***"}'],
     ['authorization: Basic dXNlcjpwYXNz', 'authorization: Basic ***'],
   ]
@@ -52,7 +55,9 @@ test('of several lines each is hidden, and of a file with a login what is secret
   const { redact, hide } = createRedactor()
   hide('first-secret-line\nsecond-secret-line\r\n')
   hide('username: somebody\npassword: s3cret-w0rd\n')
-  hide('{"type":"service_account","project_id":"shop-prod","private_key":"-----BEGIN PRIVATE KEY-----\\nMIIEvQIBADAN\\n"}')
+  hide(
+    '{"type":"service_account","project_id":"shop-prod","private_key":"-----BEGIN PRIVATE KEY-----\\nMIIEvQIBADAN\\n"}',
+  )
   const shown = redact('second-secret-line s3cret-w0rd MIIEvQIBADAN somebody shop-prod -----BEGIN PRIVATE KEY-----')
   assert.equal(shown, '*** *** *** somebody shop-prod -----BEGIN PRIVATE KEY-----')
 })

@@ -20,7 +20,11 @@ test('the fingerprint does not depend on the order of members or on absent ones'
 })
 
 test('credentials of a URL do not count; of a URL that has none it is as it always was', () => {
-  const of = (url: string) => fingerprintOf(definition(({ url }) => ({ url })), { url })
+  const of = (url: string) =>
+    fingerprintOf(
+      definition(({ url }) => ({ url })),
+      { url },
+    )
   assert.equal(of('https://a:b@h/x?token=1'), of('https://c:d@h/x?token=2'))
   assert.notEqual(of('https://a:b@h/x'), of('https://a:b@i/x'))
   assert.equal(of('https://h/x?y=1'), '2f244e68')

@@ -7,9 +7,9 @@ import { type TestContext, test } from 'node:test'
 import { deliverTo } from '../../src/cli/deliverTo.ts'
 import { createLogger } from '../../src/core/log.ts'
 import { createRedactor } from '../../src/core/redact.ts'
-import { acceptedSecrets, AFTER_SETTLED_MS, sentSecret } from '../../src/sources/shared/secrets.ts'
-import { cli } from '../local/program.ts'
+import { AFTER_SETTLED_MS, acceptedSecrets, sentSecret } from '../../src/sources/shared/secrets.ts'
 import { fakeClock } from '../fake-clock.ts'
+import { cli } from '../local/program.ts'
 
 const selector = { name: 's', key: 'k' }
 const MINUTE = 60_000
@@ -68,7 +68,12 @@ function file(t: TestContext, text: string): string {
 }
 
 test('S12: a URL with credentials is refused as an argument, and nothing of them is shown', async () => {
-  const urls = ['http://u:%zz@127.0.0.1:1/', 'https://u:s3cretpass@h/', 'https://h/?token=s3cretpass', 's3cret:s3cretpass@h/in']
+  const urls = [
+    'http://u:%zz@127.0.0.1:1/',
+    'https://u:s3cretpass@h/',
+    'https://h/?token=s3cretpass',
+    's3cret:s3cretpass@h/in',
+  ]
   for (const deliver of urls) {
     const refused = deliverTo({ deliver, deliverMode: 'structured' }, createRedactor())
     await assert.rejects(refused, ({ code, message }: { code: string; message: string }) => {
@@ -105,7 +110,10 @@ test('S6, S14: a log line shows neither a value that was read nor what steers a 
   for (const format of ['text', 'json'] as const) {
     let line = ''
     const log = createLogger({ format, redact: redactor.redact, write: (text) => (line = text) })
-    log.warn('filter failed \u009b2J\u202e\n12:00:00 ERROR forged', { error: 'Bearer s3cretvalue', nested: { a: ['s3cretvalue'] } })
+    log.warn('filter failed \u009b2J\u202e\n12:00:00 ERROR forged', {
+      error: 'Bearer s3cretvalue',
+      nested: { a: ['s3cretvalue'] },
+    })
     assert.doesNotMatch(line, /s3cretvalue|[\u0080-\u009f\u202e]/)
     assert.equal(line.split('\n').length, 2, 'one line')
     assert.match(line, /filter failed \\u009b2J\\u202e/)

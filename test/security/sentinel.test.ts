@@ -7,10 +7,21 @@ import { writeStatus } from '../../src/controller/status.ts'
 import { systemClock } from '../../src/core/clock.ts'
 import { silentLogger } from '../../src/core/log.ts'
 import { type KubeObject, resources } from '../../src/kube/resources.ts'
-import { type Echo, echoServer } from './echo-server.ts'
 import { freePorts } from '../servers/process.ts'
+import { type Echo, echoServer } from './echo-server.ts'
 import { type Sentinels, sentinels, shownIn } from './sentinels.ts'
-import { type EntryOfStatus, environment, ground, runSinks, type Sinks, started, type Status, until, validateSinks, type Without } from './sinks.ts'
+import {
+  type EntryOfStatus,
+  environment,
+  ground,
+  runSinks,
+  type Sinks,
+  type Status,
+  started,
+  until,
+  validateSinks,
+  type Without,
+} from './sinks.ts'
 
 /** A machine may be busy. */
 const LIMIT_MS = 400_000

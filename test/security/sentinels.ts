@@ -2,10 +2,11 @@
  * Manifests in which every field that can hold a credential holds a marked one, each another: made from the schemas, so that a new type or field
  * is in them by itself. What is no credential points at one local server.
  */
-import { types, loadSource } from '../../src/sources/index.ts'
+
 import { exampleSpecs } from '../../src/manifest/describe.ts'
 import { describeSchema, type Field } from '../../src/manifest/fields.ts'
 import type { SourceDefinition } from '../../src/source.ts'
+import { loadSource, types } from '../../src/sources/index.ts'
 import { secretKeySelector } from '../../src/sources/shared/schemas.ts'
 
 export interface Sentinels {
@@ -60,7 +61,9 @@ function* entriesOf(definition: SourceDefinition<any, any>, made: Sentinels, por
   const size = (spec: Json) => JSON.stringify(spec).length
   const [example = {}] = exampleSpecs(definition).sort((a, b) => size(b) - size(a))
   // a path of ours is no server
-  const fields = [...leavesOf(describeSchema(definition.spec), [])].filter(({ path }) => !/^\//.test(String(at(example, path))))
+  const fields = [...leavesOf(describeSchema(definition.spec), [])].filter(
+    ({ path }) => !/^\//.test(String(at(example, path))),
+  )
   const base = structuredClone(example) as Json
   delete base.filter
   // a provider is told where to send, so that its hooks are registered
@@ -72,7 +75,10 @@ function* entriesOf(definition: SourceDefinition<any, any>, made: Sentinels, por
   for (const { path, kind } of fields) {
     const given = at(base, path) as { name: string; key: string } | undefined
     if (kind === 'selector' && given !== undefined)
-      made.files.set(`${given.name}/${given.key}`, markOf(made, `${definition.type}.${path.join('.')} (of the example)`))
+      made.files.set(
+        `${given.name}/${given.key}`,
+        markOf(made, `${definition.type}.${path.join('.')} (of the example)`),
+      )
   }
   let n = 0
   const selectors = fields.filter(({ kind }) => kind === 'selector').map(({ path }) => path)
@@ -90,12 +96,19 @@ function* entriesOf(definition: SourceDefinition<any, any>, made: Sentinels, por
         // what a part of a spec logs in to is beside it
         const around = structuredClone(base)
         for (const { path: of, kind: its, list } of fields)
-          if (its === 'place' && of.length > 1 && path.slice(0, -1).join().startsWith(of.slice(0, -1).join())) put(around, of, placed(of, list))
+          if (its === 'place' && of.length > 1 && path.slice(0, -1).join().startsWith(of.slice(0, -1).join()))
+            put(around, of, placed(of, list))
         yield withSelectors(definition, around, path, selectors, value)
         continue
       }
       const spec = structuredClone(base)
-      put(spec, path, kind === 'text' ? mark : withLogin(at(base, path) ?? unsaid(path), mark, markOf(made, `${field} (parameter)`), port, list))
+      put(
+        spec,
+        path,
+        kind === 'text'
+          ? mark
+          : withLogin(at(base, path) ?? unsaid(path), mark, markOf(made, `${field} (parameter)`), port, list),
+      )
       n++
       yield spec
     }
@@ -161,7 +174,8 @@ function* leavesOf(field: Field, path: Path): Generator<Leaf> {
       return
     }
     for (const [member, child] of Object.entries(field.fields)) yield* leavesOf(child, [...path, member])
-  } else if (field.kind === 'list' && field.item?.kind === 'string' && PLACE.test(name)) yield { path, kind: 'place', list: true }
+  } else if (field.kind === 'list' && field.item?.kind === 'string' && PLACE.test(name))
+    yield { path, kind: 'place', list: true }
   else if (field.kind === 'list' && field.item?.fields !== undefined) yield* leavesOf(field.item, [...path, '0'])
   else if (field.kind === 'string' && PLACE.test(name)) yield { path, kind: 'place', list: false }
   else if (field.kind === 'string' && SECRET.test(name)) yield { path, kind: 'text', list: false }
@@ -196,7 +210,8 @@ function withLogin(value: unknown, password: string, token: string, port: number
 export function shownIn(text: string, { marks }: Pick<Sentinels, 'marks'>): string[] {
   const found = new Set<string>()
   const look = (one: string) => {
-    for (const [mark] of one.matchAll(/S3ntinel[0-9a-z]{3}Zq7/g)) if (marks.has(mark)) found.add(`${mark} (${marks.get(mark)})`)
+    for (const [mark] of one.matchAll(/S3ntinel[0-9a-z]{3}Zq7/g))
+      if (marks.has(mark)) found.add(`${mark} (${marks.get(mark)})`)
   }
   look(text)
   for (const [run] of text.matchAll(/[A-Za-z0-9+/_-]{12,}/g))

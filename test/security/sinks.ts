@@ -74,7 +74,11 @@ export async function runSinks(
   const data = join(dir, 'data')
   const flags = ['--data', data, '--secrets', secrets, '--listen', '127.0.0.1:0', '--log-level', 'debug']
   const child = started(t, ['run', manifest, ...flags], environment(without))
-  const api = await until(limitMs, () => child.alive() && apiOf(data), () => child.log())
+  const api = await until(
+    limitMs,
+    () => child.alive() && apiOf(data),
+    () => child.log(),
+  )
   const get = (path: string, accept = '*/*') =>
     fetch(`http://${api}${path}`, { headers: { accept } }).then(
       (answer) => answer.text(),
