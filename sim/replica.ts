@@ -1,5 +1,7 @@
 /** A replica in a simulated process: the real one, whole, with a synthetic source and without HTTP. */
+
 import type { Logger } from '../src/core/log.ts'
+import { createRedactor } from '../src/core/redact.ts'
 import type { ElectorView } from '../src/ha/elector.ts'
 import type { LeaseTiming } from '../src/ha/lock.ts'
 import type { EventSource } from '../src/manifest/manifest.ts'
@@ -90,6 +92,7 @@ export function startSimulatedReplica({
       log,
     },
     listeners: {} as Listeners,
+    redactor: createRedactor(),
     secrets: { secret: () => Promise.reject(new Error('none')), configMap: () => Promise.reject(new Error('none')) },
     onReport: nothing,
     onFailover: ({ from, reason, gapMs }) => log.info(`takes over from ${from} (${reason}), gap ${gapMs} ms`),

@@ -1,8 +1,10 @@
 /** Listeners and routes for tests of the HTTP machinery. */
+
 import assert from 'node:assert/strict'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { systemClock } from '../src/core/clock.ts'
 import { silentLogger } from '../src/core/log.ts'
+import { withoutCredentials } from '../src/core/url-credentials.ts'
 import type { Limits } from '../src/runtime/http/limits.ts'
 import { createListeners, type Listeners } from '../src/runtime/http/listeners.ts'
 import type { HttpAnswer, HttpRequest, HttpRoute } from '../src/source.ts'
@@ -24,7 +26,7 @@ export async function serve(
   await listeners.route(
     owner,
     { endpoint: '/x', handle: async () => ({ status: 200, body: 'ok' }), ...route },
-    { signal: ends.signal, secret, log: silentLogger },
+    { signal: ends.signal, secret, log: silentLogger, redact: withoutCredentials },
   )
   return ends
 }

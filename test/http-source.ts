@@ -1,6 +1,8 @@
 /** Serves one HTTP source behind a real listener, without bus or election. */
+
 import { systemClock } from '../src/core/clock.ts'
 import { silentLogger } from '../src/core/log.ts'
+import { withoutCredentials } from '../src/core/url-credentials.ts'
 import { createListeners } from '../src/runtime/http/listeners.ts'
 import type { SourceDefinition } from '../src/source.ts'
 import { type Harness, serveInHarness } from './harness.ts'
@@ -27,7 +29,12 @@ export async function serveHttpSource(
   const harness: Harness<any> = serveInHarness(definition, specOf(port), {
     ...options,
     http: (route, signal) =>
-      listeners.route('default/es/e', route, { signal, secret: (s) => harness.context.secret(s), log: silentLogger }),
+      listeners.route('default/es/e', route, {
+        signal,
+        secret: (s) => harness.context.secret(s),
+        log: silentLogger,
+        redact: withoutCredentials,
+      }),
   })
   const ended = Promise.withResolvers<never>()
   ended.promise.catch(() => {})

@@ -9,6 +9,7 @@ import { backoffMs } from '../core/backoff.ts'
 import type { Clock } from '../core/clock.ts'
 import { fail } from '../core/errors.ts'
 import type { Logger } from '../core/log.ts'
+import type { Redactor } from '../core/redact.ts'
 import { patiently, within } from '../core/signals.ts'
 import { type Account, createAccount } from './delivery/account.ts'
 import { type Cursor, createCursor } from './delivery/cursor.ts'
@@ -28,12 +29,21 @@ export interface Delivery {
   stop(): Promise<void>
 }
 
-export interface DeliveryOptions {
-  bus: Bus
+/** Where to, and with what. */
+export interface DeliverTo {
   url: string
+  /** The address is a secret itself: nothing but its host is shown. */
+  secret?: boolean
   mode: DeliveryMode
+  /** Fields that are sent along, read before each request. @throws what is shown, and the event is held */
+  credentials?: () => Promise<Record<string, string>>
+}
+
+export interface DeliveryOptions extends DeliverTo {
+  bus: Bus
   clock: Clock
   log: Logger
+  redactor: Redactor
   /** What the receiver is told: `vedette/<version>`. */
   userAgent?: string
   /** Names this run among those that use the bus: a new address goes on where the one before of the same run stood. */
@@ -66,13 +76,31 @@ interface Parts {
 
 /** Begins with the events that are stored after a first URL was given. Works in the background, for ever, whatever fails. */
 export async function startDelivery(options: DeliveryOptions): Promise<Delivery> {
-  const { bus, clock, log, mode, url, userAgent = 'vedette', owner = '' } = options
-  const target = parseTarget(url)
+  const {
+    bus,
+    clock,
+    log,
+    redactor,
+    mode,
+    url,
+    secret = false,
+    credentials,
+    userAgent = 'vedette',
+    owner = '',
+  } = options
+  const target = parseTarget(url, { secret })
+  for (const one of target.secrets) redactor.hide(one)
   const stopped = new AbortController()
   const stopping = stopped.signal
   const account = createAccount({ shown: target.shown, clock, log })
   const cursor = createCursor({ bus, target, owner, clock, log })
-  const poster = createPoster({ target, userAgent, clock })
+  const poster = createPoster({
+    target,
+    userAgent,
+    clock,
+    redact: redactor.redact,
+    ...(credentials === undefined ? {} : { credentials }),
+  })
   const gaps = createGaps({ bus, clock, account, cursor })
   const parts: Parts = { bus, clock, mode, account, cursor, poster, gaps, stopping, anew: () => {} }
   const look = createLook({ bus, clock, log, account, cursor, gaps, anew: () => parts.anew() })

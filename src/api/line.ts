@@ -3,6 +3,7 @@
 import type { Stored } from '../bus/bus.ts'
 import { rfc3339Nano } from '../core/event.ts'
 import { goJsonString } from '../core/json.ts'
+import { printable } from '../core/printable.ts'
 
 /** A parsed line. */
 export interface EventLine {
@@ -58,11 +59,6 @@ function payload(event: Record<string, unknown>): string {
   } catch {
     return text
   }
-}
-
-/** Payloads come from anywhere: control characters must not reach a terminal. */
-export function printable(text: string): string {
-  return text.replace(/[\u0000-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g, ' ')
 }
 
 function shorten(text: string, width: number): string {

@@ -7,6 +7,7 @@ import { type MemoryBus, memoryBusWorld } from '../bus/memory.ts'
 import { systemClock } from '../core/clock.ts'
 import { fail } from '../core/errors.ts'
 import { silentLogger } from '../core/log.ts'
+import { withoutCredentials } from '../core/url-credentials.ts'
 import { busWith, put } from './events.fixture.ts'
 import { createReaders } from './readers.ts'
 import type { Run } from './run.ts'
@@ -44,8 +45,8 @@ async function serve(
     ...change,
   }
   const readers = createReaders({ most }, { clock: systemClock, log: silentLogger })
-  const options = { run, log: silentLogger, trusted: false, token: TOKEN, host: 'vedette.example' }
-  const server = createApi({ ...options, readTokens, readers })
+  const options = { run, log: silentLogger, redact: withoutCredentials, trusted: false, token: TOKEN }
+  const server = createApi({ ...options, host: 'vedette.example', readTokens, readers })
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   t.after(() => {

@@ -6,10 +6,11 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { isIP } from 'node:net'
 import { fail, isVedetteError, messageOf, type VedetteError } from '../core/errors.ts'
 import type { Logger } from '../core/log.ts'
+import { printable } from '../core/printable.ts'
+import type { Redact } from '../core/redact.ts'
+import { refusedForm } from '../runtime/http/message.ts'
 import { accessBy, everything } from './access.ts'
 import { crossSite, refusedAsCrossSite } from './crossSite.ts'
-import { refusedForm } from '../runtime/http/message.ts'
-import { printable } from './line.ts'
 import { republish, sendEvent } from './publish.ts'
 import { named, scanOf } from './query.ts'
 import type { Readers } from './readers.ts'
@@ -23,6 +24,8 @@ const MAX_BODY_BYTES = 8 * 1024 * 1024
 export interface ApiOptions {
   run: Run
   log: Logger
+  /** Of errors; what the run says is shown as it says it. */
+  redact: Redact
   /** Whoever can connect may do anything. */
   trusted: boolean
   /** What POSTs must carry as bearer token, unless trusted. */
@@ -40,14 +43,14 @@ export function createApi(options: ApiOptions): Server {
     if (refusedForm(request, response)) return
     handle(options, request, response).catch((error: unknown) => {
       if (response.headersSent) response.destroy()
-      else answerError(response, error, options.log)
+      else answerError(response, error, options)
     })
   })
   return server
 }
 
 async function handle(options: ApiOptions, request: IncomingMessage, response: ServerResponse): Promise<void> {
-  const { run, readers, trusted, token, readTokens, host } = options
+  const { run, readers, redact, trusted, token, readTokens, host } = options
   const access = trusted ? everything : accessBy(token, readTokens)
   response.setHeader('x-content-type-options', 'nosniff')
   if (!trusted && !hostAllowed(request.headers.host, host)) {
@@ -72,7 +75,7 @@ async function handle(options: ApiOptions, request: IncomingMessage, response: S
     const which = route.method === 'POST' ? 'the token in' : 'a token of --read-token-file, or the one in'
     return answer(response, 401, { error: `send "Authorization: Bearer <token>" with ${which} <data>/run.json` })
   }
-  await route.answer({ run, readers, url, request, response, mayRead })
+  await route.answer({ run, readers, redact, url, request, response, mayRead })
 }
 
 /** @throws USAGE */
@@ -87,6 +90,7 @@ function urlOf(target = '/'): URL {
 interface Call {
   run: Run
   readers: Readers
+  redact: Redact
   /** False only where the route is open. */
   mayRead: boolean
   url: URL
@@ -142,7 +146,7 @@ const routes: Record<string, Route> = {
       const delivery = run.delivery()
       if (delivery === null) return text(response, 404, 'nothing is delivered: this run has no --deliver\n')
       const { error, errorSince } = delivery
-      const why = mayRead ? `held up since ${errorSince}: ${error}\n` : 'held up\n'
+      const why = mayRead ? `held up since ${errorSince}: ${printable(String(error))}\n` : 'held up\n'
       text(response, error === null ? 200 : 503, error === null ? 'ready\n' : why)
     },
   },
@@ -160,10 +164,10 @@ const routes: Record<string, Route> = {
   },
   '/v1/events': {
     method: 'GET',
-    async answer({ run, readers, url, request, response }) {
+    async answer({ run, readers, redact, url, request, response }) {
       const lastEventId = request.headers['last-event-id']
       const wanted = scanOf(url, Array.isArray(lastEventId) ? lastEventId[0] : lastEventId)
-      await streamEvents(run.reading, request, response, wanted, { readers })
+      await streamEvents(run.reading, request, response, wanted, { readers, redact })
     },
   },
   '/v1/failover': {
@@ -285,19 +289,19 @@ const STATUS_OF: Partial<Record<VedetteError['code'], number>> = {
   EVENT_TOO_LARGE: 413,
 }
 
-function answerError(response: ServerResponse, error: unknown, log: Logger): void {
+function answerError(response: ServerResponse, error: unknown, { log, redact }: ApiOptions): void {
   if (!isVedetteError(error)) {
     log.error('the API failed on a request', { error })
-    answer(response, 500, { error: messageOf(error), code: 'BUG' })
+    answer(response, 500, { error: redact(messageOf(error)), code: 'BUG' })
     return
   }
   const status = STATUS_OF[error.code] ?? { user: 400, transient: 503, fenced: 409, bug: 500 }[error.class]
   if (status === 503) response.setHeader('retry-after', '1')
-  answer(response, status, { error: error.message, code: error.code })
+  answer(response, status, { error: redact(error.message), code: error.code })
 }
 
 function answer(response: ServerResponse, status: number, value: unknown): void {
-  text(response, status, `${JSON.stringify(value)}\n`, 'application/json')
+  text(response, status, `${printable(JSON.stringify(value))}\n`, 'application/json')
 }
 
 function text(response: ServerResponse, status: number, body: string, type = 'text/plain; charset=utf-8'): void {

@@ -9,6 +9,8 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { LogState, Stored } from '../bus/bus.ts'
 import { type Clock, systemClock } from '../core/clock.ts'
 import { messageOf } from '../core/errors.ts'
+import { printable } from '../core/printable.ts'
+import type { Redact } from '../core/redact.ts'
 import { lineParts } from './line.ts'
 import type { Readers } from './readers.ts'
 import { type Readable, type Scan, scan } from './scan.ts'
@@ -28,9 +30,10 @@ export async function streamEvents(
   wanted: Omit<Scan, 'signal'>,
   {
     readers,
+    redact,
     clock = systemClock,
     heartbeatMs = HEARTBEAT_MS,
-  }: { readers: Readers; clock?: Clock; heartbeatMs?: number },
+  }: { readers: Readers; redact: Redact; clock?: Clock; heartbeatMs?: number },
 ): Promise<void> {
   const gone = new AbortController()
   const reader = readers.enter(() => response.destroy())
@@ -76,7 +79,7 @@ export async function streamEvents(
   } catch (error) {
     if (gone.signal.aborted) return
     // not a proper end: whoever resumes should come back
-    response.write(`: ${messageOf(error).replaceAll('\n', ' ')}\n\n`, () => response.destroy())
+    response.write(`: ${printable(redact(messageOf(error)))}\n\n`, () => response.destroy())
   } finally {
     stopHeartbeat()
   }

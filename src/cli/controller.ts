@@ -1,4 +1,5 @@
 import type { Command } from 'commander'
+import type { Redact, Redactor } from '../core/redact.ts'
 import { parseBind } from './bind.ts'
 import { networkPoliciesOption, type PodOptions, podSecurityOption } from './podOptions.ts'
 
@@ -14,7 +15,7 @@ interface Options extends PodOptions {
   config: string
 }
 
-export default function register(program: Command): void {
+export default function register(program: Command, { redact }: Redactor): void {
   program
     .command('controller')
     .description('run the Kubernetes controller of EventSources, EventBuses and Sensors')
@@ -42,10 +43,10 @@ export default function register(program: Command): void {
         'Examples:\n  vedette controller\n  vedette controller --namespaced --managed-namespace team-a\n' +
         '  KUBECONFIG=~/.kube/config VEDETTE_IMAGE=registry.example/vedette:0.1.0 vedette controller',
     )
-    .action(controller)
+    .action((options: Options) => controller(options, redact))
 }
 
-async function controller(options: Options): Promise<void> {
+async function controller(options: Options, redact: Redact): Promise<void> {
   const [
     { systemClock },
     { createLogger },
@@ -74,7 +75,7 @@ async function controller(options: Options): Promise<void> {
   const { env } = process
   const level = (['debug', 'info', 'warn', 'error'] as const).find((one) => one === env.LOG_LEVEL) ?? 'info'
   const write = (line: string) => void process.stdout.write(line)
-  const logOf = (name: string) => createLogger({ format: 'json', level, name: `argo-events.${name}`, write })
+  const logOf = (name: string) => createLogger({ format: 'json', level, name: `argo-events.${name}`, redact, write })
   const log = logOf('controller-manager')
   const clock = systemClock
   const client = createKubeClient(await kubeConfiguration({ clock }), clock)

@@ -21,6 +21,8 @@ import { STORE_FORMAT } from '../bus/embedded/store.ts'
 import { runningBus } from '../bus/embedded/takeover.ts'
 import { systemClock } from '../core/clock.ts'
 import { fail, messageOf } from '../core/errors.ts'
+import { printable } from '../core/printable.ts'
+import { type Redactor, redactedIn } from '../core/redact.ts'
 import { takeDataDir } from '../local/dataDir.ts'
 import { transportWords } from '../runtime/transport.ts'
 import { call, findRun, withData } from './client.ts'
@@ -51,7 +53,7 @@ const NETWORK_FILE_SYSTEMS = new Map([
 /** A clock may be this far behind what it said when the store was last written. */
 const CLOCK_SLACK_MS = 5000
 
-export default function register(program: Command): void {
+export default function register(program: Command, { redact }: Redactor): void {
   withData(
     program
       .command('doctor')
@@ -68,10 +70,11 @@ export default function register(program: Command): void {
       const dir = resolve(data)
       const tell = createProgress(process.stderr, systemClock)
       const repaired = repair ? await repairIfDamaged(dir, tell) : null
-      const checks = await examine(dir, tell)
+      const checks = redactedIn(await examine(dir, tell), redact)
       tell.end()
       const ok = checks.every((check) => check.ok)
-      process.stdout.write(json ? `${JSON.stringify({ ok, checks, repaired })}\n` : report(checks, repaired, repair))
+      const said = json ? JSON.stringify({ ok, checks, repaired }) : report(checks, repaired, repair)
+      process.stdout.write(`${said}\n`)
       process.exitCode = ok ? 0 : 1
     })
 }
@@ -108,13 +111,13 @@ function report(checks: Check[], repaired: StoreRepair | null, asked: boolean): 
   const width = Math.max(...checks.map(({ name }) => name.length))
   const lines = checks.map(({ name, ok, message, remedy }) => {
     const mark = ok ? paint('green', 'ok  ') : paint('red', 'FAIL')
-    const line = `${mark} ${name.padEnd(width)}  ${message}`
+    const line = `${mark} ${name.padEnd(width)}  ${printable(message)}`
     return remedy === undefined ? line : `${line}\n     ${' '.repeat(width)}  ${paint('yellow', remedy)}`
   })
   if (repaired !== null) {
     lines.push(`repaired: ${repaired.text}; the damaged store is kept in ${repaired.damaged}`)
   } else if (asked) lines.push('nothing to repair')
-  return `${lines.join('\n')}\n`
+  return lines.join('\n')
 }
 
 function checkNode(): Check {

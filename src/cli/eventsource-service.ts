@@ -4,6 +4,7 @@ import { systemClock } from '../core/clock.ts'
 import { exitCodeOf, fail, isVedetteError } from '../core/errors.ts'
 import { gatherLines } from '../core/gather.ts'
 import { createLogger, type Logger } from '../core/log.ts'
+import type { Redactor } from '../core/redact.ts'
 import { parseBind } from './bind.ts'
 import { beginPod } from './podProcess.ts'
 
@@ -13,7 +14,7 @@ interface ServiceFlags {
   metricsPort: number
 }
 
-export default function register(program: Command): void {
+export default function register(program: Command, redactor: Redactor): void {
   program
     .command('eventsource-service')
     .description('one replica of one EventSource, as a Pod runs it: told by its environment, logs JSON on stdout')
@@ -51,16 +52,17 @@ Examples:
 
 SIGTERM drains, hands the lead over and ends with 0. Exit codes: 1 the environment is wrong, 70 our bug.`,
     )
-    .action(serve)
+    .action((flags: ServiceFlags) => serve(flags, redactor))
 }
 
-async function serve({ root, bind = everyAddress(), metricsPort }: ServiceFlags): Promise<void> {
+async function serve({ root, bind = everyAddress(), metricsPort }: ServiceFlags, redactor: Redactor): Promise<void> {
   const said = await beginPod()
   const { logLevelOf, readEnvironment } = await import('../pod/environment.ts')
   const log = createLogger({
     format: 'json',
     level: logLevelOf(process.env),
     name: 'argo-events.eventsource',
+    redact: redactor.redact,
     write: (line) => void process.stdout.write(line),
   })
   endWithALine(log)
@@ -82,6 +84,7 @@ async function serve({ root, bind = everyAddress(), metricsPort }: ServiceFlags)
       ...{ environment, root, bind, metricsPort },
       clock: systemClock,
       log: gathering.log,
+      redactor,
     })
     stop = pod.stop
     if (signalled > 0) stop()

@@ -2,9 +2,11 @@
 /** The command line: finds the command, loads only that one, and turns what it throws into a message and an exit code. */
 import { Command, CommanderError } from 'commander'
 import { exitCodeOf, isVedetteError, messageOf } from '../core/errors.ts'
+import { printablePage } from '../core/printable.ts'
+import { createRedactor, type Redactor } from '../core/redact.ts'
 
 /** In the order of `vedette --help`. */
-const commands: Record<string, () => Promise<{ default: (program: Command) => void }>> = {
+const commands: Record<string, () => Promise<{ default: (program: Command, redactor: Redactor) => void }>> = {
   run: () => import('./run.ts'),
   validate: () => import('./validate.ts'),
   explain: () => import('./explain.ts'),
@@ -26,7 +28,7 @@ const commands: Record<string, () => Promise<{ default: (program: Command) => vo
   'eventsource-removal': () => import('./eventsource-removal.ts'),
 }
 
-async function main(argv: string[]): Promise<void> {
+async function main(argv: string[], redactor: Redactor): Promise<void> {
   const program = new Command('vedette')
     .description('Highly available event sources: EventSource YAML in, every event once on the bus, whatever dies.')
     .helpCommand('help [command]', 'the help of a command')
@@ -42,7 +44,7 @@ async function main(argv: string[]): Promise<void> {
   }
   const load = wanted !== undefined && Object.hasOwn(commands, wanted) ? commands[wanted] : undefined
   const modules = await Promise.all((load === undefined ? Object.values(commands) : [load]).map((one) => one()))
-  for (const { default: register } of modules) register(program)
+  for (const { default: register } of modules) register(program, redactor)
   for (const command of program.commands) command.copyInheritedSettings(program).exitOverride()
   await program.parseAsync(argv, { from: 'user' })
 }
@@ -53,8 +55,9 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   throw error
 })
 
+const redactor = createRedactor()
 try {
-  await main(process.argv.slice(2))
+  await main(process.argv.slice(2), redactor)
 } catch (error) {
   if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? 0 : 2
   else {
@@ -63,7 +66,7 @@ try {
       : error instanceof Error
         ? (error.stack ?? error.message)
         : messageOf(error)
-    process.stderr.write(`vedette: ${text}\n`)
+    process.stderr.write(`vedette: ${printablePage(redactor.redact(text))}\n`)
     process.exitCode = exitCodeOf(error)
   }
 }

@@ -1,4 +1,5 @@
 import type { Command } from 'commander'
+import type { Redactor } from '../core/redact.ts'
 import type { EventSource } from '../manifest/manifest.ts'
 import { createOutput } from './output.ts'
 
@@ -8,7 +9,7 @@ interface Options {
   natsPermissions?: boolean
 }
 
-export default function register(program: Command): void {
+export default function register(program: Command, redactor: Redactor): void {
   program
     .command('render')
     .description('print the Kubernetes objects that the controller would apply')
@@ -30,20 +31,31 @@ export default function register(program: Command): void {
         '  vedette render --image registry.example/vedette:0.1.0 orders.yaml bus.yaml | kubectl diff -f -\n' +
         '  vedette render --nats-permissions orders.yaml',
     )
-    .action(renderFiles)
+    .action((paths: string[], options: Options) => renderFiles(paths, options, redactor))
 }
 
-async function renderFiles(paths: string[], { json = false, image, natsPermissions = false }: Options): Promise<void> {
-  const [{ diagnosticLine, loadManifest, readManifestFiles }, { render }, { settingsFrom }, { yamlText }] =
-    await Promise.all([
-      import('../manifest/load.ts'),
-      import('../controller/render.ts'),
-      import('../controller/settings.ts'),
-      import('../controller/yamlText.ts'),
-    ])
+async function renderFiles(
+  paths: string[],
+  { json = false, image, natsPermissions = false }: Options,
+  redactor: Redactor,
+): Promise<void> {
+  const [
+    { diagnosticLine, loadManifest, readManifestFiles },
+    { hideCredentials },
+    { render },
+    { settingsFrom },
+    { yamlText },
+  ] = await Promise.all([
+    import('../manifest/load.ts'),
+    import('../manifest/credentials.ts'),
+    import('../controller/render.ts'),
+    import('../controller/settings.ts'),
+    import('../controller/yamlText.ts'),
+  ])
   const loaded = await loadManifest(await readManifestFiles(paths))
+  hideCredentials(loaded.manifest, redactor)
   const errors = loaded.diagnostics.filter(({ severity }) => severity === 'error')
-  for (const error of errors) process.stderr.write(`${diagnosticLine(error)}\n`)
+  for (const error of errors) process.stderr.write(`${redactor.redact(diagnosticLine(error))}\n`)
   if (errors.length > 0) process.exitCode = 1
   if (natsPermissions) return await renderUsers(loaded.manifest.eventSources, json)
   const settings = settingsFrom(process.env)
@@ -52,7 +64,7 @@ async function renderFiles(paths: string[], { json = false, image, natsPermissio
   if (json) await output.write(`${JSON.stringify({ apiVersion: 'v1', kind: 'List', items: objects }, null, 2)}\n`)
   else await output.write(yamlText(objects))
   await output.flush()
-  for (const note of notes) process.stderr.write(`# ${note}\n`)
+  for (const note of notes) process.stderr.write(`# ${redactor.redact(note)}\n`)
 }
 
 /** As text for `users` of a NATS server's configuration, or as one JSON list. */

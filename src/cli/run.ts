@@ -1,13 +1,14 @@
 import { isIPv6 } from 'node:net'
 import { type Command, Option } from 'commander'
-import type { DeliveryMode } from '../api/deliver.ts'
 import { MAX_READERS } from '../api/readers.ts'
 import { fail } from '../core/errors.ts'
 import { createLogger, type LogLevel } from '../core/log.ts'
+import type { Redactor } from '../core/redact.ts'
 import { parseBind } from './bind.ts'
 import { DEFAULT_DATA } from './client.ts'
+import type { DeliverFlags } from './deliverTo.ts'
 
-interface RunFlags {
+interface RunFlags extends DeliverFlags {
   data: string
   listen: { host: string; port: number }
   readTokenFile?: string
@@ -18,12 +19,10 @@ interface RunFlags {
   forwardedHeader?: string
   listenerLimits?: string
   secrets?: string
-  deliver?: string
-  deliverMode: DeliveryMode
   logLevel: LogLevel
 }
 
-export default function register(program: Command): void {
+export default function register(program: Command, redactor: Redactor): void {
   program
     .command('run')
     .description('run the EventSources in the files: every replica a process, every event durable')
@@ -57,6 +56,14 @@ export default function register(program: Command): void {
       '--deliver <url>',
       'send every event to this URL (CloudEvents over HTTP, at least once, in order; held until it is taken)',
     )
+    .option(
+      '--deliver-file <file>',
+      'the same, to the URL in this file: for one that holds credentials, or is secret itself',
+    )
+    .option(
+      '--deliver-header-file <file>',
+      'sent along with every event: lines "Name: value", such as an Authorization; read anew for each request',
+    )
     .addOption(
       new Option('--deliver-mode <mode>', 'form of delivered events')
         .choices(['structured', 'binary'])
@@ -81,17 +88,21 @@ waited for (a port that another program has, say), and so does GET /readyz. Logs
 restart; a wrong one is refused and what runs goes on. What --deliver cannot deliver is held and tried for ever; vedette status says
 why. Ctrl-C stops gracefully, a second one at once.`,
     )
-    .action(run)
+    .action((files: string[], flags: RunFlags) => run(files, flags, redactor))
 }
 
-async function run(files: string[], flags: RunFlags): Promise<void> {
-  const { listenerSettings } = await import('../runtime/http/settings.ts')
+async function run(files: string[], flags: RunFlags, redactor: Redactor): Promise<void> {
+  const [{ listenerSettings }, { startSupervisor }, { deliverTo }] = await Promise.all([
+    import('../runtime/http/settings.ts'),
+    import('../local/supervisor.ts'),
+    import('./deliverTo.ts'),
+  ])
   const { trustedProxies, forwardedHeader, listenerLimits: limits } = flags
   const listeners = listenerSettings({ trustedProxies, forwardedHeader, limits }, LISTENER_FLAGS)
-  const { startSupervisor } = await import('../local/supervisor.ts')
+  const deliver = await deliverTo(flags, redactor)
   const view = process.stderr.isTTY ? (await import('./liveView.ts')).createLiveView(process.stderr) : null
   const write = (text: string) => void (view === null ? process.stderr.write(text) : view.log(text))
-  const log = createLogger({ format: 'text', level: flags.logLevel, write })
+  const log = createLogger({ format: 'text', level: flags.logLevel, redact: redactor.redact, write })
   let stopWanted = 0
   let stop = () => {}
   const onSignal = () => {
@@ -110,9 +121,10 @@ async function run(files: string[], flags: RunFlags): Promise<void> {
       bind: flags.bind ?? flags.listen.host,
       listeners,
       secretsDir: flags.secrets,
-      deliver: flags.deliver === undefined ? undefined : { url: flags.deliver, mode: flags.deliverMode },
+      deliver,
       logLevel: flags.logLevel,
       log,
+      redactor,
       onHostLog: view === null ? null : (text) => view.log(text),
     })
     stop = supervisor.stop

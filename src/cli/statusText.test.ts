@@ -52,7 +52,10 @@ test('what holds a delivery up is told with the event, since when, and what come
     },
   })
   assert.match(text, /^delivers to http:\/\/receiver\/in: 7 in this run, behind by up to 13, the oldest of 3m ago$/m)
-  assert.match(text, /answered 401 Unauthorized: token expired \[2J \(for 2m\); it is tried again until it works$/m)
+  assert.match(
+    text,
+    /answered 401 Unauthorized: token expired\\u001b\[2J \(for 2m\); it is tried again until it works$/m,
+  )
   assert.match(text, /event abc of default\.orders\.all, number 8, was tried 12 times, the next time in 10s$/m)
   assert.match(text, /let go up to 4 events after it/)
   assert.match(text, /up to 3 events were let go by the bus before they could be delivered/)

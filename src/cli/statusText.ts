@@ -1,8 +1,8 @@
 /** `vedette status` for people. Pure. */
-import { printable } from '../api/line.ts'
 import { notServedLine } from '../api/served.ts'
 import type { DeliveryStatus, EntryStatus, ReplicaStatus, SourceStatus, Status } from '../api/status.ts'
 import { formatMs } from '../core/duration.ts'
+import { printable } from '../core/printable.ts'
 import { transportWords } from '../runtime/transport.ts'
 
 type Style = 'bold' | 'dim' | 'red' | 'green' | 'yellow'
@@ -99,8 +99,8 @@ function deliveryText(deliver: DeliveryStatus, nowMs: number, paint: Paint): str
 
 function rowOf(source: SourceStatus, entry: EntryStatus, nowMs: number): string[] {
   return [
-    `${source.name} / ${entry.name}`,
-    entry.type,
+    printable(`${source.name} / ${entry.name}`),
+    printable(entry.type),
     servedBy(source, entry),
     entry.term === null ? '-' : String(entry.term),
     String(entry.published),

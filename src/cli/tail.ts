@@ -8,6 +8,7 @@ import { type EventLine, eventLine, readableLine } from '../api/line.ts'
 import { parseCount, parseFrom, type Scan, scan } from '../api/scan.ts'
 import { systemClock } from '../core/clock.ts'
 import { isVedetteError } from '../core/errors.ts'
+import { printable } from '../core/printable.ts'
 import { findRun, withData } from './client.ts'
 import { createOutput } from './output.ts'
 import { type EventText, remoteEvents } from './remote.ts'
@@ -24,7 +25,7 @@ interface TailOptions {
 }
 
 const RETRY_MS = 250
-const note = (text: string): void => void process.stderr.write(`${text}\n`)
+const note = (text: string): void => void process.stderr.write(`${printable(text)}\n`)
 
 export default function register(program: Command): void {
   withData(
@@ -71,7 +72,7 @@ async function tail({ data, json, from, limit, follow, ...filter }: TailOptions)
       const events =
         run === null ? storedEvents(data, wanted, lookingFrom) : remoteEvents(run, wanted, lookingFrom, note)
       for await (const { seq, json: text } of events) {
-        await output.write(`${json ? text : readableLine(JSON.parse(text) as EventLine, width)}\n`)
+        await output.write(`${json ? printable(text) : readableLine(JSON.parse(text) as EventLine, width)}\n`)
         next = seq + 1
         left = from === undefined || left === undefined ? undefined : left - 1
       }

@@ -13,8 +13,9 @@ after(() => rmSync(folder, { recursive: true }))
 const program = `
 import { Command } from 'commander'
 import { exitCodeOf, messageOf } from './src/core/errors.ts'
+import { createRedactor } from './src/core/redact.ts'
 const program = new Command('vedette')
-for (const name of ['validate', 'explain', 'types']) (await import('./src/cli/' + name + '.ts')).default(program)
+for (const name of ['validate', 'explain', 'types']) (await import('./src/cli/' + name + '.ts')).default(program, createRedactor())
 try {
   await program.parseAsync(process.argv.slice(1), { from: 'user' })
 } catch (error) {

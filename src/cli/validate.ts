@@ -1,4 +1,6 @@
 import type { Command } from 'commander'
+import { printablePage } from '../core/printable.ts'
+import { type Redact, type Redactor, redactedIn } from '../core/redact.ts'
 import type { Diagnostic } from '../manifest/manifest.ts'
 import { createOutput } from './output.ts'
 
@@ -7,7 +9,7 @@ interface Options {
   json?: boolean
 }
 
-export default function register(program: Command): void {
+export default function register(program: Command, redactor: Redactor): void {
   program
     .command('validate')
     .description('check manifests: every mistake with its place, all in one run')
@@ -21,27 +23,37 @@ export default function register(program: Command): void {
         'Examples:\n  vedette validate orders.yaml\n  vedette validate --strict manifests/\n' +
         '  kubectl get eventsources -o yaml | vedette validate -',
     )
-    .action(validate)
+    .action((paths: string[], options: Options) => validate(paths, options, redactor))
 }
 
-async function validate(paths: string[], { strict = false, json = false }: Options): Promise<void> {
-  const { diagnosticLine, loadManifest, readManifestFiles } = await import('../manifest/load.ts')
+async function validate(paths: string[], { strict = false, json = false }: Options, redactor: Redactor): Promise<void> {
+  const [{ diagnosticLine, loadManifest, readManifestFiles }, { hideCredentials }] = await Promise.all([
+    import('../manifest/load.ts'),
+    import('../manifest/credentials.ts'),
+  ])
   const files = await readManifestFiles(paths)
   const { manifest, diagnostics, advice } = await loadManifest(files)
+  hideCredentials(manifest, redactor)
+  const line = (one: Diagnostic) => `${redactor.redact(diagnosticLine(one))}\n`
   const output = createOutput(process.stdout)
-  if (json) await output.write(`${JSON.stringify(diagnostics.map(asJson), null, 2)}\n`)
-  else for (const diagnostic of diagnostics) await output.write(`${diagnosticLine(diagnostic)}\n`)
+  if (json) await output.write(jsonOf(diagnostics, redactor.redact))
+  else for (const diagnostic of diagnostics) await output.write(line(diagnostic))
   await output.flush()
-  for (const one of advice) process.stderr.write(`${diagnosticLine(one)}\n`)
-  for (const { file, line, kind, name } of manifest.skipped) {
+  for (const one of advice) process.stderr.write(line(one))
+  for (const { file, line: at, kind, name } of manifest.skipped) {
     process.stderr.write(
-      `${file}:${line}: ${JSON.stringify(`${kind}/${name}`)} is skipped: not a kind that Vedette runs\n`,
+      `${file}:${at}: ${JSON.stringify(`${kind}/${name}`)} is skipped: not a kind that Vedette runs\n`,
     )
   }
   const errors = diagnostics.filter(({ severity }) => severity === 'error').length
   const warnings = diagnostics.length - errors
   process.stderr.write(`${count(files.length, 'file')}: ${count(errors, 'error')}, ${count(warnings, 'warning')}\n`)
   if (errors > 0 || (strict && warnings > 0)) process.exitCode = 1
+}
+
+/** A list of findings, indented. */
+function jsonOf(diagnostics: readonly Diagnostic[], redact: Redact): string {
+  return `${printablePage(JSON.stringify(redactedIn(diagnostics.map(asJson), redact), null, 2))}\n`
 }
 
 function asJson({ file, line, column, severity, at, message, remedy, fatal = false }: Diagnostic): object {

@@ -9,6 +9,7 @@ import { canonical } from './objects.ts'
 import { refusedPods, refusedText } from './podRules.ts'
 import { type ReadObject, readObject, sayError } from './reconcile/read.ts'
 import type { Settings } from './settings.ts'
+import { shownFor } from './shown.ts'
 
 /** `admission.k8s.io/v1` AdmissionReview, as far as it is used. */
 export interface ReviewRequest {
@@ -58,7 +59,8 @@ export async function review(
     if (found.length === 0) found.push(...(await lost(oldObject, object).catch(() => [])))
   }
   if (found.length === 0) return { ...allowed, ...warningsOf(object) }
-  const message = `invalid ${object.kind}: ${found.slice(0, 20).join('; ')}`
+  const shown = shownFor({ spec: [object.spec, oldObject?.spec] })
+  const message = shown(`invalid ${object.kind}: ${found.slice(0, 20).join('; ')}`)
   return { uid, allowed: false, status: { code: 400, reason: 'BadRequest', message } }
 }
 

@@ -11,6 +11,7 @@ import { endsNamespace } from '../kube/failure.ts'
 import { type KubeObject, resources } from '../kube/resources.ts'
 import type { Condition } from './conditions.ts'
 import { MANAGER } from './objects.ts'
+import { shownFor } from './shown.ts'
 
 export interface Happening {
   type: 'Normal' | 'Warning'
@@ -20,9 +21,12 @@ export interface Happening {
   message: string
 }
 
+/** The object that an Event is about. */
+export type About = Pick<KubeObject, 'apiVersion' | 'kind' | 'metadata'>
+
 export interface Recorder {
   /** @param about the object whose story it is: by kind, name, namespace and uid */
-  record(about: Pick<KubeObject, 'apiVersion' | 'kind' | 'metadata'>, happening: Happening): void
+  record(about: About, happening: Happening): void
   /** Records what the new status of an object tells that the one before did not. */
   tell(live: KubeObject, status: Told): void
   /** Resolves when all that was recorded is written or given up. */
@@ -87,7 +91,7 @@ export function createRecorder({ client, clock, log }: RecorderOptions): Recorde
     return one
   }
 
-  const write = async (about: Parameters<Recorder['record']>[0], happening: Happening): Promise<void> => {
+  const write = async (about: About, happening: Happening): Promise<void> => {
     const now = clock.now()
     forget(now)
     const id = `${about.kind} ${about.metadata.uid ?? about.metadata.name}`
@@ -97,7 +101,7 @@ export function createRecorder({ client, clock, log }: RecorderOptions): Recorde
   }
 
   /** Nothing can be made in a namespace that is being deleted: then it is told of the namespace itself. */
-  const writeSomewhere = async (about: Parameters<Recorder['record']>[0], happening: Happening): Promise<void> => {
+  const writeSomewhere = async (about: About, happening: Happening): Promise<void> => {
     try {
       await write(about, happening)
     } catch (error) {
@@ -112,7 +116,7 @@ export function createRecorder({ client, clock, log }: RecorderOptions): Recorde
     if (pending >= PENDING) return
     pending++
     writing = writing
-      .then(() => writeSomewhere(about, happening))
+      .then(() => writeSomewhere(about, { ...happening, message: shownFor(about)(happening.message) }))
       .catch((error) => {
         if (clock.monotonic() - complainedAt < SAME_MS) return
         complainedAt = clock.monotonic()
@@ -135,7 +139,7 @@ export function createRecorder({ client, clock, log }: RecorderOptions): Recorde
 }
 
 function eventOf(
-  { apiVersion, kind, metadata }: Parameters<Recorder['record']>[0],
+  { apiVersion, kind, metadata }: About,
   { type, reason, message }: Happening,
   { name, count, first, last }: Known,
 ): KubeObject {

@@ -3,6 +3,8 @@ import { createServer, type Server } from 'node:http'
 import type { Registry } from 'prom-client'
 import { crossSite, refusedAsCrossSite } from '../api/crossSite.ts'
 import { fail } from '../core/errors.ts'
+import { printable } from '../core/printable.ts'
+import { withoutCredentials } from '../core/url-credentials.ts'
 import { pathOf, refusedForm } from '../runtime/http/message.ts'
 
 export interface HealthAnswers {
@@ -22,7 +24,9 @@ export async function serveHealth(
     if (path === '/healthz') return { status: 200, text: 'ok\n' }
     if (path !== '/readyz') return { status: 404, text: 'there are /healthz and /readyz\n' }
     const reasons = notReady()
-    return reasons.length === 0 ? { status: 200, text: 'ok\n' } : { status: 503, text: `${reasons.join('\n')}\n` }
+    return reasons.length === 0
+      ? { status: 200, text: 'ok\n' }
+      : { status: 503, text: `${reasons.map((one) => printable(withoutCredentials(one))).join('\n')}\n` }
   })
   try {
     const metrics = await listen(host, metricsPort, async (path) =>

@@ -4,6 +4,7 @@ import type { KubeObject, Resource } from '../kube/resources.ts'
 import { type Cluster, MANAGER } from './cluster.ts'
 import { type Condition, dated, problemIn } from './conditions.ts'
 import { canonical } from './objects.ts'
+import { shownFor } from './shown.ts'
 
 /** Members of `status` that we write; absent: not to be there. */
 export interface StatusOf {
@@ -33,19 +34,21 @@ const MEMBERS = [
   ...['failovers', 'term', 'kind', 'natsImage', 'encryption', 'config'],
 ]
 
-/** @throws as the client; an object that is gone needs no status */
+/** Texts for people are written without the credentials of the object. @throws as the client; an object that is gone needs no status */
 export async function writeStatus(
   { client, clock, recorder }: Pick<Cluster, 'client' | 'clock' | 'recorder'>,
   resource: Resource,
   live: KubeObject,
-  { conditions, problem, ...members }: StatusOf,
+  { conditions: found, problem, ...members }: StatusOf,
 ): Promise<void> {
+  const shown = shownFor(live)
+  const conditions = found.map((one) => (one.message === undefined ? one : { ...one, message: shown(one.message) }))
   const before = (live.status ?? {}) as Record<string, unknown>
   const status: Record<string, unknown> = Object.fromEntries(
     Object.entries({
       ...members,
       observedGeneration: live.metadata.generation,
-      problem: problemIn(conditions) ?? problem,
+      problem: problemIn(conditions) ?? (problem === undefined ? undefined : shown(problem)),
       conditions: dated(conditions, before.conditions, clock.now()),
     }).filter(([, value]) => value !== undefined),
   )

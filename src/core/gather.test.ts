@@ -149,7 +149,7 @@ test('flush writes what is held, and leaves no timer', () => {
 test('a gathered line is readable', async () => {
   const clock = fakeClock()
   const written: string[] = []
-  const root = createLogger({ format: 'text', write: (line) => written.push(line) })
+  const root = createLogger({ format: 'text', redact: (text) => text, write: (line) => written.push(line) })
   const { log } = gatherLines(root.child({ host: 2 }), clock)
   for (const replica of replicas(0, 3)) log.warn('the lock cannot be used', { replica, error: new Error('no answer') })
   await clock.advance(60)

@@ -1,4 +1,6 @@
 import pino from 'pino'
+import { printable } from './printable.ts'
+import { type Redact, redactedIn } from './redact.ts'
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error'
 
@@ -13,6 +15,7 @@ export interface Logger {
 }
 
 /**
+ * Nothing secret is in a line, nor anything that steers a terminal.
  * @param format `text` for people (stderr of `vedette run`), `json` with upstream's fields for Pods
  * (`{"level","ts","logger","msg",…}`)
  */
@@ -20,11 +23,13 @@ export function createLogger({
   format,
   level = 'info',
   name = 'vedette',
+  redact,
   write,
 }: {
   format: 'text' | 'json'
   level?: LogLevel
   name?: string
+  redact: Redact
   write: (line: string) => void
 }): Logger {
   const root = pino(
@@ -39,7 +44,13 @@ export function createLogger({
         censor: '***',
       },
     },
-    { write: format === 'json' ? write : (line: string) => write(asText(line)) },
+    {
+      write(line: string) {
+        const { level, ts, logger, ...said } = JSON.parse(line) as Record<string, unknown>
+        const shown = { level, ts, logger, ...redactedIn(said, redact) }
+        write(`${printable(format === 'json' ? JSON.stringify(shown) : asText(shown))}\n`)
+      },
+    },
   )
   return wrap(root)
 }
@@ -75,10 +86,9 @@ function withErrorText(fields: Record<string, unknown>): Record<string, unknown>
   return fields.error instanceof Error ? { ...fields, error: fields.error.message } : fields
 }
 
-function asText(line: string): string {
-  const { level, ts, logger: _, msg, ...fields } = JSON.parse(line) as Record<string, unknown>
+function asText({ level, ts, logger: _, msg, ...fields }: Record<string, unknown>): string {
   const rest = Object.entries(fields).map(
     ([key, value]) => ` ${key}=${typeof value === 'string' && !/[\s"=]/.test(value) ? value : JSON.stringify(value)}`,
   )
-  return `${String(ts).slice(11, 23)} ${String(level).toUpperCase().padEnd(5)} ${msg}${rest.join('')}\n`
+  return `${String(ts).slice(11, 23)} ${String(level).toUpperCase().padEnd(5)} ${msg}${rest.join('')}`
 }

@@ -8,18 +8,23 @@ import { systemClock } from '../core/clock.ts'
 import { isVedetteError, messageOf } from '../core/errors.ts'
 import { gatherLines } from '../core/gather.ts'
 import { createLogger } from '../core/log.ts'
+import { printablePage } from '../core/printable.ts'
+import { createRedactor } from '../core/redact.ts'
+import { hideCredentials } from '../manifest/credentials.ts'
 import { createHolding, type Holding } from '../runtime/holding.ts'
 import { createListeners } from '../runtime/http/listeners.ts'
 import type { SharedSocket } from '../runtime/http/port.ts'
 import { listenerOptions } from '../runtime/http/settings.ts'
 import { createMetrics } from '../runtime/metrics.ts'
 import type { ReplicaReport } from '../runtime/report.ts'
-import { localSecrets } from '../runtime/secrets.ts'
+import { hidingSecrets, localSecrets } from '../runtime/secrets.ts'
 import { openBus } from './bus.ts'
 import { type Ask, type Assignment, type FromHost, type HostConfig, SIGN_OF_LIFE_MS, type ToHost } from './messages.ts'
 import { whenConnected } from './whenConnected.ts'
 
 const clock = systemClock
+const redactor = createRedactor()
+const { redact } = redactor
 /** Changes are gathered for this long, so that load does not become traffic between processes. */
 const REPORT_EVERY_MS = 100
 
@@ -28,7 +33,8 @@ function say(message: FromHost, sent?: () => void): void {
   else sent?.()
 }
 
-function die(reason: string): void {
+function die(why: string): void {
+  const reason = printablePage(redact(why))
   process.stderr.write(`${reason}\n`)
   const head = reason.split('\n', 1)[0] ?? ''
   const end = () => process.exit(70)
@@ -50,11 +56,17 @@ interface Host {
 const metrics = createMetrics()
 
 async function start(config: HostConfig, assignment: Assignment): Promise<Host> {
-  const root = createLogger({ format: 'text', level: config.logLevel, write: (line) => process.stderr.write(line) })
+  const write = (line: string) => void process.stderr.write(line)
+  const root = createLogger({ format: 'text', level: config.logLevel, redact, write })
   const { log, flush } = gatherLines(root.child({ host: config.index }), clock)
   process.on('exit', flush)
-  const { secrets, configMaps } = assignment
-  const store = localSecrets({ secrets, configMaps, dir: config.secretsDir })
+  const hide = ({ objects: eventSources, secrets }: Assignment) => {
+    const eventBuses = 'object' in config.bus ? [config.bus.object] : []
+    hideCredentials({ eventSources, eventBuses, secrets }, redactor)
+  }
+  hide(assignment)
+  const documents = localSecrets({ ...assignment, dir: config.secretsDir })
+  const store = hidingSecrets(documents, redactor)
   const { bus, electionFor } = await openBus(config.bus, {
     secrets: store,
     session: `host-${config.index}`,
@@ -77,12 +89,14 @@ async function start(config: HostConfig, assignment: Assignment): Promise<Host> 
     clock,
     localZone: process.env.TZ || undefined,
     log,
+    redactor,
     onReport: reporter(() => holding.reports()),
     onFailover: (failover) => say({ say: 'failover', failover }),
   })
-  const apply = async ({ objects, ...documents }: Assignment): Promise<void> => {
-    store.update(documents)
-    await holding.apply(objects)
+  const apply = async (changed: Assignment): Promise<void> => {
+    hide(changed)
+    documents.update(changed)
+    await holding.apply(changed.objects)
   }
   await whenConnected(bus)
   await apply(assignment)
@@ -167,7 +181,7 @@ process.on('message', (message: ToHost, handle: unknown) => {
     (error: unknown) => {
       // without its replicas a host is of no use: the next one may fare better
       if (message.ask === 'start') return die(isVedetteError(error) ? error.message : stackOf(error))
-      say({ say: 'answer', number, error: messageOf(error) }, ends ? () => process.exit(1) : undefined)
+      say({ say: 'answer', number, error: redact(messageOf(error)) }, ends ? () => process.exit(1) : undefined)
     },
   )
 })

@@ -1,7 +1,9 @@
 /** What the files say, judged for `vedette run`: which objects run here, and what stands against it. */
 import type { TypeFacts } from '../api/status.ts'
 import { fail, messageOf } from '../core/errors.ts'
+import type { Redactor } from '../core/redact.ts'
 import { compileFilter } from '../filter/filter.ts'
+import { hideCredentials } from '../manifest/credentials.ts'
 import { diagnosticLine, loadManifest, readManifestFiles } from '../manifest/load.ts'
 import type { Diagnostic, EventBus, Manifest } from '../manifest/manifest.ts'
 import type { SourceDefinition } from '../source.ts'
@@ -19,11 +21,12 @@ export interface Objects {
 }
 
 /**
- * Reads and judges the files.
+ * Reads and judges the files. What is secret in them is hidden from then on, also where they are refused.
  * @throws MANIFEST_INVALID with every mistake as a line of its message
  */
-export async function loadObjects(files: string[]): Promise<Objects> {
+export async function loadObjects(files: string[], redactor: Pick<Redactor, 'hide'>): Promise<Objects> {
   const { manifest, diagnostics, advice } = await loadManifest(await readManifestFiles(files), { checkFilter })
+  hideCredentials(manifest, redactor)
   const errors = diagnostics.filter(({ severity }) => severity === 'error')
   if (errors.length > 0) {
     throw fail(

@@ -2,9 +2,10 @@
 import type { KeyValue } from '../bus/bus.ts'
 import type { Clock } from '../core/clock.ts'
 import type { Logger } from '../core/log.ts'
+import type { Redactor } from '../core/redact.ts'
 import type { Entry, EventSource, Manifest } from '../manifest/manifest.ts'
 import { removeRemote } from '../runtime/registrar/remove.ts'
-import { localSecrets } from '../runtime/secrets.ts'
+import { hidingSecrets, localSecrets } from '../runtime/secrets.ts'
 
 export interface Removals {
   /** Begins to undo what `before` had and `after` has not, with the Secrets of `before`; of changed entries, what they claimed at their origin. */
@@ -19,11 +20,13 @@ const PATIENCE_MS = 60_000
 export function createRemovals({
   kv,
   secretsDir: dir,
+  redactor,
   clock,
   log,
 }: {
   kv: KeyValue
   secretsDir: string | undefined
+  redactor: Redactor
   clock: Clock
   log: Logger
 }): Removals {
@@ -31,7 +34,7 @@ export function createRemovals({
   const underWay = new Set<{ end: AbortController; done: Promise<unknown> }>()
   return {
     begin(before, after) {
-      const secrets = localSecrets({ secrets: before.secrets, configMaps: before.configMaps, dir })
+      const secrets = hidingSecrets(localSecrets({ ...before, dir }), redactor)
       // Also for what is still under way: an entry may be back.
       current = after.eventSources
       const removed = removedFrom(before, after).map((object) => ({ object, changed: false }))

@@ -5,17 +5,19 @@
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { hostname } from 'node:os'
-import { type Delivery, type DeliveryMode, parseTarget, startDelivery } from '../api/deliver.ts'
+import { type DeliverTo, type Delivery, parseTarget, startDelivery } from '../api/deliver.ts'
 import { createMetricSums } from '../api/metrics.ts'
 import { createReaders } from '../api/readers.ts'
 import { judgeServed } from '../api/served.ts'
 import { createApi } from '../api/server.ts'
+import { shownRun } from '../api/shown.ts'
 import type { Bus } from '../bus/bus.ts'
 import { systemClock } from '../core/clock.ts'
 import { fail, messageOf } from '../core/errors.ts'
 import type { Logger, LogLevel } from '../core/log.ts'
+import type { Redactor } from '../core/redact.ts'
 import type { ListenerSettings } from '../runtime/http/settings.ts'
-import { localSecrets } from '../runtime/secrets.ts'
+import { hidingSecrets, localSecrets } from '../runtime/secrets.ts'
 import { awaitReady } from './awaitReady.ts'
 import { takeDataDir } from './dataDir.ts'
 import { ofDisk } from './disk.ts'
@@ -42,9 +44,10 @@ export interface RunOptions {
   bind: string
   listeners: ListenerSettings
   secretsDir: string | undefined
-  deliver: { url: string; mode: DeliveryMode } | undefined
+  deliver: DeliverTo | undefined
   logLevel: LogLevel
   log: Logger
+  redactor: Redactor
   /** Where the hosts' log lines go; null: straight to stderr. */
   onHostLog: ((text: string) => void) | null
 }
@@ -68,9 +71,9 @@ const clock = systemClock
 
 /** @throws MANIFEST_INVALID, DATA_DIR_IN_USE, PORT_IN_USE, STORE_CORRUPT, STORE_TOO_NEW, USAGE */
 export async function startSupervisor(options: RunOptions): Promise<Supervisor> {
-  const { log, listen } = options
-  if (options.deliver !== undefined) parseTarget(options.deliver.url)
-  let objects = await loadObjects(options.files)
+  const { log, listen, redactor } = options
+  if (options.deliver !== undefined) parseTarget(options.deliver.url, options.deliver)
+  let objects = await loadObjects(options.files, redactor)
   sayNotices(objects, log)
   const dataDir = await takeDataDir(options.data)
   const undo: (() => Promise<unknown> | unknown)[] = [() => dataDir.release()]
@@ -151,7 +154,7 @@ export async function startSupervisor(options: RunOptions): Promise<Supervisor> 
     runBus = await startRunBus({
       object: objects.bus,
       dir: dataDir.dir,
-      secrets: secretStore,
+      secrets: hidingSecrets(secretStore, redactor),
       socket: dataDir.socket('bus.sock'),
       clock,
       log,
@@ -177,6 +180,7 @@ export async function startSupervisor(options: RunOptions): Promise<Supervisor> 
             bus,
             clock,
             log,
+            redactor,
             userAgent: `vedette/${version()}`,
             // a bus outside has several runs
             owner: bus.kind === 'embedded' ? '' : `${hostname()}:${dataDir.dir}`,
@@ -184,7 +188,7 @@ export async function startSupervisor(options: RunOptions): Promise<Supervisor> 
           })
     undo.push(() => delivery?.stop())
 
-    const run = createRun({
+    const unseen = createRun({
       bus,
       reading: outer.reading,
       hosts,
@@ -202,13 +206,16 @@ export async function startSupervisor(options: RunOptions): Promise<Supervisor> 
       judgement: judge,
       stop: () => stop(),
     })
+    const run = shownRun(unseen, redactor.redact)
     const token = dataDir.record.token
+    redactor.hide(token)
+    const { redact } = redactor
     const { host } = listen
     // who reads there never takes the place of who holds the data directory
     const readersOf = () => createReaders({ most: options.reading.most }, { clock, log })
-    const api = createApi({ run, log, trusted: false, token, readTokens, host, readers: readersOf() })
+    const api = createApi({ run, log, redact, trusted: false, token, readTokens, host, readers: readersOf() })
     begun.resolve(api)
-    const control = createApi({ run, log, trusted: true, token, readTokens: null, host, readers: readersOf() })
+    const control = createApi({ run, log, redact, trusted: true, token, readTokens: null, host, readers: readersOf() })
     await new Promise<void>((resolve, reject) => {
       control.once('error', reject)
       control.listen(dataDir.record.control, () => resolve())
@@ -224,7 +231,7 @@ export async function startSupervisor(options: RunOptions): Promise<Supervisor> 
     const reload = async (): Promise<void> => {
       let fresh: Objects
       try {
-        fresh = await loadObjects(options.files)
+        fresh = await loadObjects(options.files, redactor)
       } catch (error) {
         problems = messageOf(error).split('\n')
         log.error('the changed files are not applied; the run goes on with what was valid before', {
@@ -250,7 +257,7 @@ export async function startSupervisor(options: RunOptions): Promise<Supervisor> 
       log.info('the changed files are applied')
       removals.begin(before.manifest, fresh.manifest)
     }
-    const removals = createRemovals({ kv: bus.kv, secretsDir: options.secretsDir, clock, log })
+    const removals = createRemovals({ kv: bus.kv, secretsDir: options.secretsDir, redactor, clock, log })
     // standard input is read once
     const stopWatching = watchPaths(options.files.includes('-') ? [] : options.files, {
       clock,

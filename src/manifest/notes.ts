@@ -1,4 +1,5 @@
 /** Collects what is wrong with one document; each finding gets its place in the file. */
+import { printable } from '../core/printable.ts'
 import type { Finding } from '../source.ts'
 import type { Diagnostic, Place } from './manifest.ts'
 import { type Node, offsetOf, type Path, pathText } from './tree.ts'
@@ -53,13 +54,6 @@ export function diagnosticLine({ file, line, column, severity, at, message, reme
   // Upstream has an error without words; the remedy speaks for it.
   const text = message === '' ? (remedy ?? 'is not valid') : remedy === undefined ? message : `${message} (${remedy})`
   return printable(`${file}:${line}:${column}: ${severity}: ${at}: ${text}`)
-}
-
-function printable(text: string): string {
-  return text.replace(
-    /[\0-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]/g,
-    (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`,
-  )
 }
 
 /** Files in the order given, then by place; those of one place stay in the order found. */

@@ -4,12 +4,15 @@
  */
 import { join } from 'node:path'
 import { collectDefaultMetrics } from 'prom-client'
+import { shownMetrics } from '../api/shown.ts'
 import type { Clock } from '../core/clock.ts'
 import { fail } from '../core/errors.ts'
 import type { Logger } from '../core/log.ts'
+import type { Redactor } from '../core/redact.ts'
 import type { Lock } from '../ha/lock.ts'
 import { version } from '../local/version.ts'
 import { whenConnected } from '../local/whenConnected.ts'
+import { hideCredentials } from '../manifest/credentials.ts'
 import { diagnosticLine } from '../manifest/load.ts'
 import type { EventSource } from '../manifest/manifest.ts'
 import { createHolding, type Holding } from '../runtime/holding.ts'
@@ -18,7 +21,7 @@ import { listenerOptions } from '../runtime/http/settings.ts'
 import { addBuildInfo, createMetrics } from '../runtime/metrics.ts'
 import { type KafkaSpec, openKafkaBus } from '../runtime/openKafka.ts'
 import { type JetStreamSpec, type OpenBus, openNats } from '../runtime/openNats.ts'
-import { mountedSecrets, readValue } from '../runtime/secrets.ts'
+import { hidingSecrets, mountedSecrets, readValue } from '../runtime/secrets.ts'
 import { announceTransport } from '../runtime/transport.ts'
 import { loadSource } from '../sources/index.ts'
 import type { PodEnvironment } from './environment.ts'
@@ -35,6 +38,7 @@ export interface PodOptions {
   metricsPort: number
   clock: Clock
   log: Logger
+  redactor: Redactor
 }
 
 export interface Pod {
@@ -48,8 +52,10 @@ export interface Pod {
 const STILL_SERVED_MS = 5_000
 
 /** @throws SPEC_INVALID for a bus or lock that this version does not have; PORT_IN_USE for the port of metrics and probes */
-export async function startPod({ environment, root, bind, metricsPort, clock, log }: PodOptions): Promise<Pod> {
+export async function startPod(options: PodOptions): Promise<Pod> {
+  const { environment, root, bind, metricsPort, clock, log, redactor } = options
   const { source, podName, findings } = environment
+  hideEnvironment(environment, redactor)
   for (const finding of findings) log[finding.severity === 'error' ? 'error' : 'warn'](diagnosticLine(finding))
   const metrics = createMetrics()
   addBuildInfo(metrics.registry, version())
@@ -61,17 +67,18 @@ export async function startPod({ environment, root, bind, metricsPort, clock, lo
   let stopping = false
   const report = () => holding?.reports()[0] ?? null
 
-  const open = await openBus(environment, { root, clock, log })
+  const open = await openBus(environment, options)
   const { bus } = open
   announceTransport(bus, log)
   const undo = [() => bus.close()]
   try {
     const server = await servePod(
       {
-        metrics: () => metrics.registry.metrics(),
+        metrics: async () => shownMetrics(await metrics.registry.metrics(), redactor.redact),
         started: () => report() !== null,
-        notReady: () => notReadyBecause({ report: report(), bus: bus.status(), listening, refused, stopping }),
-        notServed: () => notServedHere({ report: report(), listening, refused }),
+        notReady: () =>
+          notReadyBecause({ report: report(), bus: bus.status(), listening, refused, stopping }).map(redactor.redact),
+        notServed: () => notServedHere({ report: report(), listening, refused }).map(redactor.redact),
       },
       { host: bind, port: metricsPort },
     )
@@ -89,11 +96,12 @@ export async function startPod({ environment, root, bind, metricsPort, clock, lo
         lockFor(environment, open, { bind, taken: new Set([...listening.values()].flat()), clock, log }),
       idFor: () => podName,
       listeners,
-      secrets: secretsIn(root),
+      secrets: secretsIn(root, redactor),
       metrics,
       clock,
       localZone: environment.localZone,
       log,
+      redactor,
       logEvents: true,
       onReport() {
         if (saidStarted || report()?.state !== 'serving') return
@@ -133,17 +141,24 @@ export async function startPod({ environment, root, bind, metricsPort, clock, lo
 }
 
 /** Upstream's mount paths. */
-export const secretsIn = (root: string) =>
-  mountedSecrets({ secrets: join(root, 'argo-events/secrets'), configMaps: join(root, 'argo-events/config') })
+export const secretsIn = (root: string, redactor: Redactor) =>
+  hidingSecrets(
+    mountedSecrets({ secrets: join(root, 'argo-events/secrets'), configMaps: join(root, 'argo-events/config') }),
+    redactor,
+  )
 const authFile = (root: string) => join(root, 'etc/eventbus/auth/auth.yaml')
+
+/** What is secret in the objects themselves. */
+export const hideEnvironment = ({ source, bus }: PodEnvironment, redactor: Redactor): void =>
+  hideCredentials({ eventSources: [source], eventBuses: [bus], secrets: [] }, redactor)
 
 /** @throws SPEC_INVALID */
 export async function openBus(
   { source, bus: { kind, namespace, name, spec }, podName }: PodEnvironment,
-  { root, clock, log }: Pick<PodOptions, 'root' | 'clock' | 'log'>,
+  { root, clock, log, redactor }: Pick<PodOptions, 'root' | 'clock' | 'log' | 'redactor'>,
 ): Promise<OpenBus> {
   if (kind === 'kafka') {
-    const secrets = secretsIn(root)
+    const secrets = secretsIn(root, redactor)
     const kafka = spec.kafka as KafkaSpec
     return {
       bus: await openKafkaBus({ namespace, name, spec: kafka, secrets, session: podName, clock, log }),
@@ -160,8 +175,12 @@ export async function openBus(
   return await openNats({
     namespace,
     spec: jetstream,
-    secrets: secretsIn(root),
-    access: () => readValue(authFile(root), 'Secret', jetstream.accessSecret!),
+    secrets: secretsIn(root, redactor),
+    async access() {
+      const login = await readValue(authFile(root), 'Secret', jetstream.accessSecret!)
+      redactor.hide(login)
+      return login
+    },
     session: podName,
     serves: source,
     clock,

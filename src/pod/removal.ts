@@ -1,9 +1,9 @@
 /** What the Job of a deleted EventSource does: undoes what its entries have at providers, with the Secrets and the bus of its Pods. */
 import { removeRemote } from '../runtime/registrar/remove.ts'
 import type { PodEnvironment } from './environment.ts'
-import { openBus, type PodOptions, secretsIn } from './pod.ts'
+import { hideEnvironment, openBus, type PodOptions, secretsIn } from './pod.ts'
 
-export type RemovalOptions = Pick<PodOptions, 'root' | 'clock' | 'log'> & { environment: PodEnvironment }
+export type RemovalOptions = Pick<PodOptions, 'root' | 'clock' | 'log' | 'redactor'> & { environment: PodEnvironment }
 
 /**
  * Tries until `signal` aborts. The replicas must have stopped.
@@ -11,11 +11,12 @@ export type RemovalOptions = Pick<PodOptions, 'root' | 'clock' | 'log'> & { envi
  * @throws SPEC_INVALID for a bus that this version does not have
  */
 export async function removeFromProviders(options: RemovalOptions, signal: AbortSignal): Promise<string[]> {
-  const { environment, root, clock, log } = options
-  const { bus } = await openBus(environment, { root, clock, log })
+  const { environment, root, clock, log, redactor } = options
+  hideEnvironment(environment, redactor)
+  const { bus } = await openBus(environment, options)
   try {
     const { source: object, podName: holder } = environment
-    return await removeRemote({ object, secrets: secretsIn(root), kv: bus.kv, holder, clock, log }, signal)
+    return await removeRemote({ object, secrets: secretsIn(root, redactor), kv: bus.kv, holder, clock, log }, signal)
   } finally {
     await bus.close()
   }

@@ -2,6 +2,7 @@
 import { createServer, type Server, type ServerResponse } from 'node:http'
 import { crossSite, refusedAsCrossSite } from '../api/crossSite.ts'
 import { fail } from '../core/errors.ts'
+import { printable } from '../core/printable.ts'
 import { pathOf, refusedForm } from '../runtime/http/message.ts'
 
 export interface PodAnswers {
@@ -42,10 +43,10 @@ export async function servePod(answers: PodAnswers, { host, port }: { host: stri
         const ready = reasons.length === 0
         const status = ready ? 200 : 503
         if (/\bapplication\/json\b/.test(request.headers.accept ?? '')) {
-          return answer(response, status, `${JSON.stringify({ ready, reasons, notServed })}\n`, JSON_TYPE)
+          return answer(response, status, `${printable(JSON.stringify({ ready, reasons, notServed }))}\n`, JSON_TYPE)
         }
         const lines = [ready ? 'ready' : 'not ready', ...reasons, ...notServed.map((one) => `not served: ${one}`)]
-        return answer(response, status, `${lines.join('\n')}\n`)
+        return answer(response, status, `${lines.map(printable).join('\n')}\n`)
       }
       case '/metrics':
         return void answers.metrics().then(

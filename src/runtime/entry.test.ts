@@ -1,4 +1,5 @@
 /** One entry on its own: whatever fails on its way, it is served again by itself, and says so. */
+
 import assert from 'node:assert/strict'
 import { suite, type TestContext, test } from 'node:test'
 import { z } from 'zod'
@@ -6,6 +7,7 @@ import { type FakeClock, fakeClock } from '../../test/fake-clock.ts'
 import type { Advance, Append, Bus, Outcome } from '../bus/bus.ts'
 import { fail, type VedetteError } from '../core/errors.ts'
 import { silentLogger } from '../core/log.ts'
+import { createRedactor } from '../core/redact.ts'
 import { defineSource, type SourceContext, type SourceDefinition } from '../source.ts'
 import { createEntry, type EntryRunner } from './entry.ts'
 import { createListeners } from './http/listeners.ts'
@@ -78,6 +80,7 @@ function setUp(t: TestContext, definition: SourceDefinition<any, number>, bus: P
       ...{ namespace: 'default', eventSource: 'es', definition, clock, listeners, log: silentLogger, replica: 'es-0' },
       entry: { type: 'test', name: 'e', spec: {}, place: { file: 'test.yaml', line: 1, column: 1 } },
       bus: { tail: (...all: Parameters<Bus['tail']>) => world.bus.tail(...all) } as Bus,
+      redactor: createRedactor(),
       secrets: localSecrets({ secrets: [], configMaps: [] }),
       metrics: metrics.entry('default', 'es', 'e'),
       maxEventBytes: () => 1_000,

@@ -5,6 +5,7 @@ import { type BackoffOptions, backoffMs } from '../core/backoff.ts'
 import type { Clock } from '../core/clock.ts'
 import { fail, isVedetteError, messageOf, type VedetteError } from '../core/errors.ts'
 import type { Logger } from '../core/log.ts'
+import type { Redactor } from '../core/redact.ts'
 import { within } from '../core/signals.ts'
 import type { Entry } from '../manifest/manifest.ts'
 import {
@@ -38,6 +39,8 @@ export interface EntryOptions {
   bus: Pick<Bus, 'read' | 'state' | 'tail' | 'others' | 'kv' | 'commits'>
   clock: Clock
   log: Logger
+  /** Of what an entry writes beside its log and its report: records on the bus, answers to senders. */
+  redactor: Redactor
   secrets: SecretStore
   listeners: Listeners
   metrics: EntryMetrics
@@ -88,7 +91,7 @@ const READ_LIMIT_MS = 30_000
 const LISTEN_AGAIN: BackoffOptions = { maxMs: 2_000 }
 
 export function createEntry(options: EntryOptions): EntryRunner {
-  const { namespace, eventSource, entry, definition, bus, clock, log, secrets, listeners, metrics } = options
+  const { namespace, eventSource, entry, definition, bus, clock, log, redactor, secrets, listeners, metrics } = options
   const source = { namespace, name: eventSource }
   const fingerprint = fingerprintOf(definition, entry.spec)
   const filter = eventFilter(entry.filter)
@@ -108,6 +111,7 @@ export function createEntry(options: EntryOptions): EntryRunner {
   /** Neither before its source has begun to read, nor while that waits for its next try. */
   const isServing = () => serving && accepting && !account.ended && watch !== null && watch.activity() !== 'starting'
   let kept: Closable | null = null
+  let hooksSettledMs: number | null = null
   const closeKept = (): void => {
     const left = kept
     kept = null
@@ -171,10 +175,11 @@ export function createEntry(options: EntryOptions): EntryRunner {
         entry: entry.name,
         holder: options.replica,
         registration: () => hooks(ctx),
-        kv: bus.kv,
-        clock,
-        log,
+        ...{ kv: bus.kv, clock, log, redact: redactor.redact },
         condition: (text) => account.condition(text, { of: 'hooks' }),
+        onSettled(wantedMs) {
+          hooksSettledMs = wantedMs
+        },
       },
       ctx.signal,
     )
@@ -285,7 +290,8 @@ export function createEntry(options: EntryOptions): EntryRunner {
       },
       async http(route) {
         const owner = `${namespace}/${eventSource}/${entry.name}`
-        await listeners.route(owner, route, { signal, secret: prepared.secret, log, condition: prepared.condition })
+        const { secret, condition } = prepared
+        await listeners.route(owner, route, { signal, secret, log, condition, redact: redactor.redact })
         accepting = true
         watchdog.reading()
         account.served()
@@ -293,7 +299,8 @@ export function createEntry(options: EntryOptions): EntryRunner {
         listening = true
         onChange()
       },
-      hookSecret: createHookSecrets({ source, entry: entry.name, kv: bus.kv, clock }),
+      hookSecret: createHookSecrets({ source, entry: entry.name, kv: bus.kv, clock, hide: redactor.hide }),
+      hooksSettledMs: () => hooksSettledMs,
     }
     return { context, registered: () => registering }
   }

@@ -30,6 +30,17 @@ test('a position that somebody else has written is a fresh start', async () => {
   assert.deepEqual(positionFor('', { f: '', p: kafka }, (await loadSource('kafka'))!.position), kafka)
 })
 
+test('credentials of a URL do not count; of a URL that has none it is as it always was', () => {
+  const of = (url: string) =>
+    fingerprintOf(
+      definition(({ url }) => ({ url })),
+      { url },
+    )
+  assert.equal(of('https://a:b@h/x?token=1'), of('https://c:d@h/x?token=2'))
+  assert.notEqual(of('https://a:b@h/x'), of('https://a:b@i/x'))
+  assert.equal(of('https://h/x?y=1'), '2f244e68')
+})
+
 test('a position in another origin is a fresh start', () => {
   assert.deepEqual(positionFor('aa', { f: 'aa', p: { last: 1 } }), { last: 1 })
   assert.equal(positionFor('bb', { f: 'aa', p: { last: 1 } }), null)

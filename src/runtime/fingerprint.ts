@@ -1,9 +1,11 @@
 import { createHash } from 'node:crypto'
+import { withoutCredentials } from '../core/url-credentials.ts'
 import type { SourceDefinition } from '../source.ts'
 
 /**
  * A short digest of the fields that say what an entry reads. Kept with positions and in ids: edited to another origin under
- * the same name, an entry starts afresh instead of resuming at a place that means nothing there.
+ * the same name, an entry starts afresh instead of resuming at a place that means nothing there. Credentials of URLs do not count: renewed ones are
+ * the same origin, and nothing that stays on the bus is made of them.
  */
 export function fingerprintOf(definition: SourceDefinition<any, any>, spec: unknown): string {
   const identity = definition.identity?.(spec)
@@ -13,6 +15,7 @@ export function fingerprintOf(definition: SourceDefinition<any, any>, spec: unkn
 
 function canonical(value: unknown): string {
   if (Array.isArray(value)) return `[${value.map(canonical).join(',')}]`
+  if (typeof value === 'string') return JSON.stringify(withoutCredentials(value))
   if (value === null || typeof value !== 'object') return JSON.stringify(value) ?? 'null'
   const members = Object.entries(value).filter(([, member]) => member !== undefined)
   return `{${members

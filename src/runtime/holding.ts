@@ -2,12 +2,13 @@
 import { type Bus, type SourceRef, sourceKey } from '../bus/bus.ts'
 import type { Clock } from '../core/clock.ts'
 import type { Logger } from '../core/log.ts'
+import type { Redactor } from '../core/redact.ts'
 import type { EventSource } from '../manifest/manifest.ts'
 import { loadSource } from '../sources/index.ts'
 import type { Listeners } from './http/listeners.ts'
 import type { ReplicaMetrics } from './metrics.ts'
 import { type Replica, type ReplicaOptions, startReplica } from './replica.ts'
-import type { Failover, ReplicaReport } from './report.ts'
+import { type Failover, type ReplicaReport, shownReport } from './report.ts'
 import type { SecretStore } from './secrets.ts'
 
 /** What the replicas of one EventSource elect their leader by. */
@@ -27,6 +28,7 @@ export interface HoldingOptions {
   /** The process's own time zone (`TZ`). */
   localZone: string | undefined
   log: Logger
+  redactor: Redactor
   /** Stored events are logged, some of many. */
   logEvents?: boolean
   /** Something that status shows has changed. */
@@ -47,7 +49,7 @@ export interface Holding {
 const REQUESTS_PATIENCE_MS = 10_000
 
 export function createHolding(options: HoldingOptions): Holding {
-  const { bus, listeners, secrets, metrics, clock, localZone, log, logEvents, onReport, onFailover } = options
+  const { bus, listeners, secrets, metrics, clock, localZone, log, redactor, logEvents, onReport, onFailover } = options
   const held = new Map<string, { replica: Replica; election: Election }>()
 
   const start = async (object: EventSource): Promise<void> => {
@@ -55,7 +57,7 @@ export function createHolding(options: HoldingOptions): Holding {
     const replica = await startReplica({
       ...election,
       ...{ object, id: options.idFor(object), bus, listeners, secrets, metrics },
-      ...{ clock, localZone, log, logEvents, onReport, onFailover },
+      ...{ clock, localZone, log, redactor, logEvents, onReport, onFailover },
     })
     held.set(sourceKey(object), { replica, election })
     onReport()
@@ -84,7 +86,7 @@ export function createHolding(options: HoldingOptions): Holding {
       onReport()
     },
     replica: (source) => held.get(sourceKey(source))?.replica,
-    reports: () => [...held.values()].map(({ replica }) => replica.report()),
+    reports: () => [...held.values()].map(({ replica }) => shownReport(replica.report(), redactor.redact)),
     async drain() {
       await listeners.drain(REQUESTS_PATIENCE_MS)
       await Promise.all([...held.values()].map(({ replica }) => replica.stop()))

@@ -5,6 +5,7 @@ import type { Clock } from '../core/clock.ts'
 import { fail } from '../core/errors.ts'
 import type { Logger } from '../core/log.ts'
 import type { SecretKeySelector } from '../source.ts'
+import { sentSecret } from '../sources/shared/secrets.ts'
 import { type TlsSpec, tlsMaterial } from '../sources/shared/tls.ts'
 import type { SecretStore } from './secrets.ts'
 
@@ -63,8 +64,8 @@ export async function openKafkaBus({
           ? undefined
           : {
               mechanism,
-              username: await secret(sasl.userSecret!),
-              password: await secret(sasl.passwordSecret!),
+              username: await sentSecret({ secret }, sasl.userSecret!),
+              password: await sentSecret({ secret }, sasl.passwordSecret!),
             }
       return await connectKafka({
         brokers: url.split(',').map((broker) => broker.trim()),

@@ -1,4 +1,5 @@
 /** Replicas over the memory bus with the machine's clock and a source that counts: what entries see of leads, faults and changes. */
+
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
@@ -7,6 +8,7 @@ import { type MemoryBusWorld, memoryBusWorld } from '../bus/memory.ts'
 import { systemClock } from '../core/clock.ts'
 import { decodeEvent, eventData } from '../core/event.ts'
 import { silentLogger } from '../core/log.ts'
+import { createRedactor } from '../core/redact.ts'
 import { memoryLock } from '../ha/locks/memory.ts'
 import { embeddedSuspicion } from '../ha/peers/embedded.ts'
 import type { Entry, EventSource } from '../manifest/manifest.ts'
@@ -89,6 +91,7 @@ async function start(
     suspicions: [embeddedSuspicion(bus)],
     timing,
     listeners,
+    redactor: createRedactor(),
     secrets: localSecrets({ secrets: [], configMaps: [] }),
     metrics: createMetrics(),
     clock: systemClock,

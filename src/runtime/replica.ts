@@ -5,6 +5,7 @@
 import type { Bus, Claim, Fenced } from '../bus/bus.ts'
 import type { Clock } from '../core/clock.ts'
 import type { Logger } from '../core/log.ts'
+import type { Redactor } from '../core/redact.ts'
 import { patiently } from '../core/signals.ts'
 import { createElector, type Elector, type ElectorView, type Lead } from '../ha/elector.ts'
 import type { LeaseTiming, Lock, Outsiders, Suspicion } from '../ha/lock.ts'
@@ -38,6 +39,7 @@ export interface ReplicaOptions {
   /** The process's own time zone (`TZ`), for schedules that name none. */
   localZone?: string | undefined
   log: Logger
+  redactor: Redactor
   /** Stored events are logged, some of many. */
   logEvents?: boolean | undefined
   /** Its report has changed. */
@@ -111,7 +113,7 @@ export async function startReplica(options: ReplicaOptions): Promise<Replica> {
       bus,
       clock,
       log: log.child({ eventSourceName: name, eventName: entry.name, eventSourceType: entry.type }),
-      secrets: options.secrets,
+      ...{ secrets: options.secrets, redactor: options.redactor },
       listeners: options.listeners,
       metrics: metrics.entry(namespace, name, entry.name),
       maxEventBytes: () => bus.maxEventBytes,

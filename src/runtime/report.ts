@@ -1,4 +1,5 @@
 /** What one replica says of itself; the supervisor (or the Pod's status endpoint) folds these into `vedette status`. */
+import type { Redact } from '../core/redact.ts'
 import type { Entry } from '../manifest/manifest.ts'
 import type { Guarantee } from '../source.ts'
 import type { Activity } from './watchdog.ts'
@@ -62,6 +63,19 @@ export interface Failover {
   reason: 'crash' | 'frozen' | 'resigned' | 'expired'
   /** From the loss seen to this replica serving; null when not known. */
   gapMs: number | null
+}
+
+/** The report without what is secret in its texts: errors quote servers and libraries. */
+export function shownReport(report: ReplicaReport, redact: Redact): ReplicaReport {
+  const shown = (text: string | null) => (text === null ? null : redact(text))
+  const { entries, busError, lockError, fencingReason } = report
+  return {
+    ...report,
+    entries: entries.map((entry) => ({ ...entry, error: shown(entry.error) })),
+    busError: shown(busError),
+    lockError: shown(lockError),
+    ...(fencingReason === undefined ? {} : { fencingReason: redact(fencingReason) }),
+  }
 }
 
 /** The report of an entry that this replica does not serve, because it cannot work as written. */

@@ -2,6 +2,7 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fail } from '../core/errors.ts'
+import type { Redactor } from '../core/redact.ts'
 import type { Values } from '../manifest/manifest.ts'
 import type { SecretKeySelector } from '../source.ts'
 
@@ -10,6 +11,18 @@ export interface SecretStore {
   secret(namespace: string, selector: SecretKeySelector): Promise<string>
   /** @throws SECRET_MISSING */
   configMap(namespace: string, selector: SecretKeySelector): Promise<string>
+}
+
+/** A store whose Secrets are hidden in every text from the moment they are read. */
+export function hidingSecrets(store: SecretStore, redactor: Pick<Redactor, 'hide'>): SecretStore {
+  return {
+    async secret(namespace, selector) {
+      const value = await store.secret(namespace, selector)
+      redactor.hide(value)
+      return value
+    },
+    configMap: (namespace, selector) => store.configMap(namespace, selector),
+  }
 }
 
 /** What the documents of a manifest hold. */

@@ -117,6 +117,11 @@ export interface SourceContext<Spec = unknown, Position = unknown> extends Prepa
    * second old. @throws BUS_UNAVAILABLE
    */
   hookSecret(target: string): Promise<string | null>
+  /**
+   * Since when the hooks of the entry are known to be as they should: what was wanted then, secrets included, the provider has. Monotonic
+   * milliseconds; null: not yet. Absent: nobody knows.
+   */
+  hooksSettledMs?(): number | null
 }
 
 /** Argo Events' own Pods, which served the entry before. They leave their events and no position. */

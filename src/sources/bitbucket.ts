@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { defineSource } from '../source.ts'
 import { docs, examples } from './bitbucket/docs.ts'
 import { bitbucketHooks } from './bitbucket/hooks.ts'
-import { type Spec, spec, validate } from './bitbucket/spec.ts'
+import { managesHooks, type Spec, spec, validate } from './bitbucket/spec.ts'
 import { hookEvent } from './shared/hook-fields.ts'
 import { deliveryId, jsonBody } from './shared/hook-request.ts'
 import { isUnsigned, serveHubHooks } from './shared/hub-hooks.ts'
@@ -29,7 +29,7 @@ export default defineSource<Spec>({
   unsigned: isUnsigned,
   hooks: bitbucketHooks,
   serve: (ctx) =>
-    serveHubHooks(ctx, ['X-Hub-Signature'], (request) => [
+    serveHubHooks(ctx, ['X-Hub-Signature'], managesHooks(ctx.spec), (request) => [
       {
         body: jsonBody(request.body),
         id: deliveryId(request.header('X-Request-UUID'), request.body, { hook: request.header('X-Hook-UUID') }),

@@ -4,7 +4,7 @@ import { defineSource } from '../source.ts'
 import { docs, examples } from './bitbucketserver/docs.ts'
 import { eventsOf } from './bitbucketserver/events.ts'
 import { serverHooks } from './bitbucketserver/hooks.ts'
-import { type Spec, spec, validate } from './bitbucketserver/spec.ts'
+import { managesHooks, type Spec, spec, validate } from './bitbucketserver/spec.ts'
 import { hookEvent } from './shared/hook-fields.ts'
 import { isUnsigned, serveHubHooks } from './shared/hub-hooks.ts'
 import { webhookListens } from './shared/webhook-context.ts'
@@ -34,5 +34,5 @@ export default defineSource<Spec>({
   listens: ({ webhook }) => webhookListens(webhook),
   unsigned: isUnsigned,
   hooks: serverHooks,
-  serve: (ctx) => serveHubHooks(ctx, ['X-Hub-Signature'], (request) => eventsOf(ctx, request)),
+  serve: (ctx) => serveHubHooks(ctx, ['X-Hub-Signature'], managesHooks(ctx.spec), (request) => eventsOf(ctx, request)),
 })

@@ -4,7 +4,7 @@ import { defineSource, type HttpAnswer, type HttpRequest } from '../source.ts'
 import { githubBody } from './github/body.ts'
 import { docs, examples } from './github/docs.ts'
 import { githubHooks } from './github/hooks.ts'
-import { type Spec, spec, validate } from './github/spec.ts'
+import { managesHooks, type Spec, spec, validate } from './github/spec.ts'
 import { hookEvent } from './shared/hook-fields.ts'
 import { deliveryId } from './shared/hook-request.ts'
 import { isUnsigned } from './shared/hub-hooks.ts'
@@ -38,7 +38,12 @@ export default defineSource<Spec>({
   hooks: githubHooks,
   async serve(ctx) {
     const { webhook, webhookSecret, metadata } = ctx.spec
-    const signed = await hubProof(ctx, webhookSecret, ['X-Hub-Signature-256', 'X-Hub-Signature'])
+    const signed = await hubProof(
+      ctx,
+      webhookSecret,
+      ['X-Hub-Signature-256', 'X-Hub-Signature'],
+      managesHooks(ctx.spec),
+    )
     await serveHooks(ctx, {
       webhook,
       metadata,

@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { defineSource, type HttpRequest, type SourceContext } from '../source.ts'
 import { docs, examples } from './gitlab/docs.ts'
 import { gitlabHooks } from './gitlab/hooks.ts'
-import { isUnsigned, type Spec, spec, validate } from './gitlab/spec.ts'
+import { isUnsigned, managesHooks, type Spec, spec, validate } from './gitlab/spec.ts'
 import { hookEvent } from './shared/hook-fields.ts'
 import { deliveryId, jsonBody } from './shared/hook-request.ts'
 import { allOf, type Proof, proofOf } from './shared/proof.ts'
@@ -48,17 +48,26 @@ export default defineSource<Spec>({
 /** What GitLab proves: its token, its signature, or both. */
 async function proofs(ctx: SourceContext<Spec>): Promise<Proof[]> {
   const { secretToken, signingToken } = ctx.spec
+  const managed = managesHooks(ctx.spec)
   const wanted: Promise<Proof>[] = []
   if (secretToken !== undefined) {
     wanted.push(
-      proofOf(ctx, secretToken, (request, tokens) =>
-        isOneOf(request.header('X-Gitlab-Token') ?? '', tokens) ? null : 'token mismatch',
+      proofOf(
+        ctx,
+        secretToken,
+        (request, tokens) => (isOneOf(request.header('X-Gitlab-Token') ?? '', tokens) ? null : 'token mismatch'),
+        managed,
       ),
     )
   }
   if (signingToken !== undefined) {
     wanted.push(
-      proofOf(ctx, signingToken, (request, secrets) => checkStandardWebhook(request, secrets, ctx.clock.now())),
+      proofOf(
+        ctx,
+        signingToken,
+        (request, secrets) => checkStandardWebhook(request, secrets, ctx.clock.now()),
+        managed,
+      ),
     )
   }
   return await Promise.all(wanted)

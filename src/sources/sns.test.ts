@@ -19,6 +19,7 @@ import { confirmation, TOPIC, unsigned } from '../../test/sns-messages.ts'
 import { memoryBusWorld } from '../bus/memory.ts'
 import { systemClock } from '../core/clock.ts'
 import { silentLogger } from '../core/log.ts'
+import { withoutCredentials } from '../core/url-credentials.ts'
 import { runRegistrar } from '../runtime/registrar/registrar.ts'
 import sns from './sns.ts'
 
@@ -181,6 +182,7 @@ suite('against LocalStack', { skip: without('LocalStack', localstackPython()) },
           kv,
           clock: systemClock,
           log: silentLogger,
+          redact: withoutCredentials,
           condition: (text) => conditions.push(text),
         },
         stop.signal,

@@ -9,6 +9,7 @@ import { memoryBusWorld } from '../bus/memory.ts'
 import { systemClock } from '../core/clock.ts'
 import { fail } from '../core/errors.ts'
 import { silentLogger } from '../core/log.ts'
+import { withoutCredentials } from '../core/url-credentials.ts'
 import { createHookSecrets } from '../runtime/registrar/records.ts'
 import { runRegistrar } from '../runtime/registrar/registrar.ts'
 import { checkStripeSignature } from './shared/signature.ts'
@@ -292,6 +293,7 @@ suite('endpoints', () => {
           kv,
           clock: systemClock,
           log: silentLogger,
+          redact: withoutCredentials,
           condition: () => {},
         },
         stop.signal,
@@ -301,7 +303,7 @@ suite('endpoints', () => {
         await done
       })
     }
-    const hookSecret = createHookSecrets({ source, entry: 'e', kv, clock: systemClock })
+    const hookSecret = createHookSecrets({ source, entry: 'e', kv, clock: systemClock, hide() {} })
     await until(async () => (await hookSecret('account')) !== null && fake.endpoints.length === 1, 'one endpoint')
     const secret = fake.secrets.get(fake.endpoints[0]!.id)!
     assert.equal(await hookSecret('account'), secret)

@@ -2,12 +2,14 @@
  * What every type that listens must keep: two things that happened are two events, whatever their senders call them; what a sender
  * repeats is one. Through a whole replica: listener, proof, source, pipeline and a bus that knows its ids.
  */
+
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
 import { memoryBusWorld } from '../../src/bus/memory.ts'
 import { systemClock } from '../../src/core/clock.ts'
 import { silentLogger } from '../../src/core/log.ts'
+import { createRedactor } from '../../src/core/redact.ts'
 import { memoryLock } from '../../src/ha/locks/memory.ts'
 import { createListeners } from '../../src/runtime/http/listeners.ts'
 import { createMetrics } from '../../src/runtime/metrics.ts'
@@ -82,6 +84,7 @@ async function serve(t: TestContext, definition: SourceDefinition<any, any>, sen
     lock: memoryLock(bus, 'default/es'),
     suspicions: [],
     listeners,
+    redactor: createRedactor(),
     secrets: localSecrets({
       secrets: [{ namespace: 'default', name: 's', data: sender.secrets ?? {} }],
       configMaps: [],

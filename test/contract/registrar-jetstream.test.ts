@@ -1,8 +1,10 @@
 /** The registrar's lease and records on a real JetStream: five replicas, each on a connection of its own, make one hook of GitHub's fake. */
+
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { systemClock } from '../../src/core/clock.ts'
 import { silentLogger } from '../../src/core/log.ts'
+import { withoutCredentials } from '../../src/core/url-credentials.ts'
 import { runRegistrar } from '../../src/runtime/registrar/registrar.ts'
 import { removeRemote } from '../../src/runtime/registrar/remove.ts'
 import { localSecrets } from '../../src/runtime/secrets.ts'
@@ -45,6 +47,7 @@ test('five replicas on JetStream: one hook, and it is removed once', { skip }, a
         kv: bus.kv,
         clock: systemClock,
         log: silentLogger,
+        redact: withoutCredentials,
         condition: (text) => void (text === null ? content.add(index) : content.delete(index)),
       },
       stop.signal,

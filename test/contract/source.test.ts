@@ -6,6 +6,7 @@ import type { TestContext } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
 import { systemClock } from '../../src/core/clock.ts'
 import { silentLogger } from '../../src/core/log.ts'
+import { withoutCredentials } from '../../src/core/url-credentials.ts'
 import { createListeners } from '../../src/runtime/http/listeners.ts'
 import bitbucket from '../../src/sources/bitbucket.ts'
 import bitbucketserver from '../../src/sources/bitbucketserver.ts'
@@ -79,6 +80,7 @@ function httpOrigin(
             signal,
             secret: (selector) => harness().context.secret(selector),
             log: silentLogger,
+            redact: withoutCredentials,
           }),
       }),
       async ready(harness) {

@@ -11,6 +11,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { memoryBusWorld } from '${new URL('../../src/bus/memory.ts', import.meta.url)}'
 import { systemClock } from '${new URL('../../src/core/clock.ts', import.meta.url)}'
 import { silentLogger } from '${new URL('../../src/core/log.ts', import.meta.url)}'
+import { createRedactor } from '${new URL('../../src/core/redact.ts', import.meta.url)}'
 import { memoryLock } from '${new URL('../../src/ha/locks/memory.ts', import.meta.url)}'
 import { loadManifest } from '${new URL('../../src/manifest/load.ts', import.meta.url)}'
 import { createListeners } from '${new URL('../../src/runtime/http/listeners.ts', import.meta.url)}'
@@ -26,7 +27,7 @@ const bus = memoryBusWorld().connect('a')
 const replica = await startReplica({
   object: manifest.eventSources[0], index: 0, bus, lock: memoryLock(bus, 'default/es'), suspicions: [],
   listeners: createListeners({ bind: '127.0.0.1', clock: systemClock, log: silentLogger }),
-  secrets: localSecrets({ secrets: [], configMaps: [] }), metrics: createMetrics(), clock: systemClock, log: silentLogger,
+  secrets: localSecrets({ secrets: [], configMaps: [] }), metrics: createMetrics(), clock: systemClock, log: silentLogger, redactor: createRedactor(),
   onReport() {}, onFailover() {},
 })
 while (!(replica.report().entries[0].error ?? '').includes('nothing listens there')) await pause(10)

@@ -146,4 +146,4 @@ function placeIn(text: string): Place | null {
 const hash = (text: string) => createHash('sha256').update(text).digest('hex').slice(0, 32)
 
 /** The second: as it was before a query could be changed. */
-const keysOf = ({ url, shown }: Target): [string, string] => [`deliver/${hash(shown)}`, `deliver/${hash(url)}`]
+const keysOf = ({ url, place }: Target): [string, string] => [`deliver/${hash(place)}`, `deliver/${hash(url)}`]

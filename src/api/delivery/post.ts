@@ -5,6 +5,8 @@
 import { type ClientRequest, Agent as HttpAgent, request as httpRequest, type IncomingMessage } from 'node:http'
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https'
 import type { Clock } from '../../core/clock.ts'
+import { messageOf } from '../../core/errors.ts'
+import type { Redact } from '../../core/redact.ts'
 import { type Answer, judge, tooLate, unanswered } from './answer.ts'
 import type { Message } from './message.ts'
 import type { Target } from './target.ts'
@@ -19,6 +21,10 @@ export interface Poster {
 export interface PosterOptions {
   target: Target
   userAgent: string
+  /** Fields that are sent along, read before each request: credentials are renewed. */
+  credentials?: () => Promise<Record<string, string>>
+  /** Of what the receiver says. */
+  redact: Redact
   clock: Clock
   /** A request that is not answered by then is given up; it may have been taken all the same. */
   timeoutMs?: number
@@ -35,9 +41,17 @@ const MOST_HEADER_BYTES = 128 * 1024
 export function createPoster(options: PosterOptions): Poster {
   const secure = options.target.url.startsWith('https:')
   const agent = secure ? new HttpsAgent({ keepAlive: true }) : new HttpAgent({ keepAlive: true })
+  const { credentials = async () => ({}) } = options
   const once = (message: Message) => new Promise<Answer | 'stale'>((resolve) => send(options, message, agent, resolve))
   return {
-    async post(message) {
+    async post({ headers, body }) {
+      let along: Record<string, string>
+      try {
+        along = await credentials()
+      } catch (error) {
+        return { taken: false, reason: 'credentials', why: messageOf(error), waitMs: 0 }
+      }
+      const message = { headers: { ...along, ...headers }, body }
       // a connection that the receiver closed while it was idle says nothing about the receiver
       for (;;) {
         const answer = await once(message)
@@ -49,7 +63,7 @@ export function createPoster(options: PosterOptions): Poster {
 }
 
 function send(
-  { target, userAgent, clock, timeoutMs = TIMEOUT_MS }: PosterOptions,
+  { target, userAgent, clock, redact, timeoutMs = TIMEOUT_MS }: PosterOptions,
   { headers, body }: Message,
   agent: HttpAgent,
   resolve: (answer: Answer | 'stale') => void,
@@ -86,7 +100,7 @@ function send(
       const { statusCode = 0, headers: of } = response
       settle(
         judge(
-          { status: statusCode, retryAfter: of['retry-after'], location: of.location, body: heard },
+          { status: statusCode, retryAfter: of['retry-after'], location: of.location, body: redact(heard) },
           target,
           clock.now(),
         ),

@@ -4,6 +4,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { Bus } from '../../bus/bus.ts'
 import { type Clock, systemClock } from '../../core/clock.ts'
 import type { Logger } from '../../core/log.ts'
+import { createRedactor } from '../../core/redact.ts'
 import { type Delivery, type DeliveryOptions, startDelivery } from '../deliver.ts'
 
 interface Test {
@@ -79,7 +80,15 @@ export async function deliveryTo(
   options: Partial<DeliveryOptions> = {},
 ): Promise<Delivery> {
   const { log } = recorder()
-  const delivery = await startDelivery({ bus, url, mode: 'structured', clock: systemClock, log, ...options })
+  const delivery = await startDelivery({
+    bus,
+    url,
+    mode: 'structured',
+    clock: systemClock,
+    log,
+    redactor: createRedactor(),
+    ...options,
+  })
   // what hangs by a clock that does not move any more is left
   t.after(() => void delivery.stop())
   return delivery

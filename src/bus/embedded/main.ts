@@ -9,6 +9,7 @@ import { mkdirSync, writeSync } from 'node:fs'
 import { type Clock, systemClock } from '../../core/clock.ts'
 import { fail, type VedetteError } from '../../core/errors.ts'
 import { createLogger, type Logger } from '../../core/log.ts'
+import { withoutCredentials } from '../../core/url-credentials.ts'
 import { asStoreError } from './lmdb.ts'
 import { toWireError } from './request.ts'
 import { type BusServer, startServer } from './server.ts'
@@ -37,7 +38,13 @@ const TIDY_MS = 1000
 const SAY_MS = 500
 
 const logOf = (options: BusProcessOptions) =>
-  createLogger({ format: options.logFormat ?? 'text', name: 'bus', write: (line) => writeSync(2, line) })
+  createLogger({
+    format: options.logFormat ?? 'text',
+    name: 'bus',
+    // it reads no Secret
+    redact: withoutCredentials,
+    write: (line) => writeSync(2, line),
+  })
 
 const say = (line: object) => writeSync(1, `${JSON.stringify(line)}\n`)
 

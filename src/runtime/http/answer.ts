@@ -5,6 +5,7 @@ import type { Duplex } from 'node:stream'
 import type { Clock } from '../../core/clock.ts'
 import { isAbort, isVedetteError, messageOf } from '../../core/errors.ts'
 import type { Logger } from '../../core/log.ts'
+import type { Redact } from '../../core/redact.ts'
 import type { HttpAnswer } from '../../source.ts'
 
 /** After the last answer the rest of what the sender still sends is read and dropped for so long. */
@@ -26,9 +27,9 @@ export const tryAgain = (body: string): HttpAnswer => ({ status: 503, body, head
  * The answer to a request whose handler threw. A replica that cannot reach the bus also ends the connection: a sender that keeps it would
  * ask the same replica again and again, and the next one may well reach it.
  */
-export function answerOf(error: unknown, log: Logger): Final {
-  if (isVedetteError(error, 'EVENT_TOO_LARGE')) return { status: 413, body: error.message }
-  if (isVedetteError(error, 'EVENT_INVALID')) return { status: 400, body: error.message }
+export function answerOf(error: unknown, log: Logger, redact: Redact): Final {
+  if (isVedetteError(error, 'EVENT_TOO_LARGE')) return { status: 413, body: redact(error.message) }
+  if (isVedetteError(error, 'EVENT_INVALID')) return { status: 400, body: redact(error.message) }
   const temporary = isVedetteError(error) ? error.class === 'transient' || error.class === 'fenced' : isAbort(error)
   const close = isVedetteError(error, 'BUS_UNAVAILABLE', 'OUTCOME_UNKNOWN')
   if (temporary) return { ...tryAgain('failed to record event'), close }

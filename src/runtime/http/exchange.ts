@@ -177,7 +177,7 @@ const tooLarge: Final = { status: 413, body: 'http: request body too large', clo
 async function serve(
   { clock, standing, canonical }: Shared,
   { target, params, claim, connection }: Routed,
-  { route, log, guard }: Registration,
+  { route, log, redact, guard }: Registration,
   incoming: IncomingMessage,
   response: ServerResponse,
 ): Promise<Final | null> {
@@ -194,7 +194,7 @@ async function serve(
   connection.atWork++
   const { method = '', rawHeaders } = incoming
   const request = new ReceivedRequest(method, target.raw, rawHeaders, body, params, canonical)
-  const answer = await route.handle(request).catch((error: unknown) => answerOf(error, log))
+  const answer = await route.handle(request).catch((error: unknown) => answerOf(error, log, redact))
   if (request.isProved) standing.proved(claim.entry, claim.peer)
   else if (guard === undefined && answer.status >= 400 && answer.status < 500) standing.failed(claim.entry, claim.peer)
   return answer

@@ -180,7 +180,7 @@ test('closed listeners leave no timer behind', async () => {
     const listeners = createListeners({ bind: '127.0.0.1', clock: systemClock, log })
     const ends = new AbortController()
     const route = { port: ${port}, endpoint: '/x', handle: async () => ({ status: 200 }) }
-    await listeners.route('o', route, { signal: ends.signal, secret: async () => '', log })
+    await listeners.route('o', route, { signal: ends.signal, secret: async () => '', log, redact: (text) => text })
     await fetch('http://127.0.0.1:${port}/x')
     await listeners.drain(5000)
     await listeners.close()

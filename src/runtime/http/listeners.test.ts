@@ -7,6 +7,7 @@ import { held, listen, serve, until } from '../../../test/http-routes.ts'
 import { freePort, rawConnect, rawRequest } from '../../../test/raw-http.ts'
 import { fail, isVedetteError } from '../../core/errors.ts'
 import { silentLogger } from '../../core/log.ts'
+import { withoutCredentials } from '../../core/url-credentials.ts'
 import type { HttpRequest } from '../../source.ts'
 
 const cleanUps: (() => unknown)[] = []
@@ -297,7 +298,7 @@ test('an endpoint that an entry will serve is 503, never 404, until it does; and
   await listeners.route(
     'default/es/late',
     { port, endpoint: '/late/{x}', handle: async () => ({ status: 200 }) },
-    { signal: fails.signal, secret: async () => '', log: silentLogger },
+    { signal: fails.signal, secret: async () => '', log: silentLogger, redact: withoutCredentials },
   )
   fails.abort()
   await until(async () => (await get('/late/1')) === 503, 'its entry has failed')

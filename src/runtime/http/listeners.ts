@@ -6,6 +6,7 @@
 import type { Clock } from '../../core/clock.ts'
 import { fail, messageOf } from '../../core/errors.ts'
 import type { Logger } from '../../core/log.ts'
+import type { Redact } from '../../core/redact.ts'
 import type { HttpRoute, Listens, SecretKeySelector } from '../../source.ts'
 import { parseEndpoint } from '../../sources/shared/endpoint.ts'
 import { createBucket } from './bucket.ts'
@@ -29,6 +30,8 @@ export interface RouteOptions {
   log: Logger
   /** Told what is wrong with the Secret of `authSecret`; `null`: nothing any more. */
   condition?: (text: string | null) => void
+  /** Of what senders are told. */
+  redact: Redact
 }
 
 export interface Listeners {
@@ -234,12 +237,13 @@ export function createListeners({
   const idle = () => shared.inFlight === 0 && ports().every((port) => port.busy() === 0)
 
   return {
-    route(owner, route, { signal, secret, log, condition = () => {} }) {
+    route(owner, route, { signal, secret, log, redact, condition = () => {} }) {
       const { tls, authSecret, rateLimit, port } = route
       const registration: Registration = {
         owner,
         route,
         log,
+        redact,
         guard: authSecret && createGuard(authSecret, { secret, clock, log, signal, condition }),
         takeToken: rateLimit === undefined ? undefined : createBucket(rateLimit, clock),
         certificate: tls === undefined ? undefined : () => readCertificate(tls, secret),

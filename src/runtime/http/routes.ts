@@ -2,6 +2,7 @@
 import type { Clock } from '../../core/clock.ts'
 import { fail } from '../../core/errors.ts'
 import type { Logger } from '../../core/log.ts'
+import type { Redact } from '../../core/redact.ts'
 import type { HttpAnswer, HttpRoute } from '../../source.ts'
 import { type Endpoint, parseEndpoint } from '../../sources/shared/endpoint.ts'
 import type { Certificate } from './certificate.ts'
@@ -17,6 +18,8 @@ export interface Registration {
   /** Reads the certificate of the route; absent: plain HTTP. */
   certificate?: (() => Promise<Certificate>) | undefined
   log: Logger
+  /** Of what a sender is told. */
+  redact: Redact
 }
 
 /** An endpoint that some entry will serve. */

@@ -98,11 +98,14 @@ export function createHookSecrets({
   entry,
   kv,
   clock,
+  hide,
 }: {
   source: SourceRef
   entry: string
   kv: KeyValue | null
   clock: Clock
+  /** Is told each secret that is read. */
+  hide: (secret: string) => void
 }): (target: string) => Promise<string | null> {
   const { records: key } = keysOf(source, entry)
   let last: { read: Promise<Stored>; atMs: number } | null = null
@@ -113,7 +116,9 @@ export function createHookSecrets({
     }
     const current = last
     try {
-      return (await current.read).records.hooks[target]?.secret ?? null
+      const secret = (await current.read).records.hooks[target]?.secret ?? null
+      if (secret !== null) hide(secret)
+      return secret
     } catch (error) {
       if (last === current) last = null
       throw error

@@ -1,4 +1,5 @@
 /** The registrar over the memory bus and a provider in memory: exactly one hook, whichever replicas come and go. */
+
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import { z } from 'zod'
@@ -7,6 +8,7 @@ import type { KeyValue } from '../../bus/bus.ts'
 import { memoryBusWorld } from '../../bus/memory.ts'
 import { fail } from '../../core/errors.ts'
 import { silentLogger } from '../../core/log.ts'
+import { withoutCredentials } from '../../core/url-credentials.ts'
 import { defineSource, type Hook, type HookRegistration, type HookTarget } from '../../source.ts'
 import { localSecrets } from '../secrets.ts'
 import { createHookSecrets } from './records.ts'
@@ -92,6 +94,7 @@ function start(
       kv,
       clock,
       log: silentLogger,
+      redact: withoutCredentials,
       condition: (text) => conditions.push(text),
     },
     stop.signal,
@@ -273,7 +276,7 @@ test('a secret that the provider makes is kept; a hook whose secret nobody knows
     provider.hooks.map(({ id }) => id),
     ['50'],
   )
-  const secretOf = createHookSecrets({ source, entry: 'e', kv: connect(1).kv, clock })
+  const secretOf = createHookSecrets({ source, entry: 'e', kv: connect(1).kv, clock, hide() {} })
   assert.equal(await secretOf('repos/acme/shop'), 'whsec')
   assert.equal(await secretOf('other'), null)
   const { calls } = provider

@@ -8,6 +8,7 @@ import { backoffMs } from '../../core/backoff.ts'
 import type { Clock } from '../../core/clock.ts'
 import { isVedetteError, messageOf } from '../../core/errors.ts'
 import type { Logger } from '../../core/log.ts'
+import type { Redact } from '../../core/redact.ts'
 import type { HookRegistration, HookTarget } from '../../source.ts'
 import { withLease } from './lease.ts'
 import { createHasher, type HookRecords, keysOf, readRecords, type Stored, writeRecords } from './records.ts'
@@ -25,8 +26,12 @@ export interface RegistrarOptions {
   clock: Clock
   random?: () => number
   log: Logger
+  /** Of what is remembered on the bus: the errors of providers. */
+  redact: Redact
   /** What is wrong; null: nothing (any more). */
   condition: (text: string | null) => void
+  /** All hooks are as was wanted at this time, monotonic. */
+  onSettled?: (wantedMs: number) => void
 }
 
 /** How often what is wanted is compared with what was. */
@@ -49,6 +54,7 @@ export async function runRegistrar(options: RegistrarOptions, signal: AbortSigna
   let attempt = 0
   while (!signal.aborted) {
     try {
+      const wantedMs = clock.monotonic()
       const registration = await options.registration()
       if (registration === null) return condition(null)
       const now = JSON.stringify(registration.wanted)
@@ -56,6 +62,7 @@ export async function runRegistrar(options: RegistrarOptions, signal: AbortSigna
         const failed = await passes.run(registration, signal)
         wanted = now
         condition(failed === null ? null : failed.error)
+        if (failed === null) options.onSettled?.(wantedMs)
         attempt = failed?.attempt ?? 0
         const pauseMs = failed?.retryMs ?? registration.everyMs ?? DEFAULT_EVERY_MS
         // Not all at the same moment: the first one looks for all.
@@ -74,7 +81,7 @@ export async function runRegistrar(options: RegistrarOptions, signal: AbortSigna
 type Failed = HookRecords['failed']
 
 function createPasses(options: RegistrarOptions) {
-  const { source, entry, holder, kv, clock, log, random = Math.random } = options
+  const { source, entry, holder, kv, clock, log, redact, random = Math.random } = options
   const keys = keysOf(source, entry)
   const hash = createHasher()
   /** Passes that this replica knows of. */
@@ -141,7 +148,7 @@ function createPasses(options: RegistrarOptions) {
     const failed =
       errors.length === 0
         ? null
-        : { error: summary(errors), attempt, retryMs: Math.max(retryMs, backoffMs(attempt - 1, RETRY, random)) }
+        : { error: redact(summary(errors)), attempt, retryMs: Math.max(retryMs, backoffMs(attempt - 1, RETRY, random)) }
     known = stored.records.passes + 1
     await write({ passes: known, wanted, failed })
     return failed

@@ -7,6 +7,7 @@ import { whenAborted } from '../../core/signals.ts'
 import type { Closable, PrepareContext } from '../../source.ts'
 import { readBasicAuth } from '../shared/basic-auth.ts'
 import { networkError } from '../shared/network-error.ts'
+import { sentSecret } from '../shared/secrets.ts'
 import { tlsMaterial } from '../shared/tls.ts'
 import type { AmqpSpec } from './spec.ts'
 
@@ -71,7 +72,7 @@ async function readUrl({ spec, secret }: Pick<PrepareContext<AmqpSpec>, 'spec' |
   const text =
     spec.urlSecret === undefined
       ? spec.url
-      : await secret(spec.urlSecret).catch((error: unknown) => {
+      : await sentSecret({ secret }, spec.urlSecret).catch((error: unknown) => {
           throw fail('SECRET_MISSING', `urlSecret not found, ${messageOf(error)}`, {}, { cause: error })
         })
   if (!/^amqps?:\/\//.test(text) || !URL.canParse(text))

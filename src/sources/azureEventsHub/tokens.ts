@@ -2,6 +2,7 @@
 import type * as Amqp from '@azure/core-amqp'
 import { fail, messageOf } from '../../core/errors.ts'
 import type { PrepareContext, SecretKeySelector } from '../../source.ts'
+import { sentSecret } from '../shared/secrets.ts'
 import type { AzureEventsHubSpec } from './spec.ts'
 
 export interface Token {
@@ -30,7 +31,7 @@ export async function tokensOf(
   const { sharedAccessKeyName, sharedAccessKey } = ctx.spec
   if (sharedAccessKeyName !== undefined && sharedAccessKey !== undefined) {
     const secret = async (what: string, selector: SecretKeySelector) =>
-      await ctx.secret(selector).catch((error: unknown) => {
+      await sentSecret(ctx, selector).catch((error: unknown) => {
         const text = `failed to retrieve the ${what} from secret ${selector.name}, ${messageOf(error)}`
         throw fail('SECRET_MISSING', text, {}, { cause: error })
       })

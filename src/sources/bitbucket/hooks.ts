@@ -3,7 +3,7 @@ import type { Hook, HookRegistration, HookTarget, PrepareContext } from '../../s
 import { deleteAt, sameSet } from '../shared/hook-fields.ts'
 import { hookUrl } from '../shared/hook-request.ts'
 import { createRest, type Rest } from '../shared/rest.ts'
-import { providerSecret } from '../shared/secrets.ts'
+import { providerSecret, sentSecret } from '../shared/secrets.ts'
 import { managesHooks, repositoriesOf, type Spec } from './spec.ts'
 
 interface BitbucketHook extends Hook {
@@ -49,10 +49,11 @@ export async function bitbucketHooks(ctx: PrepareContext<Spec>): Promise<HookReg
   }
 }
 
-async function authorization({ spec: { auth }, secret }: PrepareContext<Spec>): Promise<string> {
+async function authorization(ctx: PrepareContext<Spec>): Promise<string> {
+  const { auth } = ctx.spec
   const { username, password } = auth?.basic ?? {}
-  if (username === undefined || password === undefined) return `Bearer ${await secret(auth!.oauthToken!)}`
-  const pair = `${await secret(username)}:${await secret(password)}`
+  if (username === undefined || password === undefined) return `Bearer ${await sentSecret(ctx, auth!.oauthToken!)}`
+  const pair = `${await sentSecret(ctx, username)}:${await sentSecret(ctx, password)}`
   return `Basic ${Buffer.from(pair).toString('base64')}`
 }
 

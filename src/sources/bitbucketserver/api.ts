@@ -2,6 +2,7 @@
 import type { SourceContext } from '../../source.ts'
 import { restTls } from '../shared/hook-fields.ts'
 import { createRest, type Rest } from '../shared/rest.ts'
+import { sentSecret } from '../shared/secrets.ts'
 import type { Spec } from './spec.ts'
 
 /** @throws SECRET_MISSING, SPEC_INVALID */
@@ -10,7 +11,7 @@ export async function connect(ctx: Pick<SourceContext<Spec>, 'spec' | 'secret' |
   return await createRest({
     base: `${bitbucketserverBaseURL.replace(/\/+$/, '')}/api/1.0`,
     headers: {
-      authorization: `Bearer ${await ctx.secret(accessToken!)}`,
+      authorization: `Bearer ${await sentSecret(ctx, accessToken!)}`,
       // Without these two Bitbucket takes a request for a forged one (XSRF).
       'x-atlassian-token': 'no-check',
       'x-requested-with': 'XMLHttpRequest',

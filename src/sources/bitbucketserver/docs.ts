@@ -17,7 +17,8 @@ A repository that is taken out of the object keeps its hook: delete it at Bitbuc
 ### Signatures
 
 With \`webhookSecret\` each request must carry \`X-Hub-Signature: sha256=…\`. To rotate the secret put two lines into its value, the new one first: both are
-accepted, the first is given to Bitbucket. When the value is simply replaced, the former one is accepted for five more minutes.
+accepted, the first is given to Bitbucket. When the value is simply replaced, the former one is accepted while the registrar tells Bitbucket
+the new one and for half a minute after that, five minutes at most; where hooks are not managed it is refused at once.
 
 ### Pushes
 

@@ -7,6 +7,7 @@ import type { Heard, ListenContext, PrepareContext, SourceContext } from '../../
 import { payloadOrSkip } from '../shared/hand-over.ts'
 import { bodyOf, payloadOf } from '../shared/json-body.ts'
 import { connectMqtt, subscribeMqtt } from '../shared/mqtt-connection.ts'
+import { sentSecret } from '../shared/secrets.ts'
 import { serveAlone } from '../shared/serve-alone.ts'
 import { type EmitterSpec, trimmed } from './spec.ts'
 
@@ -58,7 +59,7 @@ async function readLogin(ctx: PrepareContext<EmitterSpec>): Promise<{ username?:
   for (const member of ['username', 'password'] as const) {
     const selector = ctx.spec[member]
     if (selector === undefined) continue
-    login[member] = await ctx.secret(selector).catch((error: unknown) => {
+    login[member] = await sentSecret(ctx, selector).catch((error: unknown) => {
       const text = `failed to retrieve the ${member} from ${selector.name}, ${messageOf(error)}`
       throw fail('SECRET_MISSING', text, {}, { cause: error })
     })

@@ -6,6 +6,7 @@ import { fail, messageOf, type VedetteError } from '../../core/errors.ts'
 import { whenAborted } from '../../core/signals.ts'
 import type { Closable, PrepareContext } from '../../source.ts'
 import { networkError } from '../shared/network-error.ts'
+import { sentSecret } from '../shared/secrets.ts'
 import { tlsMaterial } from '../shared/tls.ts'
 import { eventingService, type StartRequest, type StreamedEvent } from './contract.ts'
 import type { GenericSpec } from './spec.ts'
@@ -88,7 +89,7 @@ export async function openStream(
   const [{ Metadata }, { StartEventSource: method }] = await Promise.all([import('@grpc/grpc-js'), eventingService()])
   const metadata = new Metadata()
   if (spec.authSecret !== undefined) {
-    const token = await ctx.secret(spec.authSecret).catch((error: unknown) => {
+    const token = await sentSecret(ctx, spec.authSecret).catch((error: unknown) => {
       throw fail('SECRET_MISSING', `failed to retrieve the auth token, ${messageOf(error)}`, {}, { cause: error })
     })
     metadata.set('authorization', `Bearer ${token}`)

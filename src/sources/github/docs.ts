@@ -21,7 +21,8 @@ hooks are managed: GitHub does not send them again by itself.
 
 With \`webhookSecret\` each request must carry \`X-Hub-Signature-256\` (or \`X-Hub-Signature\` with \`sha256=\` or \`sha512=\`); SHA-1 alone is refused. To rotate the
 secret put two lines into its value, the new one first: both are accepted, the first is given to GitHub. When the value is simply replaced, the
-former one is accepted for five more minutes.
+former one is accepted while the registrar tells GitHub the new one and for half a minute after that, five minutes at most; where hooks are not managed it is refused at
+once.
 
 ### The body of the event
 

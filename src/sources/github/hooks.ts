@@ -5,7 +5,7 @@ import type { Hook, HookRegistration, HookTarget, PrepareContext } from '../../s
 import { sameSet } from '../shared/hook-fields.ts'
 import { hookUrl } from '../shared/hook-request.ts'
 import { originError } from '../shared/rest.ts'
-import { providerSecret } from '../shared/secrets.ts'
+import { providerSecret, sentSecret } from '../shared/secrets.ts'
 import { managesHooks, repositoriesOf, type Spec } from './spec.ts'
 
 /** What GitHub lists, as far as we look at it. */
@@ -207,7 +207,7 @@ function nextPage(link: string | undefined, origin: string): string | null {
 
 async function credentials(ctx: PrepareContext<Spec>): Promise<object> {
   const { apiToken, githubApp } = ctx.spec
-  if (apiToken !== undefined) return { auth: await ctx.secret(apiToken) }
+  if (apiToken !== undefined) return { auth: await sentSecret(ctx, apiToken) }
   const { createAppAuth } = await import('@octokit/auth-app')
   const { appID: appId, installationID: installationId } = githubApp!
   const privateKey = await ctx.secret(githubApp!.privateKey!)

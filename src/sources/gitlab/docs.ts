@@ -17,7 +17,8 @@ the object keeps its hook: delete it at GitLab.
 
 With \`secretToken\` each request must carry it as \`X-Gitlab-Token\`; with \`signingToken\` it must carry a \`webhook-signature\` not older than five
 minutes. Both may be set. To rotate one put two lines into its value, the new one first: both are accepted, the first is given to GitLab. When the
-value is simply replaced, the former one is accepted for five more minutes. The token is masked in the payload.
+value is simply replaced, the former one is accepted while the registrar tells GitLab the new one and for half a minute after that, five minutes at most;
+where hooks are not managed it is refused at once. The token is masked in the payload.
 
 ### Answers
 

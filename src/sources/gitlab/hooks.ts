@@ -4,7 +4,7 @@ import type { Hook, HookRegistration, HookTarget, PrepareContext } from '../../s
 import { deleteAt } from '../shared/hook-fields.ts'
 import { hookUrl } from '../shared/hook-request.ts'
 import { createRest, type Rest } from '../shared/rest.ts'
-import { providerSecret } from '../shared/secrets.ts'
+import { providerSecret, sentSecret } from '../shared/secrets.ts'
 import { EVENTS, managesHooks, projectsOf, type Spec } from './spec.ts'
 
 /** As GitLab lists it: `url`, a flag per event, and more. */
@@ -35,7 +35,7 @@ export async function gitlabHooks(ctx: PrepareContext<Spec>): Promise<HookRegist
     async targets() {
       const rest = await createRest({
         base: `${spec.gitlabBaseURL.replace(/\/+$/, '')}/api/v4`,
-        headers: { 'private-token': await ctx.secret(spec.accessToken!) },
+        headers: { 'private-token': await sentSecret(ctx, spec.accessToken!) },
         clock,
       })
       const groups = spec.groups.map((group) => ['groups', group] as const)

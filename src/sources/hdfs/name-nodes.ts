@@ -7,6 +7,7 @@ import { within } from '../../core/signals.ts'
 import type { Closable, PrepareContext } from '../../source.ts'
 import { textOf } from '../shared/body-text.ts'
 import { networkError } from '../shared/network-error.ts'
+import { sentSecret } from '../shared/secrets.ts'
 import { tlsMaterial } from '../shared/tls.ts'
 import { type Rank, ranked } from './rank.ts'
 import { isDefinite, nobodyServes, refusal } from './refusal.ts'
@@ -52,7 +53,7 @@ export async function openNameNodes(ctx: PrepareContext<HdfsSpec>): Promise<Name
   const { spec, clock, log } = ctx
   const nodes = [...new Set(httpAddresses(spec))]
   const tls = await tlsMaterial(ctx, spec.tls)
-  const token = spec.delegationTokenSecret === undefined ? null : await ctx.secret(spec.delegationTokenSecret)
+  const token = spec.delegationTokenSecret === undefined ? null : await sentSecret(ctx, spec.delegationTokenSecret)
   const login = new URLSearchParams(token === null ? { 'user.name': spec.hdfsUser } : { delegation: token.trim() })
   const who = token === null ? `user ${spec.hdfsUser}` : 'the user of the delegation token'
   const { Agent, request } = await import('undici')

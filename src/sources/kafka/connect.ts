@@ -4,6 +4,7 @@ import { brokerCode, chain, innermost, isRefusedLogin, isUnknownTopic } from '..
 import { fail, isVedetteError, messageOf, type VedetteError } from '../../core/errors.ts'
 import type { PrepareContext } from '../../source.ts'
 import { networkError } from '../shared/network-error.ts'
+import { sentSecret } from '../shared/secrets.ts'
 import { tlsMaterial } from '../shared/tls.ts'
 import { REQUEST_TIMEOUT_MS, settingsOf } from './config.ts'
 import { mskTokens } from './msk.ts'
@@ -33,8 +34,8 @@ async function loginOf(ctx: PrepareContext<KafkaSpec>): Promise<KafkaOptions['sa
   if (sasl?.userSecret === undefined || sasl.passwordSecret === undefined) return undefined
   return {
     mechanism: (sasl.mechanism || 'PLAIN') as SaslMechanism,
-    username: await ctx.secret(sasl.userSecret),
-    password: await ctx.secret(sasl.passwordSecret),
+    username: await sentSecret(ctx, sasl.userSecret),
+    password: await sentSecret(ctx, sasl.passwordSecret),
   }
 }
 

@@ -7,9 +7,10 @@ import type { Readable } from 'node:stream'
 import { SignatureV4 } from '@smithy/signature-v4'
 import type { Dispatcher } from 'undici'
 import { fail, isVedetteError, messageOf } from '../../core/errors.ts'
-import type { Closable, PrepareContext } from '../../source.ts'
+import type { Closable, PrepareContext, SecretKeySelector } from '../../source.ts'
 import { awsEscaped, Sha256 } from '../shared/aws-signing.ts'
 import { networkError } from '../shared/network-error.ts'
+import { sentSecret } from '../shared/secrets.ts'
 import { bucketOf, heardKinds, type MinioSpec } from './spec.ts'
 
 /** An object as a listing shows it. */
@@ -44,16 +45,16 @@ const LONGEST_LINE = 4 * 1024 * 1024
 /** @throws SECRET_MISSING */
 export async function openBucket(ctx: PrepareContext<MinioSpec>): Promise<Bucket> {
   const { spec, entry } = ctx
-  const read = async (selector: { name: string; key: string } | undefined, what: string) => {
+  const read = async (selector: SecretKeySelector | undefined, what: string, of = sentSecret) => {
     if (selector === undefined) return undefined
-    return await ctx.secret(selector).catch((error: unknown) => {
+    return await of(ctx, selector).catch((error: unknown) => {
       const text = `failed to get the ${what} for event source ${entry}, ${messageOf(error)}`
       throw fail('SECRET_MISSING', text, {}, { cause: error })
     })
   }
   const accessKeyId = (await read(spec.accessKey, 'access key')) ?? ''
   const secretAccessKey = (await read(spec.secretKey, 'secret key')) ?? ''
-  const ca = await read(spec.caCertificate, 'CA certificate')
+  const ca = await read(spec.caCertificate, 'CA certificate', ({ secret }, selector) => secret(selector))
   const { Agent, request } = await import('undici')
   const dispatcher = new Agent({
     headersTimeout: ANSWER_MS,

@@ -5,6 +5,7 @@ import { fail, messageOf } from '../../core/errors.ts'
 import type { PrepareContext } from '../../source.ts'
 import { readBasicAuth } from '../shared/basic-auth.ts'
 import { networkError } from '../shared/network-error.ts'
+import { sentSecret } from '../shared/secrets.ts'
 import { tlsMaterial } from '../shared/tls.ts'
 import { addressesOf, type NatsSpec } from './spec.ts'
 
@@ -57,7 +58,7 @@ async function authenticatorOf(ctx: PrepareContext<NatsSpec>, library: Library):
   const { basic, token, nkey, credential } = ctx.spec.auth ?? {}
   const login = await readBasicAuth(ctx, basic)
   if (login !== null) return library.usernamePasswordAuthenticator(login.username, login.password)
-  if (token !== undefined) return library.tokenAuthenticator(await ctx.secret(token))
+  if (token !== undefined) return library.tokenAuthenticator(await sentSecret(ctx, token))
   const bytes = async (what: string, selector: NonNullable<typeof nkey>) => {
     try {
       return Buffer.from(`${(await ctx.secret(selector)).trim()}\n`)

@@ -4,6 +4,7 @@ import { fail, isVedetteError, messageOf } from '../../core/errors.ts'
 import type { Closable, PrepareContext } from '../../source.ts'
 import { backoffOptions } from '../shared/connection-backoff.ts'
 import { networkError } from '../shared/network-error.ts'
+import { sentSecret } from '../shared/secrets.ts'
 import { tlsMaterial } from '../shared/tls.ts'
 import type { NsqSpec } from './spec.ts'
 import { dialNsqd, type NsqdConnection } from './wire.ts'
@@ -117,7 +118,7 @@ async function dial(
 ): Promise<NsqdConnection> {
   const { spec, clock } = ctx
   const tls = spec.tls === undefined ? null : await tlsMaterial(ctx, spec.tls)
-  const authSecret = spec.authSecret === undefined ? null : await ctx.secret(spec.authSecret)
+  const authSecret = spec.authSecret === undefined ? null : await sentSecret(ctx, spec.authSecret)
   return await dialNsqd({ host, port, tls, authSecret, clock, signal })
 }
 

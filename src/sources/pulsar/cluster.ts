@@ -1,6 +1,7 @@
 /** The brokers of a cluster: which of them has a topic, and a connection to each that is needed. */
 import { fail } from '../../core/errors.ts'
 import type { Closable, PrepareContext } from '../../source.ts'
+import { sentSecret } from '../shared/secrets.ts'
 import { athenzLogin, pemAt } from './athenz.ts'
 import { httpLookup } from './http-lookup.ts'
 import { binaryLookup, type Connect } from './lookup.ts'
@@ -96,7 +97,7 @@ function loginOf(
   }
   return async () => {
     if (authTokenSecret === undefined) return null
-    const token = await secret(authTokenSecret)
+    const token = await sentSecret({ secret }, authTokenSecret)
     return { method: 'token', data: token, headers: { authorization: `Bearer ${token}` } }
   }
 }

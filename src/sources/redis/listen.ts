@@ -8,6 +8,7 @@ import type { ListenContext } from '../../source.ts'
 import { payloadOrSkip } from '../shared/hand-over.ts'
 import { bodyOf, payloadOf } from '../shared/json-body.ts'
 import { networkError } from '../shared/network-error.ts'
+import { sentSecret } from '../shared/secrets.ts'
 import { tlsMaterial } from '../shared/tls.ts'
 import { addressOf, type RedisSpec } from './spec.ts'
 
@@ -76,7 +77,7 @@ async function optionsOf(ctx: ListenContext<RedisSpec>): Promise<RedisOptions> {
   const password =
     spec.password === undefined
       ? undefined
-      : await ctx.secret(spec.password).catch((error: unknown) => {
+      : await sentSecret(ctx, spec.password).catch((error: unknown) => {
           const text = `failed to find the secret password ${spec.password!.name}, ${messageOf(error)}`
           throw fail('SECRET_MISSING', text, {}, { cause: error })
         })

@@ -5,6 +5,7 @@ import { fail } from '../../core/errors.ts'
 import type { Finding, PrepareContext, SecretKeySelector } from '../../source.ts'
 import { isHttpUrl } from './provider-findings.ts'
 import { secretKeySelector } from './schemas.ts'
+import { sentSecret } from './secrets.ts'
 
 export const awsAccessFields = {
   region: z.string().default('').describe('AWS region, e.g. `us-east-1`.'),
@@ -89,14 +90,15 @@ export function awsClientConfig(
 
 function credentialsOf(
   { accessKey, secretKey, sessionToken, roleARN, region }: AwsAccess,
-  { secret, clock, eventSource, entry }: Pick<PrepareContext, 'secret' | 'clock' | 'eventSource' | 'entry'>,
+  ctx: Pick<PrepareContext, 'secret' | 'clock' | 'eventSource' | 'entry'>,
 ): AwsCredentialIdentityProvider | undefined {
+  const { clock, eventSource, entry } = ctx
   if (roleARN !== '') return () => assumeRole(roleARN, region, `vedette-${eventSource}-${entry}`)
   if (accessKey === undefined || secretKey === undefined) return undefined
   return async () => ({
-    accessKeyId: await secret(accessKey),
-    secretAccessKey: await secret(secretKey),
-    ...(sessionToken === undefined ? {} : { sessionToken: await secret(sessionToken) }),
+    accessKeyId: await sentSecret(ctx, accessKey),
+    secretAccessKey: await sentSecret(ctx, secretKey),
+    ...(sessionToken === undefined ? {} : { sessionToken: await sentSecret(ctx, sessionToken) }),
     expiration: new Date(clock.now() + SDK_RENEWS_BEFORE_MS + REREAD_MS),
   })
 }

@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { fail, messageOf } from '../../core/errors.ts'
 import type { Finding, PrepareContext } from '../../source.ts'
 import { secretKeySelector } from './schemas.ts'
+import { sentSecret } from './secrets.ts'
 
 export const basicAuthSchema = z
   .object({
@@ -25,12 +26,12 @@ export function validateBasicAuth(auth: BasicAuth | undefined, path: string[] = 
 
 /** Read anew at each connection, so that rotation needs no restart. @throws SECRET_MISSING */
 export async function readBasicAuth(
-  { secret }: Pick<PrepareContext, 'secret'>,
+  ctx: Pick<PrepareContext, 'secret'>,
   auth: BasicAuth | undefined,
 ): Promise<{ username: string; password: string } | null> {
   if (auth === undefined || auth.username === undefined || auth.password === undefined) return null
   const read = (member: 'username' | 'password') =>
-    secret(auth[member]!).catch((error: unknown) => {
+    sentSecret(ctx, auth[member]!).catch((error: unknown) => {
       throw fail('SECRET_MISSING', `${member} not found, ${messageOf(error)}`, {}, { cause: error })
     })
   return { username: await read('username'), password: await read('password') }

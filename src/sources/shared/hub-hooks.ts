@@ -14,12 +14,14 @@ interface HubSpec {
 export const isUnsigned = ({ webhookSecret, webhook }: HubSpec): boolean =>
   webhookSecret === undefined && webhook?.authSecret === undefined
 
-/** Serves until the entry stops. @param headers of the signature; the first that is there counts @param events see `HookRoute` */
+/** Serves until the entry stops. @param headers of the signature; the first that is there counts
+ * @param managed the registrar gives the secret to the provider @param events see `HookRoute` */
 export async function serveHubHooks(
   ctx: SourceContext<HubSpec>,
   headers: readonly string[],
+  managed: boolean,
   events: (request: HttpRequest) => Promise<HookEvent[]> | HookEvent[],
 ): Promise<void> {
   const { webhook, webhookSecret, metadata } = ctx.spec
-  await serveHooks(ctx, { webhook, metadata, proof: await hubProof(ctx, webhookSecret, headers), events })
+  await serveHooks(ctx, { webhook, metadata, proof: await hubProof(ctx, webhookSecret, headers, managed), events })
 }

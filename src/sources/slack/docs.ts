@@ -36,7 +36,7 @@ Payloads hold the verification \`token\` and \`response_url\` that Slack sends w
 | a replica is killed with requests in flight | Slack sends events again (at once, after 1 min, after 5 min); what was stored already is not stored again. Interactions and commands are not repeated: the user sees an error |
 | the bus is away | 503 at once; likewise |
 | the bus needs longer than 3 s | Slack counts it as failed and sends again; it is stored once |
-| the signing secret or the token is rotated | the next request within a second; the old one is accepted for five minutes more. Several, one per line, are all accepted |
+| the signing secret or the token is rotated | the next request within a second is judged by the new one; the old one is refused. Several, one per line, are all accepted: put both into the value while it is rotated |
 | a repeat after the bus's window of ids (24 h embedded, 5 min on JetStream as Argo Events sets it up) | it is stored twice; Slack's last repeat comes after five to six minutes, so give the stream \`duplicateWindow\` ten |
 
 ### What differs from Argo Events

@@ -5,6 +5,7 @@ import type { Hook, HookRegistration, HookTarget, PrepareContext } from '../../s
 import { restTls, sameSet } from '../shared/hook-fields.ts'
 import { hookUrl } from '../shared/hook-request.ts'
 import { createRest, type Rest } from '../shared/rest.ts'
+import { sentSecret } from '../shared/secrets.ts'
 import type { Spec } from './spec.ts'
 
 /** One `TopicConfiguration` of the bucket; its `Id` is the entry's name. */
@@ -25,7 +26,7 @@ export async function bucketNotifications({ spec, ...ctx }: PrepareContext<Spec>
     async targets(signal) {
       const rest = await createRest({
         base: spec.apiURL,
-        headers: { authorization: `Bearer ${await ctx.secret(spec.authToken!)}` },
+        headers: { authorization: `Bearer ${await sentSecret(ctx, spec.authToken!)}` },
         clock: ctx.clock,
         tls: await restTls(ctx, spec.tls),
       })

@@ -5,6 +5,7 @@ import type { Hook, HookRegistration, PrepareContext } from '../../source.ts'
 import { sameSet } from '../shared/hook-fields.ts'
 import { hookUrl } from '../shared/hook-request.ts'
 import { originError } from '../shared/rest.ts'
+import { sentSecret } from '../shared/secrets.ts'
 import type { Spec } from './spec.ts'
 
 interface Endpoint extends Hook {
@@ -32,7 +33,7 @@ export async function webhookEndpoints(
   /** Stripe's library knows no signal: each call has a client of its own, whose requests end with it. */
   const call = async <T>(signal: AbortSignal, work: (stripe: Stripe) => Promise<T>): Promise<T> => {
     const { default: Stripe } = await import('stripe')
-    const stripe = new Stripe(await ctx.secret(apiKey), {
+    const stripe = new Stripe(await sentSecret(ctx, apiKey), {
       protocol: api.protocol === 'http:' ? 'http' : 'https',
       host: api.hostname,
       ...(api.port === '' ? {} : { port: Number(api.port) }),

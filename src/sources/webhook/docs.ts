@@ -62,7 +62,7 @@ attempts makes two events.
 Without \`authSecret\` or \`signature\` anybody who reaches the port can send events: \`vedette validate\` and \`vedette status\` say so.
 \`signature\` verifies [Standard Webhooks](https://www.standardwebhooks.com) (\`webhook-id\`, \`webhook-timestamp\`, \`webhook-signature\`), or an HMAC-SHA256 of the raw body
 in a header of your choice. A Secret's value may hold several tokens or secrets, one per line, so that one can be rotated: all are accepted. What is
-replaced is refused within a second as a token, after five minutes as a signing secret.
+replaced is refused within a second.
 
 ### What happens when …
 
