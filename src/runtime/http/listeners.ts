@@ -6,6 +6,7 @@
 import type { Clock } from '../../core/clock.ts'
 import { fail, messageOf } from '../../core/errors.ts'
 import type { Logger } from '../../core/log.ts'
+import { ratedLogger } from '../../core/rated-log.ts'
 import type { HttpRoute, Listens, SecretKeySelector } from '../../source.ts'
 import { parseEndpoint } from '../../sources/shared/endpoint.ts'
 import { createBudget } from './body.ts'
@@ -90,7 +91,7 @@ export function createListeners({
   }
   const shared: Shared = {
     clock,
-    log,
+    log: ratedLogger(log, clock),
     limits,
     budget: createBudget(limits.maxBufferedBytes),
     canonical: createCanonicalNames(),
@@ -216,7 +217,7 @@ export function createListeners({
       const registration: Registration = {
         owner,
         route,
-        log,
+        log: ratedLogger(log, clock),
         guard: authSecret === undefined ? undefined : createGuard(authSecret, { secret, clock, log }),
         takeToken: rateLimit === undefined ? undefined : createBucket(rateLimit, clock),
         certificate: tls === undefined ? undefined : () => readCertificate(tls, secret),
