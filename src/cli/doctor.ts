@@ -1,9 +1,9 @@
+import { randomBytes } from 'node:crypto'
 import {
   closeSync,
   existsSync,
   fdatasyncSync,
   mkdirSync,
-  openSync,
   rmSync,
   statfsSync,
   statSync,
@@ -21,6 +21,7 @@ import { STORE_FORMAT } from '../bus/embedded/store.ts'
 import { runningBus } from '../bus/embedded/takeover.ts'
 import { systemClock } from '../core/clock.ts'
 import { fail, messageOf } from '../core/errors.ts'
+import { openFresh } from '../core/own-files.ts'
 import { takeDataDir } from '../local/dataDir.ts'
 import { transportWords } from '../runtime/transport.ts'
 import { call, findRun, withData } from './client.ts'
@@ -160,10 +161,10 @@ function checkDisk(dir: string): Check {
 
 /** How long the disk takes to hold something for good. */
 function checkSync(dir: string): Check {
-  const file = join(nearestExisting(dir), `.vedette-doctor-${process.pid}`)
+  const file = join(nearestExisting(dir), `.vedette-doctor-${randomBytes(8).toString('hex')}`)
   const remedy = 'choose a faster disk with --data: every event waits for this once'
   try {
-    const handle = openSync(file, 'w')
+    const handle = openFresh(file)
     try {
       const times = Array.from({ length: SYNCS }, (_, i) => {
         const start = performance.now()

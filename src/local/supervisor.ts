@@ -12,13 +12,13 @@ import type { Bus } from '../bus/bus.ts'
 import { systemClock } from '../core/clock.ts'
 import { fail, messageOf } from '../core/errors.ts'
 import type { Logger, LogLevel } from '../core/log.ts'
+import { identify } from '../core/processes.ts'
 import { localSecrets } from '../runtime/secrets.ts'
 import { awaitReady } from './awaitReady.ts'
 import { takeDataDir } from './dataDir.ts'
 import { ofDisk } from './disk.ts'
 import { openFailoverLog } from './failoverLog.ts'
 import { createHosts } from './hosts.ts'
-import { identify } from './identity.ts'
 import { assignmentOf, brief, hostCount, loadObjects, type Objects } from './objects.ts'
 import { createRemovals } from './removals.ts'
 import { createRun } from './run.ts'
@@ -100,6 +100,7 @@ export async function startSupervisor(options: RunOptions): Promise<Supervisor> 
       })
     }
     const hosts = createHosts({
+      dir: dataDir.dir,
       config: (index) => ({
         index,
         bus: runBus!.address,

@@ -41,7 +41,9 @@ async function fakeSns(t: TestContext) {
   const calls: string[] = []
   const fetched: string[] = []
   const server = createServer(async (request, response) => {
-    const body = Buffer.concat(await Array.fromAsync(request as AsyncIterable<Buffer>)).toString()
+    const chunks: Buffer[] = []
+    for await (const chunk of request) chunks.push(chunk as Buffer)
+    const body = Buffer.concat(chunks).toString()
     if (request.method === 'GET') {
       fetched.push(request.url ?? '')
       return response.writeHead(request.url === '/good.pem' ? 200 : 404).end(cert)
