@@ -46,7 +46,8 @@ async function handle(options: ApiOptions, request: IncomingMessage, response: S
       error: 'this Host is not served here: use localhost, an IP address or the name given to --listen',
     })
   }
-  const url = new URL(request.url ?? '/', 'http://localhost')
+  const url = URL.parse(request.url ?? '/', 'http://localhost')
+  if (url === null) return answer(response, 400, { error: 'the path is not one' })
   const route = Object.hasOwn(routes, url.pathname) ? routes[url.pathname] : undefined
   if (route === undefined) return answer(response, 404, { error: `there is nothing at ${url.pathname}; see GET /` })
   const method = request.method === 'HEAD' ? 'GET' : request.method
