@@ -50,7 +50,10 @@ export async function digestOf({ origin, repository, tag }: Image): Promise<stri
   let answer = await ask({})
   if (answer.status === 401) {
     const asked = new Map(
-      [...(answer.headers.get('www-authenticate') ?? '').matchAll(/(\w+)="([^"]*)"/g)].map(([, name, value]) => [name, value]),
+      [...(answer.headers.get('www-authenticate') ?? '').matchAll(/(\w+)="([^"]*)"/g)].map(([, name, value]) => [
+        name,
+        value,
+      ]),
     )
     const query = new URLSearchParams({ service: asked.get('service') ?? '', scope: `repository:${repository}:pull` })
     const { token } = (await (await fetch(`${asked.get('realm')}?${query}`)).json()) as { token: string }
@@ -69,7 +72,10 @@ export async function pinned(dockerfile: string, digest: (image: Image) => Promi
   for (const image of new Set(baseImages(dockerfile))) {
     const [name = ''] = image.split('@')
     const wanted = `${name}@${await digest(parseImage(image))}`
-    text = text.replaceAll(new RegExp(`^(FROM\\s+(?:--\\S+\\s+)*)${image.replaceAll(/[.+*?]/g, '\\$&')}(?=\\s|$)`, 'gim'), `$1${wanted}`)
+    text = text.replaceAll(
+      new RegExp(`^(FROM\\s+(?:--\\S+\\s+)*)${image.replaceAll(/[.+*?]/g, '\\$&')}(?=\\s|$)`, 'gim'),
+      `$1${wanted}`,
+    )
   }
   return text
 }

@@ -88,9 +88,7 @@ async function take(path: string): Promise<DataDir> {
     record = { ...record, ...change }
     const text = `${JSON.stringify(record, null, 2)}\n`
     // one that failed (the disk is full) does not keep the next from being written
-    writing = writing
-      .catch(() => {})
-      .then(() => replaceOwnFile(file, text))
+    writing = writing.catch(() => {}).then(() => replaceOwnFile(file, text))
     return writing
   }
   await update({ children: [] })

@@ -15,12 +15,49 @@ import { mutations } from '../fuzz.ts'
 
 const FULL = process.env.VEDETTE_FULL === '1'
 const PATHS = [
-  ...['/', '/healthz', '/startupz', '/readyz', '/readyz/delivery', '/metrics', '/v1/status', '/v1/events', '/v1/failover'],
-  ...['/v1/replay', '/v1/publish', '/v1/deliveries', '/v1/nothing', '//', '/%00', '/../etc/passwd', '/__proto__', '/constructor'],
+  ...[
+    '/',
+    '/healthz',
+    '/startupz',
+    '/readyz',
+    '/readyz/delivery',
+    '/metrics',
+    '/v1/status',
+    '/v1/events',
+    '/v1/failover',
+  ],
+  ...[
+    '/v1/replay',
+    '/v1/publish',
+    '/v1/deliveries',
+    '/v1/nothing',
+    '//',
+    '/%00',
+    '/../etc/passwd',
+    '/__proto__',
+    '/constructor',
+  ],
 ]
 const VERBS = ['GET', 'GET', 'GET', 'HEAD', 'POST', 'POST', 'PUT', 'DELETE', 'OPTIONS', 'PATCH']
 const NAMES = ['from', 'source', 'limit', 'follow', 'entry', 'to', 'since', 'n', '__proto__', 'x']
-const VALUES = ['', 'start', 'end', '0', '-1', '1e9', 'NaN', '900000000', 'false', 's', 'default/s', '%ff', '%00', '2026-11-30', '\u202e', 'a'.repeat(3000)]
+const VALUES = [
+  '',
+  'start',
+  'end',
+  '0',
+  '-1',
+  '1e9',
+  'NaN',
+  '900000000',
+  'false',
+  's',
+  'default/s',
+  '%ff',
+  '%00',
+  '2026-11-30',
+  '\u202e',
+  'a'.repeat(3000),
+]
 
 test('the API: every path and verb, with any query, header and body', async (t) => {
   const bus = memoryBusWorld().connect('host')
@@ -49,7 +86,10 @@ test('the API: every path and verb, with any query, header and body', async (t) 
   const { port } = server.address() as AddressInfo
   const random = seeded(15)
   const one = <T>(list: readonly T[]): T => list[Math.floor(random() * list.length)]!
-  const bodies = mutations(['{"source":"s","from":1}', '[]', 'null', '{"__proto__":{"x":1}}'], { seed: 15, runs: FULL ? 20_000 : 300 })
+  const bodies = mutations(['{"source":"s","from":1}', '[]', 'null', '{"__proto__":{"x":1}}'], {
+    seed: 15,
+    runs: FULL ? 20_000 : 300,
+  })
   for (const body of bodies) {
     const query = Array.from({ length: Math.floor(random() * 4) }, () => `${one(NAMES)}=${encodeURI(one(VALUES))}`)
     const [method, path] = [one(VERBS), `${one(PATHS)}${query.length === 0 ? '' : `?${query.join('&')}`}`]
@@ -82,11 +122,14 @@ function ask(sent: { port: number; method: string; path: string; body?: Buffer; 
       response.on('close', end)
     })
     // Who follows an empty log hears nothing.
-    const silent = setTimeout(() => {
-      if (!path.startsWith('/v1/events')) return reject(new Error(`${method} ${path}: no answer`))
-      asked.destroy()
-      resolve({ status: 200, text: '' })
-    }, path.startsWith('/v1/events') ? 100 : 20_000)
+    const silent = setTimeout(
+      () => {
+        if (!path.startsWith('/v1/events')) return reject(new Error(`${method} ${path}: no answer`))
+        asked.destroy()
+        resolve({ status: 200, text: '' })
+      },
+      path.startsWith('/v1/events') ? 100 : 20_000,
+    )
     asked.on('error', (error) => reject(new Error(`${method} ${path}: ${error.message}`)))
     asked.end(method === 'GET' || method === 'HEAD' ? undefined : body)
   })
@@ -103,7 +146,10 @@ spec:
 {apiVersion: v1, kind: Secret, metadata: {name: s}, stringData: {k: v}}
 `
 const HOSTILE = [
-  `a: &a [x, x, x, x, x, x, x, x, x]\n${'bcdefghi'.split('').map((name, n) => `${name}: &${name} [${Array.from({ length: 9 }, () => `*${'abcdefghi'[n]}`).join(', ')}]`).join('\n')}\n`,
+  `a: &a [x, x, x, x, x, x, x, x, x]\n${'bcdefghi'
+    .split('')
+    .map((name, n) => `${name}: &${name} [${Array.from({ length: 9 }, () => `*${'abcdefghi'[n]}`).join(', ')}]`)
+    .join('\n')}\n`,
   'a: &a [*a]\n',
   `${'['.repeat(20_000)}`,
   `${'{a: '.repeat(5_000)}1${'}'.repeat(5_000)}`,

@@ -35,7 +35,8 @@ test('each package is known by its integrity, Node itself included, and none run
   }
   assert.match(read('.npmrc'), /^ignore-scripts=true$/m)
   assert.match(read('tools/with-node.sh'), /npm install [^\n]*--ignore-scripts/)
-  for (const line of read('Dockerfile').match(/npm (?:ci|install|prune)[^&\n]*/g) ?? []) assert.match(line, /--ignore-scripts/)
+  for (const line of read('Dockerfile').match(/npm (?:ci|install|prune)[^&\n]*/g) ?? [])
+    assert.match(line, /--ignore-scripts/)
 })
 
 test('the Node that comes with a clone: one package per platform, all of one version', () => {
@@ -56,7 +57,11 @@ test('images without a digest are refused, those of stages are none', () => {
   assert.deepEqual(withoutDigest(text), ['node:26-slim'])
   assert.deepEqual(withoutDigest(`FROM x:1@sha256:${'0'.repeat(63)}\n`).length, 1)
   assert.equal(baseImages(read('Dockerfile')).length, 2)
-  assert.deepEqual(parseImage('node:26'), { origin: 'https://registry-1.docker.io', repository: 'library/node', tag: '26' })
+  assert.deepEqual(parseImage('node:26'), {
+    origin: 'https://registry-1.docker.io',
+    repository: 'library/node',
+    tag: '26',
+  })
   const other = { origin: 'https://gcr.io', repository: 'distroless/cc', tag: 'nonroot' }
   assert.deepEqual(parseImage('gcr.io/distroless/cc:nonroot@sha256:0'), other)
   assert.throws(() => parseImage('node'), /has no tag/)

@@ -82,7 +82,10 @@ export async function vedetteImage(dir: string, ...names: string[]): Promise<str
   const packages = join(serversDir(), `kubernetes-image-${lock}.layer`)
   if (!existsSync(packages)) {
     const unfinished = `${packages}.${process.pid}`
-    layerOfPrograms(unfinished, { '/app/node': realpathSync(join(root, 'node_modules/.bin/node')), '/bin/sh': '/bin/sh' })
+    layerOfPrograms(unfinished, {
+      '/app/node': realpathSync(join(root, 'node_modules/.bin/node')),
+      '/bin/sh': '/bin/sh',
+    })
     tar('-C', root, '-rf', unfinished, '--transform=s,^,app/,S', ...productionPackages())
     renameSync(unfinished, packages)
   }
@@ -105,7 +108,11 @@ function productionPackages(): string[] {
   return Object.entries(packages)
     .filter(([path, { dev }]) => path !== '' && dev !== true && existsSync(join(root, path)))
     .map(([path]) => path)
-    .filter((path) => !/^node_modules\/node-(?:bin-)?(?:darwin|linux)-[^/]*$/.test(path) && !/node_modules\/.*node_modules/.test(path))
+    .filter(
+      (path) =>
+        !/^node_modules\/node-(?:bin-)?(?:darwin|linux)-[^/]*$/.test(path) &&
+        !/node_modules\/.*node_modules/.test(path),
+    )
 }
 
 function layerOfPrograms(layer: string, programs: Record<string, string>): void {
