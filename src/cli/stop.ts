@@ -20,7 +20,7 @@ export default function register(program: Command): void {
         return
       }
       await call(record, '/v1/stop', {})
-      const { isAlive } = await import('../local/identity.ts')
+      const { isAlive } = await import('../core/processes.ts')
       const { systemClock } = await import('../core/clock.ts')
       while (isAlive(record.supervisor)) await systemClock.sleep(25)
     })

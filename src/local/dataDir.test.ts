@@ -5,8 +5,8 @@ import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import test from 'node:test'
+import { identify } from '../core/processes.ts'
 import { readRecord, takeDataDir } from './dataDir.ts'
-import { identify, isAlive, killForGood } from './identity.ts'
 
 function directory(t: { after(fn: () => void): void }): string {
   const dir = mkdtempSync(join(tmpdir(), 'vedette-test-'))
@@ -14,8 +14,11 @@ function directory(t: { after(fn: () => void): void }): string {
   return dir
 }
 
-function sleeper(t: { after(fn: () => void): void }) {
-  const child = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)'], { stdio: 'ignore' })
+/** The arguments of a process of the run in a directory. */
+const hostOf = (dir: string) => ['/opt/vedette/src/local/host.ts', dir]
+
+function sleeper(t: { after(fn: () => void): void }, args: string[] = []) {
+  const child = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)', ...args], { stdio: 'ignore' })
   t.after(() => void child.kill('SIGKILL'))
   return child
 }
@@ -64,7 +67,7 @@ test('a directory whose control socket answers is refused, whatever the process 
 
 test('what a dead run left behind is killed, also when it is frozen; a process that only has its number is not', async (t) => {
   const dir = directory(t)
-  const orphan = sleeper(t)
+  const orphan = sleeper(t, hostOf(dir))
   const stranger = sleeper(t)
   orphan.kill('SIGSTOP')
   const children = [identify(orphan.pid!), { pid: stranger.pid, started: 'long ago' }]
@@ -99,14 +102,4 @@ test('a path too long for a socket gets one elsewhere', async (t) => {
   assert.ok(Buffer.byteLength(taken.record.control) <= 100)
   assert.ok(Buffer.byteLength(taken.socket('bus.sock')) <= 100)
   await taken.release()
-})
-
-test('a process is known by its id and its start', async (t) => {
-  const child = sleeper(t)
-  const identity = identify(child.pid!)!
-  assert.equal(isAlive(identity), true)
-  assert.equal(isAlive({ ...identity, started: 'x' }), false)
-  assert.equal(await killForGood(identity), true)
-  assert.equal(identify(child.pid!), null)
-  for (const none of [0, -1, Number.NaN, 2 ** 40]) assert.equal(identify(none), null)
 })

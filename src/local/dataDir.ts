@@ -3,14 +3,15 @@
  * made by `link`, which fails when the name exists; a dead owner's file is moved away first, never overwritten.
  */
 import { randomBytes } from 'node:crypto'
-import { chmod, link, mkdir, mkdtemp, readdir, readFile, realpath, rename, rm, writeFile } from 'node:fs/promises'
+import { link, lstat, mkdtemp, readdir, rename, rm, writeFile } from 'node:fs/promises'
 import { createConnection } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
-import { fail } from '../core/errors.ts'
+import { fail, isVedetteError } from '../core/errors.ts'
+import { isLeftover, OWN_WRITE, ownDirectory, readOwnFile, replaceOwnFile } from '../core/own-files.ts'
+import { identify, isAlive, killForGood, type ProcessIdentity } from '../core/processes.ts'
 import { ofDisk } from './disk.ts'
-import { identify, isAlive, killForGood, type ProcessIdentity } from './identity.ts'
 
 /** What `run.json` holds. */
 export interface RunRecord {
@@ -45,7 +46,7 @@ export interface DataDir {
 
 /**
  * Takes the directory, makes it if needed (0700), and kills what a dead run left behind.
- * @throws DATA_DIR_IN_USE naming the process that has it; BUS_FULL, USAGE what the file system refuses
+ * @throws DATA_DIR_IN_USE naming the process that has it; BUS_FULL, USAGE what the file system refuses, and a directory that others can change
  */
 export const takeDataDir = (path: string): Promise<DataDir> =>
   take(path).catch((error: unknown) => {
@@ -53,12 +54,10 @@ export const takeDataDir = (path: string): Promise<DataDir> =>
   })
 
 async function take(path: string): Promise<DataDir> {
-  const wanted = resolve(path)
-  await mkdir(wanted, { recursive: true, mode: 0o700 }).catch((error: NodeJS.ErrnoException) => {
-    throw fail('USAGE', `cannot make the data directory ${wanted} (${error.code}): give another with --data`)
+  const dir = await ownDirectory(path, 'the data directory').catch((error: NodeJS.ErrnoException) => {
+    if (isVedetteError(error)) throw error
+    throw fail('USAGE', `cannot make the data directory ${resolve(path)} (${error.code}): give another with --data`)
   })
-  const dir = await realpath(wanted)
-  await chmod(dir, 0o700).catch(() => {})
   const self = identify(process.pid)
   if (self === null) throw fail('BUG', 'this process cannot be identified: neither /proc nor ps works here')
   const sockets =
@@ -77,10 +76,11 @@ async function take(path: string): Promise<DataDir> {
   const file = join(dir, 'run.json')
   record = { ...record, children: leftOver }
   for (const orphan of leftOver) {
-    if (await killForGood(orphan)) continue
+    if (await killForGood(orphan, dir)) continue
     await rm(file, { force: true })
     throw fail('DATA_DIR_IN_USE', `process ${orphan.pid} of an earlier run in ${dir} cannot be killed: end it by hand`)
   }
+  for (const name of await readdir(dir)) if (isLeftover(name, 'run.json')) await rm(join(dir, name), { force: true })
   await rm(record.control, { force: true })
 
   let writing: Promise<void> = Promise.resolve()
@@ -88,12 +88,7 @@ async function take(path: string): Promise<DataDir> {
     record = { ...record, ...change }
     const text = `${JSON.stringify(record, null, 2)}\n`
     // one that failed (the disk is full) does not keep the next from being written
-    writing = writing
-      .catch(() => {})
-      .then(async () => {
-        await writeFile(`${file}.new`, text, { mode: 0o600 })
-        await rename(`${file}.new`, file)
-      })
+    writing = writing.catch(() => {}).then(() => replaceOwnFile(file, text))
     return writing
   }
   await update({ children: [] })
@@ -120,16 +115,16 @@ async function lock(dir: string, record: RunRecord): Promise<ProcessIdentity[]> 
   try {
     for (let attempt = 0; attempt < 20; attempt++) {
       // Before anything is looked at: who has made it his waits for all who may have looked earlier.
-      await writeFile(mine, '', { mode: 0o600 })
+      await writeFile(mine, '', { mode: 0o600, flag: OWN_WRITE })
       const before = await readRecord(dir)
       if (before !== null) await refuseIfUsed(dir, before)
       const leftOver = before?.children ?? []
       // the next owner must still know of them if this process dies before it has killed them
-      await writeFile(mine, JSON.stringify({ ...record, children: leftOver }), { mode: 0o600 })
+      await writeFile(mine, JSON.stringify({ ...record, children: leftOver }), { mode: 0o600, flag: OWN_WRITE })
       if (before !== null || (await exists(file))) {
         const stale = `${mine}.stale`
         await rename(file, stale).catch(ignoreMissing)
-        const moved = await readFile(stale, 'utf8').then(parseRecord, () => null)
+        const moved = await readOwnFile(stale).then(parseRecord, () => null)
         if (moved !== null && moved.token !== before?.token) {
           // somebody else was faster and this is his: give it back
           await link(stale, file).catch(() => {})
@@ -176,19 +171,27 @@ async function refuseIfUsed(dir: string, before: RunRecord): Promise<void> {
   }
 }
 
-/** The record of the run in a directory, dead or alive; null when there is none. */
+/** The record of the run in a directory, dead or alive; null when there is none. @throws USAGE when it is another user's */
 export async function readRecord(dir: string): Promise<RunRecord | null> {
-  return await readFile(join(dir, 'run.json'), 'utf8').then(parseRecord, () => null)
+  return await readOwnFile(join(dir, 'run.json')).then(parseRecord, (error: unknown) => {
+    if (isVedetteError(error)) throw error
+    return null
+  })
 }
 
 function parseRecord(text: string): RunRecord | null {
   try {
     const value = JSON.parse(text) as RunRecord
-    const valid = typeof value.supervisor?.pid === 'number' && Array.isArray(value.children)
-    return valid ? value : null
+    const valid = isIdentity(value.supervisor) && typeof value.control === 'string' && Array.isArray(value.children)
+    return valid ? { ...value, children: value.children.filter(isIdentity) } : null
   } catch {
     return null
   }
+}
+
+const isIdentity = (value: unknown): value is ProcessIdentity => {
+  const { pid, started } = (value ?? {}) as Partial<ProcessIdentity>
+  return typeof pid === 'number' && typeof started === 'string'
 }
 
 /** True when somebody accepts connections there: a run in another container that shares the directory. */
@@ -206,7 +209,7 @@ export function answers(socket: string): Promise<boolean> {
 }
 
 const exists = (file: string): Promise<boolean> =>
-  readFile(file).then(
+  lstat(file).then(
     () => true,
     () => false,
   )

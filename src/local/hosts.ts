@@ -32,6 +32,8 @@ export interface Hosts {
 }
 
 export interface HostsOptions {
+  /** Of the run: in the command line of each process, so that a later run knows whom it may end. */
+  dir: string
   config: (index: number) => HostConfig
   clock: Clock
   log: Logger
@@ -80,7 +82,7 @@ export function createHosts(options: HostsOptions): Hosts {
   const ports = createSharedPorts()
 
   const launch = (host: Host): Promise<unknown> => {
-    const process = fork(entryPoint('./host', import.meta.url), [], {
+    const process = fork(entryPoint('./host', import.meta.url), [options.dir], {
       serialization: 'advanced',
       stdio: ['ignore', 'ignore', onLog === null ? 'inherit' : 'pipe', 'ipc'],
     })

@@ -15,6 +15,7 @@ import type { Bus } from '../bus/bus.ts'
 import { systemClock } from '../core/clock.ts'
 import { fail, messageOf } from '../core/errors.ts'
 import type { Logger, LogLevel } from '../core/log.ts'
+import { identify } from '../core/processes.ts'
 import type { Redactor } from '../core/redact.ts'
 import type { ListenerSettings } from '../runtime/http/settings.ts'
 import { hidingSecrets, localSecrets } from '../runtime/secrets.ts'
@@ -23,7 +24,6 @@ import { takeDataDir } from './dataDir.ts'
 import { ofDisk } from './disk.ts'
 import { openFailoverLog } from './failoverLog.ts'
 import { createHosts } from './hosts.ts'
-import { identify } from './identity.ts'
 import { assignmentOf, brief, hostCount, loadObjects, type Objects } from './objects.ts'
 import { readingBy } from './reading.ts'
 import { createRemovals } from './removals.ts'
@@ -110,6 +110,7 @@ export async function startSupervisor(options: RunOptions): Promise<Supervisor> 
       })
     }
     const hosts = createHosts({
+      dir: dataDir.dir,
       config: (index) => ({
         index,
         bus: runBus!.address,

@@ -1,5 +1,6 @@
 /** The type `bitbucketserver`: hooks of Bitbucket Server and Data Center become events; the hooks are managed too. */
 import { z } from 'zod'
+import { createGate } from '../core/gate.ts'
 import { defineSource } from '../source.ts'
 import { docs, examples } from './bitbucketserver/docs.ts'
 import { eventsOf } from './bitbucketserver/events.ts'
@@ -8,6 +9,10 @@ import { managesHooks, type Spec, spec, validate } from './bitbucketserver/spec.
 import { hookEvent } from './shared/hook-fields.ts'
 import { isUnsigned, serveHubHooks } from './shared/hub-hooks.ts'
 import { webhookListens } from './shared/webhook-context.ts'
+
+/** Questions to Bitbucket about pull requests at a time, and pushes that wait for theirs; others are told to come back. */
+const ASKED_AT_ONCE = 4
+const MOST_WAITING = 100
 
 export default defineSource<Spec>({
   type: 'bitbucketserver',
@@ -34,5 +39,8 @@ export default defineSource<Spec>({
   listens: ({ webhook }) => webhookListens(webhook),
   unsigned: isUnsigned,
   hooks: serverHooks,
-  serve: (ctx) => serveHubHooks(ctx, ['X-Hub-Signature'], managesHooks(ctx.spec), (request) => eventsOf(ctx, request)),
+  serve: (ctx) => {
+    const asking = createGate(ASKED_AT_ONCE, MOST_WAITING)
+    return serveHubHooks(ctx, ['X-Hub-Signature'], managesHooks(ctx.spec), (request) => eventsOf(ctx, request, asking))
+  },
 })

@@ -8,7 +8,7 @@ import { hookEvent } from './shared/hook-fields.ts'
 import { deliveryId, jsonBody } from './shared/hook-request.ts'
 import { allOf, type Proof, proofOf } from './shared/proof.ts'
 import { serveHooks } from './shared/serve-hooks.ts'
-import { checkStandardWebhook, isOneOf } from './shared/signature.ts'
+import { checkStandardWebhook, isOneOf, signedName } from './shared/signature.ts'
 import { webhookListens } from './shared/webhook-context.ts'
 
 export default defineSource<Spec>({
@@ -21,7 +21,7 @@ export default defineSource<Spec>({
   because:
     'GitLab gets 200 only when the event is durable, and the id comes from `Idempotency-Key` (GitLab 17.4 and later), which a ' +
     'resent delivery repeats. What no replica answered 200 is lost unless GitLab sends it again (by hand or by API).',
-  ids: '`Idempotency-Key` (GitLab 17.4 and later), a UUID that GitLab makes for each event of each hook, and repeats when it sends that again, together with the body. Older versions give each attempt UUIDs of its own: what they send again is another event.',
+  ids: '`Idempotency-Key` (GitLab 17.4 and later), a UUID that GitLab makes for each event of each hook, and repeats when it sends that again, together with the body. Older versions give each attempt UUIDs of its own: what they send again is another event. With `signingToken` it is the signed `webhook-id`, which is the same UUID, and nothing else of the headers counts.',
   filterable: true,
   spec,
   event: hookEvent(
@@ -34,13 +34,14 @@ export default defineSource<Spec>({
   unsigned: isUnsigned,
   hooks: gitlabHooks,
   async serve(ctx) {
-    const { webhook, metadata } = ctx.spec
+    const { webhook, metadata, signingToken } = ctx.spec
+    const nameOf = signingToken === undefined ? deliveryOf : signedName
     await serveHooks(ctx, {
       webhook,
       metadata,
       masked: ['X-Gitlab-Token'],
       proof: allOf(await proofs(ctx)),
-      events: (request) => [{ body: jsonBody(request.body), id: deliveryId(deliveryOf(request), request.body) }],
+      events: (request) => [{ body: jsonBody(request.body), id: deliveryId(nameOf(request), request.body) }],
     })
   },
 })

@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { whenAborted } from '../core/signals.ts'
 import { defineSource, type Finding, type HttpAnswer, type HttpRequest, type SourceContext } from '../source.ts'
 import { deliveryId, success } from './shared/hook-request.ts'
-import { FORM_TYPE, mediaType } from './shared/media-type.ts'
+import { isForm } from './shared/media-type.ts'
 import { proofOf } from './shared/proof.ts'
 import { parseQuery } from './shared/query.ts'
 import { filterSchema, metadataSchema, secretKeySelector } from './shared/schemas.ts'
@@ -67,6 +67,10 @@ function validate({ token, signingSecret, webhook }: Spec): Finding[] {
   return validateWebhookContext(webhook, ['webhook'])
 }
 
+/** Of what Slack gave no name: time and body, which are what is signed, so that a replay is no second event. */
+const signedId = (request: HttpRequest): string | undefined =>
+  deliveryId(request.header('X-Slack-Request-Timestamp'), request.body)
+
 async function serve(ctx: SourceContext<Spec>): Promise<void> {
   const { webhook, token, signingSecret, metadata } = ctx.spec
   const payloads = slackPayloads(metadata)
@@ -76,14 +80,15 @@ async function serve(ctx: SourceContext<Spec>): Promise<void> {
   const knowsToken = await proofOf(ctx, token!, ({ body }, tokens) =>
     isOneOf(outerOf(body).token, tokens) ? null : 'signature validation failed',
   )
-  const emit = async ({ data, key, of, from }: SlackPayload): Promise<HttpAnswer> =>
-    success(await ctx.emit({ data, id: deliveryId(key, of, from) }))
+  const emit = async ({ data, key, of, from }: SlackPayload, request: HttpRequest): Promise<HttpAnswer> =>
+    success(await ctx.emit({ data, id: key === undefined ? signedId(request) : deliveryId(key, of, from) }))
 
-  const form = async ({ body }: HttpRequest): Promise<HttpAnswer> => {
+  const form = async (request: HttpRequest): Promise<HttpAnswer> => {
+    const { body } = request
     const { values } = parseQuery(body.toString('latin1'))
     const field = (name: string) => values.get(name)?.[0] ?? ''
-    if (field('payload') !== '') return await emit(payloads.interaction(field('payload')))
-    if (field('command') !== '') return await emit(payloads.command(values))
+    if (field('payload') !== '') return await emit(payloads.interaction(field('payload')), request)
+    if (field('command') !== '') return await emit(payloads.command(values), request)
     // Slack looks at the certificate of a command's URL now and then.
     if (field('ssl_check') === '1') return { status: 200 }
     return { status: 400, body: 'could not determine slack type from form parameters' }
@@ -95,14 +100,13 @@ async function serve(ctx: SourceContext<Spec>): Promise<void> {
     if (refused !== null) return refused
     if (outer.type === 'url_verification') return { status: 200, body: outer.challenge }
     if (outer.type !== 'event_callback') return { status: 200, body: 'success' }
-    return await emit(payloads.event(outer))
+    return await emit(payloads.event(outer), request)
   }
 
   await ctx.http({
     ...webhookRoute(webhook!),
     methods: ['POST'],
-    handle: async (request) =>
-      (await signed(request)) ?? (await (mediaType(request) === FORM_TYPE ? form(request) : events(request))),
+    handle: async (request) => (await signed(request)) ?? (await (isForm(request) ? form(request) : events(request))),
   })
   await whenAborted(ctx.signal)
 }

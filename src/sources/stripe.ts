@@ -1,10 +1,10 @@
 /** The type `stripe`: events of a Stripe account; the webhook endpoint is managed too. */
 import { z } from 'zod'
 import { whenAborted } from '../core/signals.ts'
-import { defineSource, type HttpAnswer, type SourceContext } from '../source.ts'
+import { defineSource, type HttpAnswer, type HttpRequest, type SourceContext } from '../source.ts'
 import { deliveryId, success, unauthorized } from './shared/hook-request.ts'
 import { letAllIn, type Proof, proofOf } from './shared/proof.ts'
-import { checkStripeSignature } from './shared/signature.ts'
+import { checkStripeSignature, stripeTime } from './shared/signature.ts'
 import { webhookListens, webhookRoute } from './shared/webhook-context.ts'
 import { docs, examples } from './stripe/docs.ts'
 import { ACCOUNT, webhookEndpoints } from './stripe/endpoints.ts'
@@ -21,7 +21,7 @@ export default defineSource<Spec>({
   because:
     "Stripe gets 200 only when the event is durable and sends again otherwise, for up to three days; the id comes from Stripe's event id, " +
     "so a repeat is stored once (within the bus's window).",
-  ids: "Stripe's event id, together with account, mode (`livemode`), type and time of the event; where no signature is checked also with the object that it is about. Test webhooks from Stripe's page all have one id (zeros): they have no identity, and each is an event.",
+  ids: "Stripe's event id, together with account, mode (`livemode`), type and time of the event; where no signature is checked also with the object that it is about. Test webhooks from Stripe's page all have one id (zeros): they have no identity, and each is an event; signed ones are known by their signed time and body.",
   filterable: false,
   spec,
   event: z.object({
@@ -74,12 +74,21 @@ async function serve(ctx: SourceContext<Spec>): Promise<void> {
       const refused = await proof(request)
       if (refused !== null) return refused
       const { id, type, data, object, from } = eventOf(request.body)
+      const signed = proof !== letAllIn
       if (wanted !== null && !wanted.has(type)) return { status: 200, body: 'success' }
-      return success(await ctx.emit({ data, id: deliveryId(id, proof === letAllIn ? object : '', from) }))
+      return success(
+        await ctx.emit({
+          data,
+          id: id === undefined && signed ? signedId(request) : deliveryId(id, signed ? '' : object, from),
+        }),
+      )
     },
   })
   await whenAborted(ctx.signal)
 }
+
+/** Of a test webhook, which has no id of its own: time and body, which are what is signed, so that a replay is no second event. */
+const signedId = (request: HttpRequest): string | undefined => deliveryId(stripeTime(request), request.body)
 
 /** By the secret of the spec, else by that of the endpoint which the registrar made. */
 async function proofFor(ctx: SourceContext<Spec>): Promise<Proof> {

@@ -13,7 +13,13 @@ import { senderKey } from './shared/sender-id.ts'
 import { unsignedAdvice } from './shared/serve-hooks.ts'
 import { validateWebhookContext, webhookContextFields, webhookListens, webhookRoute } from './shared/webhook-context.ts'
 import { docs, examples } from './webhook/docs.ts'
-import { ANYBODY, signatureProof, signatureSchema, validateSignature } from './webhook/signature.ts'
+import {
+  ANYBODY,
+  type SignatureProof,
+  signatureProof,
+  signatureSchema,
+  validateSignature,
+} from './webhook/signature.ts'
 
 const spec = z.object({
   ...webhookContextFields,
@@ -33,7 +39,7 @@ export default defineSource<Spec>({
     'The sender gets 200 only when the event is durable, so what was not answered is sent again. A retry that carries ' +
     "`Idempotency-Key` or `webhook-id`, or is a CloudEvent, is the same event and is stored once (within the bus's window); " +
     'without such a key nothing tells a retry from a new event.',
-  ids: "`Idempotency-Key`, else `webhook-id` (Standard Webhooks; Svix: `svix-id`), else the id of a CloudEvent (for a batch those of all its events); together with method, path, query, what was sent, a CloudEvent's source, type and subject, and the token or secret that let it in. What agrees in all of these is taken for a repeat: senders that share a path, a token and a body must choose ids of their own. A request without any has no identity.",
+  ids: "`Idempotency-Key`, else `webhook-id` (Standard Webhooks; Svix: `svix-id`), else the id of a CloudEvent (for a batch those of all its events); together with method, path, query, what was sent, a CloudEvent's source, type and subject, and the token or secret that let it in. What agrees in all of these is taken for a repeat: senders that share a path, a token and a body must choose ids of their own. A request without any has no identity. With a signature by Standard Webhooks what is signed is the identity: the signed `webhook-id`, the body and the secret, whatever else the request says.",
   filterable: true,
   spec,
   event: z.object({
@@ -52,7 +58,7 @@ export default defineSource<Spec>({
     return [
       ...findings,
       ...cannotSucceed(spec),
-      ...validateSignature(spec.signature),
+      ...validateSignature(spec.signature, spec.method),
       ...unsignedAdvice(isUnsigned(spec), 'set authSecret or signature'),
     ]
   },
@@ -61,13 +67,13 @@ export default defineSource<Spec>({
   async serve(ctx) {
     const payload = payloadEncoder('header', ctx.spec.metadata)
     const { signature } = ctx.spec
-    const { proof, signerOf } = signature === undefined ? ANYBODY : await signatureProof(ctx, signature)
-    const idOf = senderIds(ctx, signerOf)
+    const signed = signature === undefined ? ANYBODY : await signatureProof(ctx, signature)
+    const idOf = senderIds(ctx, signed)
     await ctx.http({
       ...webhookRoute(ctx.spec),
       methods: [ctx.spec.method],
       async handle(request) {
-        const refused = await proof(request)
+        const refused = await signed.proof(request)
         if (refused !== null) return refused
         const body = bodyOf(request)
         return success(await ctx.emit({ data: payload(request, body), id: await idOf(request, body) }))
@@ -125,18 +131,24 @@ const KEY_HEADERS = ['Idempotency-Key', 'Webhook-Id', 'Svix-Id']
 /**
  * What makes a sender's retry the same event: its key, or what identifies its CloudEvent, together with what it sent, where it was sent,
  * and whose token or secret let it in; so that a key used again for something else or by somebody else is another event. Undefined
- * without a key.
+ * without a key. Where the name itself is signed nothing counts that is not: who replays a signed request can change all of that.
  */
 function senderIds(
   { spec, namespace, eventSource, entry }: SourceContext<Spec>,
-  signerOf: (request: HttpRequest) => string | undefined,
+  signed: Pick<SignatureProof, 'signerOf' | 'nameOf'>,
 ): (request: HttpRequest, body: Uint8Array) => Promise<string | undefined> {
   const scopeOf = scopes(`${namespace}/${eventSource}/${entry}`)
+  const entryItself = Buffer.from(`${spec.method} ${spec.endpoint}\n`)
   return async (request, body) => {
+    const signedName = signed.nameOf(request)
+    if (signedName !== undefined) {
+      const scope = await scopeOf(signed.signerOf(request)!)
+      return senderKey(signedName, Buffer.concat([entryItself, request.body]), { scope })
+    }
     const name = nameOf(request, body)
     if (name === undefined) return undefined
     const token = spec.authSecret === undefined ? undefined : request.header('Authorization')
-    const credentials = [token, signerOf(request)].filter((one) => one !== undefined)
+    const credentials = [token, signed.signerOf(request)].filter((one) => one !== undefined)
     const scope = credentials.length === 0 ? undefined : await scopeOf(credentials.join('\n'))
     const { method, url } = request
     const where = Buffer.from(`${method} ${url.pathname}${url.search}\n`)

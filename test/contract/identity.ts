@@ -61,7 +61,8 @@ export function identityContract(definition: SourceDefinition<any, any>, sender:
   }
 }
 
-async function serve(t: TestContext, definition: SourceDefinition<any, any>, sender: Sender) {
+/** One replica with one entry, to which requests are posted. */
+export async function serve(t: TestContext, definition: SourceDefinition<any, any>, sender: Sender) {
   const port = await freePort()
   const world = memoryBusWorld()
   const bus = world.connect('host')

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
-import { identify } from '../../src/local/identity.ts'
+import { identify } from '../../src/core/processes.ts'
 import { assertAcknowledgedOnce, assertOrdered } from './checks.ts'
 import { orders, ordersUrl } from './orders.ts'
 import { startRig, waitFor } from './rig.ts'

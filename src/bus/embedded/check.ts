@@ -95,7 +95,7 @@ export async function repairStore(
   const target = join(dir, 'store.repair')
   const damaged = join(dir, `store.damaged-${now.toISOString().replace(/[:.]/g, '-')}`)
   const file = join(dir, DATA_FILE)
-  if (!existsSync(file)) writeFileSync(file, '', { mode: 0o600 })
+  if (!existsSync(file)) writeFileSync(file, '', { mode: 0o600, flag: 'wx' })
   rmSync(target, { recursive: true, force: true })
   mkdirSync(target, { mode: 0o700 })
   try {

@@ -4,6 +4,7 @@
  */
 import { closeSync, fsyncSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
+import { openFresh } from '../../core/own-files.ts'
 
 export const MARK_FILE = 'store.json'
 /**
@@ -37,7 +38,7 @@ export function writeMark(dir: string, { incarnation, seq }: Pick<Mark, 'incarna
   const written = now.toISOString()
   const mark: Mark = { begun: readMark(dir)?.begun ?? written, written, incarnation, seq }
   const file = join(dir, MARK_FILE)
-  const handle = openSync(`${file}.new`, 'w', 0o600)
+  const handle = openFresh(`${file}.new`)
   try {
     writeSync(handle, `${JSON.stringify(mark)}\n`)
     fsyncSync(handle)

@@ -2,10 +2,11 @@
  * The store of the embedded bus: durable, one writing process at a time, safe under kill -9 at any instant (lmdb's
  * copy-on-write needs no recovery). A process that opens it takes over: whoever had it open before can write no more.
  */
-import { existsSync, mkdirSync, rmSync, statfsSync, writeFileSync } from 'node:fs'
+import { closeSync, existsSync, mkdirSync, rmSync, statfsSync } from 'node:fs'
 import { join } from 'node:path'
 import { systemClock } from '../../core/clock.ts'
 import { fail } from '../../core/errors.ts'
+import { openFresh } from '../../core/own-files.ts'
 import { buffered } from './buffered.ts'
 import { checkStore } from './check.ts'
 import { damagedStore, GONE_HINT } from './encoding.ts'
@@ -217,7 +218,7 @@ function overdue(
 /** The marker stays, unless there is an error: that is no crash. */
 function marked<T>(marker: string, open: () => T): T {
   try {
-    writeFileSync(marker, String(process.pid))
+    closeSync(openFresh(marker))
     return open()
   } catch (error) {
     rmSync(marker, { force: true })

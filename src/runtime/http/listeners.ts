@@ -6,6 +6,7 @@
 import type { Clock } from '../../core/clock.ts'
 import { fail, messageOf } from '../../core/errors.ts'
 import type { Logger } from '../../core/log.ts'
+import { ratedLogger } from '../../core/rated-log.ts'
 import type { Redact } from '../../core/redact.ts'
 import type { HttpRoute, Listens, SecretKeySelector } from '../../source.ts'
 import { parseEndpoint } from '../../sources/shared/endpoint.ts'
@@ -107,7 +108,8 @@ export function createListeners({
   })
   const crowd = createCrowd(limits, { ledger, standing, onClosed: short.closed })
   const shared: Shared = {
-    ...{ clock, log, limits, ledger, crowd, standing, peerOf },
+    ...{ clock, limits, ledger, crowd, standing, peerOf },
+    log: ratedLogger(log, clock),
     canonical: createCanonicalNames(),
     inFlight: 0,
     ...{ waiting: 0, turn: 0, turnEnds: false },
@@ -242,7 +244,7 @@ export function createListeners({
       const registration: Registration = {
         owner,
         route,
-        log,
+        log: ratedLogger(log, clock),
         redact,
         guard: authSecret && createGuard(authSecret, { secret, clock, log, signal, condition }),
         takeToken: rateLimit === undefined ? undefined : createBucket(rateLimit, clock),

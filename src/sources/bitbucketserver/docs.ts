@@ -20,6 +20,10 @@ With \`webhookSecret\` each request must carry \`X-Hub-Signature: sha256=…\`. 
 accepted, the first is given to Bitbucket. When the value is simply replaced, the former one is accepted while the registrar tells Bitbucket
 the new one and for half a minute after that, five minutes at most; where hooks are not managed it is refused at once.
 
+**What a replayer can do.** Bitbucket signs the body alone: no time and none of its headers, \`X-Request-Id\` and \`X-Event-Key\` among them. Who has once seen a signed request can send it
+again, with another id as another event, for as long as the secret is in use; never another body, and no forged id makes two bodies one. Equal bodies of two deliveries stay
+two events, since nothing says that it never sends the same twice. Change the secret when a signed request has been seen by somebody else.
+
 ### Pushes
 
 - \`skipBranchRefsChangedOnOpenPR\`: at each change that moves a branch Bitbucket is asked for the commit's pull requests; when one is open, the change is left

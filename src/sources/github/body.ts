@@ -3,7 +3,7 @@ import { fail, messageOf } from '../../core/errors.ts'
 import { goJson, goValue } from '../../core/json.ts'
 import { scanJson } from '../../core/json-scan.ts'
 import type { HttpRequest } from '../../source.ts'
-import { FORM_TYPE, mediaType } from '../shared/media-type.ts'
+import { isForm } from '../shared/media-type.ts'
 import { parseQuery } from '../shared/query.ts'
 
 /**
@@ -12,8 +12,7 @@ import { parseQuery } from '../shared/query.ts'
  * @throws EVENT_INVALID in Go's words
  */
 export function githubBody(request: HttpRequest): Uint8Array {
-  const form = mediaType(request) === FORM_TYPE
-  const bytes = form
+  const bytes = isForm(request)
     ? Buffer.from(parseQuery(request.body.toString('latin1')).values.get('payload')?.[0] ?? '')
     : request.body
   const { error } = scanJson(bytes)

@@ -24,6 +24,10 @@ secret put two lines into its value, the new one first: both are accepted, the f
 former one is accepted while the registrar tells GitHub the new one and for half a minute after that, five minutes at most; where hooks are not managed it is refused at
 once.
 
+**What a replayer can do.** GitHub signs the body alone: no time and none of its headers, \`X-GitHub-Delivery\` and \`X-GitHub-Event\` among them. Who has once seen a signed request can send it
+again, with another id as another event, for as long as the secret is in use; never another body, and no forged id makes two bodies one. Equal bodies of two deliveries stay
+two events, since a workflow that is started twice, or a member who is added, removed and added again, says the same in both. Change the secret when a signed request has been seen by somebody else.
+
 ### The body of the event
 
 \`body\` is the JSON object (for \`contentType: form\`, what the field \`payload\` holds) as Argo Events encodes it: keys sorted, numbers as 64-bit floats, and

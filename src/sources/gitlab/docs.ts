@@ -20,6 +20,9 @@ minutes. Both may be set. To rotate one put two lines into its value, the new on
 value is simply replaced, the former one is accepted while the registrar tells GitLab the new one and for half a minute after that, five minutes at most;
 where hooks are not managed it is refused at once. The token is masked in the payload.
 
+**What a replayer can do.** \`signingToken\`: nothing; id, time and body are signed, and what is replayed within the five minutes has the same id. With \`secretToken\` alone a request shows
+the token to whoever sees it, who can then send anything.
+
 ### Answers
 
 GitLab switches a hook off for good after a few answers of the kind 4xx, and pauses it after 5xx. So nothing that is our fault is 4xx: 503 while the bus

@@ -4,6 +4,7 @@
  */
 import { retryForEver } from '../../core/backoff.ts'
 import { fail, isVedetteError, messageOf, type VedetteError } from '../../core/errors.ts'
+import { createGate } from '../../core/gate.ts'
 import type { PrepareContext } from '../../source.ts'
 import { readBasicAuth } from '../shared/basic-auth.ts'
 import { restTls } from '../shared/hook-fields.ts'
@@ -29,6 +30,8 @@ const MOST_SCHEMAS = 1_000
 const DENIALS = 3
 /** Then it is believed for so long, and a value with that id is no event. */
 const DENIED_MS = 60_000
+/** Ids stand in messages, so whoever may write to the topic can name any. */
+const ASKED_AT_ONCE = 4
 const PAUSES = { firstMs: 500, maxMs: 10_000 }
 /** `error_code` of an answer 404: no schema has this id. Other answers 404 are of a server that is no registry. */
 const SCHEMA_NOT_FOUND = 40403
@@ -59,13 +62,14 @@ export function schemaRegistry(
   /** What went wrong when last it was asked for the schemas that are waited for. */
   const faults = new Map<number, string>()
   let faultySince = 0
+  const gate = createGate(ASKED_AT_ONCE, Number.POSITIVE_INFINITY)
 
   const ask = (id: number): Known => {
     const entry: Known = { decoder: null, settled: Promise.resolve(), untilMs: Number.POSITIVE_INFINITY }
     let denials = 0
     const look = async (): Promise<AvroDecoder> => {
       try {
-        return await readSchema(await connect(ctx, spec), id, signal)
+        return await gate.through(async () => readSchema(await connect(ctx, spec), id, signal))!
       } catch (error) {
         const denied = isVedetteError(error) && error.details.errorCode === SCHEMA_NOT_FOUND
         if (denied && ++denials === DENIALS) return never(fail('EVENT_INVALID', `the registry has no schema ${id}`))
@@ -95,9 +99,12 @@ export function schemaRegistry(
   }
 
   const forget = (): void => {
-    for (const [id, { decoder }] of known) {
-      if (known.size < MOST_SCHEMAS) return
-      if (decoder !== null) known.delete(id)
+    // First what was denied, which may be any number, then the oldest.
+    for (const denied of [true, false]) {
+      for (const [id, { decoder, untilMs }] of known) {
+        if (known.size < MOST_SCHEMAS) return
+        if (decoder !== null && (untilMs !== Number.POSITIVE_INFINITY || !denied)) known.delete(id)
+      }
     }
   }
 

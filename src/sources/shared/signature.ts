@@ -102,8 +102,8 @@ export function checkStripeSignature(
   secrets: readonly string[],
   nowMs: number,
 ): Refused | null {
-  const items = (request.header('Stripe-Signature') ?? '').split(',', MOST_SIGNATURES).map((item) => item.trim())
-  const timestamp = items.find((item) => item.startsWith('t='))?.slice(2)
+  const items = stripeItems(request)
+  const timestamp = timeIn(items)
   const timely = checkTime(timestamp, nowMs, TOLERANCE_S, TOLERANCE_S) === null
   const parts = [Buffer.from(`${timestamp}.`), request.body]
   let right = false
@@ -113,6 +113,14 @@ export function checkStripeSignature(
   }
   return timely && right ? null : 'signature check failed'
 }
+
+const stripeItems = (request: Pick<HttpRequest, 'header'>): string[] =>
+  (request.header('Stripe-Signature') ?? '').split(',', MOST_SIGNATURES).map((item) => item.trim())
+
+const timeIn = (items: readonly string[]): string | undefined => items.find((item) => item.startsWith('t='))?.slice(2)
+
+/** The signed time of a request that {@link checkStripeSignature} has let in, seconds since the epoch. */
+export const stripeTime = (request: Pick<HttpRequest, 'header'>): string | undefined => timeIn(stripeItems(request))
 
 /** Bytes of a hex text of either case, or null. */
 export function fromHex(text: string): Buffer | null {
@@ -146,6 +154,8 @@ export function checkStandardWebhook(
   if (!id || !signatures) return 'missing signature'
   const untimely = checkTime(timestamp, nowMs, toleranceS)
   if (untimely !== null) return untimely
+  // The dots of `id.timestamp.body` must be the sender's: of a body that is a number the part before its dot could be given out as the time.
+  if (/\.\d+$/.test(id) && /^\d/.test(request.body.subarray(0, 1).toString())) return 'the id is ambiguous'
   const keys = secrets.map(standardWebhookKey)
   const parts = [Buffer.from(`${id}.${timestamp}.`), request.body]
   let right = false
@@ -156,6 +166,9 @@ export function checkStandardWebhook(
   }
   return right ? null : 'signature check failed'
 }
+
+/** What a request that {@link checkStandardWebhook} has let in is called, under its signature. */
+export const signedName = (request: Pick<HttpRequest, 'header'>): string | undefined => request.header('webhook-id')
 
 function standardWebhookKey(secret: string): Uint8Array {
   const encoded = secret.startsWith('whsec_') ? secret.slice('whsec_'.length) : secret

@@ -7,6 +7,8 @@ gets 200 only when the event is durable on the bus.** All replicas serve at the 
 
 Every request must carry a right \`X-Slack-Signature\` over its raw bytes, made within five minutes of now. What is refused gets 401 and not a word about why.
 
+A replay of a signed request makes no second event: ids come from the signed body, and what Slack gives no id is known by its signed time and body. What is not signed (other headers, \`Content-Type\` too) does not count.
+
 ### Payloads
 
 | Slack sends | payload |

@@ -13,11 +13,14 @@ The credentials (see [sqs](sqs.md#credentials)) need \`sns:Subscribe\` and \`sns
 ### Signatures
 
 With \`validateSignature: true\` only messages that SNS signed are accepted: \`SignatureVersion\` 1 (SHA-1) and 2 (SHA-256; choose it
-with the topic's attribute \`SignatureVersion\`). The certificate is fetched from \`https://sns.<region>.amazonaws.com\` only (or from \`endpoint\`, when that is set), within
-5 s, without redirects, and kept for a day. Without it **anybody who reaches the port can make events**.
+with the topic's attribute \`SignatureVersion\`). The certificate is fetched from \`https://sns.<region of the topic>.amazonaws.com/SimpleNotificationService-….pem\` only (China: \`.cn\`; or from \`endpoint\`, when that is set), within
+5 s, without redirects, for messages of the topic alone, four at a time, and kept for a day; one that is not there is not asked for again for ten minutes. Without it **anybody who reaches the port can make events**.
 
 A topic may be set to *raw message delivery*. Such messages carry no signature, so they need \`validateSignature: false\`. Their event has the
 same shape: \`body\` has \`Type\`, \`MessageId\`, \`TopicArn\` and \`Message\`, made from the headers and the text that SNS sent.
+
+A confirmation costs a call with the entry's credentials, and SNS signs it, also where messages come raw. So it is verified whatever \`validateSignature\` says, unless
+\`endpoint\` is set; SNS is asked once for each token, at most four times at once and once more every 15 s.
 
 ### Answers
 
@@ -26,9 +29,9 @@ same shape: \`body\` has \`Type\`, \`MessageId\`, \`TopicArn\` and \`Message\`, 
 | 200 | \`success\` | the notification is stored, was stored before, or is filtered out |
 | 200 | | a subscription is confirmed; messages of another \`Type\`, such as \`UnsubscribeConfirmation\`, which make no event |
 | 400 | what is wrong | not JSON, not a message of SNS, a wrong signature, a token that SNS refuses. SNS does not repeat it |
-| 403 | | the message is one of another topic |
+| 403 | | the message is one of another topic: looked at before its signature |
 | 405, 413, 415 | | not \`POST\`; larger than \`maxPayloadSize\`; compressed |
-| 503 | | the bus cannot store now, the certificate cannot be fetched, or SNS cannot be asked to confirm: SNS tries again |
+| 503 | | the bus cannot store now, the certificate cannot be fetched, or SNS cannot be asked to confirm now: SNS tries again |
 
 ### What happens when …
 
@@ -44,7 +47,8 @@ same shape: \`body\` has \`Type\`, \`MessageId\`, \`TopicArn\` and \`Message\`, 
 ### What differs from Argo Events
 
 - Signatures are verified as AWS documents them, version 1 and 2 (upstream's check refuses every genuine message).
-- Certificates are kept, fetched with a time limit and without redirects (upstream: once per message, without a limit).
+- Certificates are kept, fetched with a time limit and without redirects, from the topic's own region (upstream: once per message, without a limit, from any host \`sns.*.amazonaws.com\`).
+- Confirmations are verified (upstream: with \`validateSignature\` only).
 - A message of another topic is refused with 403 (upstream accepts any topic).
 - One replica subscribes, and the subscription stays when replicas stop (upstream: each subscribes at each start, and the one that confirmed unsubscribes all when it stops).
 - Failures that pass are 503, so that SNS tries again (upstream: 400 when the confirmation or the certificate fails, and SNS gives up).

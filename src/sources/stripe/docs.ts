@@ -18,6 +18,8 @@ Who can read the bus's key-value store can read the signing secret.
 \`Stripe-Signature\` is verified on the raw bytes: one of its \`v1\` signatures must be right, and its time within five minutes of now.
 The API key needs write permission for webhook endpoints, nothing else: use a restricted key.
 
+A replay of a signed request makes no second event: ids come from the signed body, those of test webhooks from the signed time and body.
+
 ### Answers
 
 | status | body | when |

@@ -64,6 +64,11 @@ Without \`authSecret\` or \`signature\` anybody who reaches the port can send ev
 in a header of your choice. A Secret's value may hold several tokens or secrets, one per line, so that one can be rotated: all are accepted. What is
 replaced is refused within a second.
 
+**Who replays a signed request.** Standard Webhooks sign the id, the time and the body: what is signed is the identity, together with the secret, and nothing else counts, neither
+path and query nor other headers such as \`Idempotency-Key\` or \`ce-id\`. A replay is the same event, or refused as too old. While a sender signs with two secrets that are both accepted, a
+replay with one of the two signatures alone may be another event. \`hmac-sha256\` signs the body alone, so it says who sent something and not when: who has seen a signed request can send it
+again, under another \`Idempotency-Key\` as another event. Of a GET nothing is signed that becomes the event: use POST.
+
 ### What happens when …
 
 | what | then |

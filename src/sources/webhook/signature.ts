@@ -9,6 +9,7 @@ import {
   fromHex,
   hmacMatches,
   type Refused,
+  signedName,
   TOLERANCE_S,
 } from '../shared/signature.ts'
 
@@ -35,26 +36,40 @@ export const signatureSchema = z
     toleranceSeconds: z
       .int()
       .default(TOLERANCE_S)
-      .describe('For `standard-webhooks`: how old a signed time may be, seconds. It may lie at most 60 s ahead.'),
+      .describe(
+        'For `standard-webhooks`: how old a signed time may be, seconds. It may lie at most 60 s ahead. What is replayed within it is known by its id only as long as the bus keeps ids (5 min on JetStream as Argo Events sets it up): more than 300 leaves a gap.',
+      ),
   })
   .describe('Signature that requests must carry; others get 401. An addition to Argo Events.')
 
 export type Signature = z.output<typeof signatureSchema>
 
-export function validateSignature(signature: Signature | undefined): Finding[] {
-  if (signature === undefined || signature.secret !== undefined) return []
+/** @param method of the entry */
+export function validateSignature(signature: Signature | undefined, method: string): Finding[] {
+  if (signature === undefined) return []
+  if (signature.secret !== undefined) return method === 'GET' ? [unsignedQuery] : []
   const message = 'signature without a secret would let nothing through'
   return [{ severity: 'warning', fatal: true, path: ['signature'], message, remedy: 'add secret: {name: …, key: …}' }]
+}
+
+const unsignedQuery: Finding = {
+  severity: 'warning',
+  path: ['signature'],
+  message:
+    'a signature covers the body, and what becomes of a GET is its query: who has one signed request can send any',
+  remedy: 'write method: POST',
 }
 
 export interface SignatureProof {
   proof: Proof
   /** The secret that a request was signed with which the proof has let in. */
   signerOf(request: HttpRequest): string | undefined
+  /** What such a request is called under its signature; undefined where the scheme signs no name, but the body alone. */
+  nameOf(request: HttpRequest): string | undefined
 }
 
 /** Where nothing is signed. */
-export const ANYBODY: SignatureProof = { proof: letAllIn, signerOf: () => undefined }
+export const ANYBODY: SignatureProof = { proof: letAllIn, signerOf: () => undefined, nameOf: () => undefined }
 
 /** @param signature a valid one */
 export async function signatureProof(ctx: SourceContext<any>, signature: Signature): Promise<SignatureProof> {
@@ -65,7 +80,11 @@ export async function signatureProof(ctx: SourceContext<any>, signature: Signatu
     if (refused === null) signers.set(request, secrets.find((secret) => check(request, [secret]) === null)!)
     return refused
   })
-  return { proof, signerOf: (request) => signers.get(request) }
+  return {
+    proof,
+    signerOf: (request) => signers.get(request),
+    nameOf: (request) => (signature.scheme === 'standard-webhooks' ? signedName(request) : undefined),
+  }
 }
 
 function signatureCheck(

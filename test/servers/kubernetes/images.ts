@@ -8,6 +8,7 @@ import {
   mkdirSync,
   mkdtempSync,
   readFileSync,
+  realpathSync,
   renameSync,
   rmSync,
   symlinkSync,
@@ -99,7 +100,10 @@ export function nodeLayer(): string {
   const packages = join(serversDir(), `kubernetes-image-${lock}.layer`)
   if (!existsSync(packages)) {
     const unfinished = `${packages}.${process.pid}`
-    layerOfPrograms(unfinished, { '/app/node': join(root, 'node_modules/node/bin/node'), '/bin/sh': '/bin/sh' })
+    layerOfPrograms(unfinished, {
+      '/app/node': realpathSync(join(root, 'node_modules/.bin/node')),
+      '/bin/sh': '/bin/sh',
+    })
     tar('-C', root, '-rf', unfinished, '--transform=s,^,app/,S', ...productionPackages())
     renameSync(unfinished, packages)
   }
@@ -114,7 +118,11 @@ function productionPackages(): string[] {
   return Object.entries(packages)
     .filter(([path, { dev }]) => path !== '' && dev !== true && existsSync(join(root, path)))
     .map(([path]) => path)
-    .filter((path) => !/^node_modules\/(node|node-bin-[^/]*)$/.test(path) && !/node_modules\/.*node_modules/.test(path))
+    .filter(
+      (path) =>
+        !/^node_modules\/node-(?:bin-)?(?:darwin|linux)-[^/]*$/.test(path) &&
+        !/node_modules\/.*node_modules/.test(path),
+    )
 }
 
 /** Programs by the path where they are to be, with the libraries that they are linked to, and what nearly every program looks for. */

@@ -1,0 +1,42 @@
+/** Bounds on work that others cause: so many pieces at once, so many waiting, so many in a time. */
+import type { Clock } from './clock.ts'
+
+export interface Gate {
+  /** Does the work once there is room. @returns null, without doing it, when too many wait already */
+  through<T>(work: () => Promise<T>): Promise<T> | null
+}
+
+/** @param atOnce pieces of work at a time @param waiting pieces that may wait, first come first served */
+export function createGate(atOnce: number, waiting: number): Gate {
+  const queue: (() => void)[] = []
+  let running = 0
+  const leave = () => {
+    const next = queue.shift()
+    if (next === undefined) running--
+    else next()
+  }
+  return {
+    through(work) {
+      if (running < atOnce) {
+        running++
+        return work().finally(leave)
+      }
+      if (queue.length >= waiting) return null
+      return new Promise<void>((resolve) => queue.push(resolve)).then(work).finally(leave)
+    },
+  }
+}
+
+/** At most `burst` at once, and one more every `everyMs`. @returns whether one more may be done now; that counts as done */
+export function createAllowance(clock: Pick<Clock, 'monotonic'>, burst: number, everyMs: number): () => boolean {
+  let left = burst
+  let atMs = clock.monotonic()
+  return () => {
+    const nowMs = clock.monotonic()
+    left = Math.min(burst, left + (nowMs - atMs) / everyMs)
+    atMs = nowMs
+    if (left < 1) return false
+    left--
+    return true
+  }
+}
