@@ -185,7 +185,10 @@ test('sns: what SNS refuses to confirm is a line a minute; a token that it takes
   const asked: string[] = []
   const confirmed = createConfirmations({
     clock,
-    log: ratedLogger(createLogger({ format: 'json', write: (line) => lines.push(line) }), clock),
+    log: ratedLogger(
+      createLogger({ format: 'json', redact: (text) => text, write: (line) => lines.push(line) }),
+      clock,
+    ),
     topicArn: TOPIC,
     async confirm(token) {
       asked.push(token)
@@ -252,7 +255,7 @@ test('bitbucketserver: unsigned pushes ask Bitbucket a few at a time', async (t)
 
 test('requests that a handler fails on are one line in the log, not one each', async (t) => {
   const lines: string[] = []
-  const log = createLogger({ format: 'json', write: (line) => lines.push(line) })
+  const log = createLogger({ format: 'json', redact: (text) => text, write: (line) => lines.push(line) })
   const listeners = createListeners({ bind: '127.0.0.1', clock: systemClock, log })
   const port = await freePort()
   const stop = new AbortController()
@@ -266,7 +269,7 @@ test('requests that a handler fails on are one line in the log, not one each', a
         throw new Error(`broken ${n++}`)
       },
     },
-    { signal: stop.signal, secret: async () => '', log },
+    { signal: stop.signal, secret: async () => '', log, redact: (text) => text },
   )
   t.after(async () => {
     stop.abort()

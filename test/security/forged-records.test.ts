@@ -129,7 +129,8 @@ test('forged records one upon the other: the log stays short, and every tick is 
   await allReady(pods)
   await anyLeader(pods)
   // What is published is said, too: that is no matter of the attack.
-  const lines = () => pods.flatMap((pod) => pod.log()).filter(({ msg }) => !/^Succeeded to publish/.test(String(msg))).length
+  const lines = () =>
+    pods.flatMap((pod) => pod.log()).filter(({ msg }) => !/^Succeeded to publish/.test(String(msg))).length
   const before = lines()
   const forger = await forgerOn(t, fixture.urls[0]!)
   const kinds = Object.values(records)

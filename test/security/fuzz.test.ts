@@ -5,11 +5,14 @@ import { request } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { test } from 'node:test'
 import { seeded } from '../../sim/random.ts'
+import { createReaders } from '../../src/api/readers.ts'
 import type { Run } from '../../src/api/run.ts'
 import { createApi } from '../../src/api/server.ts'
 import { memoryBusWorld } from '../../src/bus/memory.ts'
+import { systemClock } from '../../src/core/clock.ts'
 import { fail, isVedetteError } from '../../src/core/errors.ts'
 import { silentLogger } from '../../src/core/log.ts'
+import { withoutCredentials } from '../../src/core/url-credentials.ts'
 import { diagnosticLine, loadManifest } from '../../src/manifest/load.ts'
 import { mutations } from '../fuzz.ts'
 
@@ -63,6 +66,7 @@ test('the API: every path and verb, with any query, header and body', async (t) 
   const bus = memoryBusWorld().connect('host')
   const run: Run = {
     bus,
+    reading: bus,
     status: async () => ({ eventSources: [] }) as never,
     started: () => true,
     readiness: async () => ({ ready: true, reasons: [], notServed: [] }),
@@ -76,7 +80,9 @@ test('the API: every path and verb, with any query, header and body', async (t) 
     eventType: () => 'webhook',
     stop: () => {},
   }
-  const server = createApi({ run, log: silentLogger, trusted: false, token: 'the-token', host: 'localhost' })
+  const readers = createReaders({ most: 8 }, { clock: systemClock, log: silentLogger })
+  const options = { run, readers, readTokens: null, log: silentLogger, redact: withoutCredentials, trusted: false }
+  const server = createApi({ ...options, token: 'the-token', host: 'localhost' })
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   t.after(() => {

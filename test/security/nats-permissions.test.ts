@@ -65,66 +65,73 @@ for (const nodes of [1, 3])
     skip: without('nats-server', natsBinary('newest')),
     timeout: 180_000,
   }, () => {
-    if (nodes === 1 || FULL) test('two Pods of it serve a calendar, a webhook and a directory, through kill -9 of the leader; nothing is refused', async (t) => {
-      const fixture = await started(t, nodes)
-      const directory = mkdtempSync(join(tmpdir(), 'vedette-watched-'))
-      t.after(() => rmSync(directory, { recursive: true, force: true }))
-      mkdirSync(directory, { recursive: true })
-      const object = (port: number) =>
-        objectOf(mine.name, {
-          replicas: 2,
-          calendar: { tick: { schedule: '', interval: '1000ms' } },
-          webhook: { order: { endpoint: '/orders', method: 'POST', port: String(port), url: '' } },
-          file: { files: { eventType: 'CREATE', watchPathConfig: { directory, pathRegexp: '.*' }, polling: true } },
-        })
-      const secret = { name: 'x', key: 'y' }
-      const pods = await startPods(t, ['mine-a', 'mine-b'], {
-        object,
-        bus: {
-          jetstream: {
-            url: fixture.urls.join(','),
-            accessSecret: secret,
-            streamConfig: `duplicates: 300s\nmaxmsgs: 50000\nreplicas: ${nodes}\n`,
+    if (nodes === 1 || FULL)
+      test('two Pods of it serve a calendar, a webhook and a directory, through kill -9 of the leader; nothing is refused', async (t) => {
+        const fixture = await started(t, nodes)
+        const directory = mkdtempSync(join(tmpdir(), 'vedette-watched-'))
+        t.after(() => rmSync(directory, { recursive: true, force: true }))
+        mkdirSync(directory, { recursive: true })
+        const object = (port: number) =>
+          objectOf(mine.name, {
+            replicas: 2,
+            calendar: { tick: { schedule: '', interval: '1000ms' } },
+            webhook: { order: { endpoint: '/orders', method: 'POST', port: String(port), url: '' } },
+            file: { files: { eventType: 'CREATE', watchPathConfig: { directory, pathRegexp: '.*' }, polling: true } },
+          })
+        const secret = { name: 'x', key: 'y' }
+        const pods = await startPods(t, ['mine-a', 'mine-b'], {
+          object,
+          bus: {
+            jetstream: {
+              url: fixture.urls.join(','),
+              accessSecret: secret,
+              streamConfig: `duplicates: 300s\nmaxmsgs: 50000\nreplicas: ${nodes}\n`,
+            },
           },
-        },
-        files: { 'etc/eventbus/auth/auth.yaml': `username: default/${mine.name}\npassword: ${passwords[mine.name]}` },
+          files: { 'etc/eventbus/auth/auth.yaml': `username: default/${mine.name}\npassword: ${passwords[mine.name]}` },
+        })
+        await allReady(pods, 60_000)
+        const crowds = pods.map(({ port, name }) =>
+          startCrowd(t, `http://127.0.0.1:${port}/orders`, { senders: 1, pauseMs: 20, name }),
+        )
+        const { bus } = await fixture.open()
+        const idsTold = async () => (await linesOf(bus, mine.name, 'files')).map(({ event }) => event.id)
+        const told = async () => (await idsTold()).length
+        // What is there when it begins is not told.
+        await anyLeader(pods)
+        let probes = 0
+        await until(
+          'the directory is watched',
+          async () => {
+            writeFileSync(join(directory, `probe-${probes++}`), 'x')
+            return (await told()) > 0
+          },
+          30_000,
+        )
+        const first = await written(directory, 'first', told)
+        await new Promise((resolve) => setTimeout(resolve, 1_200))
+        const leader = await anyLeader(pods)
+        leader.child.kill('SIGKILL')
+        const killedMs = performance.now()
+        await leader.exited()
+        await anyLeader(pods.filter((pod) => pod !== leader))
+        const gapMs = performance.now() - killedMs
+        leader.restart()
+        assert.equal(await written(directory, 'then', told), first + FILES)
+        await allReady(pods, 60_000)
+        const ids = await idsTold()
+        assert.equal(new Set(ids).size, ids.length)
+        await Promise.all(crowds.map((crowd) => crowd.stop()))
+        const ticks = assertEveryTickOnce(await linesOf(bus, mine.name, 'tick'))
+        const acknowledged = crowds.flatMap((crowd) => crowd.acknowledged)
+        assertAcknowledgedOnce(await linesOf(bus, mine.name, 'order'), acknowledged)
+        const refused = pods
+          .flatMap((pod) => pod.log())
+          .filter((line) => /violation|refuses/i.test(JSON.stringify(line)))
+        assert.deepEqual(refused, [])
+        assert.ok(ticks >= 2 && acknowledged.length > 10)
+        t.diagnostic(`${ticks} ticks, ${acknowledged.length} requests, next leader after ${gapMs.toFixed(0)} ms`)
       })
-      await allReady(pods, 60_000)
-      const crowds = pods.map(({ port, name }) =>
-        startCrowd(t, `http://127.0.0.1:${port}/orders`, { senders: 1, pauseMs: 20, name }),
-      )
-      const { bus } = await fixture.open()
-      const idsTold = async () => (await linesOf(bus, mine.name, 'files')).map(({ event }) => event.id)
-      const told = async () => (await idsTold()).length
-      // What is there when it begins is not told.
-      await anyLeader(pods)
-      let probes = 0
-      await until('the directory is watched', async () => {
-        writeFileSync(join(directory, `probe-${probes++}`), 'x')
-        return (await told()) > 0
-      }, 30_000)
-      const first = await written(directory, 'first', told)
-      await new Promise((resolve) => setTimeout(resolve, 1_200))
-      const leader = await anyLeader(pods)
-      leader.child.kill('SIGKILL')
-      const killedMs = performance.now()
-      await leader.exited()
-      await anyLeader(pods.filter((pod) => pod !== leader))
-      const gapMs = performance.now() - killedMs
-      leader.restart()
-      assert.equal(await written(directory, 'then', told), first + FILES)
-      await allReady(pods, 60_000)
-      const ids = await idsTold()
-      assert.equal(new Set(ids).size, ids.length)
-      await Promise.all(crowds.map((crowd) => crowd.stop()))
-      const ticks = assertEveryTickOnce(await linesOf(bus, mine.name, 'tick'))
-      const acknowledged = crowds.flatMap((crowd) => crowd.acknowledged)
-      assertAcknowledgedOnce(await linesOf(bus, mine.name, 'order'), acknowledged)
-      const refused = pods.flatMap((pod) => pod.log()).filter((line) => /violation|refuses/i.test(JSON.stringify(line)))
-      assert.deepEqual(refused, [])
-      assert.ok(ticks >= 2 && acknowledged.length > 10)
-      t.diagnostic(`${ticks} ticks, ${acknowledged.length} requests, next leader after ${gapMs.toFixed(0)} ms`)
-    })
 
     test('the bus under it: claims, batches, large positions, snapshots, tails, hooks', async (t) => {
       const fixture = await started(t, nodes)
@@ -169,7 +176,12 @@ for (const nodes of [1, 3])
       const refused = async (subject: string, data = '{}') =>
         await assert.rejects(nc.request(subject, data, { timeout: 2_000 }), /permissions violation/i, subject)
       for (const subject of [
-        ...['default.theirs.order', 'default.theirs.$term-default', 'default.clock.$term-other', 'default.clock.unknown'],
+        ...[
+          'default.theirs.order',
+          'default.theirs.$term-default',
+          'default.clock.$term-other',
+          'default.clock.unknown',
+        ],
         ...[
           '$KV.vedette-leases.default/theirs',
           '$KV.vedette.hooks/default/theirs/hub/records',

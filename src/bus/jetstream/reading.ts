@@ -194,7 +194,11 @@ const consumerOf = ({ js }: Readers, { subjects, from, headersOnly = false }: Ra
     inactive_threshold: FORGET_MS,
   })
 
-async function* ordered(readers: Readers, consumer: Consumer, { from, to, ahead = AHEAD, signal }: Range): AsyncGenerator<Received> {
+async function* ordered(
+  readers: Readers,
+  consumer: Consumer,
+  { from, to, ahead = AHEAD, signal }: Range,
+): AsyncGenerator<Received> {
   const messages = await consumer.consume({ max_messages: ahead, expires: EXPIRES_MS, idle_heartbeat: HEARTBEAT_MS })
   const stop = () => messages.stop()
   signal?.addEventListener('abort', stop)

@@ -134,9 +134,7 @@ const LEFT = [
 
 function isLeft({ status }: KubeObject): boolean {
   const { conditions = [] } = (status ?? {}) as { conditions?: { type: string; reason?: string }[] }
-  return conditions.some(({ reason = '' }) =>
-    LEFT.includes(reason),
-  )
+  return conditions.some(({ reason = '' }) => LEFT.includes(reason))
 }
 
 const problemOf = ({ status }: KubeObject) => (status as { problem?: string } | undefined)?.problem
