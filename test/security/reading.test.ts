@@ -56,12 +56,12 @@ async function beside(rig: Rig, pids: number[], kind: string | null, ms = ATTACK
   const script = fileURLToPath(new URL('./reading/attack.ts', import.meta.url))
   const attacker =
     kind === null ? null : spawn(process.execPath, [script, rig.api, kind], { stdio: ['ignore', 'ignore', 'inherit'] })
+  const gone = attacker === null ? null : once(attacker, 'exit')
   try {
     const over = AbortSignal.timeout(ms)
     const [seen, held] = await Promise.all([sendHonestly(ordersUrl(rig), over), mostHeld(pids, over)])
     return { ...figuresOf(seen), held }
   } finally {
-    const gone = attacker === null ? null : once(attacker, 'exit')
     attacker?.kill('SIGKILL')
     await gone
   }

@@ -47,10 +47,13 @@ const ask = (url: string, agent: Agent, reads: boolean): Promise<void> =>
       if (reads || answer.statusCode !== 200) answer.resume()
     })
     sent.on('error', () => {})
-    sent.on('close', over)
+    // An answer that nobody takes never closes, its socket does.
+    sent.on('close', over).on('socket', (socket) => socket.on('close', () => over()))
   })
 
 async function attack(api: string, { many, path, reads }: Kind): Promise<void> {
+  // Until it is killed, also when nobody lets it in.
+  setInterval(() => {}, 60_000)
   const agent = new Agent({ keepAlive: false })
   const one = async (i: number) => {
     for (;;) {
