@@ -1,6 +1,7 @@
 /** Log lines that strangers can cause as often as they like. */
 import type { Clock } from './clock.ts'
 import type { Logger, LogLevel } from './log.ts'
+import { seldom } from './seldom.ts'
 
 const EVERY_MS = 60_000
 /** More kinds of lines than anybody has; beyond them all count as one. */
@@ -12,19 +13,16 @@ const MOST_KINDS = 100
  * @param everyMs how often a kind is written at most
  */
 export function ratedLogger(log: Logger, clock: Pick<Clock, 'monotonic'>, everyMs = EVERY_MS): Logger {
-  const kinds = new Map<string, { leftOut: number; endMs: number }>()
+  const kinds = new Map<string, ReturnType<typeof seldom>>()
 
   const at =
     (level: Exclude<LogLevel, 'debug'>): Logger['info'] =>
     (message, fields = {}) => {
-      const nowMs = clock.monotonic()
       const named = `${level} ${message.split(':', 1)[0]}`
       const name = kinds.has(named) || kinds.size < MOST_KINDS ? named : 'more'
-      const kind = kinds.get(name)
-      if (kind !== undefined && nowMs < kind.endMs) return void kind.leftOut++
-      kinds.set(name, { leftOut: 0, endMs: nowMs + everyMs })
-      const { leftOut = 0 } = kind ?? {}
-      log[level](message, leftOut === 0 ? fields : { ...fields, leftOut })
+      let sometimes = kinds.get(name)
+      if (sometimes === undefined) kinds.set(name, (sometimes = seldom(clock, everyMs)))
+      sometimes((leftOut) => log[level](message, { ...fields, ...leftOut }))
     }
   return {
     debug: (message, fields) => log.debug(message, fields),
