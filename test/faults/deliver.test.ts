@@ -1,8 +1,11 @@
 /** `--deliver` to a receiver that fails in every way, while the run is killed: every event arrives, in order. */
 import assert from 'node:assert/strict'
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
 import type { DeliveryStatus } from '../../src/api/status.ts'
+import { directory } from '../local/program.ts'
 import { assertAcknowledgedOnce } from './checks.ts'
 import { orders, ordersUrl } from './orders.ts'
 import { type Behaviour, type Received, type Receiver, startReceiver } from './receiver.ts'
@@ -112,7 +115,9 @@ test('the receiver refuses, resets, hangs and is gone for a while; the run is ki
 
 test('a receiver that answers 401, 404, 302, 500, 429, resets or is silent for long: everything is held, shown and then delivered', async (t) => {
   const receiver = await startReceiver(t)
-  const rig = await startRig(orders(2), { args: ['--deliver', `${receiver.url}?token=s3cr3t-token`] })
+  const address = join(directory(t), 'address')
+  writeFileSync(address, `${receiver.url}?token=s3cr3t-token\n`)
+  const rig = await startRig(orders(2), { args: ['--deliver-file', address] })
   t.after(() => rig.close(t))
   const crowd = startCrowd(t, ordersUrl(rig), { senders: 2, pauseMs: 200 })
   const full = process.env.VEDETTE_FULL === '1'
