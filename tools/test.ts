@@ -43,7 +43,7 @@ const faults = inFolders('faults', 'security')
 const processes = inFolders('local', 'pod')
 const together = all.filter((file) => !faults.includes(file) && !processes.includes(file))
 /** So that both lanes end at about the same time. */
-const last = faults.splice(Math.ceil((faults.length * 5) / 6))
+const last = faults.splice(Math.ceil((faults.length * 3) / 4))
 const tally: Tally = { passed: 0, skipped: [], failures: [], flaky: [] }
 const startedMs = performance.now()
 await Promise.all([
