@@ -107,7 +107,8 @@ test('forged terms and leases of every kind, one after the other, while a calend
   t.diagnostic(
     `${attacks} attacks, ${ticks} ticks; refused to led again: at most ${Math.max(...gaps).toFixed(0)} ms; ${lines.length} lines, ${said.length} of them warnings`,
   )
-  assert.ok(Math.max(...gaps) <= 1_000, `${gaps} ms`)
+  // Some 100 ms by itself; beside other tests a process may wait for its turn.
+  assert.ok(Math.max(...gaps) <= 3_000, `${gaps} ms`)
   assert.ok(
     lines.some(
       ({ msg, subject, seq }) =>
