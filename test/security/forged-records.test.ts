@@ -107,7 +107,7 @@ test('forged terms and leases of every kind, one after the other, while a calend
   t.diagnostic(
     `${attacks} attacks, ${ticks} ticks; refused to led again: at most ${Math.max(...gaps).toFixed(0)} ms; ${lines.length} lines, ${said.length} of them warnings`,
   )
-  // Some 100 ms by itself; beside other tests a process may wait for its turn.
+  // Some kinds cost the pause of a second before a claim is tried again; beside other tests a process may wait for its turn.
   assert.ok(Math.max(...gaps) <= 3_000, `${gaps} ms`)
   assert.ok(
     lines.some(
