@@ -20,8 +20,8 @@ export function ratedLogger(log: Logger, clock: Pick<Clock, 'monotonic'>, everyM
     (message, fields = {}) => {
       const named = `${level} ${message.split(':', 1)[0]}`
       const name = kinds.has(named) || kinds.size < MOST_KINDS ? named : 'more'
-      let sometimes = kinds.get(name)
-      if (sometimes === undefined) kinds.set(name, (sometimes = seldom(clock, everyMs)))
+      const sometimes = kinds.get(name) ?? seldom(clock, everyMs)
+      kinds.set(name, sometimes)
       sometimes((leftOut) => log[level](message, { ...fields, ...leftOut }))
     }
   return {
