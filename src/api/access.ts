@@ -1,5 +1,5 @@
 /** Who may read and who may do: by bearer token, compared in constant time. */
-import { createHash, timingSafeEqual } from 'node:crypto'
+import { isOneOf } from '../sources/shared/signature.ts'
 
 export interface Access {
   /** @param authorization the header */
@@ -15,20 +15,15 @@ export const everything: Access = { mayRead: () => true, mayAct: () => true }
  * @param readTokens as they are now: with one of them reading is allowed; null: to everybody
  */
 export function accessBy(token: string, readTokens: (() => readonly string[]) | null): Access {
-  const mayAct = (authorization: string | undefined) => isOneOf(bearerOf(authorization), [token])
+  const bears = (authorization: string | undefined, tokens: readonly string[]) => {
+    const given = bearerOf(authorization)
+    return given !== undefined && isOneOf(given, tokens)
+  }
+  const mayAct = (authorization: string | undefined) => bears(authorization, [token])
   return {
     mayAct,
-    mayRead: (authorization) => readTokens === null || isOneOf(bearerOf(authorization), [token, ...readTokens()]),
+    mayRead: (authorization) => readTokens === null || bears(authorization, [token, ...readTokens()]),
   }
 }
 
 const bearerOf = (authorization = ''): string | undefined => /^Bearer +(\S+)$/i.exec(authorization)?.[1]
-
-const digest = (value: string): Buffer => createHash('sha256').update(value).digest()
-
-/** How long it takes says nothing of the tokens. */
-function isOneOf(given: string | undefined, tokens: readonly string[]): boolean {
-  if (given === undefined) return false
-  const found = digest(given)
-  return tokens.map((token) => timingSafeEqual(found, digest(token))).includes(true)
-}

@@ -60,7 +60,7 @@ async function handle(options: ApiOptions, request: IncomingMessage, response: S
   }
   const foreign = crossSite(request.headers)
   if (foreign !== null) return answer(response, 403, { error: refusedAsCrossSite(foreign) })
-  const url = urlOf(request.url)
+  const url = new URL(request.url ?? '/', 'http://localhost')
   const route = Object.hasOwn(routes, url.pathname) ? routes[url.pathname] : undefined
   if (route === undefined) return answer(response, 404, { error: `there is nothing at ${url.pathname}; see GET /` })
   const method = request.method === 'HEAD' ? 'GET' : request.method
@@ -76,15 +76,6 @@ async function handle(options: ApiOptions, request: IncomingMessage, response: S
     return answer(response, 401, { error: `send "Authorization: Bearer <token>" with ${which} <data>/run.json` })
   }
   await route.answer({ run, readers, redact, url, request, response, mayRead })
-}
-
-/** @throws USAGE */
-function urlOf(target = '/'): URL {
-  try {
-    return new URL(target, 'http://localhost')
-  } catch {
-    throw fail('USAGE', `${JSON.stringify(target.slice(0, 100))} is no path: see GET /`)
-  }
 }
 
 interface Call {

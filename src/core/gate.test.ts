@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { fakeClock } from '../../test/fake-clock.ts'
-import { createAllowance, createGate } from './gate.ts'
+import { createGate } from './gate.ts'
 
 test('so many at once, so many waiting, in order; one that fails makes room too', async () => {
   const gate = createGate(2, 2)
@@ -25,15 +24,4 @@ test('so many at once, so many waiting, in order; one that fails makes room too'
   for (const [n, { resolve }] of ends.entries()) resolve(n)
   assert.deepEqual(await Promise.all(all.slice(1)), [1, 2, 3])
   assert.equal(await gate.through(async () => 9), 9)
-})
-
-test('an allowance: a burst, then one each so often', async () => {
-  const clock = fakeClock()
-  const may = createAllowance(clock, 3, 1_000)
-  const taken = () => Array.from({ length: 10 }, may).filter(Boolean).length
-  assert.equal(taken(), 3)
-  await clock.advance(2_500)
-  assert.equal(taken(), 2)
-  await clock.advance(60_000)
-  assert.equal(taken(), 3)
 })

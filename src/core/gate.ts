@@ -1,5 +1,4 @@
-/** Bounds on work that others cause: so many pieces at once, so many waiting, so many in a time. */
-import type { Clock } from './clock.ts'
+/** Bounds on work that others cause: so many pieces at once, so many waiting. */
 
 export interface Gate {
   /** Does the work once there is room. @returns null, without doing it, when too many wait already */
@@ -24,19 +23,5 @@ export function createGate(atOnce: number, waiting: number): Gate {
       if (queue.length >= waiting) return null
       return new Promise<void>((resolve) => queue.push(resolve)).then(work).finally(leave)
     },
-  }
-}
-
-/** At most `burst` at once, and one more every `everyMs`. @returns whether one more may be done now; that counts as done */
-export function createAllowance(clock: Pick<Clock, 'monotonic'>, burst: number, everyMs: number): () => boolean {
-  let left = burst
-  let atMs = clock.monotonic()
-  return () => {
-    const nowMs = clock.monotonic()
-    left = Math.min(burst, left + (nowMs - atMs) / everyMs)
-    atMs = nowMs
-    if (left < 1) return false
-    left--
-    return true
   }
 }

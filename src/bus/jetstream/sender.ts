@@ -38,7 +38,7 @@ export function createSender(acks: Pick<Acks, 'request' | 'publish'>, clock: Clo
 
   const patient = async (send: () => Promise<PubAck>, passing: (errorCode: number) => boolean): Promise<PubAck> => {
     for (let attempt = 0; ; attempt++) {
-      const ack = await send()
+      const ack = storedOrNot(await send())
       if (ack.error === undefined || attempt === TRIES || !passing(ack.error.err_code)) return ack
       await clock.sleep(backoffMs(attempt, PAUSE))
     }
@@ -47,7 +47,7 @@ export function createSender(acks: Pick<Acks, 'request' | 'publish'>, clock: Clo
   return {
     single: ({ subject, payload, headers }) =>
       patient(
-        async () => storedOrNot(await acks.request(subject, payload, headers)),
+        () => acks.request(subject, payload, headers),
         (errorCode) => PASSING.has(errorCode),
       ),
     // A batch with an id that is being stored is taken apart by the caller.

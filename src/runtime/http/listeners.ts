@@ -3,6 +3,7 @@
  * registered again replaces the former one without a refused connection; nothing a sender does makes memory grow without bound or
  * the process end. Host processes of `vedette run` share a port: its socket is then handed in (`openSocket`).
  */
+import { createBucket } from '../../core/bucket.ts'
 import type { Clock } from '../../core/clock.ts'
 import { fail, messageOf } from '../../core/errors.ts'
 import type { Logger } from '../../core/log.ts'
@@ -10,7 +11,6 @@ import { ratedLogger } from '../../core/rated-log.ts'
 import type { Redact } from '../../core/redact.ts'
 import type { HttpRoute, Listens, SecretKeySelector } from '../../source.ts'
 import { parseEndpoint } from '../../sources/shared/endpoint.ts'
-import { createBucket } from './bucket.ts'
 import { type Certificate, readCertificate, sameCertificate } from './certificate.ts'
 import { createCrowd } from './crowd.ts'
 import type { Shared } from './exchange.ts'

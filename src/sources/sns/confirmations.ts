@@ -1,7 +1,7 @@
 /** Subscriptions that are to be confirmed: who asks for it is not known, and the answer is a call with the entry's credentials. */
+import { createBucket } from '../../core/bucket.ts'
 import type { Clock } from '../../core/clock.ts'
 import { fail, isVedetteError, messageOf } from '../../core/errors.ts'
-import { createAllowance } from '../../core/gate.ts'
 import type { Logger } from '../../core/log.ts'
 
 /** SNS asks once per subscription, and again when it is subscribed anew: calls at once, and one more each so many milliseconds. */
@@ -27,7 +27,7 @@ export function createConfirmations({
   confirm: (token: string) => Promise<void>
 }): (token: string) => Promise<void> {
   const known = new Map<string, { outcome: Promise<void>; untilMs: number }>()
-  const may = createAllowance(clock, BURST, EVERY_MS)
+  const take = createBucket({ requestsPerSecond: 1_000 / EVERY_MS, burst: BURST }, clock)
 
   const ask = async (token: string): Promise<void> => {
     try {
@@ -43,7 +43,7 @@ export function createConfirmations({
   return (token) => {
     const before = known.get(token)
     if (before !== undefined && before.untilMs > clock.monotonic()) return before.outcome
-    if (!may()) throw fail('ORIGIN_UNAVAILABLE', 'too many confirmations are asked for')
+    if (take() > 0) throw fail('ORIGIN_UNAVAILABLE', 'too many confirmations are asked for')
     known.delete(token)
     if (known.size >= MOST_KNOWN) known.delete(known.keys().next().value!)
     const outcome = ask(token)

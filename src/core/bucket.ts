@@ -1,9 +1,13 @@
-/** The token bucket of a route. */
-import type { Clock } from '../../core/clock.ts'
-import type { RateLimit } from '../../source.ts'
+/** A token bucket: so much at once, and so much a second after it. */
+import type { Clock } from './clock.ts'
+
+export interface Rate {
+  requestsPerSecond: number
+  burst: number
+}
 
 /** @returns takes a token: 0 when there was one, else the milliseconds until there is */
-export function createBucket({ requestsPerSecond, burst }: RateLimit, clock: Clock): () => number {
+export function createBucket({ requestsPerSecond, burst }: Rate, clock: Pick<Clock, 'monotonic'>): () => number {
   const perMs = requestsPerSecond / 1000
   let tokens = burst
   let at = clock.monotonic()
