@@ -3,15 +3,16 @@
  *
  *   node tools/test.ts [--full] [--coverage] [--only TEXT] [FILE…]
  *
- * Tests beside the code and the contract suites run two files at a time; beside them those in test/faults and test/security one at a time, because they judge
- * times, with wide bounds; when the former are through, those in test/local and test/pod take their place, and the last of test/faults. `--full` lets suites run their whole matrix (VEDETTE_FULL=1). With VEDETTE_REQUIRE=all a skipped test counts as a failure.
+ * Three lanes, a file at a time each. One runs test/faults and test/security, which judge times, with wide bounds; two the tests beside the code
+ * and the contract suites. When those are through, one of the two goes on with test/local and test/pod, and whichever lane is idle with what
+ * another has left. `--full` lets suites run their whole matrix (VEDETTE_FULL=1). With VEDETTE_REQUIRE=all a skipped test counts as a failure.
  * With CI=true a test that failed is run once more alone: one that passes then counts as passed, is named in a line `flaky: …` and gets an
  * entry with its log in test/flaky.md. When more than two have failed none is.
  */
 import { appendFileSync, globSync } from 'node:fs'
 import { relative } from 'node:path'
 import { run } from 'node:test'
-import { spec } from 'node:test/reporters'
+import { spec, type TestEvent } from 'node:test/reporters'
 import { parseArgs } from 'node:util'
 import { collectFailures, type Failure, flakyEntry } from './tests/failures.ts'
 
@@ -42,16 +43,24 @@ const inFolders = (...folders: string[]): string[] =>
 const faults = inFolders('faults', 'security')
 const processes = inFolders('local', 'pod')
 const together = all.filter((file) => !faults.includes(file) && !processes.includes(file))
-/** So that both lanes end at about the same time. */
-const last = faults.splice(Math.ceil((faults.length * 3) / 4))
 const tally: Tally = { passed: 0, skipped: [], failures: [], flaky: [] }
+const durations = new Map<string, number>()
 const startedMs = performance.now()
-await Promise.all([
-  runFiles(together, 2).then(() => (values.coverage ? undefined : runFiles([...processes, ...last], 1))),
-  values.coverage ? undefined : runFiles(faults, 1),
-])
+if (values.coverage) await runFiles(together, 2)
+else await Promise.all([lane(faults, together), lane(together, processes, faults), lane(together)])
 if (process.env.CI === 'true' && tally.failures.length <= MOST_FLAKY) await runFailuresAgain()
 conclude()
+
+/** Runs what is left of these, one file after another. */
+async function lane(...queues: string[][]): Promise<void> {
+  for (const queue of queues) {
+    for (let file = queue.shift(); file !== undefined; file = queue.shift()) {
+      const fromMs = performance.now()
+      await runFiles([file], 1)
+      durations.set(file, performance.now() - fromMs)
+    }
+  }
+}
 
 /** @param only the name of one test, of all files; left out: those that were asked for */
 async function runFiles(files: string[], concurrency: number, only?: RegExp): Promise<void> {
@@ -79,10 +88,18 @@ async function runFiles(files: string[], concurrency: number, only?: RegExp): Pr
   })
   events.on('test:fail', (event) => failures.failed(local(event)))
   events.on('test:diagnostic', (event) => failures.said(local(event)))
-  const report = events.compose(new spec())
-  report.pipe(process.stdout, { end: false })
-  await new Promise((resolve) => report.on('end', resolve))
+  // A file's report is printed at once: the lanes' would mix.
+  let report = ''
+  for await (const chunk of events.compose(ofTests).compose(new spec())) report += chunk
+  process.stdout.write(`${report.trimEnd()}\n`)
   tally.failures.push(...failures.all())
+}
+
+/** Without the counts at the end: they are of a file only. */
+async function* ofTests(events: AsyncIterable<TestEvent>): AsyncGenerator<TestEvent> {
+  for await (const event of events)
+    if (event.type !== 'test:summary' && (event.type !== 'test:diagnostic' || event.data.file !== undefined))
+      yield event
 }
 
 /** Each alone, now that nothing else runs. */
@@ -107,6 +124,8 @@ function conclude(): void {
   const required = process.env.VEDETTE_REQUIRE === 'all'
   const at = new Date().toISOString()
   for (const failure of tally.flaky) appendFileSync('test/flaky.md', `\n${flakyEntry(failure, at)}`)
+  const longest = [...durations].sort(([, a], [, b]) => b - a).slice(0, 20)
+  for (const [file, ms] of longest) console.log(`${Math.round(ms / 1000)} s: ${file}`)
   for (const name of tally.skipped) console.log(`skipped: ${name}`)
   for (const { file, name } of tally.flaky) console.log(`flaky: ${file}: ${name}`)
   for (const { file, name } of tally.failures) console.log(`failed: ${file}: ${name}`)

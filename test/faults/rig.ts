@@ -237,12 +237,12 @@ export async function waitFor(condition: () => Promise<boolean>, timeoutMs = 10_
   }
 }
 
-/** Waits until every replica of the first EventSource serves or stands by. */
+/** Waits until every replica of the first EventSource serves or stands by. How soon is not judged here: a process starts slowly on a busy machine. */
 export async function everyoneBack(rig: Rig): Promise<void> {
   await waitFor(async () => {
     const [source] = (await rig.status()).eventSources
     return source!.replicas.every(({ state }) => state === 'serving' || state === 'standby')
-  }, 15_000)
+  }, 60_000)
 }
 
 /** Waits until somebody other than `not` leads. */
