@@ -13,6 +13,7 @@ import {
   planOf,
   versionOf,
 } from './eventBus/jetstream.ts'
+import { keptServers } from './eventBus/takenOver.ts'
 import type { BusVersion } from './eventBus/versions.ts'
 import { canFence, fencingVersion } from './eventBus/versions.ts'
 import { compact } from './objects.ts'
@@ -74,6 +75,7 @@ function native(input: BusInput): PlannedBus {
         condition('Configured', 'True'),
         condition('Deployed', 'True', 'Succeeded', 'JetStream is deployed'),
         ...conditions,
+        ...(typeof input.takenOver === 'string' ? [keptServers()] : []),
         ...encryption(input),
         ...risks(plan),
         ...refusals(plan.refused),

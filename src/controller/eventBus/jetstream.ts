@@ -17,6 +17,7 @@ import { CONFIG_DIR, DATA_DIR, type Encryption, natsConf, PID_FILE, streamConfig
 import { type Present, SERVERS_ANNOTATION, settle } from './present.ts'
 import { bytesOf } from './quantity.ts'
 import { CLUSTERED } from './resize.ts'
+import { TAKEN_OVER_ANNOTATION } from './takenOver.ts'
 import { type BusVersion, canFence, canSync } from './versions.ts'
 
 export interface JetstreamInput {
@@ -29,6 +30,8 @@ export interface JetstreamInput {
   running?: Running | undefined
   /** The older version that its owner allows by annotation. */
   downgradeTo?: string | undefined
+  /** What {@link takenOver} says; null or left out: its servers are ours. */
+  takenOver?: string | null
   /** The key of its Secret that holds the encryption key of before, by annotation. */
   previousKey?: string | undefined
 }
@@ -39,15 +42,15 @@ const PREVIOUS_KEY = 'JS_KEY_PREVIOUS'
 
 /**
  * With the key of the Secret when the bus is made here; one that upstream made goes on as it is, unless it is a lone server of a version that upstream does not
- * have. @throws SPEC_INVALID for an unknown version
+ * have and that starts anew. @throws SPEC_INVALID for an unknown version
  */
 export function encryptionOf(input: JetstreamInput): Encryption {
-  const { running, previousKey } = input
+  const { running, previousKey, takenOver = null } = input
   const { replicas } = planOf(input)
   const alone = Math.max(replicas, running?.replicas ?? 0) < CLUSTERED
   const previous = alone && previousKey !== undefined ? PREVIOUS_KEY : undefined
   if (running?.encryption === 'key') return { kind: 'key', previous }
-  const canChange = (running === undefined || alone) && canFence(versionOf(input).images) === true
+  const canChange = takenOver === null && (running === undefined || alone) && canFence(versionOf(input).images) === true
   return canChange ? { kind: 'key', previous } : { kind: 'constant' }
 }
 
@@ -151,14 +154,17 @@ function configMap(owner: Owner, input: JetstreamInput, plan: Plan): KubeObject 
   const { bus, settings } = input
   const spec = bus.spec.jetstream as Spec
   const service = `${serviceName(bus)}.${bus.namespace}.svc`
+  // A server that is not to start anew refuses to read a configuration in which these differ, and with it any other change, such as a password.
+  const asItRuns = typeof input.takenOver === 'string'
+  const store = asItRuns ? null : storeBytes(spec, plan)
   const hosts = Array.from({ length: plan.replicas }, (_, i) => `${statefulSetName(bus)}-${i}.${service}`)
   const conf = natsConf({
     cluster: bus.name,
     hosts,
     maxPayload: spec.maxPayload || '1MB',
     encryption: encryptionOf(input),
-    syncs: canSync(versionOf(input).images) !== false,
-    settings: spec.settings || fitting(settings.jetstream.settings, storeBytes(spec, plan)),
+    syncs: !asItRuns && canSync(versionOf(input).images) !== false,
+    settings: spec.settings || fitting(settings.jetstream.settings, store),
   })
   return owned(owner, {
     apiVersion: 'v1',
@@ -206,7 +212,7 @@ function service(owner: Owner): KubeObject {
 }
 
 function statefulSet(owner: Owner, input: JetstreamInput, plan: Plan): KubeObject {
-  const { bus, settings, present } = input
+  const { bus, settings, present, takenOver = null } = input
   const spec = bus.spec.jetstream as Spec
   const labels = ownerLabels(owner)
   // Those differ between a lone server and one of a cluster, which must start anew to become the other: never between numbers of a cluster.
@@ -221,6 +227,7 @@ function statefulSet(owner: Owner, input: JetstreamInput, plan: Plan): KubeObjec
       labels: { ...bus.labels, ...labels },
       annotations: {
         [SERVERS_ANNOTATION]: `${plan.replicas}`,
+        ...(takenOver === null ? {} : { [TAKEN_OVER_ANNOTATION]: takenOver }),
         ...(encryptionOf(input).kind === 'key' ? { [ENCRYPTION_ANNOTATION]: 'key' } : {}),
       },
     },
@@ -230,7 +237,9 @@ function statefulSet(owner: Owner, input: JetstreamInput, plan: Plan): KubeObjec
       serviceName: serviceName(bus),
       selector: { matchLabels: labels },
       // A lone server without a disk forgets every event when its Pod is replaced: only its user may decide that.
-      updateStrategy: { type: plan.replicas === 1 && !plan.persistent ? 'OnDelete' : 'RollingUpdate' },
+      updateStrategy: {
+        type: takenOver !== null || (plan.replicas === 1 && !plan.persistent) ? 'OnDelete' : 'RollingUpdate',
+      },
       template: {
         metadata: compact({
           labels: { ...spec.metadata?.labels, ...labels },

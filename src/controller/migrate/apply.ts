@@ -108,7 +108,7 @@ async function rollOutSources(work: Work, { eventSources }: Snapshot, image: str
   }
 }
 
-/** Our controller begins with the servers of a bus when the last Pod of Argo Events on it is gone. */
+/** Servers that Argo Events made run on; those that somebody changes at the same time are waited for. */
 async function rollOutBuses(work: Work, { eventBuses, statefulSets }: Snapshot): Promise<void> {
   const { client, tell } = work
   for (const bus of eventBuses) {

@@ -71,8 +71,6 @@ function serverSteps(object: KubeObject, live: KubeObject | undefined): Step[] {
   const { volumeClaimTemplates = [] } = live.spec as { volumeClaimTemplates?: unknown[] }
   const [servers, image, copies] = [replicasOf(live), imageOf(live) ?? '', copiesIn(object)]
   const persistent = volumeClaimTemplates.length > 0
-  const forgetful = !persistent && servers === 1
-  const refusal = lossOnRestart(persistent, copies, servers)
   const disks = persistent ? 'a disk each' : 'no disks'
   return [
     {
@@ -82,10 +80,7 @@ function serverSteps(object: KubeObject, live: KubeObject | undefined): Step[] {
     {
       object: nameOf(live),
       fate: 'changed',
-      what: `the NATS that runs stays; security settings, spread and budget are added${forgetful ? ', and its Pod is replaced only when you delete it' : ', so its Pods are replaced once, when the last Pod of Argo Events on it is gone: one after another, each when the one before is ready again'}`,
-      ...(servers === 1 && persistent ? { loses: 'nothing; senders get 503 while the one server restarts' } : {}),
-      takes: forgetful ? 'nothing' : `about ${servers * 25} s`,
-      ...(refusal === undefined ? {} : { refusal }),
+      what: 'its Pods run on, with the NATS that they have. Security settings, spread and budget are added to its template: a Pod gets them when it is deleted, all do by the next change of spec.jetstream',
     },
   ]
 }
@@ -94,17 +89,6 @@ function serverSteps(object: KubeObject, live: KubeObject | undefined): Step[] {
 function copiesIn({ status }: KubeObject): number {
   const { config } = (status ?? {}) as { config?: { jetstream?: { streamConfig?: string } } }
   return Number(/^replicas: *(\d+)/im.exec(config?.jetstream?.streamConfig ?? '')?.[1] ?? 3)
-}
-
-/** A copy that is alone, in memory, is gone with its server. */
-function lossOnRestart(persistent: boolean, copies: number, servers: number): Step['refusal'] | undefined {
-  if (persistent || copies > 1 || servers === 1) return undefined
-  const why = 'there is one copy of each event and it is in memory: it is gone when its server is replaced'
-  return {
-    reason: 'bus-loses-events',
-    why,
-    remedy: 'exchange when Sensors have read all, or set `replicas: 3` in streamConfig of a new bus',
-  }
 }
 
 function fencing(image: string | undefined): string {

@@ -7,6 +7,7 @@ import { type Condition, condition, warning } from '../conditions.ts'
 import { DOWNGRADE_ANNOTATION, type Remembered, runningIn } from '../eventBus/chosen.ts'
 import { PREVIOUS_KEY_ANNOTATION, statefulSetName } from '../eventBus/jetstream.ts'
 import { type Present, presentIn } from '../eventBus/present.ts'
+import { takenOver } from '../eventBus/takenOver.ts'
 import { CHANGE_REFUSED, isReady, type PlannedBus, planBus } from '../eventBus.ts'
 import { podRefusal } from '../podRules.ts'
 import type { Settings } from '../settings.ts'
@@ -41,7 +42,8 @@ export async function planOfObject(
   const running = runningIn(live, (object.status ?? {}) as Remembered)
   const { [DOWNGRADE_ANNOTATION]: downgradeTo, [PREVIOUS_KEY_ANNOTATION]: previousKey } = annotations
   const settings = cluster.settings()
-  const planned = planBus({ bus, uid, settings, present, running, downgradeTo, previousKey })
+  const kept = live === undefined ? null : takenOver(live, object)
+  const planned = planBus({ bus, uid, settings, present, running, takenOver: kept, downgradeTo, previousKey })
   return { ...allowed(planned, live !== undefined, settings, cluster.home), bus }
 }
 

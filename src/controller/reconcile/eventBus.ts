@@ -15,7 +15,6 @@ import { writeStatus } from '../status.ts'
 import { planOfObject } from './bus.ts'
 import { ensureSecrets } from './busSecrets.ts'
 import { busTrouble, SERVERS_NOT_READY } from './busTrouble.ts'
-import { servedByTheirs, waitsForTheirs } from './handover.ts'
 import { clearAway, dropClaims, growClaims, lookAt } from './look.ts'
 
 /** Upstream's reasons. */
@@ -29,8 +28,6 @@ const reasons: Record<string, string> = {
 
 /** So soon is a bus looked at again of which servers are not up, or a change is not carried out: nothing tells when that has passed. */
 const LOOK_MS = 8_000
-/** And so soon while it waits for others' Pods to go. */
-const WAIT_MS = 1_000
 
 /** @returns when to look again. @throws what could not be done, to be tried again; the status says it already */
 export async function reconcileEventBus(
@@ -39,7 +36,7 @@ export async function reconcileEventBus(
   object: KubeObject,
 ): Promise<{ afterMs: number } | undefined> {
   const done = await carryOut(cluster, applier, object)
-  const { bus, objects, config, conditions, failed, contested = null, waits = false } = done
+  const { bus, objects, config, conditions, failed, contested = null } = done
   const all = failed === null ? conditions : [...conditions.filter(({ type }) => type !== 'Deployed'), failed.condition]
   const known = all.some(({ type }) => type === 'Deployed') ? all : [...all, condition('Deployed', 'Unknown')]
   const servers = bus?.kind === 'jetstream' ? serversOf(cluster, bus) : null
@@ -56,7 +53,6 @@ export async function reconcileEventBus(
   })
   if (failed !== null) throw failed.error
   if (contested !== null) return contested
-  if (waits) return { afterMs: WAIT_MS }
   const unsettled = loud !== undefined || known.some(({ type }) => type === DISKS_GROW)
   return unsettled || (servers !== null && (servers.ready < servers.wanted || !servers.live))
     ? { afterMs: LOOK_MS }
@@ -67,8 +63,6 @@ interface Done extends Pick<PlannedBus, 'objects' | 'config' | 'conditions'> {
   bus: EventBus | null
   failed: Failed | null
   contested?: Contested | null
-  /** For Pods of Argo Events to go. */
-  waits?: boolean
 }
 
 interface Failed {
@@ -88,13 +82,6 @@ async function carryOut(cluster: Cluster, applier: Applier, object: KubeObject):
     })
     const { bus, plan } = planned
     if (bus?.kind !== 'jetstream' || plan === undefined) return { ...planned, failed: null }
-    const served = set === undefined ? [] : await servedByTheirs(cluster, bus)
-    if (served.length > 0) {
-      // What our own Pods need is made meanwhile.
-      const { failed = null, told = [] } = await applyAll(cluster, applier, object, bus, [], async () => {})
-      const conditions = [...planned.conditions, ...waitsForTheirs(served), ...told]
-      return { ...planned, conditions, failed, waits: true }
-    }
     if (plan.disks?.remake && set !== undefined) {
       await clearAway(cluster, bus, set)
       return { ...planned, failed: null }
