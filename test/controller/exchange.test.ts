@@ -232,6 +232,7 @@ suite('the exchange', { skip, timeout: 300_000 }, () => {
     assert.equal(code, 0, err)
     assert.equal((await servers()).metadata.generation, before.metadata.generation, 'their controller changes servers')
     assert.deepEqual(await serverPods(), pods, 'servers are replaced')
+    assert.match(err, /EventSource shop\/review: has no Deployment: .*gerrit/)
     for (const namespace of ['shop', 'clock', 'lines']) {
       const [deployment, ...others] = await made(namespace)
       assert.deepEqual(others, [])

@@ -1,11 +1,11 @@
 /** Carries the exchange out. Every part looks first at what is there, so it may be interrupted and begun again. */
 import { type KubeObject, resources } from '../../kube/resources.ts'
-import { POD_SECURITY_REFUSED } from '../podRules.ts'
 import { OWN_HASH_ANNOTATION } from '../upstreamHash.ts'
 import { asMade, type Backup, backupObject } from './backup.ts'
 import { mergedConfig } from './config.ts'
 import { type Install, imageOf, replicasOf, upstreamInstalls } from './found.ts'
 import { configsOf, MADE_ANEW, type Target, takenNames } from './installs.ts'
+import { isLeft, problemOf } from './left.ts'
 import type { Snapshot } from './snapshot.ts'
 import { ownedBy } from './sources.ts'
 import { nameOf } from './steps.ts'
@@ -125,18 +125,5 @@ async function rollOutBuses(work: Work, { eventBuses, statefulSets }: Snapshot):
     tell(nameOf(servers), `ours; ${replicasOf(servers)} servers run`)
   }
 }
-
-/** What our controller leaves as it is, as the plan has said. */
-const LEFT = [
-  ...['InvalidEventSource', 'TypeNotSupported', 'EventBusNotFound', 'InvalidSpec', 'NatsStreamingNotSupported'],
-  POD_SECURITY_REFUSED,
-]
-
-function isLeft({ status }: KubeObject): boolean {
-  const { conditions = [] } = (status ?? {}) as { conditions?: { type: string; reason?: string }[] }
-  return conditions.some(({ reason = '' }) => LEFT.includes(reason))
-}
-
-const problemOf = ({ status }: KubeObject) => (status as { problem?: string } | undefined)?.problem
 
 const labelOf = ({ metadata: { name } }: KubeObject) => `controller=eventsource-controller,eventsource-name=${name}`

@@ -4,6 +4,7 @@ import { type KubeObject, resources } from '../../kube/resources.ts'
 import { persistenceOf } from './back.ts'
 import { BACKUP } from './backup.ts'
 import { imageOf, ourInstalls, upstreamInstalls } from './found.ts'
+import { isLeft, problemOf } from './left.ts'
 import type { Snapshot } from './snapshot.ts'
 import { ownedBy, policiesOfOurs } from './sources.ts'
 import { nameOf } from './steps.ts'
@@ -140,12 +141,15 @@ async function rollOut(
   for (const source of eventSources) {
     const { namespace, name } = source.metadata
     const labelSelector = `controller=eventsource-controller,eventsource-name=${name}`
+    let none: string | null = null
     await waitFor(work, nameOf(source), async () => {
       const live = ownedBy((await client.list(resources.deployments, { namespace, labelSelector })).items, source)
-      if (live === undefined || ours.has(imageOf(live))) return 'Argo Events has not made its Deployment'
-      return rolledOut(live)
+      if (live !== undefined && !ours.has(imageOf(live))) return rolledOut(live)
+      const object = live === undefined ? await client.get(resources.eventsources, source.metadata) : null
+      none = object !== null && isLeft(object) ? (problemOf(object) ?? 'no controller could make one') : null
+      return none !== null ? true : 'Argo Events has not made its Deployment'
     })
-    tell(nameOf(source), "every Pod is Argo Events' and available")
+    tell(nameOf(source), none === null ? "every Pod is Argo Events' and available" : `has no Deployment: ${none}`)
   }
 }
 

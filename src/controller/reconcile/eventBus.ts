@@ -16,6 +16,7 @@ import { planOfObject } from './bus.ts'
 import { ensureSecrets } from './busSecrets.ts'
 import { busTrouble, SERVERS_NOT_READY } from './busTrouble.ts'
 import { clearAway, dropClaims, growClaims, lookAt } from './look.ts'
+import { turnToOnDelete } from './strategy.ts'
 
 /** Upstream's reasons. */
 const reasons: Record<string, string> = {
@@ -92,6 +93,7 @@ async function carryOut(cluster: Cluster, applier: Applier, object: KubeObject):
       ...refusals(stuck === null ? plan.refused : [...plan.refused, stuck]),
       ...growing(plan),
     ]
+    if (set !== undefined) await turnToOnDelete(cluster, set, planned.objects)
     const found = present
     const drop = async () => {
       if (found !== undefined) await dropClaims(cluster, bus, found, plan.replicas)
