@@ -48,6 +48,8 @@ suite('Pods of strangers', { skip, timeout: 300_000 }, () => {
     const controller = await rig.startController()
     t.after(controller.stop)
     await deployed(ns, 'runs')
+    const servers = async () => ((await rig.get(eventbus, ns, 'default')) as Plain).status?.ready
+    await until('the servers of the bus are seen', async () => (await servers()) === '0/3', 30_000)
     const before = (await rig.get(deployments, ns, 'runs-eventsource'))!
     const container = { securityContext: { privileged: true } }
     await rig.apply(
