@@ -34,7 +34,7 @@ export interface Exchanged {
   eventsIn(place: Place): Promise<Logged[]>
   /** Addresses of Services and Sensors as they are: nothing of it changes. */
   lasting(): Promise<object>
-  /** The generation of each bus's StatefulSet. */
+  /** The Pods of the buses, and how often their containers were started anew. */
   servers(): Promise<object>
   /** What Pods are there and how they are, for people. */
   troubles(): Promise<string>
@@ -159,12 +159,13 @@ function exchangeIn(kubernetes: Kubernetes, places: readonly Place[], stop: () =
       return { addresses, sensors }
     },
     async servers() {
-      const all: Record<string, unknown> = {}
-      for (const { namespace } of places) {
-        const live = await client.get(resources.statefulsets, { namespace, name: STATEFUL_SET })
-        all[namespace] = live?.metadata.generation
-      }
-      return all
+      const { items } = await client.list(resources.pods, { labelSelector: 'controller=eventbus-controller' })
+      return items
+        .map(({ metadata: { namespace, name, uid }, status }) => {
+          const { containerStatuses = [] } = status as Plain
+          return [namespace, name, uid, ...containerStatuses.map(({ restartCount }: Plain) => restartCount)].join(' ')
+        })
+        .sort()
     },
     troubles: () => troublesOf(kubernetes),
   }
