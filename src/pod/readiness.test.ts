@@ -20,7 +20,7 @@ const state = (report: Partial<ReplicaReport> | null, more: Partial<PodState> = 
 
 test('a standby is ready once it knows who leads', () => {
   assert.deepEqual(notReadyBecause(state({ state: 'standby' })), [])
-  assert.match(notReadyBecause(state({ state: 'starting' })).join(), /lease/)
+  assert.match(notReadyBecause(state({ state: 'starting' })).join(), /not known yet/)
   assert.match(notReadyBecause(state(null)).join(), /starting/)
 })
 
@@ -37,7 +37,7 @@ test('a bus that does not answer is named first', () => {
   const bus = { connected: false, error: 'cannot connect' } as const
   assert.deepEqual(notReadyBecause(state(null, { bus })), [
     'the bus does not answer: cannot connect',
-    'starting: the lease has not been read yet',
+    'starting: who serves is not known yet',
   ])
 })
 

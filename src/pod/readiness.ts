@@ -14,7 +14,7 @@ export interface PodState {
 }
 
 /**
- * One reason a line; none: ready. A standby is ready once it knows who leads, or may lead itself. What another Pod would do no better is no
+ * One reason a line; none: ready. A standby is ready once it knows who leads, or may lead itself, and whether Argo Events' Pods serve. What another Pod would do no better is no
  * reason: an entry whose origin fails, or that nobody leads for the moment. With every Pod unready a rolling update would stand still, a
  * PodDisruptionBudget would hold nodes back, and the webhooks beside it would lose their traffic. {@link notServedHere} says it all the same.
  */
@@ -25,7 +25,7 @@ export function notReadyBecause({ report, bus, listening, refused, stopping }: P
   const deaf = (report?.entries ?? []).filter(({ name, serving }) => listening.has(name) && !serving)
   // an object of listeners alone has no lease, and starts as long as none of them listens
   if (report === null || (report.state === 'starting' && (report.lockError !== null || deaf.length === 0))) {
-    reasons.push(`starting: ${report?.lockError ?? 'the lease has not been read yet'}`)
+    reasons.push(`starting: ${report?.lockError ?? 'who serves is not known yet'}`)
   }
   if (report?.state === 'standby' && report.leader === null && report.lockError !== null) {
     reasons.push(`nobody leads, and this replica cannot: ${report.lockError}`)

@@ -70,7 +70,9 @@ export interface EntryRunner {
    */
   serve(sink: Sink, stored: unknown, signal: AbortSignal): Promise<void>
   /** Hot standby: true while it has not listened for long enough to make a good leader. */
-  readonly fresh: boolean
+  fresh(): boolean
+  /** See {@link PredecessorWatch.looked}. */
+  looked(): boolean
   /** Closes what `prepare` kept and `serve` did not take. */
   closeKept(): void
   /** The last position known durable, in stored form. */
@@ -372,9 +374,8 @@ export function createEntry(options: EntryOptions): EntryRunner {
         }
       })
     },
-    get fresh() {
-      return ear?.fresh ?? false
-    },
+    fresh: () => ear?.fresh ?? false,
+    looked: predecessors.looked,
     closeKept,
     async serve(sink, stored, signal) {
       position = stored

@@ -47,9 +47,11 @@ test('a standby looks while they serve, every minute; what counts is the older o
   await world.clock.advance(10_000)
   assert.equal(world.looks, 0, 'nobody of theirs is there')
   assert.equal(await found(), null)
+  assert.equal(watch.looked(), false)
   world.beside = true
   await world.clock.advance(1_000)
-  const firstMs = world.clock.now()
+  const firstMs = world.clock.now() - 800
+  assert.equal(watch.looked(), true)
   assert.deepEqual(await found(), { told: [], seen: { atMs: firstMs, look: 'look 1' } })
   await world.clock.advance(60_000)
   assert.equal(world.looks, 2)
@@ -70,6 +72,7 @@ test('an origin that cannot be looked at is looked at again soon', async () => {
   const attended = watch.attend(world.stop.signal)
   await world.clock.advance(3_500)
   assert.equal((await found())?.seen, undefined)
+  assert.equal(watch.looked(), true, 'tried: it is in nobody’s way')
   world.broken = false
   await world.clock.advance(1_000)
   assert.equal((await found())?.seen?.look, `look ${world.looks}`)
@@ -100,6 +103,7 @@ test('a type whose origin keeps its place asks nothing', async () => {
   })
   await none.attend(new AbortController().signal)
   assert.equal(await none.found(), null)
+  assert.equal(none.looked(), true)
 })
 
 test('while they are there, what their worker publishes last is waited for', async () => {

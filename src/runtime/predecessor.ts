@@ -9,8 +9,9 @@ import { decodeEvent, eventData } from '../core/event.ts'
 import { within } from '../core/signals.ts'
 import type { Predecessor, Seen, Told } from '../source.ts'
 
-/** How often it is looked whether they are there. */
-const NOTICE_MS = 1_000
+/** How often it is looked whether they are there, and how soon again at an origin that could not be looked at. */
+const NOTICE_MS = 200
+const AGAIN_MS = 1_000
 /**
  * Looks lie so far apart. They are taken to be there for as long after the last sign of life, so the older of two looks was taken while they still
  * served.
@@ -24,6 +25,8 @@ const READ_LIMIT_MS = 30_000
 export interface PredecessorWatch {
   /** Looks at the origin while they serve, until `signal` aborts. Never rejects. */
   attend(signal: AbortSignal): Promise<void>
+  /** Nothing is in the way of their end: it was looked at the origin, or that was tried and failed, or no look is needed. */
+  looked(): boolean
   /** @throws BUS_UNAVAILABLE */
   found(): Promise<Predecessor | null>
 }
@@ -49,6 +52,7 @@ export function watchPredecessor({
 }): PredecessorWatch {
   /** At most two, the older one first. */
   let looks: Seen[] = []
+  let tried = follows === undefined
 
   const lookAgain = async (signal: AbortSignal): Promise<void> => {
     const atMs = clock.now()
@@ -63,16 +67,17 @@ export function watchPredecessor({
       let dueMs = 0
       while (!signal.aborted) {
         if (beside() && clock.monotonic() >= dueMs) {
-          await lookAgain(signal).then(
-            () => {
-              dueMs = clock.monotonic() + APART_MS
-            },
-            () => {},
+          const soMs = await lookAgain(signal).then(
+            () => APART_MS,
+            () => AGAIN_MS,
           )
+          dueMs = clock.monotonic() + soMs
+          tried = true
         }
         await clock.sleep(NOTICE_MS, signal).catch(() => {})
       }
     },
+    looked: () => tried,
     async found() {
       if (follows === undefined) return null
       if (beside()) await clock.sleep(ENDS_MS)

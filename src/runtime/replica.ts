@@ -16,6 +16,7 @@ import { createAppender } from './appender.ts'
 import { createEntry, type EntryRunner } from './entry.ts'
 import type { Listeners } from './http/listeners.ts'
 import { createLeadership, type Running, run } from './lead.ts'
+import { meetOutsiders } from './meeting.ts'
 import type { ReplicaMetrics } from './metrics.ts'
 import type { Sink } from './pipeline.ts'
 import { type EntryReport, type Failover, type ReplicaReport, type ReplicaState, refusedReport } from './report.ts'
@@ -81,7 +82,7 @@ export async function startReplica(options: ReplicaOptions): Promise<Replica> {
   let view: ElectorView = { state: 'starting', leader: null, term: null }
   let election: { elector: Elector; done: Promise<void>; stop: AbortController } | null = null
   let { replicas } = options.object
-  let [started, busFails, reportDue] = [false, false, false]
+  let [started, met, busFails, reportDue] = [false, false, false, false]
   let givesWaySinceMs: number | null = null
   let lock: { error: string; sinceMs: number } | null = null
   let claimStanding: { error: string; sinceMs: number } | null = null
@@ -149,7 +150,7 @@ export async function startReplica(options: ReplicaOptions): Promise<Replica> {
 
   /** A hot standby that has just begun to listen leaves the lead to others, once there has been one. */
   const othersHeardMore = () =>
-    replicas > 1 && view.term !== null && [...passive.values()].some((runner) => runner.fresh)
+    replicas > 1 && view.term !== null && [...passive.values()].some((runner) => runner.fresh())
 
   const leadership = createLeadership({
     bus,
@@ -190,18 +191,10 @@ export async function startReplica(options: ReplicaOptions): Promise<Replica> {
       gapMs,
     })
     if (change !== null) {
+      const { from, reason } = change
       const at = new Date(clock.now()).toISOString()
-      options.onFailover({
-        at,
-        source: name,
-        namespace,
-        from: change.from,
-        to: id,
-        term: fenced.term,
-        reason: change.reason,
-        gapMs,
-      })
-      metrics.failover(namespace, name, change.reason)
+      options.onFailover({ at, source: name, namespace, from, to: id, term: fenced.term, reason, gapMs })
+      metrics.failover(namespace, name, reason)
     }
     await leadership.serve(held)
     if (!stopping.signal.aborted) for (const runner of passive.values()) keepWarm(runner)
@@ -319,7 +312,7 @@ export async function startReplica(options: ReplicaOptions): Promise<Replica> {
     if (stopping.signal.aborted || view.state === 'draining') return 'draining'
     if (!started) return 'starting'
     if (leadership.leading || [...active.values()].some(({ runner }) => runner.report().serving)) return 'serving'
-    if (election !== null) return view.state === 'starting' ? 'starting' : 'standby'
+    if (election !== null) return view.state === 'starting' || !met ? 'starting' : 'standby'
     return active.size > 0 ? 'starting' : 'standby'
   }
 
@@ -370,6 +363,11 @@ export async function startReplica(options: ReplicaOptions): Promise<Replica> {
   const unsubscribes = [bus.onStatus(noteBus), outsiders?.onChange(noteOutsiders)]
   noteBus()
   await apply(options.object)
+  const meeting = { elects: () => view.state !== 'starting', runners: () => passive.values() }
+  void meetOutsiders({ outsiders, clock, signal: stopping.signal, ...meeting }).then(() => {
+    met = true
+    changed()
+  })
 
   // Applies follow one another: two at once would start the same entry twice.
   let applying: Promise<void> = Promise.resolve()
