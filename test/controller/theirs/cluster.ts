@@ -126,6 +126,8 @@ export function followRollouts(client: KubeClient, image: string): Rollouts {
     async stop() {
       over = true
       await run
+      // The last one may have been through between two looks.
+      await look()
     },
   }
 }
