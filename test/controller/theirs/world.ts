@@ -28,8 +28,8 @@ export interface Exchanged {
   readonly places: readonly Place[]
   /** Webhook senders, files and objects, in each namespace. */
   load(t: Pick<TestContext, 'after'>): Promise<ReadonlyMap<Place, Load>>
-  /** Waits until each entry has told of some more by the ones or the others. */
-  served(by: 'ours' | 'theirs'): Promise<void>
+  /** Waits until each entry has told of some more by the ones or the others. @param slower than on a machine with little to do */
+  served(by: 'ours' | 'theirs', slower?: number): Promise<void>
   /** The whole stream. */
   eventsIn(place: Place): Promise<Logged[]>
   /** Addresses of Services and Sensors as they are: nothing of it changes. */
@@ -132,7 +132,7 @@ function exchangeIn(kubernetes: Kubernetes, places: readonly Place[], stop: () =
       }
       return all
     },
-    async served(by) {
+    async served(by, slower = 1) {
       for (const place of places) {
         const before = new Map<string, number>()
         const more = async () => {
@@ -144,7 +144,7 @@ function exchangeIn(kubernetes: Kubernetes, places: readonly Place[], stop: () =
             return now >= before.get(metadata.name)! + 5
           })
         }
-        await until(`${by} serve all of ${place.namespace}`, more, 120_000)
+        await until(`${by} serve all of ${place.namespace}`, more, 120_000 * slower)
       }
     },
     async lasting() {
