@@ -158,5 +158,6 @@ test('files come, change and go while the watching process is killed and frozen:
     `${lines.length} events of ${worker.present.size + worker.removed.size} files; terms ${[...terms].map(([term, n]) => `${term}: ${n}`).join(', ')}; ` +
       `frozen: another led after ${takenMs.toFixed(0)} ms; terms refused by the bus: ${rig.log().split('refused the term').length - 1}`,
   )
-  assert.ok(terms.size >= 6, 'each leader has told of something')
+  // Two of the six are killed a second or two after they have begun: on a busy machine they may not have come to tell anything.
+  assert.ok(terms.size >= 4, 'each leader that is let to has told of something')
 })
