@@ -265,3 +265,25 @@ suite('an entry that stands still', () => {
     assert.ok(world.stored.length > 3)
   })
 })
+
+test('an entry that begins to read while it waits for the bus counts as served from then on, in status and in metrics', async (t) => {
+  const answer = Promise.withResolvers<null>()
+  const begin = Promise.withResolvers<void>()
+  const serve: Serve = async (ctx) => {
+    const kept = ctx.snapshot.load()
+    await begin.promise
+    ctx.reading()
+    await kept
+    await ctx.clock.sleep(60_000, ctx.signal).catch(() => {})
+  }
+  const world = setUp(t, definitionOf(serve), { load: () => answer.promise })
+  const serving = async () => [world.runner.report().serving, await world.metric('vedette_entry_serving')]
+  await world.clock.advance(1_000)
+  assert.deepEqual(await serving(), [false, 0])
+  begin.resolve()
+  await world.clock.advance(1_000)
+  assert.deepEqual(await serving(), [true, 1])
+  answer.resolve(null)
+  await world.clock.advance(1_000)
+  assert.deepEqual(await serving(), [true, 1])
+})

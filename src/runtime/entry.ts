@@ -111,7 +111,7 @@ export function createEntry(options: EntryOptions): EntryRunner {
   const hasPort = (definition.listens?.(entry.spec).length ?? 0) > 0
   let accepting = !hasPort
   /** Neither before its source has begun to read, nor while that waits for its next try. */
-  const isServing = () => serving && accepting && !account.ended && watch !== null && watch.activity() !== 'starting'
+  const isServing = () => serving && accepting && !account.ended && watch !== null && !watch.starting()
   let kept: Closable | null = null
   let hooksSettledMs: number | null = null
   const closeKept = (): void => {
@@ -149,7 +149,7 @@ export function createEntry(options: EntryOptions): EntryRunner {
     condition(error) {
       if (over?.aborted) return
       // A source that says what is wrong has begun, and knows what it does.
-      if (dog?.activity() === 'starting') dog.reading()
+      if (dog?.starting()) dog.reading()
       account.condition(error)
       onChange()
     },
@@ -267,7 +267,7 @@ export function createEntry(options: EntryOptions): EntryRunner {
     const context: SourceContext = {
       ...prepared,
       reading(withinMs, part) {
-        const first = watchdog.activity() === 'starting'
+        const first = watchdog.starting()
         watchdog.reading(withinMs, part)
         if (!first) return
         account.served()

@@ -14,6 +14,8 @@ export interface Watchdog {
   /** The bus was asked something that has an answer, or is given up, in time: until then nothing else is expected. @returns `work` itself */
   asked<T>(work: Promise<T>): Promise<T>
   activity(): Activity
+  /** It has not begun to read, whatever it waits for meanwhile. */
+  starting(): boolean
   /** The source has ended: only what it handed over still counts. */
   settling(): void
   /** No longer watched. */
@@ -115,6 +117,7 @@ export function createWatchdog({
       return work
     },
     settling: () => parts.clear(),
+    starting: () => starting,
     activity: () => (waiting + asking > 0 ? 'waiting for the bus' : starting ? 'starting' : 'reading'),
     end,
   }
