@@ -41,8 +41,9 @@ export function noRespondersPeers({
   const listeners = new Set<(holder: string) => void>()
   const stops = new Set<() => void>()
   const inbox = `${client.inbox}.${randomId()}`
-  /** Ids that this process has held the lease as. */
+  /** Ids that this process has held the lease as, and those that it answers for. */
   const own = new Set<string>()
+  const answered = new Set<string>()
   let connection: NatsConnection | null = null
   let holder: string | null = null
   let misses = 0
@@ -66,7 +67,7 @@ export function noRespondersPeers({
         },
       })
       stops.add(() => answers.unsubscribe())
-      for (const id of own) answerFor(id)
+      for (const id of answered) answerFor(id)
     })
     .catch(() => {})
 
@@ -115,12 +116,16 @@ export function noRespondersPeers({
     ...lock,
     read: async () => seen(await lock.read()),
     async write(record, expected) {
-      const written = await lock.write(record, expected)
-      if (written !== null && !record.released && record.holder !== '' && !own.has(record.holder)) {
-        own.add(record.holder)
-        answerFor(record.holder)
+      const held = record.released ? '' : record.holder
+      // Before it is written: others ping as soon as they read of it, and would take a busy process for a dead one.
+      if (held !== '' && !answered.has(held)) {
+        answered.add(held)
+        answerFor(held)
       }
-      return written === null ? null : seen(written)
+      const written = await lock.write(record, expected)
+      if (written === null) return null
+      if (held !== '') own.add(held)
+      return seen(written)
     },
   }
 
