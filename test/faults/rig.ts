@@ -32,7 +32,8 @@ export interface Status {
       strategy: 'active-active' | 'active-passive'
       term: number | null
       leader: string | null
-      published: number
+      serving: number
+    published: number
       skipped: number
       error: string | null
     }[]

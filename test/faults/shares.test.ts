@@ -43,7 +43,7 @@ const entryOf = async (rig: Rig, name: string) =>
 const served = (rig: Rig, name: string) =>
   waitFor(async () => {
     const entry = await entryOf(rig, name)
-    return entry !== undefined && entry.leader !== null && entry.error === null
+    return entry !== undefined && entry.leader !== null && entry.serving > 0 && entry.error === null
   }, 20_000)
 const sorted = (bodies: unknown[]) => bodies.map(Number).sort((a, b) => a - b)
 const upTo = (count: number) => Array.from({ length: count }, (_, i) => i)
