@@ -33,7 +33,7 @@ export interface Status {
       term: number | null
       leader: string | null
       serving: number
-    published: number
+      published: number
       skipped: number
       error: string | null
     }[]
