@@ -140,4 +140,24 @@ suite('file after Argo Events', () => {
     await next.stop()
     assert.deepEqual(names(next), [`${dir}/nobody`])
   })
+
+  test('there and back, and there again: what they told before they were looked at is not told again', async () => {
+    const dir = directory()
+    const spec = specOf(dir, 'CREATE')
+    const first = await serving(spec, {})
+    writeFileSync(join(dir, 'ours'), '')
+    await first.until((h) => h.emitted.length === 1)
+    await first.stop()
+    writeFileSync(join(dir, 'theirs'), '')
+    await aMomentLater()
+    const toldByThem = [told(`${dir}/theirs`, ops.CREATE, Date.now())]
+    await aMomentLater()
+    const seen = await seenOf(spec)
+    writeFileSync(join(dir, 'nobody'), '')
+    const left = { snapshot: first.snapshot, resume: lastPosition(first) }
+    const next = await serving(spec, { ...left, predecessor: { told: toldByThem, seen } })
+    await next.until((h) => h.emitted.length >= 1)
+    await next.stop()
+    assert.deepEqual(names(next), [`${dir}/nobody`])
+  })
 })

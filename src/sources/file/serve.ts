@@ -204,7 +204,8 @@ async function report(
 ): Promise<{ unwritten: ReadonlySet<string>; changed: ReadonlyMap<string, unknown> }> {
   const seenBefore = predecessor?.seen?.look as Table | undefined
   const outdated = predecessor?.more === true && seenBefore !== undefined
-  if (journal.table === null || outdated) await journal.begin(seenBefore ?? table)
+  const begins = journal.table === null || outdated
+  if (begins) await journal.begin(seenBefore ?? table)
   if (journal.table === table) return { unwritten: new Set(), changed: new Map(table) }
   const before = journal.table!
   const changes = plan.polling
@@ -214,7 +215,9 @@ async function report(
         diffWatched(before, table, { hints, unwritten, ...(keys === undefined ? {} : { keys }) }),
       )
   const payload = ({ op, key }: Change) => plan.payload(op, displayName(key))
-  const told = predecessor === null ? () => false : toldBefore(predecessor, payload)
+  // Compared with what ours knew, what they told before the look counts too.
+  const seenThen = begins ? (predecessor?.seen ?? null) : null
+  const told = predecessor === null ? () => false : toldBefore({ ...predecessor, seen: seenThen }, payload)
   const meant = changes.filter((change) => plan.wants(change.op, displayName(change.key)) && !told(change))
   const changed = differences(before, table, keys)
   await journal.commit(table, changed, meant.map(owedFor))
