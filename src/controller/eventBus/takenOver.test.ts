@@ -68,7 +68,7 @@ suite('servers that Argo Events made', () => {
     assert.match(again.metadata.annotations[TAKEN_OVER_ANNOTATION], /^def-/)
   })
 
-  test('keep a configuration that they can read while they run: a lone one, one with a disk, one of 2.12', () => {
+  test('keep a configuration that they can read while they run: a lone one, one with a disk', () => {
     const lone = reconciled(setOf({ 'resource-spec-hash': 'abc' }, { replicas: 1 }), busOf({ version: '2.10.29' }))
     assert.doesNotMatch(lone.conf, /sync_interval/)
     const template = { metadata: { name: 'v' }, spec: { resources: { requests: { storage: '10Gi' } } } }

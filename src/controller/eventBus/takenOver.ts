@@ -18,6 +18,7 @@ export const TAKEN_OVER_ANNOTATION = 'vedette.dev/taken-over'
  */
 export function takenOver(live: KubeObject, bus: KubeObject): string | null {
   const { [HASH_ANNOTATION]: theirs, [OWN_HASH_ANNOTATION]: own, ...others } = live.metadata.annotations ?? {}
+  // Not by theirHashOf: what is watched comes without its field managers, by which that knows ours.
   const ours = own === undefined && others[SERVERS_ANNOTATION] !== undefined
   if (theirs === undefined || theirs === own || ours) return null
   const mark = others[TAKEN_OVER_ANNOTATION]

@@ -24,6 +24,14 @@ const told = (name: string, op: number, atMs: number): Told => ({
   atMs,
   data: `{"name":"${name}","op":${op},"metadata":null}`,
 })
+/** What a term of ours leaves that knew the directory, and told of one file. */
+async function leftByOurs(dir: string, spec: ReturnType<typeof specOf>) {
+  const first = await serving(spec, {})
+  writeFileSync(join(dir, 'ours'), '')
+  await first.until((h) => h.emitted.length === 1)
+  await first.stop()
+  return { snapshot: first.snapshot, resume: lastPosition(first) }
+}
 /** A moment later by any clock that is asked here. */
 const aMomentLater = () => pause(20)
 
@@ -124,17 +132,13 @@ suite('file after Argo Events', () => {
   test('there and back, and there again after they told more than can be read: none of it is told again', async () => {
     const dir = directory()
     const spec = specOf(dir, 'CREATE')
-    const first = await serving(spec, {})
-    writeFileSync(join(dir, 'ours'), '')
-    await first.until((h) => h.emitted.length === 1)
-    await first.stop()
+    const left = await leftByOurs(dir, spec)
     for (const name of ['long-ago', 'lately']) writeFileSync(join(dir, name), '')
     await aMomentLater()
     const seen = await seenOf(spec)
     const theirs = [told(`${dir}/lately`, ops.CREATE, Date.now())]
     await aMomentLater()
     writeFileSync(join(dir, 'nobody'), '')
-    const left = { snapshot: first.snapshot, resume: lastPosition(first) }
     const next = await serving(spec, { ...left, predecessor: { told: theirs, more: true, seen } })
     await next.until((h) => h.emitted.length >= 1)
     await next.stop()
@@ -144,17 +148,13 @@ suite('file after Argo Events', () => {
   test('there and back, and there again: what they told before they were looked at is not told again', async () => {
     const dir = directory()
     const spec = specOf(dir, 'CREATE')
-    const first = await serving(spec, {})
-    writeFileSync(join(dir, 'ours'), '')
-    await first.until((h) => h.emitted.length === 1)
-    await first.stop()
+    const left = await leftByOurs(dir, spec)
     writeFileSync(join(dir, 'theirs'), '')
     await aMomentLater()
     const toldByThem = [told(`${dir}/theirs`, ops.CREATE, Date.now())]
     await aMomentLater()
     const seen = await seenOf(spec)
     writeFileSync(join(dir, 'nobody'), '')
-    const left = { snapshot: first.snapshot, resume: lastPosition(first) }
     const next = await serving(spec, { ...left, predecessor: { told: toldByThem, seen } })
     await next.until((h) => h.emitted.length >= 1)
     await next.stop()
