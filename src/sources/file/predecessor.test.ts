@@ -133,8 +133,10 @@ suite('file after Argo Events', () => {
     const dir = directory()
     const spec = specOf(dir, 'CREATE')
     const left = await leftByOurs(dir, spec)
-    for (const name of ['long-ago', 'lately']) writeFileSync(join(dir, name), '')
-    await aMomentLater()
+    for (const name of ['long-ago', 'lately']) {
+      writeFileSync(join(dir, name), '')
+      await aMomentLater()
+    }
     const seen = await seenOf(spec)
     const theirs = [told(`${dir}/lately`, ops.CREATE, Date.now())]
     await aMomentLater()
@@ -159,5 +161,43 @@ suite('file after Argo Events', () => {
     await next.until((h) => h.emitted.length >= 1)
     await next.stop()
     assert.deepEqual(names(next), [`${dir}/nobody`])
+  })
+
+  for (const kind of ['CREATE', 'WRITE'] as const)
+    for (const looked of ['late', 'never'] as const)
+      test(`${kind}: what theirs were behind with when they ended is told, looked at ${looked}`, async () => {
+        const dir = directory()
+        const spec = specOf(dir, kind)
+        const make = async (name: string) => {
+          if (kind === 'WRITE') writeFileSync(join(dir, name), 'of old', { flag: 'wx' })
+          await aMomentLater()
+          return () => appendFileSync(join(dir, name), 'new')
+        }
+        const [long, last, behind] = [await make('long-ago'), await make('last'), await make('behind')]
+        for (const one of [long, last, behind]) {
+          one()
+          await aMomentLater()
+        }
+        // Theirs told the second when the third was there already.
+        const theirs = [told(`${dir}/long-ago`, ops[kind], Date.now()), told(`${dir}/last`, ops[kind], Date.now())]
+        const seen = looked === 'late' ? await seenOf(spec) : null
+        const running = await serving(spec, { predecessor: { told: theirs, seen } })
+        await running.until((h) => h.emitted.length >= 1)
+        await running.stop()
+        assert.deepEqual(names(running), [`${dir}/behind`])
+      })
+
+  test('what lies there from long before, of which nothing read tells, is not told', async () => {
+    const dir = directory()
+    for (const name of ['unread', 'last']) {
+      writeFileSync(join(dir, name), 'x')
+      await aMomentLater()
+    }
+    const predecessor = { told: [told(`${dir}/last`, ops.CREATE, Date.now())], seen: null }
+    const running = await serving(specOf(dir, 'CREATE'), { predecessor })
+    writeFileSync(join(dir, 'next'), 'x')
+    await running.until((h) => h.emitted.length >= 1)
+    await running.stop()
+    assert.deepEqual(names(running), [`${dir}/next`])
   })
 })

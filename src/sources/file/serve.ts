@@ -6,7 +6,7 @@ import { type Journal, type JournalPosition, type Owed, openJournal } from '../s
 import { type Change, differences, diffPolled, diffWatched, type Hints } from './diff.ts'
 import { createHandles, type Handles } from './handles.ts'
 import { networkFileSystem } from './mounts.ts'
-import { toldBefore } from './predecessor.ts'
+import { toldBefore, withoutUntold } from './predecessor.ts'
 import { type DirectoryFacts, directoryFacts, type Look, lookAtAll, lookAtSome, sameDirectory } from './scan.ts'
 import {
   displayName,
@@ -205,7 +205,7 @@ async function report(
   const seenBefore = predecessor?.seen?.look as Table | undefined
   const outdated = predecessor?.more === true && seenBefore !== undefined
   const begins = journal.table === null || outdated
-  if (begins) await journal.begin(seenBefore ?? table)
+  if (begins) await journal.begin(firstTable(plan, predecessor, seenBefore ?? table, table))
   if (journal.table === table) return { unwritten: new Set(), changed: new Map(table) }
   const before = journal.table!
   const changes = plan.polling
@@ -224,6 +224,15 @@ async function report(
   const written = new Set(changes.filter(({ op }) => op === 'WRITE').map(({ key }) => key))
   const created = changes.filter(({ op, key, state }) => op === 'CREATE' && isRegular(state) && !written.has(key))
   return { unwritten: new Set(created.map(({ key }) => key)), changed }
+}
+
+/** What the first term takes for told. @param began the directory when it was first looked at */
+function firstTable(plan: FilePlan, predecessor: Predecessor | null, began: Table, now: Table): Table {
+  if (predecessor === null) return began
+  return withoutUntold(predecessor, { began, now }, (op, key) => {
+    const name = displayName(key)
+    return plan.wants(op, name) ? plan.payload(op, name) : null
+  })
 }
 
 /** An entry that went to another directory was renamed, as far as the kernel is concerned; a listing does not show it. */
