@@ -51,7 +51,7 @@ export interface EntryOptions {
   localZone?: string | undefined
   /** Stored events are logged, some of many. */
   logEvents?: boolean | undefined
-  /** Argo Events' own Pods serve the EventSource, or did within the last minute; left out: never. */
+  /** Argo Events' own Pods serve the EventSource or did within the last minute, or nobody can tell yet; left out: never. */
   beside?: (() => boolean) | undefined
   /** Something that status shows has changed. */
   onChange: () => void

@@ -6,14 +6,15 @@ import { meetOutsiders } from './meeting.ts'
 
 function setUp() {
   const clock = fakeClock()
-  const world = { elects: true, quiet: false, mixed: undefined as string | undefined, looked: [false, false] }
+  const world = {
+    ...{ elects: true, quiet: false, mixed: undefined as string | undefined, looked: [false, false] },
+    unled: false,
+  }
   const stop = new AbortController()
   let met = false
   void meetOutsiders({
-    outsiders: {
-      ...{ serving: () => world.mixed !== undefined, quiet: () => world.quiet, mixed: () => world.mixed },
-      onChange: () => () => {},
-    },
+    outsiders: { quiet: () => world.quiet, mixed: () => world.mixed },
+    beside: () => world.mixed !== undefined || world.unled,
     ...{ clock, signal: stop.signal, elects: () => world.elects },
     runners: () => world.looked.map((one) => ({ looked: () => one })),
   }).then(() => {
@@ -48,6 +49,17 @@ test('while they are there each entry looks first; one that cannot for long hold
   slow.world.mixed = 'they serve'
   assert.equal(await slow.metAfter(29_000), false)
   assert.equal(await slow.metAfter(2_000), true)
+})
+
+test('where nobody of ours has ever led they may be there and only slow: each entry looks, and it is listened for as long as ever', async () => {
+  const { world, metAfter } = setUp()
+  world.unled = world.quiet = true
+  assert.equal(await metAfter(5_000), false)
+  world.looked = [true, true]
+  world.quiet = false
+  assert.equal(await metAfter(5_000), false)
+  world.quiet = true
+  assert.equal(await metAfter(200), true)
 })
 
 test('a replica that is stopped waits for nothing', async () => {

@@ -46,7 +46,6 @@ test('a standby looks while they serve, every minute; what counts is the older o
   const attended = watch.attend(world.stop.signal)
   await world.clock.advance(10_000)
   assert.equal(world.looks, 0, 'nobody of theirs is there')
-  assert.equal(await found(), null)
   assert.equal(watch.looked(), false)
   world.beside = true
   await world.clock.advance(1_000)
@@ -64,6 +63,13 @@ test('a standby looks while they serve, every minute; what counts is the older o
   world.stop.abort()
   await attended
   assert.equal((await found())?.seen?.look, 'look 2', 'it is for the term that follows')
+})
+
+test('who serves needs no look any more', async () => {
+  const { watch, found } = setUp()
+  assert.equal(watch.looked(), false)
+  assert.equal(await found(), null)
+  assert.equal(watch.looked(), true)
 })
 
 test('an origin that cannot be looked at is looked at again soon', async () => {

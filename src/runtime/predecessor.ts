@@ -25,7 +25,7 @@ const READ_LIMIT_MS = 30_000
 export interface PredecessorWatch {
   /** Looks at the origin while they serve, until `signal` aborts. Never rejects. */
   attend(signal: AbortSignal): Promise<void>
-  /** Nothing is in the way of their end: it was looked at the origin, or that was tried and failed, or no look is needed. */
+  /** Nothing is in the way of their end: it was looked at the origin, or that was tried and failed, or no look is needed (any more). */
   looked(): boolean
   /** @throws BUS_UNAVAILABLE */
   found(): Promise<Predecessor | null>
@@ -46,7 +46,7 @@ export function watchPredecessor({
   /** How many of their events are wanted; left out: nothing of all this. */
   follows: number | undefined
   look: (signal: AbortSignal) => Promise<unknown>
-  /** They serve, or did within the last minute. */
+  /** They serve or did within the last minute, or nobody can tell yet. */
   beside: () => boolean
   clock: Clock
 }): PredecessorWatch {
@@ -79,6 +79,7 @@ export function watchPredecessor({
     },
     looked: () => tried,
     async found() {
+      tried = true
       if (follows === undefined) return null
       if (beside()) await clock.sleep(ENDS_MS)
       const read = within(bus.others(source, entry, follows), READ_LIMIT_MS, clock)

@@ -105,6 +105,9 @@ export async function startReplica(options: ReplicaOptions): Promise<Replica> {
     snapshot: (entry) => ({ load: () => bus.loadSnapshot(source, entry), save: async () => {} }),
   }
 
+  /** Where nobody of ours has ever led, silence does not say that others are not there: they may only be slow. */
+  const beside = () => outsiders !== undefined && (outsiders.mixed() !== undefined || view.term === null)
+
   const runnerFor = (entry: Entry, definition: SourceDefinition<any, any>): EntryRunner =>
     createEntry({
       namespace,
@@ -119,9 +122,7 @@ export async function startReplica(options: ReplicaOptions): Promise<Replica> {
       metrics: metrics.entry(namespace, name, entry.name),
       maxEventBytes: () => bus.maxEventBytes,
       replica: id,
-      localZone: options.localZone,
-      logEvents: options.logEvents,
-      beside: () => outsiders?.mixed() !== undefined,
+      ...{ localZone: options.localZone, logEvents: options.logEvents, beside },
       onChange: changed,
     })
 
@@ -363,7 +364,7 @@ export async function startReplica(options: ReplicaOptions): Promise<Replica> {
   const unsubscribes = [bus.onStatus(noteBus), outsiders?.onChange(noteOutsiders)]
   noteBus()
   await apply(options.object)
-  const meeting = { elects: () => view.state !== 'starting', runners: () => passive.values() }
+  const meeting = { elects: () => view.state !== 'starting', beside, runners: () => passive.values() }
   void meetOutsiders({ outsiders, clock, signal: stopping.signal, ...meeting }).then(() => {
     met = true
     changed()

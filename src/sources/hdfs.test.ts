@@ -126,6 +126,18 @@ suite('with HDFS', { skip: without('Hadoop', hadoopJars()) }, () => {
     assert.deepEqual(told(first), ['4 /in/gone', '1 /in/ours', '1 /in/last'])
   })
 
+  test("what Argo Events' Pods were behind with when they were looked at, and never told, is told", async (t) => {
+    for (const path of ['long-ago', 'last', 'behind']) await make(`/in/${path}`)
+    const { context } = serveHdfs(t, server.url, {}, { prepareOnly: true })
+    const seen = { atMs: Date.now(), look: await hdfs.look!(context) }
+    const data = `{"name":"/in/last","op":1,"metadata":null}`
+    const predecessor = { told: [{ id: 'random', atMs: Date.now(), data }], seen }
+    const first = serveHdfs(t, server.url, {}, { predecessor })
+    await tells(first, ['1 /in/behind'])
+    await first.stop()
+    assert.deepEqual(told(first), ['1 /in/behind'])
+  })
+
   test('only what path, pathRegexp and type mean; a directory with more entries than a page', async (t) => {
     for (let i = 0; i < 1100; i += 20) await Promise.all(Array.from({ length: 20 }, (_, j) => make(`/many/d${i + j}`)))
     await make('/many/d1099/x.txt')

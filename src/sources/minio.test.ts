@@ -127,6 +127,27 @@ test("the first term after Argo Events' Pods: what they did not tell is told, re
   ])
 })
 
+for (const looked of [true, false])
+  test(`what theirs were behind with when they ended is told (looked at: ${looked})`, { skip }, async (t) => {
+    const { endpoint } = await started(t)
+    await s3(endpoint, 'PUT', '/input')
+    const theirs = serve(t, { endpoint })
+    await fine(theirs)
+    for (const key of ['long-ago', 'last']) await s3(endpoint, 'PUT', `/input/${key}`, key)
+    await theirs.until(({ emitted }) => emitted.length === 2, 10_000)
+    await theirs.stop()
+    await s3(endpoint, 'PUT', '/input/behind', '1')
+    const { context } = serve(t, { endpoint }, { prepareOnly: true })
+    const seen = looked ? { atMs: Date.now(), look: await minio.look!(context) } : null
+    const toldBefore = theirs.emitted.map(({ text }) => ({ id: 'random', atMs: Date.now(), data: text }))
+    const first = serve(t, { endpoint }, { predecessor: { told: toldBefore, seen } })
+    await fine(first)
+    await s3(endpoint, 'PUT', '/input/next', '1')
+    await first.until(({ emitted }) => emitted.length >= 2, 10_000)
+    await first.stop()
+    assert.deepEqual(told(first), ['ObjectCreated:Put behind', 'ObjectCreated:Put next'])
+  })
+
 test('notifications, and what happened while nobody listened, each with one id', { skip }, async (t) => {
   const { endpoint } = await started(t)
   await s3(endpoint, 'PUT', '/input')

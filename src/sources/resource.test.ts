@@ -252,6 +252,24 @@ suite('on a kube-apiserver', { skip, timeout: 300_000 }, () => {
     }
   })
 
+  for (const looked of [true, false])
+    test(`what theirs were behind with when they ended is told, deletions too (looked at: ${looked})`, async (t) => {
+      const namespace = await cluster.namespace(`behind-${looked}`)
+      for (const name of ['same', 'changed', 'gone']) await put(namespace, name, '0')
+      const there = await Promise.all(['same', 'changed', 'gone'].map((name) => get(namespace, name)))
+      await put(namespace, 'changed', '1')
+      await put(namespace, 'new', '1')
+      await remove(namespace, 'gone')
+      const seen = looked ? await look(t, { namespace }) : null
+      const told = there.map((body) => theirs('ADD', body))
+      const first = serve(t, { namespace }, { predecessor: { told, seen } })
+      const expected = ['UPDATE changed 0 1', 'ADD new - 1', 'DELETE gone - 0']
+      await first.until(({ emitted }) => emitted.length >= expected.length, 15_000)
+      await fine(first)
+      await first.stop()
+      assert.deepEqual(toldOf(first), expected)
+    })
+
   test('there and back: what theirs told after our last term is not told again', async (t) => {
     const namespace = await cluster.namespace('back')
     await put(namespace, 'a', '0')

@@ -1,11 +1,12 @@
 /** The loop of an HDFS entry: look at the tree, tell what changed, write down how far it got. */
 import { fail, isVedetteError } from '../../core/errors.ts'
 import { whenAborted } from '../../core/signals.ts'
-import type { Predecessor, PrepareContext, SourceContext } from '../../source.ts'
-import { fileEvents, ops, pathWithin } from '../shared/file-event.ts'
+import type { PrepareContext, SourceContext } from '../../source.ts'
+import { fileEvents, pathWithin } from '../shared/file-event.ts'
 import { type JournalPosition, type Owed, openJournal } from '../shared/journal.ts'
 import { cleanDirectory, matcherOf } from '../shared/watch-path.ts'
 import { type Change, changesBetween, type EntryState, inPortions, maskOf, type Tree } from './diff.ts'
+import { toldBefore, withoutUntold } from './predecessor.ts'
 import { type HdfsSpec, intervalMs } from './spec.ts'
 import { type Listed, openWebHdfs, type WebHdfs } from './webhdfs.ts'
 
@@ -59,17 +60,22 @@ export async function serveTree(ctx: SourceContext<HdfsSpec, HdfsPosition>): Pro
     let predecessor = ctx.predecessor()
     const seenBefore = predecessor?.seen?.look as Tree | undefined
     const outdated = predecessor?.more === true && seenBefore !== undefined
-    if (journal.table === null || outdated) await journal.begin(seenBefore ?? new Map())
+    let begins = journal.table === null || outdated
+    const payload = ({ op, path }: Pick<Change, 'op' | 'path'>) => eventOf(pathWithin(directory, path), op)
+    const wanted = (op: number, path: string) => (op & mask) !== 0 && matches(path)
     for (;;) {
       const startedMs = clock.monotonic()
       const tree = await look(hdfs, directory, signal, () => ctx.reading(SILENT_MS))
       ctx.condition(null)
+      if (begins) {
+        const began = seenBefore ?? new Map()
+        await journal.begin(withoutUntold(predecessor, { began, now: tree }, payload, wanted))
+      }
+      begins = false
       const before = journal.table!
       const seenMs = clock.now()
-      const told = toldBefore(predecessor, ({ op, path }) => eventOf(pathWithin(directory, path), op))
-      const meant = changesBetween(before, tree).filter(
-        (change) => (change.op & mask) !== 0 && matches(change.path) && !told(change),
-      )
+      const told = toldBefore(predecessor, payload)
+      const meant = changesBetween(before, tree).filter((change) => wanted(change.op, change.path) && !told(change))
       predecessor = null
       for (const { tree: so, changed, told } of inPortions(before, tree, meant, MOST_TOLD)) {
         const owed = told.map(
@@ -84,15 +90,6 @@ export async function serveTree(ctx: SourceContext<HdfsSpec, HdfsPosition>): Pro
     }
   } finally {
     await hdfs.close()
-  }
-}
-
-/** Whether Argo Events' own Pods told of a change: the same payload, no earlier than the entry was written; a removal at any time. */
-function toldBefore(predecessor: Predecessor | null, payload: (change: Change) => string): (change: Change) => boolean {
-  const lastMs = new Map((predecessor?.told ?? []).map(({ data, atMs }) => [data, atMs]))
-  return (change) => {
-    const atMs = lastMs.size === 0 ? undefined : lastMs.get(payload(change))
-    return atMs !== undefined && (change.op === ops.REMOVE || atMs >= change.state[2])
   }
 }
 

@@ -1,11 +1,13 @@
 /** Listens to a bucket; compares it with what was last told first, for what happened while nobody listened. */
 import { fail } from '../../core/errors.ts'
 import { whenAborted } from '../../core/signals.ts'
-import type { Item, Predecessor, PrepareContext, SourceContext } from '../../source.ts'
+import type { Item, PrepareContext, SourceContext } from '../../source.ts'
 import { payloadOrSkip } from '../shared/hand-over.ts'
 import { MOST_REMEMBERED, type Remembered, type RememberedPosition, remember } from '../shared/remembered.ts'
 import { type Hand, sideBySide } from '../shared/side-by-side.ts'
 import { madeUpRecord, notificationPayload } from './payload.ts'
+import { leftBy, type Seen, toldByOthers } from './predecessor.ts'
+import { CREATED, CREATES, type Heard, idOf, REMOVED, SEQUENCER, writtenMs } from './records.ts'
 import { type Bucket, type Listed, openBucket } from './s3.ts'
 import { bucketOf, type MinioSpec, wants } from './spec.ts'
 
@@ -22,9 +24,6 @@ const MOST_WAITING = 20_000
 const OVERLAP_MS = 60_000
 /** A page of a listing takes no longer. */
 const PAGE_MS = 120_000
-
-const CREATED = 's3:ObjectCreated:'
-const REMOVED = 's3:ObjectRemoved:'
 
 /** The bucket can be read with these keys; nothing is listened to. */
 export async function standBy(ctx: PrepareContext<MinioSpec>): Promise<void> {
@@ -58,10 +57,8 @@ export async function serveBucket(ctx: Context): Promise<void> {
     ctx.condition(null)
     const work = async () => {
       const known: Known = await remember(ctx, ctx.clock)
-      const before = ctx.predecessor()
-      const seen = before?.seen?.look as Seen | undefined
-      const begins = known.mark === null || before?.more === true
-      if (begins && seen !== undefined) await known.begin(seen.objects, seen.modifiedMs)
+      const began = leftBy(ctx.predecessor(), known.mark === null)
+      if (began !== null) await known.begin(began.objects, began.modifiedMs)
       const latest = await catchUp(ctx, bucket, known, hand, signal)
       // What a snapshot holds counts as told.
       await settled()
@@ -111,12 +108,6 @@ function hear(lines: AsyncIterable<string>, signal: AbortSignal) {
   }
 }
 
-/** Of each object its time of writing, and the latest of all, milliseconds since the epoch. */
-interface Seen {
-  objects: Map<string, number> | null
-  modifiedMs: number
-}
-
 async function listed(bucket: Bucket, signal: AbortSignal, each: (page: Listed[]) => void): Promise<Seen> {
   const seen: Seen = { objects: new Map(), modifiedMs: 0 }
   await bucket.list(signal, (page) => {
@@ -130,33 +121,6 @@ async function listed(bucket: Bucket, signal: AbortSignal, each: (page: Listed[]
   })
   return seen
 }
-
-/** Whether Argo Events' own Pods told it: of each object the last thing that they told counts. */
-function toldByOthers(predecessor: Predecessor | null): (name: string, key: string, modifiedMs: number) => boolean {
-  const last = new Map<string, string>()
-  for (const { data } of predecessor?.told ?? []) {
-    for (const { eventName = '', s3 } of recordsIn(data)) {
-      const { key = '', sequencer = '' } = s3?.object ?? {}
-      if (eventName.startsWith(REMOVED)) last.set(key, REMOVED)
-      else if (CREATES.test(eventName)) last.set(key, idOf(eventName, key, writtenMs(sequencer)))
-    }
-  }
-  return (name, key, modifiedMs) => last.get(key) === (name.startsWith(REMOVED) ? REMOVED : idOf(name, key, modifiedMs))
-}
-
-function recordsIn(data: string): Heard[] {
-  try {
-    const { notification } = JSON.parse(data) as { notification?: unknown }
-    return Array.isArray(notification) ? (notification as Heard[]) : []
-  } catch {
-    return []
-  }
-}
-
-/** MinIO's sequencer of an object is its time of writing. */
-const writtenMs = (sequencer: string): number =>
-  SEQUENCER.test(sequencer) ? Number(BigInt(`0x${sequencer}`) / 1_000_000n) : Number.NaN
-const SEQUENCER = /^[0-9a-f]{1,16}$/i
 
 /** Tells what a listing shows and nobody was told; at the very first start it only looks. @returns the listing */
 async function catchUp(ctx: Context, bucket: Bucket, known: Known, hand: Hand, signal: AbortSignal): Promise<Seen> {
@@ -196,11 +160,6 @@ async function catchUp(ctx: Context, bucket: Bucket, known: Known, hand: Hand, s
     await make(name, one.key, one.modifiedMs, one, changed(known, one.key, one.modifiedMs))
   }
   return { objects, modifiedMs: latestMs }
-}
-
-interface Heard {
-  eventName?: string
-  s3?: { object?: { key?: string; sequencer?: string; versionId?: string } }
 }
 
 const FATE = 'the objects are in the bucket as they are'
@@ -253,14 +212,6 @@ async function changeOf(
 
 const changed = (known: Known, key: string, modifiedMs: number): MinioPosition =>
   known.change(key, modifiedMs, Math.max(known.mark ?? 0, modifiedMs))
-
-/** Kinds that write an object. */
-const CREATES = /^s3:ObjectCreated:(Put|Post|Copy|CompleteMultipartUpload)$/
-
-/** The same, whether MinIO told it or a listing showed it. */
-function idOf(name: string, key: string, modifiedMs: number): string {
-  return `${name.startsWith(REMOVED) ? REMOVED : CREATED}${modifiedMs}:${key}`
-}
 
 function recordsOf(line: string): Heard[] | null {
   try {

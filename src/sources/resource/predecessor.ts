@@ -10,6 +10,12 @@ export interface ToldByOthers {
   lastOf(uid: string): string | undefined
 }
 
+/** As the API server counts, and in milliseconds since the epoch. */
+interface Moment {
+  resourceVersion: string
+  atMs: number
+}
+
 export function toldByOthers(predecessor: Predecessor | null): ToldByOthers {
   const changes = new Set<string>()
   const versions = new Map<string, string>()
@@ -25,6 +31,25 @@ export function toldByOthers(predecessor: Predecessor | null): ToldByOthers {
     lastOf: (uid) => versions.get(uid),
   }
 }
+
+/**
+ * Where the first term after them may begin, the best first. They tell changes in their order, so from the newest that they told on everything is left
+ * to us, also what they were behind with when we looked; but the API server remembers only some minutes, and may have forgotten it.
+ */
+export function beginnings(predecessor: Predecessor | null): Moment[] {
+  const { told = [], seen = null } = predecessor ?? {}
+  const newest = told
+    .map(({ data, atMs }): Moment => ({ resourceVersion: changeOf(data).version, atMs }))
+    .filter(({ resourceVersion }) => NUMBER.test(resourceVersion))
+    .reduce<Moment | null>((a, b) => (a === null || isBefore(a.resourceVersion, b.resourceVersion) ? b : a), null)
+  if (seen === null) return newest === null ? [] : [newest]
+  const looked = { resourceVersion: seen.look as string, atMs: seen.atMs }
+  return newest !== null && isBefore(newest.resourceVersion, looked.resourceVersion) ? [newest, looked] : [looked]
+}
+
+/** Kubernetes counts in whole numbers, and says that they may be compared (API concepts, "Resource versions"). */
+const NUMBER = /^[0-9]{1,20}$/
+const isBefore = (a: string, b: string): boolean => NUMBER.test(a) && NUMBER.test(b) && BigInt(a) < BigInt(b)
 
 const keyOf = (type: string, uid: string, version: string) =>
   type === 'DELETE' ? `DELETE:${uid}` : `${type}:${uid}:${version}`

@@ -7,12 +7,12 @@ import { whenAborted } from '../../core/signals.ts'
 import { createKubeClient, type KubeClient, type ListOptions } from '../../kube/client.ts'
 import { kubeConfiguration } from '../../kube/configuration.ts'
 import type { KubeObject } from '../../kube/resources.ts'
-import type { PrepareContext, SourceContext } from '../../source.ts'
+import type { Predecessor, PrepareContext, SourceContext } from '../../source.ts'
 import { type Remembered, type RememberedPosition, remember } from '../shared/remembered.ts'
 import { type Hand, sideBySide } from '../shared/side-by-side.ts'
 import { objectFilter } from './filter.ts'
 import { eventPayload, objectJson } from './payload.ts'
-import { type ToldByOthers, toldByOthers } from './predecessor.ts'
+import { beginnings, type ToldByOthers, toldByOthers } from './predecessor.ts'
 import { type EventType, labelSelector, type ResourceSpec, resourceOf } from './spec.ts'
 
 /** An object as last told: its resourceVersion, its name (`namespace/name`), and 1 when the filter let it through. */
@@ -124,27 +124,31 @@ interface Means {
 }
 
 /**
- * Begins where the last leader stopped; at the very first start tells what is there. After Argo Events' own Pods it begins with what was there while
- * they still served.
+ * Begins where the last leader stopped; at the very first start tells what is there. After Argo Events' own Pods it begins with what was there when
+ * they told the last, or while they still served.
  */
 async function begin(ctx: Context, client: KubeClient, known: Known, means: Means): Promise<Story> {
-  const before = ctx.predecessor()
-  const seen = known.mark === null || before?.more === true ? before?.seen : undefined
-  const startMs = known.mark?.startMs ?? seen?.atMs ?? ctx.clock.now()
-  const mark = seen ? { resourceVersion: seen.look as string, startMs, kind: '' } : known.mark
-  const story = createStory(ctx, known, startMs, means.hand)
-  if (mark !== null) {
+  const marks = marksToBeginAt(ctx.predecessor(), known.mark)
+  const story = createStory(ctx, known, marks[0]?.startMs ?? ctx.clock.now(), means.hand)
+  for (const mark of marks) {
     const options = { ...selection(ctx), signal: means.signal, at: mark.resourceVersion }
     const then = await atThatMoment(() => client.list(resourceOf(ctx.spec), options))
-    if (then !== null) {
-      for (const object of then.items) story.see(object)
-      await known.begin(story.toldOf(then.items), { ...mark, kind: then.items[0]?.kind ?? mark.kind })
-      return story
-    }
-    ctx.log.info('the API server no longer knows what there was when this was last told: what is there now is compared')
+    if (then === null) continue
+    for (const object of then.items) story.see(object)
+    await known.begin(story.toldOf(then.items), { ...mark, kind: then.items[0]?.kind ?? mark.kind })
+    return story
   }
+  if (marks.length > 0)
+    ctx.log.info('the API server no longer knows what there was when this was last told: what is there now is compared')
   await compare(ctx, client, story, known, means)
   return story
+}
+
+/** The best first; none: nobody ever told anything. */
+function marksToBeginAt(before: Predecessor | null, known: Mark | null): Mark[] {
+  const theirs = known === null || before?.more === true ? beginnings(before) : []
+  if (theirs.length === 0) return known === null ? [] : [known]
+  return theirs.map(({ resourceVersion, atMs }) => ({ resourceVersion, startMs: known?.startMs ?? atMs, kind: '' }))
 }
 
 /** Tells how what is there now differs from what was last told: each object's final state. */
