@@ -236,13 +236,14 @@ suite('on a kube-apiserver', { skip, timeout: 300_000 }, () => {
     })
   }
 
-  test("nobody looked while they served, or the API server has forgotten: each object's final state, unless they told it", async (t) => {
+  test("the API server has forgotten what they told, and when they were looked at, if at all: each object's final state, unless they told it", async (t) => {
     const namespace = await cluster.namespace('unseen')
     for (const name of ['same', 'changed']) await put(namespace, name, '0')
     const there = await Promise.all(['same', 'changed'].map((name) => get(namespace, name)))
     await put(namespace, 'changed', '1')
     await put(namespace, 'new', '1')
-    const told = there.map((body) => theirs('ADD', body))
+    const forgotten = { ...there[0]!, metadata: { ...there[0]!.metadata, uid: 'gone', resourceVersion: '999999999' } }
+    const told = [...there, forgotten].map((body) => theirs('ADD', body))
     for (const seen of [null, { atMs: Date.now(), look: '999999999' }]) {
       const first = serve(t, { namespace }, { predecessor: { told, seen } })
       await first.until(({ emitted }) => emitted.length === 2, 30_000)

@@ -17,8 +17,6 @@ const skip =
   withoutNodes() ||
   without("NATS as Argo Events' latest", natsBinary('argo')) ||
   without("client-go's elector", electorBinary())
-/** Of one EventSource, from the change of its Deployment to the last Pod. */
-const READY_MS = 30_000
 /** What Argo Events' Pods lose when they follow ours, or one another: they begin at their own now, once they have started, are elected and have found the bus. */
 const MOST_LOST_MS = 20_000
 
@@ -27,15 +25,23 @@ interface Extent {
   /** EventSources in each. */
   sources: number
   times: number
+  /** Of one EventSource, from the change of its Deployment to the last Pod, milliseconds. */
+  readyMs: number
 }
 
 // A cluster whose Pods are all replaced takes minutes: only in full runs.
 if (process.env.VEDETTE_FULL === '1') {
-  exchange('one namespace, three times in a row', { namespaces: ['shop'], sources: 5, times: 3 })
-  exchange('20 EventSources in two namespaces', { namespaces: ['shop', 'depot'], sources: 10, times: 1 })
+  exchange('one namespace, three times in a row', { namespaces: ['shop'], sources: 5, times: 3, readyMs: 30_000 })
+  // 34 Pods that start at once share two cores with all of the load.
+  exchange('20 EventSources in two namespaces', {
+    namespaces: ['shop', 'depot'],
+    sources: 10,
+    times: 1,
+    readyMs: 240_000,
+  })
 }
 
-function exchange(title: string, { namespaces, sources, times }: Extent): void {
+function exchange(title: string, { namespaces, sources, times, readyMs }: Extent): void {
   // As many more Pods start at once on the same machine.
   const slower = (namespaces.length * sources) / 5
   suite(`the exchange on nodes: ${title}`, { skip, timeout: 1_200_000 }, () => {
@@ -73,7 +79,7 @@ function exchange(title: string, { namespaces, sources, times }: Extent): void {
       const judgeRollouts = ({ took }: Rollouts) => {
         for (const [name, tookMs] of took) {
           t.diagnostic(`${name}: every Pod ours and ready after ${(tookMs / 1_000).toFixed(1)} s`)
-          if (tookMs > READY_MS * slower) late.push(`${name}: ${Math.round(tookMs)} ms`)
+          if (tookMs > readyMs) late.push(`${name}: ${Math.round(tookMs)} ms`)
         }
         assert.equal(took.size, namespaces.length * sources)
       }

@@ -7,14 +7,18 @@ export interface Served {
   guarantee: Guarantee
 }
 
-const FILES = 'what came meanwhile is told of; what came and went meanwhile is not'
+const FILES = 'what came after the last that theirs told is told of; what came and went meanwhile is not'
 
 /** Types that keep their place themselves: the first term of ours begins where theirs stopped. */
 const FOLLOWS: Record<string, string> = {
   calendar: 'ticks that were due meanwhile are made up for, if the last of theirs is on the bus and at most 60 s old',
   file: FILES,
   hdfs: FILES,
-  resource: 'what was added or deleted meanwhile is told of; of several updates of one object, the last',
+  minio: FILES,
+  resource:
+    'every change after the last that theirs told is told of; once the API server has forgotten it (minutes), of several updates of one object the last',
+  azureEventsHub:
+    'what came after our look at the hub is received again, equal content tells what theirs told; what they had not told yet then is lost',
 }
 
 /** @returns undefined: nothing */
