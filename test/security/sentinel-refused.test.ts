@@ -104,6 +104,33 @@ test('a change of the files that is refused: neither status nor log shows what i
 
 const yaml = (objects: object[]) => objects.map((one) => `---\n${JSON.stringify(one)}\n`).join('')
 
+/** A fault of ours that nobody has made yet: its words are what it was given. */
+const fault: Without = {
+  file: 'src/local/host.ts',
+  find: '  await apply(assignment)',
+  replace: "  throw new Error('it ends with ' + JSON.stringify(assignment.secrets))",
+}
+const lastWords: Without = {
+  file: 'src/local/host.ts',
+  find: 'printablePage(redact(why))',
+  replace: 'printablePage(why)',
+}
+
+test('a process of a run that ends by a fault: its last words', async (t) => {
+  const { dir, manifest } = ground(t, [secret, source({ calendar: { c: { interval: '1h' } } })], new Map())
+  const wordsOf = async (without: Without[]) => {
+    const args = ['run', manifest, '--data', `${dir}/${without.length}`, '--listen', '127.0.0.1:0']
+    const child = started(t, args, environment(without))
+    const told = async () => (child.alive() && child.log().includes('it ends with') ? child.log() : null)
+    const words = await until(LIMIT_MS, told, child.log)
+    child.process.kill('SIGTERM')
+    await child.ended
+    return words
+  }
+  assert.deepEqual(found(await wordsOf([fault])), [])
+  assert.notDeepEqual(found(await wordsOf([fault, lastWords])), [])
+})
+
 const pod: Record<string, Without[]> = {
   readiness: [
     {
