@@ -4,6 +4,18 @@ import { election, lease, released } from './election.fixture.ts'
 import { viewOf } from './state.ts'
 
 describe('a standby takes the lease', () => {
+  test('after its own duration when somebody else wrote its name, however long that is said to last', () => {
+    const e = election()
+    e.sees(lease('r1', 'other'))
+    const forged = lease('r2', 'me', { durationMs: 1e15 })
+    for (let now = 250; now < 1750; now += 250) {
+      assert.deepEqual(e.words(now, { type: 'tick' }), ['read'])
+      assert.deepEqual(e.words(now, { type: 'read', lease: forged }), [])
+    }
+    assert.equal(e.wakeAt, 1750)
+    assert.deepEqual(e.words(1750, { type: 'tick' }), ['write me term 4 over r2'])
+  })
+
   for (const { name, seen, over = {}, at, change } of [
     { name: 'at once when there is none', seen: null, at: 0, change: 'nobody' },
     { name: 'when it ran out: frozen, as nobody saw it die', seen: lease('r1', 'other'), at: 1500, change: 'frozen' },

@@ -1,5 +1,5 @@
 /** When a replica that does not hold the lease may try to take it, and what it will say about the change. */
-import type { Lease, LeaseTiming } from './lock.ts'
+import type { Lease, LeaseRecord, LeaseTiming } from './lock.ts'
 import { patienceOf, type Tenure, tenureAfter } from './unrest.ts'
 
 /** What the election knows of itself and its surroundings at one step; the driver fills it in anew each time. */
@@ -67,7 +67,7 @@ export function acquireAt(sight: Sight, { id, timing, strict, mayStand }: Electi
   // This replica's earlier process is gone, or it would not be starting. Should it live after all, the fence holds it off.
   if (revision === sight.inherited) return seenAt
   if (strict && sight.suspected?.holder === record.holder) return sight.suspected.at
-  return seenAt + patienceOf(lasting(record.durationMs, timing), sight.tenure)
+  return seenAt + patienceOf(lasting(record, { id, timing }), sight.tenure)
 }
 
 /** What taking the lease now means. */
@@ -80,7 +80,7 @@ export function changeOf(sight: Sight, { id, timing, strict, watched }: Election
   if (from === null || from === id) return null
   if (released) return { from, reason: 'resigned', lossSeenAt: seenAt }
   if (strict && suspected?.holder === from) return { from, reason: 'crash', lossSeenAt: suspected.at }
-  const lossSeenAt = seenAt + lasting(record.durationMs, timing)
+  const lossSeenAt = seenAt + lasting(record, { id, timing })
   return { from, reason: watched ? 'frozen' : 'expired', lossSeenAt }
 }
 
@@ -99,8 +99,13 @@ export function tenureNow(sight: Sight, holder: string, now: number): Tenure {
 /** Nobody waits longer than this for a lease that is not renewed, whatever its record says, unless the own ones are longer. */
 const LONGEST_MS = 600_000
 
-/** A record's duration, or the own one when it says nothing usable. */
-function lasting(durationMs: number, { leaseMs }: LeaseTiming): number {
+/**
+ * A record's duration, or the own one when it says nothing usable. So also of one that names this replica, which does not hold it: somebody else has
+ * written there, and what nobody holds need not be waited for.
+ */
+function lasting({ holder, durationMs }: LeaseRecord, { id, timing }: Pick<ElectionConfig, 'id' | 'timing'>): number {
+  const { leaseMs } = timing
+  if (holder === id) return leaseMs
   const usable = Number.isFinite(durationMs) && durationMs > 0
   return usable ? Math.min(durationMs, Math.max(LONGEST_MS, leaseMs)) : leaseMs
 }

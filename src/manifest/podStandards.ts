@@ -64,15 +64,20 @@ function baseline({ metadata, spec }: PodTemplate): Breach[] {
     if (volume?.hostPath != null)
       add('HostPath Volumes', `volumes[${i}].hostPath`, volume.hostPath.path, 'use a PersistentVolumeClaim')
   for (const [i, container] of list(spec.containers).entries())
-    for (const [j, { hostPort }] of list(container.ports).entries())
-      if (hostPort) add('Host Ports', `containers[${i}].ports[${j}].hostPort`, hostPort, 'take it out')
+    for (const [j, port] of list(container?.ports).entries())
+      if (port?.hostPort) add('Host Ports', `containers[${i}].ports[${j}].hostPort`, port.hostPort, 'take it out')
   found.push(...profiles(metadata, spec))
   for (const [at, { procMount }] of containerContexts(spec))
     if (procMount !== undefined && procMount !== 'Default')
       add('/proc Mount Type', `${at}.procMount`, procMount, 'take it out')
-  for (const [i, { name }] of list(spec.securityContext?.sysctls).entries())
-    if (!SYSCTLS.includes(name))
-      add('Sysctls', `securityContext.sysctls[${i}].name`, name, `take it out, or use one of ${SYSCTLS.join(', ')}`)
+  for (const [i, sysctl] of list(spec.securityContext?.sysctls).entries())
+    if (!SYSCTLS.includes(sysctl?.name))
+      add(
+        'Sysctls',
+        `securityContext.sysctls[${i}].name`,
+        sysctl?.name,
+        `take it out, or use one of ${SYSCTLS.join(', ')}`,
+      )
   return found
 }
 
@@ -82,7 +87,7 @@ function profiles(metadata: Plain | undefined, spec: Plain): Breach[] {
   const add = (control: string, field: string, value: unknown, allowed: string) =>
     found.push({ field, value, control, level: 'baseline', allowed })
   for (const [key, value] of Object.entries(metadata?.annotations ?? {}))
-    if (key.startsWith(APPARMOR) && value !== 'runtime/default' && !`${value}`.startsWith('localhost/'))
+    if (key.startsWith(APPARMOR) && value !== 'runtime/default' && !text(value).startsWith('localhost/'))
       add('AppArmor', `metadata.annotations["${key}"]`, value, 'take it out')
   for (const [at, { appArmorProfile, seLinuxOptions, seccompProfile }] of contexts(spec)) {
     if (appArmorProfile?.type === 'Unconfined')
@@ -139,4 +144,6 @@ function containerContexts(spec: Plain): [at: string, context: Plain][] {
   ])
 }
 
+/** Objects are as somebody has written them: any value may stand anywhere. */
 const list = (value: unknown): any[] => (Array.isArray(value) ? value : [])
+const text = (value: unknown): string => (typeof value === 'string' ? value : '')

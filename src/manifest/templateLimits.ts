@@ -1,7 +1,7 @@
 /** What of an EventSource's `template` its Pods are not given, and why: the reader advises, the controller says it in a condition. Pure. */
 import { mountRefused } from './podMounts.ts'
 import { variableRefused } from './podVariables.ts'
-import type { Path } from './tree.ts'
+import { membersOf, type Path } from './tree.ts'
 
 export interface Limit {
   /** From the object. */
@@ -48,6 +48,4 @@ export function templateLimits(template: unknown): Limit[] {
   return found
 }
 
-const membersOf = (value: unknown): Record<string, unknown> =>
-  typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {}
 const items = (value: unknown): unknown[] => (Array.isArray(value) ? value : [])

@@ -100,6 +100,10 @@ export function pathText(path: Path): string {
   return text === '' ? '.' : text
 }
 
+/** Of a plain value: the members of an object; of anything else none. */
+export const membersOf = (value: unknown): Record<string, unknown> =>
+  typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {}
+
 /** A name in double quotes, escaped, cut when it is very long. */
 export function quote(text: string): string {
   return JSON.stringify(text.length > 80 ? `${text.slice(0, 77)}...` : text)

@@ -1,12 +1,6 @@
 /** Credentials that are marked, in every field of every type that can hold one, and every place where they could turn up. */
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
-import { review } from '../../src/controller/admission.ts'
-import { createRecorder } from '../../src/controller/events.ts'
-import { writeStatus } from '../../src/controller/status.ts'
-import { systemClock } from '../../src/core/clock.ts'
-import { silentLogger } from '../../src/core/log.ts'
-import { type KubeObject, resources } from '../../src/kube/resources.ts'
 import { freePorts } from '../servers/process.ts'
 import { type Echo, echoServer } from './echo-server.ts'
 import { type Sentinels, sentinels, shownIn } from './sentinels.ts'
@@ -139,29 +133,3 @@ for (const [kind, bus] of Object.entries(buses)) {
       assert.deepEqual(shownIn(text, { marks }), [], sink)
   })
 }
-
-test('what the controller writes of an object whose errors repeat its fields: no mark in status, Events or admission', async (t) => {
-  const marked = await setUp(t)
-  const written: unknown[] = []
-  const client = {
-    async applyStatus(_: unknown, object: unknown) {
-      written.push(object)
-      return object
-    },
-    async apply(_: unknown, object: unknown) {
-      written.push(object)
-    },
-  }
-  const clock = systemClock
-  const recorder = createRecorder({ client: client as never, clock, log: silentLogger })
-  for (const object of [...marked.objects, ...marked.refused]) {
-    const live = { ...object, metadata: { ...(object as KubeObject).metadata, uid: typeOf(object) } } as KubeObject
-    const message = `the server said: ${JSON.stringify((object as { spec: object }).spec)}`
-    const conditions = [{ type: 'Ready', status: 'False' as const, reason: 'Failed', message }]
-    await writeStatus({ client: client as never, clock, recorder }, resources.eventsources, live, { conditions })
-    written.push(await review({ uid: 'u', operation: 'CREATE', object: live }))
-  }
-  await recorder.settled()
-  assert.ok(JSON.stringify(written).includes('the server said'))
-  clean({ written: JSON.stringify(written) }, marked)
-})

@@ -20,10 +20,15 @@ export type Sinks = Record<string, string>
 
 const preload = new URL('./preload.ts', import.meta.url).pathname
 
-export const environment = (without: readonly Without[] = []): NodeJS.ProcessEnv => ({
+/** @param more with `NODE_OPTIONS` beside ours */
+export const environment = (
+  without: readonly Without[] = [],
+  { NODE_OPTIONS = '', ...more }: Record<string, string> = {},
+): NodeJS.ProcessEnv => ({
   ...process.env,
-  NODE_OPTIONS: `--import ${preload}`,
+  NODE_OPTIONS: `--import ${preload} ${NODE_OPTIONS}`,
   PUBSUB_EMULATOR_HOST: '127.0.0.1:1',
+  ...more,
   ...(without.length === 0 ? {} : { SENTINEL_WITHOUT: JSON.stringify(without) }),
 })
 
@@ -61,19 +66,31 @@ export interface Status {
 export interface RunOptions {
   without?: readonly Without[]
   limitMs?: number
+  /** More arguments and environment. */
+  args?: readonly string[]
+  env?: Record<string, string>
   /** What else must have happened. */
   enough?: (entries: EntryOfStatus[]) => boolean
+  /** What is then done to it, and what of that can be read: by the name of the sink. */
+  drive?: (run: { api: string; data: string }) => Promise<Sinks>
 }
 
 /** Lives until each entry serves or says what is wrong, and `enough` of the status; then ends gracefully. */
 export async function runSinks(
   t: Test,
   { dir, manifest, secrets }: Ground,
-  { without = [], limitMs = 60_000, enough = () => true }: RunOptions = {},
+  {
+    without = [],
+    limitMs = 60_000,
+    args = [],
+    env = {},
+    enough = () => true,
+    drive = async () => ({}),
+  }: RunOptions = {},
 ): Promise<Sinks & { status: string }> {
   const data = join(dir, 'data')
-  const flags = ['--data', data, '--secrets', secrets, '--listen', '127.0.0.1:0', '--log-level', 'debug']
-  const child = started(t, ['run', manifest, ...flags], environment(without))
+  const flags = ['--data', data, '--secrets', secrets, '--listen', '127.0.0.1:0', '--log-level', 'debug', ...args]
+  const child = started(t, ['run', manifest, ...flags], environment(without, env))
   const api = await until(
     limitMs,
     () => child.alive() && apiOf(data),
@@ -94,9 +111,12 @@ export async function runSinks(
     },
     () => child.log(),
   )
+  const driven = await drive({ api, data })
   const sinks: Sinks & { status: string } = {
+    ...driven,
     status: await get('/v1/status'),
     readiness: `${await get('/readyz')}${await get('/readyz', 'application/json')}`,
+    'readiness of deliveries': await get('/readyz/delivery'),
     metrics: await get('/metrics'),
     'status for people': (await command(['status', '--data', data], without)).join(''),
     doctor: (await command(['doctor', '--data', data], without)).join(''),

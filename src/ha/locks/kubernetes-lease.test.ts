@@ -58,6 +58,15 @@ function rig() {
 }
 
 suite('Lease lock', () => {
+  test('a Lease with as many transitions as its field can hold is taken, with as many', async () => {
+    const r = rig()
+    await r.lock.write(record('a'), null)
+    r.change({ leaseTransitions: 2 ** 31 - 1, holderIdentity: '' })
+    const free = await r.lock.read()
+    assert.equal((await r.lock.write(record('b'), free!.revision))?.record.holder, 'b')
+    assert.equal(r.stored.spec.leaseTransitions, 2 ** 31 - 1)
+  })
+
   test("the fields are client-go's", async () => {
     const r = rig()
     const first = (await r.lock.write(record('a'), null))!

@@ -53,6 +53,8 @@ interface Note {
 }
 
 const NOTE = 'vedette.dev/holder'
+/** An int32: what is more the API server refuses, and nobody would take the Lease again. */
+const MOST_TRANSITIONS = 2 ** 31 - 1
 
 /** The Lease's name, which is upstream's. */
 export const leaseName = (eventSource: string): string => `eventsource-${eventSource}`
@@ -151,7 +153,8 @@ function next(
       leaseDurationSeconds: holder === '' ? 1 : Math.max(1, Math.ceil(durationMs / 1000)),
       acquireTime: renews && spec?.acquireTime !== undefined ? spec.acquireTime : renewTime,
       renewTime,
-      leaseTransitions: before === null || renews || holder === '' ? transitions : transitions + 1,
+      leaseTransitions:
+        before === null || renews || holder === '' ? transitions : Math.min(transitions + 1, MOST_TRANSITIONS),
     },
   }
 }

@@ -66,9 +66,10 @@ export interface Line {
 
 const endOf = ({ remoteAddress, remotePort }: Socket): string => `${remoteAddress} ${remotePort}`
 
-/** @param name what the connections count under before they had a request. @param maxPipelined requests on one connection without an answer */
+/** @param name what the connections count under before they had a request. @param secure whether TLS comes before HTTP. @param maxPipelined requests on one connection without an answer */
 export function createConnections({
   name,
+  secure,
   clock,
   crowd,
   maxPipelined,
@@ -76,6 +77,7 @@ export function createConnections({
   onClosed,
 }: {
   name: string
+  secure: boolean
   clock: Clock
   crowd: Crowd
   maxPipelined: number
@@ -92,7 +94,7 @@ export function createConnections({
     const peer = network(address)
     return {
       ...{ socket, entry: name, address, network: peer, peer, usedAt: clock.monotonic() },
-      ...{ owed: 0, atWork: 0, read: 0, taken: -1, takenAt: 0 },
+      ...{ shaking: secure, owed: 0, atWork: 0, read: 0, taken: -1, takenAt: 0 },
     }
   }
 
@@ -169,6 +171,7 @@ export function createConnections({
         ...{ waiting: [], turns: 0, turn: -1, nextSoon: false, leftOut: 0 },
       })
       connections.set(socket, connection)
+      crowd.shaken(connection)
       socket.once('close', () => {
         crowd.leave(member)
         shared.waiting -= connection.waiting.length

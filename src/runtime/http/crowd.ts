@@ -15,6 +15,8 @@ export interface Member extends End {
   entry: string
   /** Who sent its last request; before: its address. */
   peer: string
+  /** Its TLS handshake is not done. */
+  shaking: boolean
   /** When it was accepted or had its last request, `clock.monotonic`. */
   usedAt: number
   /** Requests whose answers are owed. */
@@ -31,6 +33,8 @@ export interface Member extends End {
 export interface Crowd {
   /** Makes room first. False when there is none: all are worked for. */
   join(member: Member): boolean
+  /** Its handshake is done: HTTP can begin. */
+  shaken(member: Member): void
   leave(member: Member): void
   /** Drops what is too slow: bodies, answers that nobody takes, heads that fill memory. To be called now and then. */
   look(now: number): void
@@ -39,6 +43,7 @@ export interface Crowd {
 
 export interface CrowdLimits {
   maxConnections: number
+  maxHandshakes: number
   maxBufferedBytes: number
   minBodyBytesPerSecond: number
   bodyGraceMs: number
@@ -60,6 +65,7 @@ export function createCrowd(
   }: { ledger: Ledger; standing: Pick<Standing, 'isProven'>; onClosed?: (number: number) => void },
 ): Crowd {
   const members = new Set<Member>()
+  const shaking = new Set<Member>()
 
   /** @param weight how much of what is short each holds */
   const close = (candidates: Member[], excess: number, weight: (member: Member) => number) => {
@@ -76,6 +82,7 @@ export function createCrowd(
     if (left > 0) gone.push(...overShare(oldestFirst.filter(proven), left, levels, weight))
     for (const member of gone) {
       members.delete(member)
+      shaking.delete(member)
       member.socket.destroy()
     }
     if (gone.length > 0) onClosed(gone.length)
@@ -126,9 +133,21 @@ export function createCrowd(
         if (members.size >= limits.maxConnections) return false
       }
       members.add(member)
+      if (member.shaking) {
+        shaking.add(member)
+        if (shaking.size > limits.maxHandshakes)
+          close([...shaking], shaking.size - Math.floor(limits.maxHandshakes * ENOUGH), () => 1)
+      }
       return true
     },
-    leave: (member) => void members.delete(member),
+    shaken(member) {
+      member.shaking = false
+      shaking.delete(member)
+    },
+    leave(member) {
+      members.delete(member)
+      shaking.delete(member)
+    },
     look(now) {
       dropSlow(now)
       cutStalled(now)

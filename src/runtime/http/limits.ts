@@ -6,6 +6,11 @@ export interface Limits {
    */
   maxConnections: number
   /**
+   * TLS handshakes of this process that are not done: each holds about 70 kB and nobody is known by it yet. Beyond it those of whichever address
+   * has the most are closed, the oldest first.
+   */
+  maxHandshakes: number
+  /**
    * Requests that one sender at one entry may have at work at once, counted from when their bodies are there; more get 503. All together
    * may have 1.6 times as many, of which each entry, and at it each address, gets up to four times of what is free; a fifth is kept for
    * senders who were verified before.
@@ -50,6 +55,7 @@ export interface Limits {
 
 export const defaultLimits: Limits = {
   maxConnections: 4096,
+  maxHandshakes: 512,
   maxRequests: 1000,
   maxBufferedBytes: 32 * 1024 * 1024,
   maxPipelined: 32,

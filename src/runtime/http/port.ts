@@ -1,4 +1,5 @@
 /** One listening port: its server, its connections, its certificate. */
+import { constants } from 'node:crypto'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { createServer as createTlsServer, type Server as TlsServer } from 'node:https'
 import { Server as NetServer, type Socket } from 'node:net'
@@ -64,6 +65,7 @@ export function createPort(
   const server = makeServer(shared, certificate)
   const connections = createConnections({
     name: `${port}`,
+    secure: certificate !== null,
     clock,
     crowd: shared.crowd,
     maxPipelined: limits.maxPipelined,
@@ -105,7 +107,7 @@ export function createPort(
     certificate: () => certificate,
     renew(renewed) {
       certificate = renewed
-      ;(server as TlsServer).setSecureContext(renewed)
+      ;(server as TlsServer).setSecureContext(contextOf(renewed))
     },
     async listen(host) {
       try {
@@ -158,11 +160,14 @@ function makeServer({ limits }: Shared, certificate: Certificate | null): Server
   const server: Server =
     certificate === null
       ? createServer(options)
-      : createTlsServer({ ...options, ...certificate, handshakeTimeout: limits.headersTimeoutMs })
+      : createTlsServer({ ...options, ...contextOf(certificate), handshakeTimeout: limits.headersTimeoutMs })
   // One more than allowed: node:http drops surplus fields silently, and we want to see that there are too many.
   server.maxHeadersCount = limits.maxHeaders + 1
   return server
 }
+
+/** Nobody may ask for another handshake on an open connection: nothing here needs one, and each costs us a signature. */
+const contextOf = (certificate: Certificate) => ({ ...certificate, secureOptions: constants.SSL_OP_NO_RENEGOTIATION })
 
 const STATUS: Readonly<Record<string, number>> = {
   HPE_HEADER_OVERFLOW: 431,

@@ -24,7 +24,15 @@ export interface SettingTexts {
 
 /** The limits that may be set. */
 export const SETTABLE = [
-  ...(['maxConnections', 'maxRequests', 'maxBufferedBytes', 'maxPipelined', 'maxHeaderBytes', 'maxHeaders'] as const),
+  ...([
+    'maxConnections',
+    'maxHandshakes',
+    'maxRequests',
+    'maxBufferedBytes',
+    'maxPipelined',
+    'maxHeaderBytes',
+    'maxHeaders',
+  ] as const),
   ...(['minBodyBytesPerSecond', 'bodyGraceMs', 'headersTimeoutMs', 'requestTimeoutMs'] as const),
   ...(['answerTimeoutMs', 'keepAliveMs'] as const),
 ] satisfies (keyof Limits)[]

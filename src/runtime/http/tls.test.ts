@@ -1,10 +1,13 @@
 import assert from 'node:assert/strict'
 import { X509Certificate } from 'node:crypto'
+import { once } from 'node:events'
+import { connect } from 'node:net'
 import { afterEach, test } from 'node:test'
-import type { TLSSocket } from 'node:tls'
+import { type TLSSocket, connect as tlsConnect } from 'node:tls'
 import { makeCertificate } from '../../../test/certificate.ts'
 import { listen, serve, until } from '../../../test/http-routes.ts'
 import { freePort, rawConnect, rawRequest } from '../../../test/raw-http.ts'
+import { clientHello } from '../../../test/security/listener/handshake.ts'
 import { fail } from '../../core/errors.ts'
 import { silentLogger } from '../../core/log.ts'
 
@@ -127,6 +130,53 @@ test('whoever speaks something else to a TLS port is cut off, others are served'
   const shaken = await rawConnect(port, { rejectUnauthorized: false })
   await listeners.drain(5000)
   await shaken.closed()
+})
+
+test('a client that asks for another handshake is refused it, with a renewed certificate too', async () => {
+  const port = await freePort()
+  const { values, secret } = store()
+  await serve(listen(cleanUps, { reloadMs: 20 }), { port, tls }, { secret })
+  const again = async (): Promise<string> => {
+    const connection = await rawConnect(port, { rejectUnauthorized: false, maxVersion: 'TLSv1.2' })
+    const socket = connection.socket as TLSSocket
+    return await new Promise((resolve) => {
+      socket.on('error', (error) => resolve(error.message))
+      socket.renegotiate({}, (error) => resolve(error?.message ?? 'done'))
+    })
+  }
+  assert.match(await again(), /no.renegotiation/)
+  Object.assign(values, makeCertificate())
+  await until(async () => (await shown(port)) === fingerprint(values.cert), 'the new certificate')
+  assert.match(await again(), /no.renegotiation/)
+})
+
+test('handshakes that are not done: beyond the limit those of whoever has the most are closed, and others finish theirs', async () => {
+  const port = await freePort()
+  const { secret } = store()
+  await serve(listen(cleanUps, { maxHandshakes: 20 }), { port, tls }, { secret })
+  const hello = await clientHello()
+  const half = (localAddress: string) => {
+    const socket = connect({ port, host: '127.0.0.1', localAddress })
+    cleanUps.push(() => socket.destroy())
+    socket.on('error', () => {})
+    socket.write(hello)
+    socket.resume()
+    return socket
+  }
+  const honest = connect({ port, host: '127.0.0.1', localAddress: '127.0.0.2' })
+  await once(honest, 'connect')
+  const attackers = Array.from({ length: 60 }, () => half('127.0.0.3'))
+  await until(() => attackers.filter(({ closed }) => closed).length >= 40, 'the oldest are closed')
+  const shaken = tlsConnect({ socket: honest, rejectUnauthorized: false })
+  await once(shaken, 'secureConnect')
+  shaken.write('GET /x HTTP/1.1\r\nHost: h\r\n\r\n')
+  const [answer] = await once(shaken, 'data')
+  assert.match(String(answer), /^HTTP\/1\.1 200/)
+  shaken.destroy()
+  assert.ok(
+    attackers.some(({ closed }) => !closed),
+    'no more than needed',
+  )
 })
 
 test('413 arrives over TLS too', async () => {

@@ -1,6 +1,8 @@
-/** The attacks on a listener, each going on until the process is ended: `node attacker.ts '<JSON of Attack>'`. */
+/** The attacks on a listener, each going on until the process is ended: `node attacker.ts '<JSON of a list of Attack>'`. */
 import { connect, type Socket } from 'node:net'
 import { setTimeout as pause } from 'node:timers/promises'
+import { type TLSSocket, connect as tlsConnect } from 'node:tls'
+import { clientHello, endlessRecord } from './handshake.ts'
 
 export type Kind =
   | 'a byte of body'
@@ -18,6 +20,12 @@ export type Kind =
   | 'requests at work'
   | 'whole bodies at work'
   | 'forged signatures'
+  | 'half of a handshake'
+  | 'a handshake byte by byte'
+  | 'garbage instead of a handshake'
+  | 'a record that never ends'
+  | 'handshakes and nothing more'
+  | 'renegotiations'
 
 export interface Attack {
   kind: Kind
@@ -27,17 +35,26 @@ export interface Attack {
   manyAddresses?: boolean
   /** Sockets at once, where it is to be others than the attack's own. */
   sockets?: number
+  /** The listener speaks TLS: what is sent is sent through it, but for attacks on the handshake itself. */
+  secure?: boolean
+  /** The address that all come from. */
+  from?: string
+  /** What `X-Forwarded-For` says; `*`: each time another address. */
+  forwardedFor?: string
 }
 
 /** What is sent on a connection, and again and again. */
 interface Script {
   sockets: number
+  /** What is sent comes before any TLS. */
+  bare?: true
   open(socket: Socket, head: string): void
   every?: { ms: number; send(socket: Socket): void }
 }
 
 const whole = (body: string) => `Content-Length: ${body.length}\r\n\r\n${body}`
 const bytes = (length: number) => 'x'.repeat(length)
+const HELLO = await clientHello()
 
 const SCRIPTS: Record<Kind, Script> = {
   'a byte of body': { sockets: 2300, open: (socket, head) => socket.write(`${head}Content-Length: 1000\r\n\r\n{`) },
@@ -91,6 +108,29 @@ const SCRIPTS: Record<Kind, Script> = {
     open: (socket, head) => socket.write(`${head}X-Hub-Signature-256: sha256=${'ab'.repeat(32)}\r\n${whole('{}')}`),
     every: { ms: 20, send: () => {} },
   },
+  'half of a handshake': { sockets: 4000, bare: true, open: (socket) => socket.write(HELLO) },
+  'a handshake byte by byte': {
+    sockets: 3000,
+    bare: true,
+    open: (socket) => socket.write(HELLO.subarray(0, 1)),
+    every: { ms: 1000, send: (socket) => socket.write(HELLO.subarray(socket.bytesWritten, socket.bytesWritten + 1)) },
+  },
+  'garbage instead of a handshake': {
+    sockets: 1000,
+    bare: true,
+    open: (socket) => socket.write(Buffer.alloc(5_000, 'GET / HTTP/1.1\r\n\r\n\u0000\u0016')),
+  },
+  'a record that never ends': { sockets: 4000, bare: true, open: (socket) => socket.write(endlessRecord) },
+  'handshakes and nothing more': { sockets: 20, open: (socket) => socket.destroy() },
+  renegotiations: { sockets: 20, open: renegotiate },
+}
+
+/** Again and again, for as long as it is let. */
+function renegotiate(socket: Socket): void {
+  ;(socket as TLSSocket).renegotiate({}, (error) => {
+    if (error === null) renegotiate(socket)
+    else socket.destroy()
+  })
 }
 
 /** A connection that is closed is opened again: so many at most each 10 ms. */
@@ -98,17 +138,38 @@ const PER_TURN = 40
 /** An attack whose connections are closed all the time never has all of them. */
 const STANDS_TURNS = 300
 
-export async function attack({ kind, port, path, manyAddresses = false, sockets }: Attack): Promise<never> {
+/** Where it comes from: the address, and what a proxy would say. */
+interface Origin {
+  localAddress?: string
+  forwardedFor?: string
+}
+
+/** Of the `n`th connection. */
+function originOf({ manyAddresses = false, from, forwardedFor }: Attack, n: number): Origin {
+  const another = (first: number) => `${first}.${1 + (n % 250)}.${1 + (Math.floor(n / 250) % 250)}.9`
+  const localAddress = manyAddresses ? another(127) : from
+  return {
+    ...(localAddress === undefined ? {} : { localAddress }),
+    ...(forwardedFor === undefined ? {} : { forwardedFor: forwardedFor === '*' ? another(203) : forwardedFor }),
+  }
+}
+
+/** Goes on for ever. @param stands told again and again once as many connections are open as are to be */
+async function attack(one: Attack, stands: () => void): Promise<never> {
+  const { kind, port, path, secure = false, sockets } = one
   const script = SCRIPTS[kind]
-  const head = `POST ${path} HTTP/1.1\r\nHost: h\r\nContent-Type: application/json\r\n`
   const open = new Set<Socket>()
   let dialled = 0
   const dial = () => {
-    const n = dialled++
-    const localAddress = manyAddresses ? `127.${1 + (n % 250)}.${1 + (Math.floor(n / 250) % 250)}.9` : undefined
-    const socket = connect({ port, host: '127.0.0.1', ...(localAddress === undefined ? {} : { localAddress }) })
+    const { forwardedFor, ...origin } = originOf(one, dialled++)
+    const said = forwardedFor === undefined ? '' : `X-Forwarded-For: ${forwardedFor}\r\n`
+    const head = `POST ${path} HTTP/1.1\r\nHost: h\r\nContent-Type: application/json\r\n${said}`
+    const to = { port, host: '127.0.0.1', ...origin }
+    const shaken = secure && script.bare !== true
+    // The last version in which a client may ask for another handshake.
+    const socket = shaken ? tlsConnect({ ...to, rejectUnauthorized: false, maxVersion: 'TLSv1.2' }) : connect(to)
     open.add(socket)
-    socket.on('connect', () => script.open(socket, head))
+    socket.on(shaken ? 'secureConnect' : 'connect', () => script.open(socket, head))
     socket.on('data', () => {})
     socket.on('error', () => {})
     socket.on('close', () => open.delete(socket))
@@ -122,10 +183,18 @@ export async function attack({ kind, port, path, manyAddresses = false, sockets 
   const want = sockets ?? script.sockets
   for (let turn = 0; ; turn++) {
     // It stands: from now on only what is closed is opened again.
-    if (open.size >= want || turn >= STANDS_TURNS) process.send?.('stands')
+    if (open.size >= want || turn >= STANDS_TURNS) stands()
     for (let i = 0; i < PER_TURN && open.size < want; i++) dial()
     await pause(10)
   }
 }
 
-if (process.argv[1] === new URL(import.meta.url).pathname) await attack(JSON.parse(process.argv[2]!) as Attack)
+const attacks = JSON.parse(process.argv[2]!) as Attack[]
+const standing = new Set<Attack>()
+await Promise.all(
+  attacks.map((one) =>
+    attack(one, () => {
+      if (standing.add(one).size === attacks.length) process.send?.('stands')
+    }),
+  ),
+)

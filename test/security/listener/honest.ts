@@ -1,6 +1,7 @@
 /** Honest senders beside an attack: what they get, and how long it takes. */
 import { createHmac, randomUUID } from 'node:crypto'
 import { Agent, request } from 'node:http'
+import { Agent as SecureAgent, request as secureRequest } from 'node:https'
 import { setTimeout as pause } from 'node:timers/promises'
 
 export interface Sender {
@@ -11,6 +12,11 @@ export interface Sender {
   secret?: string
   /** One connection for all, or a new one for each request. */
   keepAlive: boolean
+  /** By TLS, whatever the certificate is. */
+  secure?: boolean
+  /** The address that it comes from, and what `X-Forwarded-For` says. */
+  from?: string
+  forwardedFor?: string
 }
 
 export interface Seen {
@@ -30,7 +36,8 @@ const EVERY_MS = 10
 const body = JSON.stringify({ ref: 'refs/heads/main', repository: { full_name: 'acme/shop' }, notes: 'x'.repeat(800) })
 
 async function sendAs(sender: Sender, ms: number): Promise<Seen> {
-  const agent = new Agent({ keepAlive: sender.keepAlive, maxSockets: 1 })
+  const options = { keepAlive: sender.keepAlive, maxSockets: 1 }
+  const agent = sender.secure ? new SecureAgent({ ...options, rejectUnauthorized: false }) : new Agent(options)
   const seen: Seen = { name: sender.name, good: [], bad: [] }
   const end = performance.now() + ms
   while (performance.now() < end) {
@@ -45,7 +52,7 @@ async function sendAs(sender: Sender, ms: number): Promise<Seen> {
 }
 
 /** @returns the status, or the code of what broke */
-function post({ port, path, secret }: Sender, agent: Agent): Promise<string> {
+function post({ port, path, secret, secure, from, forwardedFor }: Sender, agent: Agent): Promise<string> {
   const signature: Record<string, string> =
     secret === undefined
       ? {}
@@ -56,10 +63,12 @@ function post({ port, path, secret }: Sender, agent: Agent): Promise<string> {
     'X-GitHub-Event': 'push',
     'X-GitHub-Delivery': randomUUID(),
     ...signature,
+    ...(forwardedFor === undefined ? {} : { 'X-Forwarded-For': forwardedFor }),
   }
+  const origin = from === undefined ? {} : { localAddress: from }
   return new Promise((resolve) => {
-    const sent = request(
-      { port, host: '127.0.0.1', path, method: 'POST', agent, headers, timeout: 10_000 },
+    const sent = (secure ? secureRequest : request)(
+      { port, host: '127.0.0.1', path, method: 'POST', agent, headers, timeout: 10_000, ...origin },
       (answer) => {
         answer.resume()
         answer.on('end', () => resolve(String(answer.statusCode)))

@@ -1,7 +1,11 @@
-/** A process with listeners: `/github` is signed, `/open-0` is not, and whatever comes on `/open` takes two seconds. */
+/**
+ * A process with listeners: `/github` is signed, `/open-0` is not, and whatever comes on `/open` takes two seconds. Its arguments are the addresses of
+ * proxies that it trusts.
+ */
 import { systemClock } from '../../../src/core/clock.ts'
 import { silentLogger } from '../../../src/core/log.ts'
 import { createListeners } from '../../../src/runtime/http/listeners.ts'
+import { peers } from '../../../src/runtime/http/peer.ts'
 import type { HttpRequest } from '../../../src/source.ts'
 import { checkHubSignature } from '../../../src/sources/shared/signature.ts'
 import { freePorts } from '../../servers/process.ts'
@@ -9,7 +13,10 @@ import { SECRET } from './target.ts'
 
 const SLOW_MS = 2_000
 const [port] = (await freePorts(1)) as [number]
-const listeners = createListeners({ bind: '127.0.0.1', clock: systemClock, log: silentLogger })
+const listeners = createListeners({
+  ...{ bind: '127.0.0.1', clock: systemClock, log: silentLogger },
+  peerOf: peers(process.argv.slice(2)),
+})
 const ok = { status: 200, body: 'success' }
 
 const serve = (endpoint: string, handle: (request: HttpRequest) => Promise<typeof ok>) =>

@@ -7,8 +7,8 @@ export interface FakeStorageGrid extends FakeApi {
   readonly notifications: Map<string, string | null>
 }
 
-/** One bucket, `uploads`; the token `good` is accepted. */
-export async function startFakeStorageGrid(): Promise<FakeStorageGrid> {
+/** One bucket, `uploads`. @param token what is accepted */
+export async function startFakeStorageGrid({ token = 'good' }: { token?: string } = {}): Promise<FakeStorageGrid> {
   const endpoints: Record<string, unknown>[] = []
   const notifications = new Map<string, string | null>([['uploads', null]])
   const answer = (status: number, data: unknown) => ({
@@ -18,7 +18,7 @@ export async function startFakeStorageGrid(): Promise<FakeStorageGrid> {
   const guarded =
     (work: (asked: Asked, params: Record<string, string>) => { status: number; body: unknown }) =>
     (asked: Asked, params: Record<string, string>) =>
-      asked.headers.authorization === 'Bearer good' ? work(asked, params) : answer(401, 'token is not valid')
+      asked.headers.authorization === `Bearer ${token}` ? work(asked, params) : answer(401, 'token is not valid')
   const api = await startFakeApi({
     'GET /api/v3/org/endpoints': guarded(() => answer(200, endpoints)),
     'POST /api/v3/org/endpoints': guarded(({ body }) => {

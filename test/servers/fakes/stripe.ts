@@ -27,8 +27,8 @@ export function stripeSignature(body: string | Buffer, secret: string, atS = Mat
   return `t=${atS},v1=${createHmac('sha256', secret).update(`${atS}.`).update(body).digest('hex')}`
 }
 
-/** The key `rk_good` is accepted. */
-export async function startFakeStripe(): Promise<FakeStripe> {
+/** @param key the API key that is accepted */
+export async function startFakeStripe({ key = 'rk_good' }: { key?: string } = {}): Promise<FakeStripe> {
   const endpoints: StripeEndpoint[] = []
   const secrets = new Map<string, string>()
   let ids = 100
@@ -37,7 +37,7 @@ export async function startFakeStripe(): Promise<FakeStripe> {
   const guarded =
     (work: (asked: Asked, params: Record<string, string>) => { status: number; body: unknown }) =>
     (asked: Asked, params: Record<string, string>) =>
-      asked.headers.authorization === 'Bearer rk_good'
+      asked.headers.authorization === `Bearer ${key}`
         ? work(asked, params)
         : failure(401, 'invalid_request_error', `Invalid API Key provided: ${asked.headers.authorization?.slice(7)}`)
   const eventsIn = (form: URLSearchParams) =>
