@@ -1,5 +1,5 @@
 /** One listening port: its server, its connections, its certificate. */
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { createServer, type Server } from 'node:http'
 import { createServer as createTlsServer, type Server as TlsServer } from 'node:https'
 import { Server as NetServer, type Socket } from 'node:net'
 import { fail } from '../../core/errors.ts'
@@ -68,16 +68,12 @@ export function createPort(
     crowd: shared.crowd,
     maxPipelined: limits.maxPipelined,
     shared,
-    onClosed: options.onClosed,
-  })
-
-  const serve = (incoming: IncomingMessage, response: ServerResponse) => {
-    const out = (done: () => void) => void response.once('close', done)
-    connections.began(incoming, out, (connection) => {
+    serve(incoming, response, connection) {
       if (stopped || shared.closing) connection.last = true
       void exchange(shared, routes, incoming, response, connection)
-    })
-  }
+    },
+    onClosed: options.onClosed,
+  })
 
   /** Something came that is no request, or not in time. */
   const refuse = (error: NodeJS.ErrnoException, socket: Socket) => {
@@ -94,8 +90,8 @@ export function createPort(
 
   server.on('connection', connections.accepted)
   server.on(certificate === null ? 'connection' : 'secureConnection', connections.opened)
-  server.on('request', serve)
-  server.on('checkContinue', serve)
+  server.on('request', connections.began)
+  server.on('checkContinue', connections.began)
   // A tunnel is nothing that is offered here.
   server.on('connect', (_, socket) => refuseConnection(socket, 405, clock))
   server.on('clientError', (error, socket) => refuse(error, socket as Socket))
@@ -111,7 +107,10 @@ export function createPort(
       try {
         const socket = await options.open?.(port, host)
         release = socket?.release ?? release
-        await listening(server, socket?.handle ?? { port, host, exclusive: false })
+        await listening(server, (ready) => {
+          if (socket === undefined) server.listen({ port, host, backlog: BACKLOG, exclusive: false }, ready)
+          else server.listen(socket.handle, BACKLOG, ready)
+        })
       } catch (error) {
         release()
         throw listenError(error as NodeJS.ErrnoException, host, port, owner)
@@ -135,10 +134,16 @@ export function createPort(
   }
 }
 
-function listening(server: Server, on: object): Promise<void> {
+/**
+ * Connections that wait in the kernel to be accepted; it may allow fewer (net.core.somaxconn). Where they are too many for it, a sender's
+ * system tries again only after 1 s, then 3 s, which a flood of new connections would make everybody wait.
+ */
+const BACKLOG = 4096
+
+function listening(server: Server, listen: (ready: () => void) => void): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once('error', reject)
-    server.listen(on, () => {
+    listen(() => {
       server.off('error', reject)
       resolve()
     })
