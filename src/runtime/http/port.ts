@@ -107,10 +107,7 @@ export function createPort(
       try {
         const socket = await options.open?.(port, host)
         release = socket?.release ?? release
-        await listening(server, (ready) => {
-          if (socket === undefined) server.listen({ port, host, backlog: BACKLOG, exclusive: false }, ready)
-          else server.listen(socket.handle, BACKLOG, ready)
-        })
+        await listening(server, socket?.handle ?? { port, host, exclusive: false })
       } catch (error) {
         release()
         throw listenError(error as NodeJS.ErrnoException, host, port, owner)
@@ -134,16 +131,10 @@ export function createPort(
   }
 }
 
-/**
- * Connections that wait in the kernel to be accepted; it may allow fewer (net.core.somaxconn). Where they are too many for it, a sender's
- * system tries again only after 1 s, then 3 s, which a flood of new connections would make everybody wait.
- */
-const BACKLOG = 4096
-
-function listening(server: Server, listen: (ready: () => void) => void): Promise<void> {
+function listening(server: Server, on: object): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once('error', reject)
-    listen(() => {
+    server.listen(on, () => {
       server.off('error', reject)
       resolve()
     })
