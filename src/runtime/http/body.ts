@@ -14,32 +14,45 @@ export function readBody(incoming: IncomingMessage, limit: number, claim: Claim,
   if (coding === undefined && (announced === undefined || announced === '0')) return nothing
   // Memory is taken as it fills: a sender that announces much and sends nothing takes nothing from others.
   return new Promise((resolve) => {
-    const pieces = createPieces(Number(announced ?? -1))
+    const whole = Number(announced ?? -1)
+    let body: Buffer | null = null
+    let pieces: Pieces | null = null
     let length = 0
+    let settled = false
     const settle = (result: Body) => {
-      incoming.off('data', take).off('end', end).off('close', gone)
-      claim.onDrop = () => {}
+      if (settled) return
+      settled = true
+      claim.onDrop = ignore
       resolve(result)
     }
     const take = (chunk: Buffer) => {
+      if (settled) return
       if (length + chunk.length > limit) return settle('too large')
       length += chunk.length
-      pieces.add(chunk)
+      if (length === whole && pieces === null) body = chunk
+      else {
+        pieces ??= createPieces()
+        pieces.add(chunk)
+      }
       claim.grow(chunk.length)
-      if (chunk.length >= LARGE && length !== Number(announced)) giveWay()
+      if (chunk.length >= LARGE && length !== whole) giveWay()
     }
     const giveWay = () => {
       incoming.pause()
       clock.soon(() => incoming.resume())
     }
-    const end = () => settle(pieces.whole(length))
-    const gone = () => settle('gone')
     claim.onDrop = settle
-    incoming.on('data', take).on('end', end).on('close', gone)
-    // Without a listener a reset connection would be an uncaught error.
-    incoming.on('error', () => {})
+    // They go with the request: to take each of them off again costs more than all else here.
+    incoming
+      .on('data', take)
+      .on('end', () => settle(body ?? pieces?.whole(length) ?? nothing))
+      .on('close', () => settle('gone'))
+      // Without a listener a reset connection would be an uncaught error.
+      .on('error', ignore)
   })
 }
+
+const ignore = () => {}
 
 /** From so many chunks on they must have so many bytes on average. */
 const MANY_CHUNKS = 256
@@ -71,8 +84,12 @@ const SMALL = 4096
 const LEAST_TAIL = 512
 const MOST_TAIL = 16_384
 
-/** @param announced the length of the whole, if it is known: what comes at once is not copied */
-function createPieces(announced: number): { add(chunk: Buffer): void; whole(length: number): Buffer } {
+interface Pieces {
+  add(chunk: Buffer): void
+  whole(length: number): Buffer
+}
+
+function createPieces(): Pieces {
   const pieces: Buffer[] = []
   let tail: Buffer | null = null
   let filled = 0
@@ -84,7 +101,7 @@ function createPieces(announced: number): { add(chunk: Buffer): void; whole(leng
   }
   return {
     add(chunk) {
-      if (chunk.length === announced || chunk.length >= SMALL) {
+      if (chunk.length >= SMALL) {
         flush()
         pieces.push(chunk)
         return

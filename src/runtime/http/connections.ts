@@ -1,5 +1,5 @@
 /** The open connections of one port. */
-import type { IncomingMessage } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { TLSSocket } from 'node:tls'
 import type { Clock } from '../../core/clock.ts'
@@ -11,11 +11,8 @@ export interface Connections {
   accepted(socket: Socket): boolean
   /** HTTP can begin (for TLS: the handshake is done). */
   opened(socket: Socket): void
-  /**
-   * A request begins: `serve` is called with its connection once those before it leave room, or never, when its last one was taken before.
-   * @param out calls back when the answer is out
-   */
-  began(incoming: IncomingMessage, out: (done: () => void) => void, serve: (connection: Connection) => void): void
+  /** A request begins: `serve` is called once those before it on its connection leave room, or never, when its last one was taken before. */
+  began(incoming: IncomingMessage, response: ServerResponse): void
   /** The connection of a socket on which HTTP began. */
   of(socket: Socket): Connection | undefined
   /** Connections on which an answer is owed or a request may be on its way. */
@@ -44,8 +41,6 @@ export interface Connection extends Member {
   turns: number
   /** The next of those that wait has its turn soon. */
   nextSoon: boolean
-  /** The turn of the loop in which its last request came. */
-  turn: number
   /** Requests that came when it was full. */
   leftOut: number
 }
@@ -59,9 +54,6 @@ const MOST_LEFT_OUT = 512
 export interface Line {
   /** Requests that wait behind others. */
   waiting: number
-  /** The number of this turn of the loop, as far as requests came in it. */
-  turn: number
-  turnEnds: boolean
 }
 
 const endOf = ({ remoteAddress, remotePort }: Socket): string => `${remoteAddress} ${remotePort}`
@@ -74,6 +66,7 @@ export function createConnections({
   crowd,
   maxPipelined,
   shared,
+  serve,
   onClosed,
 }: {
   name: string
@@ -82,6 +75,7 @@ export function createConnections({
   crowd: Crowd
   maxPipelined: number
   shared: Line
+  serve: (incoming: IncomingMessage, response: ServerResponse, connection: Connection) => void
   onClosed: () => void
 }): Connections {
   const accepted = new Map<Socket, Member>()
@@ -133,16 +127,18 @@ export function createConnections({
     connection.socket.pause()
   }
 
-  /** All requests of one packet are parsed in one turn of the loop. */
-  const turnOf = (): number => {
-    if (!shared.turnEnds) {
-      shared.turnEnds = true
-      clock.soon(() => {
-        shared.turn++
-        shared.turnEnds = false
-      })
-    }
-    return shared.turn
+  const begin = (connection: Connection, incoming: IncomingMessage, response: ServerResponse) => {
+    connection.turns++
+    connection.begun = incoming
+    if (!connection.last) serve(incoming, response, connection)
+  }
+
+  const answered = (connection: Connection, incoming: IncomingMessage) => {
+    connection.owed--
+    connection.turns--
+    if (connection.latest === incoming) connection.latest = null
+    if (connection.begun === incoming) connection.begun = null
+    nextSoon(connection)
   }
 
   return {
@@ -168,7 +164,7 @@ export function createConnections({
       const member = accepted.get(socket) ?? handshakes.get(endOf(socket)) ?? memberOf(socket)
       const connection: Connection = Object.assign(member, {
         ...{ socket, latest: null, begun: null, used: false, last: false, full: false },
-        ...{ waiting: [], turns: 0, turn: -1, nextSoon: false, leftOut: 0 },
+        ...{ waiting: [], turns: 0, nextSoon: false, leftOut: 0 },
       })
       connections.set(socket, connection)
       crowd.shaken(connection)
@@ -180,18 +176,12 @@ export function createConnections({
         onClosed()
       })
     },
-    began(incoming, out, serve) {
+    began(incoming, response) {
       const connection = connections.get(incoming.socket)
       if (connection === undefined || connection.last) return
       if (connection.full) return fill(connection)
-      const turn = turnOf()
-      const begin = () => {
-        connection.turns++
-        connection.begun = incoming
-        if (!connection.last) serve(connection)
-      }
-      const mustWait = connection.turns > 0 || connection.waiting.length > 0 || connection.turn === turn
-      connection.turn = turn
+      // What else was in its packet is parsed before any of it can be answered.
+      const mustWait = connection.turns > 0 || connection.waiting.length > 0
       if (mustWait && (connection.waiting.length >= MOST_WAITING.one || shared.waiting >= MOST_WAITING.all)) {
         return fill(connection)
       }
@@ -199,15 +189,9 @@ export function createConnections({
       connection.used = true
       connection.read = -1
       connection.latest = incoming
-      out(() => {
-        connection.owed--
-        connection.turns--
-        if (connection.latest === incoming) connection.latest = null
-        if (connection.begun === incoming) connection.begun = null
-        nextSoon(connection)
-      })
-      if (mustWait) waitInLine(connection, begin)
-      else begin()
+      response.on('close', () => answered(connection, incoming))
+      if (mustWait) waitInLine(connection, () => begin(connection, incoming, response))
+      else begin(connection, incoming, response)
     },
     of: (socket) => connections.get(socket),
     busy() {

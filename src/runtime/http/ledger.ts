@@ -48,6 +48,7 @@ interface Use {
 const KEPT_FREE = 0.2
 /** Dropping goes on until so much is held, so that it is not done for each chunk. */
 const ENOUGH = 0.9
+const ignore = () => {}
 /** What a request costs beside its bytes. */
 const OVERHEAD = 2048
 
@@ -112,7 +113,7 @@ export function createLedger({
     received = 0
     dropped: Dropped | null = null
     atWork = false
-    onDrop: (why: Dropped) => void = () => {}
+    onDrop: (why: Dropped) => void = ignore
     #ended = false
 
     constructor(entry: string, peer: string, proven: boolean, since: number) {

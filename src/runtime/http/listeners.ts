@@ -96,8 +96,9 @@ export function createListeners({
   const expected = new Map<number, Set<Expected>>()
   let ending = false
   const somethingEnded = () => {
-    for (const opened of retired) if (opened.port.busy() === 0) bury(opened)
-    for (const watcher of [...watchers]) watcher()
+    // With each answer: mostly there is neither.
+    if (retired.size > 0) for (const opened of retired) if (opened.port.busy() === 0) bury(opened)
+    if (watchers.size > 0) for (const watcher of [...watchers]) watcher()
   }
   const standing = createStanding()
   const short = shortage(clock, log)
@@ -112,7 +113,7 @@ export function createListeners({
     log: ratedLogger(log, clock),
     canonical: createCanonicalNames(),
     inFlight: 0,
-    ...{ waiting: 0, turn: 0, turnEnds: false },
+    waiting: 0,
     closing: false,
     onAnswered: somethingEnded,
   }

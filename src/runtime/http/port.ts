@@ -1,6 +1,6 @@
 /** One listening port: its server, its connections, its certificate. */
 import { constants } from 'node:crypto'
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { createServer, type Server } from 'node:http'
 import { createServer as createTlsServer, type Server as TlsServer } from 'node:https'
 import { Server as NetServer, type Socket } from 'node:net'
 import { fail } from '../../core/errors.ts'
@@ -70,16 +70,12 @@ export function createPort(
     crowd: shared.crowd,
     maxPipelined: limits.maxPipelined,
     shared,
-    onClosed: options.onClosed,
-  })
-
-  const serve = (incoming: IncomingMessage, response: ServerResponse) => {
-    const out = (done: () => void) => void response.once('close', done)
-    connections.began(incoming, out, (connection) => {
+    serve(incoming, response, connection) {
       if (stopped || shared.closing) connection.last = true
       void exchange(shared, routes, incoming, response, connection)
-    })
-  }
+    },
+    onClosed: options.onClosed,
+  })
 
   /** Something came that is no request, or not in time. */
   const refuse = (error: NodeJS.ErrnoException, socket: Socket) => {
@@ -96,8 +92,8 @@ export function createPort(
 
   server.on('connection', connections.accepted)
   server.on(certificate === null ? 'connection' : 'secureConnection', connections.opened)
-  server.on('request', serve)
-  server.on('checkContinue', serve)
+  server.on('request', connections.began)
+  server.on('checkContinue', connections.began)
   // A tunnel is nothing that is offered here.
   server.on('connect', (_, socket) => refuseConnection(socket, 405, clock))
   server.on('clientError', (error, socket) => refuse(error, socket as Socket))
