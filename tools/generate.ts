@@ -1,5 +1,5 @@
 /**
- * Writes what is generated from the registry: JSON Schemas, docs pages, the guarantee table, examples, what installs it in Kubernetes.
+ * Writes what is generated from the registry and the prose beside it: JSON Schemas, docs pages, the guarantee table, examples, what installs it in Kubernetes.
  *
  *   node tools/generate.ts           writes
  *   node tools/generate.ts --check   lists what is stale and exits 1
@@ -11,6 +11,7 @@ import type { SourceDefinition } from '../src/source.ts'
 import { loadSource, types } from '../src/sources/index.ts'
 import { guaranteesPage } from './generate/guarantees.ts'
 import { indexPage, sourcePage } from './generate/pages.ts'
+import { proseOf } from './generate/prose.ts'
 import { eventSourceSchema, typeSchema } from './generate/schemas.ts'
 
 const root = path.resolve(import.meta.dirname, '..')
@@ -23,7 +24,8 @@ export async function generate(): Promise<Map<string, string>> {
   for (const type of types) definitions.push((await loadSource(type))!)
   for (const definition of definitions) {
     files.set(`schema/types/${definition.type}.schema.json`, json(typeSchema(definition)))
-    files.set(`docs/sources/${definition.type}.md`, sourcePage(definition))
+    const prose = await proseOf(path.join(root, 'src/sources', definition.type, 'docs.md'))
+    files.set(`docs/sources/${definition.type}.md`, sourcePage(definition, prose))
     for (const { name, title, yaml } of definition.examples) {
       const header = `# ${title}.\n${EXAMPLE_HEADER}${definition.type}.ts: edit it there.\n`
       files.set(`examples/${name}.yaml`, `${header}${yaml.trim()}\n`)
