@@ -1,9 +1,11 @@
 /** Prose in docs pages takes its numbers from the code, and what it asks for must be there. */
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { after, suite, test } from 'node:test'
+import { types } from '../../src/sources/index.ts'
+import { DIFFERS } from '../../tools/generate/differences.ts'
 import { proseOf } from '../../tools/generate/prose.ts'
 
 suite('prose', () => {
@@ -43,6 +45,19 @@ suite('prose', () => {
       ['{{> nothing.md}}', /nothing\.md/],
     ] as const) {
       await assert.rejects(filled(text), why, text)
+    }
+  })
+
+  test('every type says what happens when something fails, and at its end what differs from Argo Events', () => {
+    for (const type of types) {
+      const text = readFileSync(path.join(import.meta.dirname, '../../src/sources', type, 'docs.md'), 'utf8')
+      const headings = Array.from(
+        text.replace(/^```[\s\S]*?^```/gm, '').matchAll(/^(#+) (.+)$/gm),
+        ([, , name]) => name,
+      )
+      assert.ok(headings.includes('When something fails'), type)
+      assert.equal(headings.at(-1), DIFFERS, type)
+      assert.doesNotMatch(text, /^# /m, type)
     }
   })
 })

@@ -36,11 +36,7 @@ async function filled(file: string, wanted: string): Promise<string> {
   })
   for (const name of names!.split('.')) value = (value as Record<string, unknown> | undefined)?.[name]
   if (typeof value !== 'number') throw wrong('no number of this name is exported')
-  if (unit === undefined) return grouped(value)
+  if (unit === undefined) return value.toLocaleString('en')
   if (UNITS[unit] === undefined) throw wrong(`the units are ${Object.keys(UNITS).join(', ')}`)
-  return `${grouped(value / UNITS[unit])} ${unit}`
-}
-
-function grouped(value: number): string {
-  return value < 10_000 ? String(value) : value.toLocaleString('en')
+  return `${(value / UNITS[unit]).toLocaleString('en')} ${unit}`
 }
