@@ -1,7 +1,7 @@
 /**
  * The contract of a source type: one module says everything about it, and everything else (JSON Schema, CRD, docs,
  * `vedette explain`, the guarantee table) is generated from it. CONTRIBUTING.md shows how to add one; what a source is given
- * stands in `source/`.
+ * stands in `source/`, its prose in `docs.md` beside the module, which only the generator of the docs reads.
  */
 import type { z } from 'zod'
 import type { BackoffOptions } from './core/backoff.ts'
@@ -83,8 +83,6 @@ export interface SourceDefinition<Spec = unknown, Position = unknown> {
   title: string
   /** One sentence: what it watches. */
   summary: string
-  /** Markdown for the docs page: behaviour, failure, what differs from upstream. */
-  docs: string
   strategy: Strategy
   guarantee: Guarantee
   /** The guarantee of one entry, where its fields decide. `hot-standby`: `listen` is called instead of `prepare` and `serve`. */

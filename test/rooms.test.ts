@@ -78,7 +78,7 @@ function forbidden(from: string, to: string): string | null {
 
 /** `file` for both `sources/file.ts` and `sources/file/scan.ts`. */
 function typeOf(path: string): string {
-  return (path.split('/')[1] ?? '').replace(/(-docs)?\.ts$/, '')
+  return (path.split('/')[1] ?? '').replace(/\.ts$/, '')
 }
 
 function violations(files: Files): string[] {
@@ -194,7 +194,6 @@ import fs from 'node:fs'
     for (const [path, target] of [
       ['sources/x.ts', '../source.ts'],
       ['sources/x.ts', './x/y.ts'],
-      ['sources/x.ts', './x-docs.ts'],
       ['sources/x/y.ts', '../shared/z.ts'],
       ['sources/index.ts', './x.ts'],
       ['ha/locks/x.ts', '../../bus/bus.ts'],

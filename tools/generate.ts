@@ -1,5 +1,6 @@
 /**
- * Writes what is generated from the registry: JSON Schemas, docs pages, the guarantee table, examples, what installs it in Kubernetes.
+ * Writes what is generated from the registry and the prose beside it: JSON Schemas, docs pages, the guarantee table, the
+ * differences from Argo Events, examples, what installs it in Kubernetes.
  *
  *   node tools/generate.ts           writes
  *   node tools/generate.ts --check   lists what is stale and exits 1
@@ -9,8 +10,10 @@ import path from 'node:path'
 import { installFiles } from '../src/controller/install/files.ts'
 import type { SourceDefinition } from '../src/source.ts'
 import { loadSource, types } from '../src/sources/index.ts'
+import { alsoDiffers, differencesPage, roomDifferences } from './generate/differences.ts'
 import { guaranteesPage } from './generate/guarantees.ts'
 import { indexPage, sourcePage } from './generate/pages.ts'
+import { proseOf } from './generate/prose.ts'
 import { eventSourceSchema, typeSchema } from './generate/schemas.ts'
 
 const root = path.resolve(import.meta.dirname, '..')
@@ -21,9 +24,13 @@ export async function generate(): Promise<Map<string, string>> {
   const files = new Map<string, string>()
   const definitions: SourceDefinition<any, any>[] = []
   for (const type of types) definitions.push((await loadSource(type))!)
+  const proses = new Map<string, string>()
+  for (const type of types) proses.set(type, await proseOf(path.join(root, 'src/sources', type, 'docs.md')))
+  const rooms = await roomDifferences(path.join(root, 'src'))
   for (const definition of definitions) {
     files.set(`schema/types/${definition.type}.schema.json`, json(typeSchema(definition)))
-    files.set(`docs/sources/${definition.type}.md`, sourcePage(definition))
+    const prose = `${proses.get(definition.type)!}\n\n${alsoDiffers(definition, rooms)}`
+    files.set(`docs/sources/${definition.type}.md`, sourcePage(definition, prose))
     for (const { name, title, yaml } of definition.examples) {
       const header = `# ${title}.\n${EXAMPLE_HEADER}${definition.type}.ts: edit it there.\n`
       files.set(`examples/${name}.yaml`, `${header}${yaml.trim()}\n`)
@@ -31,6 +38,7 @@ export async function generate(): Promise<Map<string, string>> {
   }
   files.set('schema/eventsource.schema.json', json(eventSourceSchema(definitions)))
   files.set('docs/sources/README.md', indexPage(definitions))
+  files.set('docs/differences.md', differencesPage(definitions, proses, rooms))
   const written = await readFile(path.join(root, 'docs/guarantees.md'), 'utf8')
   files.set('docs/guarantees.md', guaranteesPage(written, definitions))
   for (const [file, text] of installFiles(definitions)) files.set(`deploy/${file}`, text)

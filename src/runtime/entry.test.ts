@@ -23,7 +23,6 @@ const definitionOf = (serve: Serve, more: Partial<SourceDefinition<any, number>>
       type: 'test',
       title: 'Test',
       summary: 'tests',
-      docs: '',
       because: 'it tests',
       ids: 'its number',
       examples: [],

@@ -27,7 +27,6 @@ const counter = defineSource<{ step?: number; everyMs?: number; failAt?: number 
   type: 'counter',
   title: 'Counter',
   summary: 'counts',
-  docs: '',
   strategy: 'active-passive',
   guarantee: 'exactly-once',
   because: 'it counts',

@@ -2,7 +2,7 @@
 import { z } from 'zod'
 import { defineSource } from '../source.ts'
 import { PREFETCH } from './amqp/declare.ts'
-import { docs, examples } from './amqp/docs.ts'
+import { examples } from './amqp/examples.ts'
 import { removeQueue } from './amqp/remains.ts'
 import { listenToQueue, serveQueue, standBy } from './amqp/serve.ts'
 import {
@@ -24,7 +24,6 @@ export default defineSource<AmqpSpec, StreamPosition | null>({
   type: 'amqp',
   title: 'AMQP',
   summary: 'Takes messages from a queue of RabbitMQ, or of another AMQP 0-9-1 broker.',
-  docs,
   strategy: 'active-passive',
   guarantee: 'at-least-once',
   guaranteeOf: guaranteeOfSpec,

@@ -1,7 +1,7 @@
 /** The type `azureEventsHub`: events of a hub of Azure Event Hubs. */
 import { z } from 'zod'
 import { defineSource } from '../source.ts'
-import { docs, examples } from './azureEventsHub/docs.ts'
+import { examples } from './azureEventsHub/examples.ts'
 import type { HubPosition } from './azureEventsHub/position.ts'
 import { look, serveHub, standBy } from './azureEventsHub/serve.ts'
 import { type AzureEventsHubSpec, specSchema, validateSpec } from './azureEventsHub/spec.ts'
@@ -11,7 +11,6 @@ export default defineSource<AzureEventsHubSpec, HubPosition>({
   type: 'azureEventsHub',
   title: 'Azure Event Hubs',
   summary: 'Reads the events of a hub of Azure Event Hubs.',
-  docs,
   strategy: 'active-passive',
   guarantee: 'exactly-once',
   because:

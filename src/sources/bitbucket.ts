@@ -1,7 +1,7 @@
 /** The type `bitbucket`: hooks of Bitbucket Cloud repositories become events; the hooks are managed too. */
 import { z } from 'zod'
 import { defineSource } from '../source.ts'
-import { docs, examples } from './bitbucket/docs.ts'
+import { examples } from './bitbucket/examples.ts'
 import { bitbucketHooks } from './bitbucket/hooks.ts'
 import { managesHooks, type Spec, spec, validate } from './bitbucket/spec.ts'
 import { hookEvent } from './shared/hook-fields.ts'
@@ -13,7 +13,6 @@ export default defineSource<Spec>({
   type: 'bitbucket',
   title: 'Bitbucket Cloud',
   summary: 'Receives the webhooks of Bitbucket Cloud repositories, and manages them at Bitbucket.',
-  docs,
   strategy: 'active-active',
   guarantee: 'exactly-once',
   because:

@@ -2,8 +2,8 @@
 import { z } from 'zod'
 import { createGate } from '../core/gate.ts'
 import { defineSource } from '../source.ts'
-import { docs, examples } from './bitbucketserver/docs.ts'
 import { eventsOf } from './bitbucketserver/events.ts'
+import { examples } from './bitbucketserver/examples.ts'
 import { serverHooks } from './bitbucketserver/hooks.ts'
 import { managesHooks, type Spec, spec, validate } from './bitbucketserver/spec.ts'
 import { hookEvent } from './shared/hook-fields.ts'
@@ -18,7 +18,6 @@ export default defineSource<Spec>({
   type: 'bitbucketserver',
   title: 'Bitbucket Server',
   summary: 'Receives the webhooks of Bitbucket Server and Data Center repositories, and manages them there.',
-  docs,
   strategy: 'active-active',
   guarantee: 'exactly-once',
   because:

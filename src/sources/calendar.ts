@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { defineSource } from '../source.ts'
-import { docs, examples } from './calendar/docs.ts'
+import { examples } from './calendar/examples.ts'
 import { type CalendarPosition, serveCalendar, warmUp } from './calendar/serve.ts'
 import { type CalendarSpec, MAKE_UP_MS, scheduleField, specSchema, validateSpec } from './calendar/spec.ts'
 
@@ -8,7 +8,6 @@ export default defineSource<CalendarSpec, CalendarPosition>({
   type: 'calendar',
   title: 'Calendar',
   summary: 'Fires at the times of a cron expression or at a fixed interval.',
-  docs,
   strategy: 'active-passive',
   guarantee: 'exactly-once',
   because:

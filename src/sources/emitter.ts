@@ -1,7 +1,7 @@
 /** The type `emitter`: messages of a channel of emitter.io. */
 import { z } from 'zod'
 import { defineSource } from '../source.ts'
-import { docs, examples } from './emitter/docs.ts'
+import { examples } from './emitter/examples.ts'
 import { listenToChannel, serveSharedChannel } from './emitter/listen.ts'
 import { claimsOf, type EmitterSpec, isShared, specSchema, trimmed, validateSpec } from './emitter/spec.ts'
 import { backoffOptions } from './shared/connection-backoff.ts'
@@ -11,7 +11,6 @@ export default defineSource<EmitterSpec>({
   type: 'emitter',
   title: 'Emitter',
   summary: 'Takes the messages of a channel of emitter.io.',
-  docs,
   strategy: 'active-passive',
   guarantee: 'hot-standby',
   guaranteeOf: ({ channelName }) => (isShared(channelName) ? 'at-most-once' : 'hot-standby'),

@@ -2,7 +2,7 @@
 import { posix } from 'node:path'
 import { z } from 'zod'
 import { defineSource, type Finding } from '../source.ts'
-import { docs, example, pollingExample } from './file/docs.ts'
+import { example, pollingExample } from './file/examples.ts'
 import { lookOnce } from './file/predecessor.ts'
 import { checkDirectory, type FilePlan, type FilePosition, serveDirectory } from './file/serve.ts'
 import { fileEvents, type Op, ops, pathWithin } from './shared/file-event.ts'
@@ -90,7 +90,6 @@ export default defineSource<FileSpec, FilePosition>({
   type: 'file',
   title: 'File',
   summary: 'Watches a directory for entries that are created, written, removed, renamed or get other attributes.',
-  docs,
   strategy: 'active-passive',
   guarantee: 'exactly-once',
   because:

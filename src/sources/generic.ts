@@ -1,7 +1,7 @@
 /** The type `generic`: events that a gRPC server of the user's streams. */
 import { z } from 'zod'
 import { defineSource } from '../source.ts'
-import { docs, examples } from './generic/docs.ts'
+import { examples } from './generic/examples.ts'
 import { type GenericPosition, IN_FLIGHT, serveStream, standBy } from './generic/serve.ts'
 import { type GenericSpec, specSchema, validateSpec } from './generic/spec.ts'
 import { stoppable } from './shared/stopping.ts'
@@ -10,7 +10,6 @@ export default defineSource<GenericSpec, GenericPosition>({
   type: 'generic',
   title: 'Generic',
   summary: 'Takes the events that a gRPC server of your own streams.',
-  docs,
   strategy: 'active-passive',
   guarantee: 'at-most-once',
   guaranteeOf: ({ uniqueNames }) => (uniqueNames ? 'exactly-once' : 'at-most-once'),

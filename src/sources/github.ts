@@ -2,7 +2,7 @@
 import { z } from 'zod'
 import { defineSource, type HttpAnswer, type HttpRequest } from '../source.ts'
 import { githubBody } from './github/body.ts'
-import { docs, examples } from './github/docs.ts'
+import { examples } from './github/examples.ts'
 import { githubHooks } from './github/hooks.ts'
 import { managesHooks, type Spec, spec, validate } from './github/spec.ts'
 import { hookEvent } from './shared/hook-fields.ts'
@@ -17,7 +17,6 @@ export default defineSource<Spec>({
   type: 'github',
   title: 'GitHub',
   summary: 'Receives the webhooks of GitHub repositories and organizations, and manages them at GitHub.',
-  docs,
   strategy: 'active-active',
   guarantee: 'exactly-once',
   because:

@@ -1,7 +1,7 @@
 /** The type `gitlab`: hooks of GitLab projects and groups become events; the hooks are managed too. */
 import { z } from 'zod'
 import { defineSource, type HttpRequest, type SourceContext } from '../source.ts'
-import { docs, examples } from './gitlab/docs.ts'
+import { examples } from './gitlab/examples.ts'
 import { gitlabHooks } from './gitlab/hooks.ts'
 import { isUnsigned, managesHooks, type Spec, spec, validate } from './gitlab/spec.ts'
 import { hookEvent } from './shared/hook-fields.ts'
@@ -15,7 +15,6 @@ export default defineSource<Spec>({
   type: 'gitlab',
   title: 'GitLab',
   summary: 'Receives the webhooks of GitLab projects and groups, and manages them at GitLab.',
-  docs,
   strategy: 'active-active',
   guarantee: 'exactly-once',
   because:

@@ -1,7 +1,7 @@
 /** The type `hdfs`: changes below a directory of HDFS. */
 import { z } from 'zod'
 import { defineSource } from '../source.ts'
-import { docs, examples } from './hdfs/docs.ts'
+import { examples } from './hdfs/examples.ts'
 import { type HdfsPosition, lookOnce, serveTree, standBy } from './hdfs/serve.ts'
 import { type HdfsSpec, specSchema, validateSpec } from './hdfs/spec.ts'
 import { journalPosition } from './shared/journal.ts'
@@ -12,7 +12,6 @@ export default defineSource<HdfsSpec, HdfsPosition>({
   type: 'hdfs',
   title: 'HDFS',
   summary: 'Watches a directory of HDFS, with all that is below it.',
-  docs,
   strategy: 'active-passive',
   guarantee: 'exactly-once',
   because:

@@ -1,7 +1,7 @@
 /** The type `kafka`: messages of a topic of Apache Kafka. */
 import { z } from 'zod'
 import { defineSource } from '../source.ts'
-import { docs, examples } from './kafka/docs.ts'
+import { examples } from './kafka/examples.ts'
 import type { KafkaPosition } from './kafka/position.ts'
 import { look, serveKafka, standBy } from './kafka/serve.ts'
 import { claimsOf, type KafkaSpec, specSchema, validateSpec } from './kafka/spec.ts'
@@ -11,7 +11,6 @@ export default defineSource<KafkaSpec, KafkaPosition>({
   type: 'kafka',
   title: 'Kafka',
   summary: 'Reads the messages of a topic of Apache Kafka.',
-  docs,
   strategy: 'active-passive',
   guarantee: 'exactly-once',
   because:

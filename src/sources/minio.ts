@@ -1,7 +1,7 @@
 /** The type `minio`: what happens to the objects of a MinIO bucket. */
 import { z } from 'zod'
 import { defineSource } from '../source.ts'
-import { docs, examples } from './minio/docs.ts'
+import { examples } from './minio/examples.ts'
 import { IN_FLIGHT, lookOnce, type MinioPosition, serveBucket, standBy } from './minio/serve.ts'
 import { bucketOf, type MinioSpec, specSchema, validateSpec } from './minio/spec.ts'
 import { MOST_CHANGES } from './shared/remembered.ts'
@@ -11,7 +11,6 @@ export default defineSource<MinioSpec, MinioPosition>({
   type: 'minio',
   title: 'MinIO',
   summary: 'Tells what happens to the objects of a MinIO bucket.',
-  docs,
   strategy: 'active-passive',
   guarantee: 'exactly-once',
   because:

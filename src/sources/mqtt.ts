@@ -1,7 +1,7 @@
 /** The type `mqtt`: messages of MQTT topics. */
 import { z } from 'zod'
 import { defineSource } from '../source.ts'
-import { docs, examples } from './mqtt/docs.ts'
+import { examples } from './mqtt/examples.ts'
 import { listenToTopic, removeSession, serveSession, serveShared, standBy } from './mqtt/serve.ts'
 import { claimsOf, guaranteeOfSpec, keepsSession, type MqttSpec, specSchema, validateSpec } from './mqtt/spec.ts'
 import { backoffOptions } from './shared/connection-backoff.ts'
@@ -11,7 +11,6 @@ export default defineSource<MqttSpec>({
   type: 'mqtt',
   title: 'MQTT',
   summary: 'Takes the messages of MQTT topics.',
-  docs,
   strategy: 'active-passive',
   guarantee: 'hot-standby',
   guaranteeOf: guaranteeOfSpec,

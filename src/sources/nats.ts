@@ -1,7 +1,7 @@
 /** The type `nats`: messages on a subject of core NATS. */
 import { z } from 'zod'
 import { defineSource } from '../source.ts'
-import { docs, examples } from './nats/docs.ts'
+import { examples } from './nats/examples.ts'
 import { listenToSubject, serveQueueGroup } from './nats/serve.ts'
 import { claimsOf, type NatsSpec, specSchema, validateSpec } from './nats/spec.ts'
 import { backoffOptions } from './shared/connection-backoff.ts'
@@ -11,7 +11,6 @@ export default defineSource<NatsSpec>({
   type: 'nats',
   title: 'NATS',
   summary: 'Takes the messages on a subject of core NATS.',
-  docs,
   strategy: 'active-passive',
   guarantee: 'hot-standby',
   guaranteeOf: (spec) => (spec.queue === undefined ? 'hot-standby' : 'at-most-once'),

@@ -1,7 +1,7 @@
 /** The type `nsq`: messages of an NSQ channel. */
 import { z } from 'zod'
 import { defineSource } from '../source.ts'
-import { docs, examples } from './nsq/docs.ts'
+import { examples } from './nsq/examples.ts'
 import { removeChannel } from './nsq/remains.ts'
 import { IN_FLIGHT, serveNsq, standBy } from './nsq/serve.ts'
 import { claimsOf, type NsqSpec, specSchema, validateSpec } from './nsq/spec.ts'
@@ -12,7 +12,6 @@ export default defineSource<NsqSpec>({
   type: 'nsq',
   title: 'NSQ',
   summary: 'Takes messages from a channel of an NSQ topic.',
-  docs,
   strategy: 'active-passive',
   guarantee: 'exactly-once',
   because:

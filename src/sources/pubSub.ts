@@ -1,7 +1,7 @@
 /** The type `pubSub`: messages of a GCP Pub/Sub subscription. */
 import { z } from 'zod'
 import { defineSource } from '../source.ts'
-import { docs, examples } from './pubSub/docs.ts'
+import { examples } from './pubSub/examples.ts'
 import { IN_FLIGHT, removeSubscription, serveSubscription, standBy } from './pubSub/serve.ts'
 import { claimsOf, type PubSubSpec, specSchema, validateSpec } from './pubSub/spec.ts'
 import { stoppable } from './shared/stopping.ts'
@@ -11,7 +11,6 @@ export default defineSource<PubSubSpec>({
   eventType: 'pubsub',
   title: 'GCP Pub/Sub',
   summary: 'Takes the messages of a Google Cloud Pub/Sub subscription.',
-  docs,
   strategy: 'active-passive',
   guarantee: 'exactly-once',
   because:

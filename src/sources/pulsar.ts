@@ -1,7 +1,7 @@
 /** The type `pulsar`: messages of topics of Apache Pulsar. */
 import { z } from 'zod'
 import { defineSource } from '../source.ts'
-import { docs, examples } from './pulsar/docs.ts'
+import { examples } from './pulsar/examples.ts'
 import { IN_FLIGHT } from './pulsar/intake.ts'
 import { removeSubscription } from './pulsar/remains.ts'
 import { type PulsarPosition, servePulsar, standBy } from './pulsar/serve.ts'
@@ -13,7 +13,6 @@ export default defineSource<PulsarSpec, PulsarPosition>({
   type: 'pulsar',
   title: 'Pulsar',
   summary: 'Takes the messages of topics of Apache Pulsar by a durable subscription.',
-  docs,
   strategy: 'active-passive',
   guarantee: 'exactly-once',
   because:

@@ -1,7 +1,7 @@
 /** The type `redis`: messages of Redis Pub/Sub channels. */
 import { z } from 'zod'
 import { defineSource } from '../source.ts'
-import { docs, examples } from './redis/docs.ts'
+import { examples } from './redis/examples.ts'
 import { listenToChannels } from './redis/listen.ts'
 import { type RedisSpec, specSchema, validateSpec } from './redis/spec.ts'
 import { stoppable } from './shared/stopping.ts'
@@ -10,7 +10,6 @@ export default defineSource<RedisSpec>({
   type: 'redis',
   title: 'Redis Pub/Sub',
   summary: 'Takes the messages of Redis Pub/Sub channels.',
-  docs,
   strategy: 'active-passive',
   guarantee: 'hot-standby',
   because:

@@ -1,7 +1,7 @@
 /** The type `resource`: what happens to objects of a Kubernetes kind. */
 import { z } from 'zod'
 import { defineSource } from '../source.ts'
-import { docs, examples } from './resource/docs.ts'
+import { examples } from './resource/examples.ts'
 import { IN_FLIGHT, lookOnce, type ResourcePosition, serveResource, standBy } from './resource/serve.ts'
 import { type ResourceSpec, specSchema, validateSpec } from './resource/spec.ts'
 import { MOST_CHANGES } from './shared/remembered.ts'
@@ -11,7 +11,6 @@ export default defineSource<ResourceSpec, ResourcePosition>({
   type: 'resource',
   title: 'Resource',
   summary: 'Tells what happens to objects of a Kubernetes kind.',
-  docs,
   strategy: 'active-passive',
   guarantee: 'exactly-once',
   because:

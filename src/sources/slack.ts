@@ -9,7 +9,7 @@ import { parseQuery } from './shared/query.ts'
 import { filterSchema, metadataSchema, secretKeySelector } from './shared/schemas.ts'
 import { checkSlackSignature, isOneOf } from './shared/signature.ts'
 import { validateWebhookContext, webhookContextSchema, webhookListens, webhookRoute } from './shared/webhook-context.ts'
-import { docs, examples } from './slack/docs.ts'
+import { examples } from './slack/examples.ts'
 import { outerOf, type SlackPayload, slackPayloads } from './slack/payload.ts'
 
 const spec = z.object({
@@ -33,7 +33,6 @@ export default defineSource<Spec>({
   type: 'slack',
   title: 'Slack',
   summary: 'Receives the events, interactions and slash commands of a Slack app.',
-  docs,
   strategy: 'active-active',
   guarantee: 'exactly-once',
   because:

@@ -6,7 +6,7 @@ import { providerFindings } from './shared/provider-findings.ts'
 import { filterSchema, metadataSchema } from './shared/schemas.ts'
 import { unsignedAdvice } from './shared/serve-hooks.ts'
 import { validateWebhookContext, webhookContextSchema, webhookListens } from './shared/webhook-context.ts'
-import { docs, examples } from './sns/docs.ts'
+import { examples } from './sns/examples.ts'
 import { serveSns } from './sns/serve.ts'
 import { subscriptions } from './sns/topic.ts'
 
@@ -29,7 +29,6 @@ export default defineSource<Spec>({
   type: 'sns',
   title: 'AWS SNS',
   summary: 'Receives the notifications of an AWS SNS topic, and subscribes to it.',
-  docs,
   strategy: 'active-active',
   guarantee: 'exactly-once',
   because:

@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { defineSource, type Finding } from '../source.ts'
 import { awsAccessFields, awsAccessFindings } from './shared/aws.ts'
 import { filterSchema, metadataSchema, secretKeySelector } from './shared/schemas.ts'
-import { docs, examples } from './sqs/docs.ts'
+import { examples } from './sqs/examples.ts'
 import { serveSqs } from './sqs/serve.ts'
 
 const spec = z.object({
@@ -39,7 +39,6 @@ export default defineSource<Spec>({
   type: 'sqs',
   title: 'AWS SQS',
   summary: 'Takes messages from an AWS SQS queue.',
-  docs,
   strategy: 'active-active',
   guarantee: 'exactly-once',
   because:

@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { defineSource } from '../source.ts'
 import { webhookListens } from './shared/webhook-context.ts'
 import { bucketNotifications } from './storageGrid/bucket.ts'
-import { docs, examples } from './storageGrid/docs.ts'
+import { examples } from './storageGrid/examples.ts'
 import { serveStorageGrid } from './storageGrid/serve.ts'
 import { isUnsigned, type Spec, spec, validate } from './storageGrid/spec.ts'
 
@@ -15,7 +15,6 @@ export default defineSource<Spec>({
   eventType: 'storagegrid',
   title: 'StorageGRID',
   summary: 'Receives the notifications of a bucket of NetApp StorageGRID, and sets them up.',
-  docs,
   strategy: 'active-active',
   guarantee: 'exactly-once',
   because:

@@ -6,16 +6,15 @@ import { deliveryId, success, unauthorized } from './shared/hook-request.ts'
 import { letAllIn, type Proof, proofOf } from './shared/proof.ts'
 import { checkStripeSignature, stripeTime } from './shared/signature.ts'
 import { webhookListens, webhookRoute } from './shared/webhook-context.ts'
-import { docs, examples } from './stripe/docs.ts'
 import { ACCOUNT, webhookEndpoints } from './stripe/endpoints.ts'
 import { stripeEvents } from './stripe/event.ts'
+import { examples } from './stripe/examples.ts'
 import { isUnsigned, type Spec, spec, validate } from './stripe/spec.ts'
 
 export default defineSource<Spec>({
   type: 'stripe',
   title: 'Stripe',
   summary: 'Receives the events of a Stripe account, and manages its webhook endpoint.',
-  docs,
   strategy: 'active-active',
   guarantee: 'exactly-once',
   because:

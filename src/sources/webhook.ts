@@ -12,7 +12,7 @@ import { scopes } from './shared/scope.ts'
 import { senderKey } from './shared/sender-id.ts'
 import { unsignedAdvice } from './shared/serve-hooks.ts'
 import { validateWebhookContext, webhookContextFields, webhookListens, webhookRoute } from './shared/webhook-context.ts'
-import { docs, examples } from './webhook/docs.ts'
+import { examples } from './webhook/examples.ts'
 import {
   ANYBODY,
   type SignatureProof,
@@ -32,7 +32,6 @@ export default defineSource<Spec>({
   type: 'webhook',
   title: 'Webhook',
   summary: 'Receives HTTP requests and publishes their headers and body.',
-  docs,
   strategy: 'active-active',
   guarantee: 'at-least-once',
   because:

@@ -17,10 +17,12 @@ test('nothing that is generated is stale, missing or left over (else run: node t
 test('a change is noticed', async () => {
   const files = await generate()
   files.set('docs/sources/README.md', `${files.get('docs/sources/README.md')} `)
+  files.set('docs/differences.md', files.get('docs/differences.md')!.replace('512', '128'))
   files.set('schema/types/nothing.schema.json', '{}')
   files.delete('docs/sources/webhook.md')
   files.delete('examples/webhook.yaml')
   assert.deepEqual(await stale(files), [
+    'docs/differences.md: stale',
     'docs/sources/README.md: stale',
     'docs/sources/webhook.md: left over',
     'examples/webhook.yaml: left over',

@@ -56,7 +56,7 @@ export function sourceContract(
     look(describeSchema(definition.spec), '')
     look(describeSchema(definition.event), '')
     assert.deepEqual(bare, [])
-    for (const text of [definition.title, definition.summary, definition.docs, definition.because, definition.ids])
+    for (const text of [definition.title, definition.summary, definition.because, definition.ids])
       assert.notEqual(text.trim(), '')
     assert.ok(definition.examples.length > 0)
   })

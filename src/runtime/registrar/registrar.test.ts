@@ -326,7 +326,6 @@ test('removal: our hooks go, those of others stay, what fails is tried again unt
         type: 'hooked',
         title: '',
         summary: '',
-        docs: '',
         strategy: 'active-active',
         guarantee: 'at-least-once',
         because: '',

@@ -29,7 +29,6 @@ async function removed(gone: Entry, wanted: Entry[], changed: boolean): Promise<
     type: 'queued',
     title: '',
     summary: '',
-    docs: '',
     strategy: 'active-passive',
     guarantee: 'at-least-once',
     because: '',

@@ -24,7 +24,7 @@ export interface AmqpConnection extends Closable {
 const CONNECT_TIMEOUT_MS = 10_000
 const CLOSE_TIMEOUT_MS = 2_000
 /** A connection that says nothing for two to three of these is dead. */
-const HEARTBEAT_SECONDS = 10
+export const HEARTBEAT_SECONDS = 10
 
 /** @throws ORIGIN_UNAVAILABLE, SECRET_MISSING, SPEC_INVALID: what is wrong, and in which layer */
 export async function connect(ctx: PrepareContext<AmqpSpec>): Promise<AmqpConnection> {

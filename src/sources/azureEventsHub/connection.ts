@@ -26,7 +26,7 @@ export interface HostConnection extends Closable {
   say(error: unknown): VedetteError
 }
 
-const STEP_MS = 10_000
+export const STEP_MS = 10_000
 const CLOSE_MS = 1_000
 /** The libraries' own patience, which must not be less. */
 const timeoutInMs = 2 * STEP_MS

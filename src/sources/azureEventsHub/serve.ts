@@ -13,7 +13,7 @@ import type { AzureEventsHubSpec } from './spec.ts'
 /** Messages that may be under way to us, in all partitions together. */
 export const IN_FLIGHT = 1_000
 /** How often the hub is asked: it may have new partitions, be made anew, or be silent because it is gone. */
-const LOOK_MS = 5_000
+export const LOOK_MS = 5_000
 /** So long a message may be on its way through Argo Events' own Pods to the bus. */
 const UNDER_WAY_MS = 1_000
 /** After so long without a look it stands still. */

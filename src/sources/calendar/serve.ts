@@ -27,7 +27,7 @@ const LONGEST_SLEEP_MS = 1000
 /** It looks at the clock each second: after so long without a look it stands still. */
 const SILENT_MS = 30_000
 /** Ticks handed over and not yet durable. More would only help a bus that has been slow for minutes. */
-const MOST_IN_FLIGHT = 128
+export const MOST_IN_FLIGHT = 128
 /** A timer of theirs may be early by the wall clock; a cron's ticks lie further apart. */
 const EARLY_MS = 50
 /** Skipped ticks are counted up to here; the exact number of more is worth no one's time. */

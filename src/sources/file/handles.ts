@@ -16,7 +16,7 @@ export interface Handles {
 }
 
 /** So many files are held open at most; those beyond are REMOVE when they go, wherever they went. */
-const MOST = 1000
+export const MOST = 1000
 /** Never waits for a writer (FIFO), never follows a link, moves no access time that others look at. */
 const FLAGS = constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW
 

@@ -43,10 +43,10 @@ export interface Wakers {
 }
 
 /** Writers make several changes in a row: they are looked at together. */
-const SETTLE_MS = 20
-const POLL_MS = 100
+export const SETTLE_MS = 20
+export const POLL_MS = 100
 /** Even with the kernel's help everything is looked at now and then: its queue can overflow unnoticed. */
-const SAFETY_MS = 5000
+export const SAFETY_MS = 5000
 /** A directory that is not there is looked for this often. */
 const RETRY_MS = 250
 /** A refused watch is asked for again after this. */

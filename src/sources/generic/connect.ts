@@ -15,8 +15,8 @@ import type { GenericSpec } from './spec.ts'
 export const LARGEST_MESSAGE = 4 * 1024 * 1024
 const CONNECT_TIMEOUT_MS = 10_000
 /** Servers of grpc-go refuse clients that ping more often than every five minutes (its keepalive enforcement). */
-const KEEPALIVE_MS = 310_000
-const KEEPALIVE_TIMEOUT_MS = 10_000
+export const KEEPALIVE_MS = 310_000
+export const KEEPALIVE_TIMEOUT_MS = 10_000
 /** What the last call's answer was, in the metadata of a request. */
 const LAST_NAME = 'last-event-name'
 

@@ -26,9 +26,9 @@ export interface NameNodes extends Closable {
 const HTTP_PORT = 9870
 const ANSWER_MS = 30_000
 /** An answer of many thousand entries, as HttpFS gives them for a large directory; bytes. */
-const LARGEST_ANSWER = 64 * 1024 * 1024
+export const LARGEST_ANSWER = 64 * 1024 * 1024
 /** Who is active is asked again after this. */
-const RANK_MS = 10_000
+export const RANK_MS = 10_000
 /** Who does not say so within this counts as not knowing. */
 const RANK_ANSWER_MS = 2_000
 const STATE = '/jmx?qry=Hadoop:service=NameNode,name=NameNodeStatus&'

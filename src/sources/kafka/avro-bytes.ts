@@ -2,7 +2,7 @@
 import { fail } from '../../core/errors.ts'
 
 /** No bus takes an event as large; a few bytes may claim to be far more (an array of 2^40 times null). Characters. */
-const MOST_TEXT = 16 << 20
+export const MOST_TEXT = 16 << 20
 
 /** Items of arrays and maps take a byte at least, apart from those of types without content (null, a record of none): of these, so many. */
 const MOST_EMPTY_ITEMS = 10_000

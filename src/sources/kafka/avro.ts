@@ -14,7 +14,7 @@ export type AvroDecoder = (bytes: Uint8Array) => string
 type Write = (from: AvroBytes, depth: number) => string
 
 /** Values within values, counted as the schema does: a union and what it holds are two. So deep that a stack holds it. */
-const DEEPEST = 1_000
+export const DEEPEST = 1_000
 
 /** Logical types that goavro knows: in a union its name for them is `long.timestamp-millis`, while others have that of their type. */
 const LOGICAL: Readonly<Record<string, readonly string[]>> = {

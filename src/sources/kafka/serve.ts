@@ -16,7 +16,7 @@ import type { KafkaSpec } from './spec.ts'
 
 /** Records that are on their way to the bus at a time. */
 export const IN_FLIGHT = 1_024
-const IN_FLIGHT_BYTES = 32 << 20
+export const IN_FLIGHT_BYTES = 32 << 20
 /** Of one answer of a broker. */
 const ANSWER_BYTES = 4 << 20
 /** How often offsets are committed, and partitions and their leaders looked up. */

@@ -37,7 +37,7 @@ export interface Bucket extends Closable {
 /** The server says something at least this often, seconds. Its answer begins with the first of that: there is nothing to wait for before. */
 const PING_S = 1
 /** One that says nothing for so long is gone. */
-const SILENCE_MS = 15_000
+export const SILENCE_MS = 15_000
 const ANSWER_MS = 15_000
 /** Upstream's limit too, bytes. */
 const LONGEST_LINE = 4 * 1024 * 1024

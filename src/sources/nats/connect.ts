@@ -13,7 +13,7 @@ type Library = typeof import('@nats-io/transport-node')
 
 const CONNECT_TIMEOUT_MS = 5_000
 /** A server that says nothing is gone after two to three of these. */
-const PING_MS = 2_000
+export const PING_MS = 2_000
 
 /** @throws ORIGIN_UNAVAILABLE, SECRET_MISSING: what is wrong, and in which layer */
 export async function connect(ctx: PrepareContext<NatsSpec>): Promise<NatsConnection> {

@@ -27,7 +27,7 @@ export function emptyFleet(): Fleet {
 }
 
 /** nsqlookupd is asked this often when all is well. */
-const LOOK_MS = 15_000
+export const LOOK_MS = 15_000
 const LOOKUP_TIMEOUT_MS = 5_000
 /** After so long without a look it stands still. */
 export const SILENT_MS = 4 * LOOK_MS

@@ -11,7 +11,7 @@ import type { NsqdConnection, NsqMessage } from './wire.ts'
 /** Messages that each nsqd may have under way to us, while they are small. */
 export const IN_FLIGHT = 512
 /** The protocol knows no limit in bytes: so the largest message that came decides how many there may be. */
-const IN_FLIGHT_BYTES = 32 << 20
+export const IN_FLIGHT_BYTES = 32 << 20
 /** Before any has come. */
 const FIRST_IN_FLIGHT = 64
 

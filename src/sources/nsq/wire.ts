@@ -51,11 +51,11 @@ export interface DialOptions {
 
 const DIAL_TIMEOUT_MS = 5_000
 /** nsqd asks this often whether we live, and gives our messages to somebody else when it hears nothing for two of them. */
-const HEARTBEAT_MS = 2_000
+export const HEARTBEAT_MS = 2_000
 /** nsqd has this long to say anything, before it counts as gone. */
 const SILENCE_MS = 3 * HEARTBEAT_MS
 /** How long nsqd waits for a FIN or a TOUCH, if it lets us choose. */
-const MESSAGE_TIMEOUT_MS = 5_000
+export const MESSAGE_TIMEOUT_MS = 5_000
 
 /** @throws ORIGIN_UNAVAILABLE: what is wrong, and in which layer */
 export async function dialNsqd({ host, port, tls, authSecret, clock, signal }: DialOptions): Promise<NsqdConnection> {

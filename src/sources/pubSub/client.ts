@@ -18,8 +18,8 @@ export interface PubSubClients extends Closable {
 
 /** Google's own clients take the emulator's address from this variable, and so does Argo Events. */
 const EMULATOR = 'PUBSUB_EMULATOR_HOST'
-const KEEPALIVE_MS = 60_000
-const KEEPALIVE_TIMEOUT_MS = 10_000
+export const KEEPALIVE_MS = 60_000
+export const KEEPALIVE_TIMEOUT_MS = 10_000
 
 /** @throws SECRET_MISSING, SPEC_INVALID, ORIGIN_UNAVAILABLE */
 export async function openClients(ctx: PrepareContext<PubSubSpec>): Promise<PubSubClients> {

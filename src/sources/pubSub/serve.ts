@@ -17,9 +17,9 @@ type Response = protos.google.pubsub.v1.IStreamingPullResponse
 
 /** Messages, and bytes, that Pub/Sub sends before the first of them is acknowledged. */
 export const IN_FLIGHT = 1_000
-const IN_FLIGHT_BYTES = 64 * 1024 * 1024
+export const IN_FLIGHT_BYTES = 64 * 1024 * 1024
 /** How long Pub/Sub leaves a message with a replica that says nothing; the least that it takes. */
-const ACK_DEADLINE_S = 10
+export const ACK_DEADLINE_S = 10
 /** What is held is asked for again this often. */
 const EXTEND_MS = 4_000
 /** Ids in one request; 512 KiB are the most that Pub/Sub takes. */

@@ -15,7 +15,7 @@ import type { BrokerConnection } from './wire.ts'
 /** Messages that may be under way to us, in all partitions together. A batch may be more than is left of them. */
 export const IN_FLIGHT = 1_000
 /** Bytes under way; beyond them nothing is read. */
-const IN_FLIGHT_BYTES = 64 << 20
+export const IN_FLIGHT_BYTES = 64 << 20
 
 /** Of a message that can never become an event: a dead-letter topic is the work of Pulsar's clients, and Argo Events' has none. */
 const FATE = 'it is acknowledged, and can be read by its id for as long as the retention of its namespace keeps it'

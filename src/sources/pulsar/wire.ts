@@ -60,9 +60,9 @@ export interface DialOptions {
 }
 
 const ANSWER_TIMEOUT_MS = 10_000
-const PING_MS = 5_000
+export const PING_MS = 5_000
 /** A broker that says nothing for so long, though it is asked, counts as gone. */
-const SILENCE_MS = 4 * PING_MS
+export const SILENCE_MS = 4 * PING_MS
 /** Of the protocol: the newest that this client knows the rules of. */
 const PROTOCOL = 19
 

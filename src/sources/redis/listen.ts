@@ -14,7 +14,7 @@ import { addressOf, type RedisSpec } from './spec.ts'
 
 const CONNECT_TIMEOUT_MS = 10_000
 /** A server that does not answer a ping within this is gone. */
-const PING_MS = 3_000
+export const PING_MS = 3_000
 /** A loop that has asked for no answer for so long stands still. */
 const SILENT_MS = 30_000
 

@@ -6,7 +6,7 @@ import type { Logger } from '../../core/log.ts'
 
 /** SNS asks once per subscription, and again when it is subscribed anew: calls at once, and one more each so many milliseconds. */
 const BURST = 4
-const EVERY_MS = 15_000
+export const EVERY_MS = 15_000
 /** Of so many tokens it is known for so long what came of them. */
 const MOST_KNOWN = 1_000
 const KNOWN_MS = 600_000

@@ -5,7 +5,7 @@ import type { Held, HeldMessages } from './held.ts'
 import type { Queue } from './queue.ts'
 
 /** A redrive policy that is added or removed is known after so long. */
-const LOOK_MS = 30_000
+export const LOOK_MS = 30_000
 
 /** `unreadable`: no event can be made of it. `refused`: the bus will never take the event. */
 export type Reason = 'unreadable' | 'refused'

@@ -14,8 +14,8 @@ export const HIDDEN_SECONDS = 30
 /** What has been hidden for so long is hidden anew, milliseconds. */
 const RENEW_MS = 5_000
 const PARALLEL = 8
-const MAX_MESSAGES = 1_000
-const MAX_BYTES = 64 * 2 ** 20
+export const MAX_MESSAGES = 1_000
+export const MAX_BYTES = 64 * 2 ** 20
 
 export interface Held {
   readonly id: string
