@@ -23,6 +23,8 @@ const ROOMS = [
   'controller',
   'cli',
 ]
+/** Folders of `sources` that no type has: what two or more of them need, named after what it is. */
+const GROUNDS = ['aws', 'connections', 'go', 'hooks', 'http', 'payload', 'queues', 'states']
 const MOST_LINES = 400
 
 /** Path from `src` to its text. */
@@ -65,9 +67,12 @@ function forbidden(from: string, to: string): string | null {
   if (room === 'sources') {
     if (other === 'bus' || other === 'ha') return 'a source knows neither bus nor election'
     const [type, target] = [typeOf(from), typeOf(to)]
-    if (other === 'sources' && type !== 'index' && target !== 'shared' && type !== target) {
-      return 'what two sources need belongs into sources/shared'
+    if (other === 'sources' && type !== 'index' && !GROUNDS.includes(target) && type !== target) {
+      return `what two sources need belongs into one of sources/{${GROUNDS.join()}}`
     }
+  }
+  if (other === 'sources' && room !== 'sources' && to !== 'sources/index.ts') {
+    return 'other rooms know the registry of sources; what they need besides stands in source/'
   }
   if (room === 'ha' && !/^ha\/(locks|peers)\//.test(from)) {
     if (other !== 'core' && other !== 'ha') return 'the election is pure: it knows core only'
@@ -131,6 +136,13 @@ suite('the rooms of src', () => {
     const imports = [...graphOf(files).values()].flat().length
     assert.ok(imports > files.size, `${imports} imports in ${files.size} files`)
   })
+  test('what types share is no type, and is not empty', () => {
+    const types = paths.map((path) => /^sources\/(\w+)\.ts$/.exec(path)?.[1]).filter((type) => type !== undefined)
+    const folders = new Set(
+      paths.map((path) => /^sources\/(\w+)\//.exec(path)?.[1]).filter((name) => name !== undefined),
+    )
+    assert.deepEqual([...folders].filter((name) => !types.includes(name)).sort(), GROUNDS)
+  })
   test('a room imports only rooms above it', () => assert.deepEqual(violations(files), []))
   test('no file imports itself by way of others', () => assert.deepEqual(cycles(files), []))
   test(`no file is longer than ${MOST_LINES} lines`, () => assert.deepEqual(tooLong(files), []))
@@ -177,7 +189,8 @@ import fs from 'node:fs'
       ['sources/x/y.ts', '../../ha/lock.ts'],
       ['sources/x.ts', './z.ts'],
       ['sources/x.ts', '../runtime/y.ts'],
-      ['sources/shared/x.ts', '../z.ts'],
+      ['sources/hooks/x.ts', '../z.ts'],
+      ['runtime/x.ts', '../sources/hooks/y.ts'],
       ['ha/x.ts', '../bus/bus.ts'],
       ['ha/x.ts', './locks/y.ts'],
       ['ha/locks/x.ts', '../../sources/y.ts'],
@@ -194,7 +207,9 @@ import fs from 'node:fs'
     for (const [path, target] of [
       ['sources/x.ts', '../source.ts'],
       ['sources/x.ts', './x/y.ts'],
-      ['sources/x/y.ts', '../shared/z.ts'],
+      ['sources/x/y.ts', '../queues/z.ts'],
+      ['sources/hooks/y.ts', '../http/z.ts'],
+      ['runtime/x.ts', '../sources/index.ts'],
       ['sources/index.ts', './x.ts'],
       ['ha/locks/x.ts', '../../bus/bus.ts'],
       ['ha/x.ts', '../core/y.ts'],

@@ -1,5 +1,5 @@
 /** Who may read and who may do: by bearer token, compared in constant time. */
-import { isOneOf } from '../sources/shared/signature.ts'
+import { isOneOf } from '../source/signature.ts'
 
 export interface Access {
   /** @param authorization the header */

@@ -4,9 +4,9 @@ import { connectKafka, SASL_MECHANISMS } from '../clients/kafka.ts'
 import type { Clock } from '../core/clock.ts'
 import { fail } from '../core/errors.ts'
 import type { Logger } from '../core/log.ts'
+import { sentSecret } from '../source/secrets.ts'
+import { type TlsSpec, tlsMaterial } from '../source/tls.ts'
 import type { SecretKeySelector } from '../source.ts'
-import { sentSecret } from '../sources/shared/secrets.ts'
-import { type TlsSpec, tlsMaterial } from '../sources/shared/tls.ts'
 import type { SecretStore } from './secrets.ts'
 
 /** `spec.kafka` of an EventBus, as its schema has checked it. `version` and `consumerGroup` say nothing to who only writes. */

@@ -15,12 +15,13 @@ import { loadSource } from '../sources/index.ts'
 import { createAppender } from './appender.ts'
 import { createEntry, type EntryRunner } from './entry.ts'
 import type { Listeners } from './http/listeners.ts'
-import { createLeadership, type Running, run } from './lead.ts'
+import { createLeadership } from './lead.ts'
 import { meetOutsiders } from './meeting.ts'
 import type { ReplicaMetrics } from './metrics.ts'
 import type { Sink } from './pipeline.ts'
-import { type EntryReport, type Failover, type ReplicaReport, type ReplicaState, refusedReport } from './report.ts'
+import type { EntryReport, Failover, ReplicaReport, ReplicaState } from './report.ts'
 import type { SecretStore } from './secrets.ts'
+import { Slots } from './slots.ts'
 
 export interface ReplicaOptions {
   object: EventSource
@@ -72,13 +73,6 @@ export async function startReplica(options: ReplicaOptions): Promise<Replica> {
   const source = { namespace, name }
   const appender = createAppender({ bus, source, clock })
   const stopping = new AbortController()
-  const active = new Map<string, Running>()
-  const passive = new Map<string, EntryRunner>()
-  const warm = new Map<string, AbortController>()
-  const listening = new Map<string, AbortController>()
-  const refused = new Map<string, EntryReport>()
-  const expecting = new Map<string, AbortController>()
-  const known = new Map<string, { type: string; digest: string }>()
   let view: ElectorView = { state: 'starting', leader: null, term: null }
   let election: { elector: Elector; done: Promise<void>; stop: AbortController } | null = null
   let { replicas } = options.object
@@ -126,45 +120,26 @@ export async function startReplica(options: ReplicaOptions): Promise<Replica> {
       onChange: changed,
     })
 
-  /** Standby: connected and authenticated, consuming nothing. Never rejects, as listening: what fails is tried again. */
-  const keepWarm = (runner: EntryRunner) => {
-    const stop = new AbortController()
-    warm.set(runner.entry.name, stop)
-    void runner.prepare(AbortSignal.any([stop.signal, stopping.signal]))
-  }
-  const letCool = (entry: string) => {
-    warm.get(entry)?.abort()
-    warm.delete(entry)
-  }
-  /** Hot standby: listens for as long as this replica holds the entry, leading or not. */
-  const listen = (runner: EntryRunner) => {
-    const stop = new AbortController()
-    listening.set(runner.entry.name, stop)
-    void runner.listen(AbortSignal.any([stop.signal, stopping.signal]))
-  }
-  const letGo = (entry: string) => {
-    letCool(entry)
-    listening.get(entry)?.abort()
-    listening.delete(entry)
-    passive.get(entry)?.closeKept()
-  }
-
   /** A hot standby that has just begun to listen leaves the lead to others, once there has been one. */
-  const othersHeardMore = () =>
-    replicas > 1 && view.term !== null && [...passive.values()].some((runner) => runner.fresh())
+  const othersHeardMore = () => replicas > 1 && view.term !== null && slots.passive().some((runner) => runner.fresh())
 
   const leadership = createLeadership({
     bus,
     source,
     clock,
     log: log.child({ eventSourceName: name, replica: id }),
-    entries: () => passive.values(),
+    entries: () => slots.passive(),
     onChange: changed,
     onFailing() {
       log.warn('the bus takes nothing from this replica: handing the lead over', { replica: id })
       busFails = true
       void probeBus()
     },
+  })
+
+  const slots = new Slots({
+    ...{ source, clock, metrics, leadership, load, runnerFor },
+    ...{ sink: activeSink, listeners: options.listeners, stopping: stopping.signal },
   })
 
   const probeBus = async (): Promise<void> => {
@@ -180,7 +155,7 @@ export async function startReplica(options: ReplicaOptions): Promise<Replica> {
   const serveLead = async (held: Lead<Fenced>): Promise<void> => {
     // Heard between standing and now: returning gives the lead up.
     if (outsiders?.serving()) return
-    for (const entry of [...warm.keys()]) letCool(entry)
+    slots.cool()
     const { change, fenced } = held
     const gapMs = change === null ? null : Math.round((clock.monotonic() - change.lossSeenAt) * 10) / 10
     log.info('leads', {
@@ -198,7 +173,7 @@ export async function startReplica(options: ReplicaOptions): Promise<Replica> {
       metrics.failover(namespace, name, reason)
     }
     await leadership.serve(held)
-    if (!stopping.signal.aborted) for (const runner of passive.values()) keepWarm(runner)
+    if (!stopping.signal.aborted) slots.keepWarm()
   }
 
   const startElection = () => {
@@ -238,72 +213,10 @@ export async function startReplica(options: ReplicaOptions): Promise<Replica> {
     view = { state: 'standby', leader: null, term: null }
   }
 
-  /** Puts a runner in the place of the one before it. Active ones overlap, so that no connection is refused. */
-  const replace = async (runner: EntryRunner): Promise<void> => {
-    const { name: entry } = runner.entry
-    if (runner.definition.strategy === 'active-active') {
-      const before = active.get(entry)
-      active.set(entry, run(runner, activeSink, null, stopping.signal))
-      await before?.halt()
-      return
-    }
-    letGo(entry)
-    passive.set(entry, runner)
-    listen(runner)
-    if (leadership.leading) await leadership.replace(runner)
-    else keepWarm(runner)
-  }
-
-  const drop = async (entry: string): Promise<void> => {
-    const before = active.get(entry)
-    active.delete(entry)
-    letGo(entry)
-    passive.delete(entry)
-    refused.delete(entry)
-    await Promise.all([before?.halt(), leadership.drop(entry)])
-    metrics.forget(namespace, name, entry)
-  }
-
-  /** Before any port opens: what an entry will serve is never unknown. */
-  const expect = async (entry: Entry): Promise<void> => {
-    const before = expecting.get(entry.name)
-    const definition = entry.refused === undefined ? await load(entry.type) : null
-    const until = new AbortController()
-    expecting.set(entry.name, until)
-    const ends = AbortSignal.any([until.signal, stopping.signal])
-    try {
-      options.listeners.expect(definition?.listens?.(entry.spec) ?? [], ends)
-    } catch {
-      // An endpoint that can match nothing: the entry itself will say so.
-    }
-    before?.abort()
-  }
-
-  const applyEntry = async (entry: Entry): Promise<void> => {
-    const digest = JSON.stringify([entry.spec, entry.filter, entry.refused])
-    const before = known.get(entry.name)
-    if (before?.type === entry.type && before.digest === digest) return
-    const definition = entry.refused === undefined ? await load(entry.type) : null
-    if (definition === null || (before !== undefined && before.type !== entry.type)) await drop(entry.name)
-    refused.delete(entry.name)
-    if (definition === null) refused.set(entry.name, refusedReport(entry, clock.now()))
-    else await replace(runnerFor(entry, definition))
-    // Not before that worked: what failed is tried again with the next object, also if it is the same.
-    known.set(entry.name, { type: entry.type, digest })
-  }
-
   const apply = async (object: EventSource): Promise<void> => {
     replicas = object.replicas
-    const wanted = new Set(object.entries.map((entry) => entry.name))
-    for (const entry of [...known.keys()].filter((entry) => !wanted.has(entry))) {
-      known.delete(entry)
-      expecting.get(entry)?.abort()
-      expecting.delete(entry)
-      await drop(entry)
-    }
-    await Promise.all(object.entries.map(expect))
-    for (const entry of object.entries) await applyEntry(entry)
-    if (passive.size === 0) await endElection()
+    await slots.apply(object.entries)
+    if (slots.passive().length === 0) await endElection()
     else if (election === null) startElection()
     started = true
     changed()
@@ -312,18 +225,18 @@ export async function startReplica(options: ReplicaOptions): Promise<Replica> {
   const state = (): ReplicaState => {
     if (stopping.signal.aborted || view.state === 'draining') return 'draining'
     if (!started) return 'starting'
-    if (leadership.leading || [...active.values()].some(({ runner }) => runner.report().serving)) return 'serving'
+    if (leadership.leading || slots.active().some(({ runner }) => runner.report().serving)) return 'serving'
     if (election !== null) return view.state === 'starting' || !met ? 'starting' : 'standby'
-    return active.size > 0 ? 'starting' : 'standby'
+    return slots.active().length > 0 ? 'starting' : 'standby'
   }
 
   const report = (): ReplicaReport => {
     const status = bus.status()
-    const activeReports = [...active.values()].map(({ runner }) => runner.report())
-    const passiveReports = [...passive.values()].map((runner) => ({ ...runner.report(), ...hindrance() }))
+    const activeReports = slots.active().map(({ runner }) => runner.report())
+    const passiveReports = slots.passive().map((runner) => ({ ...runner.report(), ...hindrance() }))
     return {
       ...{ namespace, eventSource: name, id, state: state(), leader: view.leader, term: view.term },
-      entries: [...activeReports, ...passiveReports, ...refused.values()],
+      entries: [...activeReports, ...passiveReports, ...slots.refused()],
       ...fencing(),
       busError: status.connected ? null : status.error,
       lockError: lock?.error ?? null,
@@ -364,7 +277,7 @@ export async function startReplica(options: ReplicaOptions): Promise<Replica> {
   const unsubscribes = [bus.onStatus(noteBus), outsiders?.onChange(noteOutsiders)]
   noteBus()
   await apply(options.object)
-  const meeting = { elects: () => view.state !== 'starting', beside, runners: () => passive.values() }
+  const meeting = { elects: () => view.state !== 'starting', beside, runners: () => slots.passive() }
   void meetOutsiders({ outsiders, clock, signal: stopping.signal, ...meeting }).then(() => {
     met = true
     changed()
@@ -390,8 +303,8 @@ export async function startReplica(options: ReplicaOptions): Promise<Replica> {
       stopping.abort()
       changed()
       await applying
-      await Promise.all([endElection(), ...[...active.values()].map(({ done }) => done)])
-      for (const runner of passive.values()) runner.closeKept()
+      await Promise.all([endElection(), ...slots.active().map(({ done }) => done)])
+      slots.closeKept()
       await patiently(appender.drain(), { signal: stopping.signal, clock, patienceMs: DRAIN_PATIENCE_MS })
       for (const unsubscribe of unsubscribes) unsubscribe?.()
     },

@@ -85,7 +85,7 @@ export interface SourceContext<Spec = unknown, Position = unknown> extends Prepa
    * then ack upstream. Calls may overlap; they are stored in call order. Waits while too much is in flight.
    *
    * What the bus will never take (too large, no valid event) is `skipped`: counted, logged and shown with its `item`, and only then is the
-   * position beyond it. Reject it to the origin, where that has a place for such things (see `handOver` in sources/shared). Only a sender
+   * position beyond it. Reject it to the origin, where that has a place for such things (see `handOver` in sources/queues). Only a sender
    * who waits for an answer is told by an error: an active-active event without an `item`.
    * @throws FENCED, OUTCOME_UNKNOWN or NOT_LEADING: this entry is being stopped, let it through; active-active only: BUS_UNAVAILABLE, BUS_FULL,
    * BUS_BUSY: not stored, tell the sender to retry; EVENT_TOO_LARGE, EVENT_INVALID (without an `item`): never storable

@@ -1,6 +1,9 @@
 /** What an entry and the HTTP listeners say to each other. */
 import type { SecretKeySelector } from './context.ts'
 
+/** What upstream's payloads show instead of credentials. */
+export const MASKED = '*** Masked Auth Secret ***'
+
 /** One HTTP route of an entry. One listener per distinct port, shared by all entries of all types. */
 export interface HttpRoute {
   port: number

@@ -15,8 +15,8 @@ import {
   validateSpec,
 } from './amqp/spec.ts'
 import type { StreamPosition } from './amqp/stream.ts'
-import { backoffOptions } from './shared/connection-backoff.ts'
-import { stoppable } from './shared/stopping.ts'
+import { backoffOptions } from './connections/backoff.ts'
+import { stoppable } from './connections/stopping.ts'
 
 const text = (what: string) => z.string().describe(`${what}; empty when the sender set none.`)
 

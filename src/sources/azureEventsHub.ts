@@ -5,7 +5,7 @@ import { examples } from './azureEventsHub/examples.ts'
 import type { HubPosition } from './azureEventsHub/position.ts'
 import { look, serveHub, standBy } from './azureEventsHub/serve.ts'
 import { type AzureEventsHubSpec, specSchema, validateSpec } from './azureEventsHub/spec.ts'
-import { stoppable } from './shared/stopping.ts'
+import { stoppable } from './connections/stopping.ts'
 
 export default defineSource<AzureEventsHubSpec, HubPosition>({
   type: 'azureEventsHub',

@@ -4,10 +4,10 @@ import { defineSource } from '../source.ts'
 import { examples } from './bitbucket/examples.ts'
 import { bitbucketHooks } from './bitbucket/hooks.ts'
 import { managesHooks, type Spec, spec, validate } from './bitbucket/spec.ts'
-import { hookEvent } from './shared/hook-fields.ts'
-import { deliveryId, jsonBody } from './shared/hook-request.ts'
-import { isUnsigned, serveHubHooks } from './shared/hub-hooks.ts'
-import { webhookListens } from './shared/webhook-context.ts'
+import { hookEvent } from './hooks/fields.ts'
+import { isUnsigned, serveHubHooks } from './hooks/hub.ts'
+import { deliveryId, jsonBody } from './hooks/request.ts'
+import { webhookListens } from './hooks/webhook-context.ts'
 
 export default defineSource<Spec>({
   type: 'bitbucket',

@@ -6,9 +6,9 @@ import { eventsOf } from './bitbucketserver/events.ts'
 import { examples } from './bitbucketserver/examples.ts'
 import { serverHooks } from './bitbucketserver/hooks.ts'
 import { managesHooks, type Spec, spec, validate } from './bitbucketserver/spec.ts'
-import { hookEvent } from './shared/hook-fields.ts'
-import { isUnsigned, serveHubHooks } from './shared/hub-hooks.ts'
-import { webhookListens } from './shared/webhook-context.ts'
+import { hookEvent } from './hooks/fields.ts'
+import { isUnsigned, serveHubHooks } from './hooks/hub.ts'
+import { webhookListens } from './hooks/webhook-context.ts'
 
 /** Questions to Bitbucket about pull requests at a time, and pushes that wait for theirs; others are told to come back. */
 const ASKED_AT_ONCE = 4

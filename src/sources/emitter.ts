@@ -1,11 +1,11 @@
 /** The type `emitter`: messages of a channel of emitter.io. */
 import { z } from 'zod'
 import { defineSource } from '../source.ts'
+import { backoffOptions } from './connections/backoff.ts'
+import { stoppable } from './connections/stopping.ts'
 import { examples } from './emitter/examples.ts'
 import { listenToChannel, serveSharedChannel } from './emitter/listen.ts'
 import { claimsOf, type EmitterSpec, isShared, specSchema, trimmed, validateSpec } from './emitter/spec.ts'
-import { backoffOptions } from './shared/connection-backoff.ts'
-import { stoppable } from './shared/stopping.ts'
 
 export default defineSource<EmitterSpec>({
   type: 'emitter',

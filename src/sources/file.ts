@@ -1,14 +1,14 @@
 /** File: changes in one directory, by the kernel's notifications or by polling. Payload and matching as in Argo Events. */
 import { posix } from 'node:path'
 import { z } from 'zod'
+import { filterSchema, metadataSchema } from '../source/schemas.ts'
 import { defineSource, type Finding } from '../source.ts'
 import { example, pollingExample } from './file/examples.ts'
 import { lookOnce } from './file/predecessor.ts'
 import { checkDirectory, type FilePlan, type FilePosition, serveDirectory } from './file/serve.ts'
-import { fileEvents, type Op, ops, pathWithin } from './shared/file-event.ts'
-import { journalPosition } from './shared/journal.ts'
-import { filterSchema, metadataSchema } from './shared/schemas.ts'
-import { cleanDirectory, matcherOf, validateWatchPath, watchPathSchema } from './shared/watch-path.ts'
+import { fileEvents, type Op, ops, pathWithin } from './states/file-event.ts'
+import { journalPosition } from './states/journal.ts'
+import { cleanDirectory, matcherOf, validateWatchPath, watchPathSchema } from './states/watch-path.ts'
 
 const spec = z.object({
   eventType: z

@@ -7,7 +7,7 @@ import { type GenericServerOptions, startGeneric } from '../../test/servers/gene
 import { freePorts } from '../../test/servers/process.ts'
 import type { GenericPosition } from './generic/serve.ts'
 import generic from './generic.ts'
-import { senderKey } from './shared/sender-id.ts'
+import { senderKey } from './payload/sender-id.ts'
 
 const valid = { url: 'h:1', config: 'c', uniqueNames: true }
 

@@ -1,10 +1,10 @@
 /** The type `generic`: events that a gRPC server of the user's streams. */
 import { z } from 'zod'
 import { defineSource } from '../source.ts'
+import { stoppable } from './connections/stopping.ts'
 import { examples } from './generic/examples.ts'
 import { type GenericPosition, IN_FLIGHT, serveStream, standBy } from './generic/serve.ts'
 import { type GenericSpec, specSchema, validateSpec } from './generic/spec.ts'
-import { stoppable } from './shared/stopping.ts'
 
 export default defineSource<GenericSpec, GenericPosition>({
   type: 'generic',

@@ -1,15 +1,15 @@
 /** The type `gitlab`: hooks of GitLab projects and groups become events; the hooks are managed too. */
 import { z } from 'zod'
+import { checkStandardWebhook, isOneOf, signedName } from '../source/signature.ts'
 import { defineSource, type HttpRequest, type SourceContext } from '../source.ts'
 import { examples } from './gitlab/examples.ts'
 import { gitlabHooks } from './gitlab/hooks.ts'
 import { isUnsigned, managesHooks, type Spec, spec, validate } from './gitlab/spec.ts'
-import { hookEvent } from './shared/hook-fields.ts'
-import { deliveryId, jsonBody } from './shared/hook-request.ts'
-import { allOf, type Proof, proofOf } from './shared/proof.ts'
-import { serveHooks } from './shared/serve-hooks.ts'
-import { checkStandardWebhook, isOneOf, signedName } from './shared/signature.ts'
-import { webhookListens } from './shared/webhook-context.ts'
+import { hookEvent } from './hooks/fields.ts'
+import { allOf, type Proof, proofOf } from './hooks/proof.ts'
+import { deliveryId, jsonBody } from './hooks/request.ts'
+import { serveHooks } from './hooks/serve.ts'
+import { webhookListens } from './hooks/webhook-context.ts'
 
 export default defineSource<Spec>({
   type: 'gitlab',

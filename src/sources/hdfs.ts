@@ -1,12 +1,12 @@
 /** The type `hdfs`: changes below a directory of HDFS. */
 import { z } from 'zod'
 import { defineSource } from '../source.ts'
+import { stoppable } from './connections/stopping.ts'
 import { examples } from './hdfs/examples.ts'
 import { type HdfsPosition, lookOnce, serveTree, standBy } from './hdfs/serve.ts'
 import { type HdfsSpec, specSchema, validateSpec } from './hdfs/spec.ts'
-import { journalPosition } from './shared/journal.ts'
-import { stoppable } from './shared/stopping.ts'
-import { cleanDirectory } from './shared/watch-path.ts'
+import { journalPosition } from './states/journal.ts'
+import { cleanDirectory } from './states/watch-path.ts'
 
 export default defineSource<HdfsSpec, HdfsPosition>({
   type: 'hdfs',

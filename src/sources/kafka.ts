@@ -1,11 +1,11 @@
 /** The type `kafka`: messages of a topic of Apache Kafka. */
 import { z } from 'zod'
 import { defineSource } from '../source.ts'
+import { backoffOptions } from './connections/backoff.ts'
 import { examples } from './kafka/examples.ts'
 import type { KafkaPosition } from './kafka/position.ts'
 import { look, serveKafka, standBy } from './kafka/serve.ts'
 import { claimsOf, type KafkaSpec, specSchema, validateSpec } from './kafka/spec.ts'
-import { backoffOptions } from './shared/connection-backoff.ts'
 
 export default defineSource<KafkaSpec, KafkaPosition>({
   type: 'kafka',

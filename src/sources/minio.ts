@@ -1,11 +1,11 @@
 /** The type `minio`: what happens to the objects of a MinIO bucket. */
 import { z } from 'zod'
 import { defineSource } from '../source.ts'
+import { stoppable } from './connections/stopping.ts'
 import { examples } from './minio/examples.ts'
 import { IN_FLIGHT, lookOnce, type MinioPosition, serveBucket, standBy } from './minio/serve.ts'
 import { bucketOf, type MinioSpec, specSchema, validateSpec } from './minio/spec.ts'
-import { MOST_CHANGES } from './shared/remembered.ts'
-import { stoppable } from './shared/stopping.ts'
+import { MOST_CHANGES } from './states/remembered.ts'
 
 export default defineSource<MinioSpec, MinioPosition>({
   type: 'minio',

@@ -1,11 +1,11 @@
 /** The type `mqtt`: messages of MQTT topics. */
 import { z } from 'zod'
 import { defineSource } from '../source.ts'
+import { backoffOptions } from './connections/backoff.ts'
+import { stoppable } from './connections/stopping.ts'
 import { examples } from './mqtt/examples.ts'
 import { listenToTopic, removeSession, serveSession, serveShared, standBy } from './mqtt/serve.ts'
 import { claimsOf, guaranteeOfSpec, keepsSession, type MqttSpec, specSchema, validateSpec } from './mqtt/spec.ts'
-import { backoffOptions } from './shared/connection-backoff.ts'
-import { stoppable } from './shared/stopping.ts'
 
 export default defineSource<MqttSpec>({
   type: 'mqtt',

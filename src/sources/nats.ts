@@ -1,11 +1,11 @@
 /** The type `nats`: messages on a subject of core NATS. */
 import { z } from 'zod'
 import { defineSource } from '../source.ts'
+import { backoffOptions } from './connections/backoff.ts'
+import { stoppable } from './connections/stopping.ts'
 import { examples } from './nats/examples.ts'
 import { listenToSubject, serveQueueGroup } from './nats/serve.ts'
 import { claimsOf, type NatsSpec, specSchema, validateSpec } from './nats/spec.ts'
-import { backoffOptions } from './shared/connection-backoff.ts'
-import { stoppable } from './shared/stopping.ts'
 
 export default defineSource<NatsSpec>({
   type: 'nats',

@@ -1,12 +1,12 @@
 /** The type `nsq`: messages of an NSQ channel. */
 import { z } from 'zod'
 import { defineSource } from '../source.ts'
+import { backoffOptions } from './connections/backoff.ts'
+import { stoppable } from './connections/stopping.ts'
 import { examples } from './nsq/examples.ts'
 import { removeChannel } from './nsq/remains.ts'
 import { IN_FLIGHT, serveNsq, standBy } from './nsq/serve.ts'
 import { claimsOf, type NsqSpec, specSchema, validateSpec } from './nsq/spec.ts'
-import { backoffOptions } from './shared/connection-backoff.ts'
-import { stoppable } from './shared/stopping.ts'
 
 export default defineSource<NsqSpec>({
   type: 'nsq',

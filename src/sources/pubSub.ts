@@ -1,10 +1,10 @@
 /** The type `pubSub`: messages of a GCP Pub/Sub subscription. */
 import { z } from 'zod'
 import { defineSource } from '../source.ts'
+import { stoppable } from './connections/stopping.ts'
 import { examples } from './pubSub/examples.ts'
 import { IN_FLIGHT, removeSubscription, serveSubscription, standBy } from './pubSub/serve.ts'
 import { claimsOf, type PubSubSpec, specSchema, validateSpec } from './pubSub/spec.ts'
-import { stoppable } from './shared/stopping.ts'
 
 export default defineSource<PubSubSpec>({
   type: 'pubSub',

@@ -1,13 +1,13 @@
 /** The type `pulsar`: messages of topics of Apache Pulsar. */
 import { z } from 'zod'
 import { defineSource } from '../source.ts'
+import { backoffOptions } from './connections/backoff.ts'
+import { stoppable } from './connections/stopping.ts'
 import { examples } from './pulsar/examples.ts'
 import { IN_FLIGHT } from './pulsar/intake.ts'
 import { removeSubscription } from './pulsar/remains.ts'
 import { type PulsarPosition, servePulsar, standBy } from './pulsar/serve.ts'
 import { claimsOf, type PulsarSpec, specSchema, validateSpec } from './pulsar/spec.ts'
-import { backoffOptions } from './shared/connection-backoff.ts'
-import { stoppable } from './shared/stopping.ts'
 
 export default defineSource<PulsarSpec, PulsarPosition>({
   type: 'pulsar',

@@ -1,10 +1,10 @@
 /** The type `redis`: messages of Redis Pub/Sub channels. */
 import { z } from 'zod'
 import { defineSource } from '../source.ts'
+import { stoppable } from './connections/stopping.ts'
 import { examples } from './redis/examples.ts'
 import { listenToChannels } from './redis/listen.ts'
 import { type RedisSpec, specSchema, validateSpec } from './redis/spec.ts'
-import { stoppable } from './shared/stopping.ts'
 
 export default defineSource<RedisSpec>({
   type: 'redis',

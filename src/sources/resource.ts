@@ -1,11 +1,11 @@
 /** The type `resource`: what happens to objects of a Kubernetes kind. */
 import { z } from 'zod'
 import { defineSource } from '../source.ts'
+import { stoppable } from './connections/stopping.ts'
 import { examples } from './resource/examples.ts'
 import { IN_FLIGHT, lookOnce, type ResourcePosition, serveResource, standBy } from './resource/serve.ts'
 import { type ResourceSpec, specSchema, validateSpec } from './resource/spec.ts'
-import { MOST_CHANGES } from './shared/remembered.ts'
-import { stoppable } from './shared/stopping.ts'
+import { MOST_CHANGES } from './states/remembered.ts'
 
 export default defineSource<ResourceSpec, ResourcePosition>({
   type: 'resource',

@@ -17,7 +17,7 @@ import { elasticmqJars, startElasticmq } from '../../test/servers/elasticmq.ts'
 import { type AwsServer, localstackPython, startLocalstack } from '../../test/servers/localstack.ts'
 import { startProxy } from '../../test/servers/proxy.ts'
 import { fail } from '../core/errors.ts'
-import { awsErrorText } from './shared/aws.ts'
+import { awsErrorText } from './aws/aws.ts'
 import { payloadOf } from './sqs/payload.ts'
 import sqs from './sqs.ts'
 

@@ -1,8 +1,8 @@
 /** The type `sqs`: messages of an AWS SQS queue. */
 import { z } from 'zod'
+import { filterSchema, metadataSchema, secretKeySelector } from '../source/schemas.ts'
 import { defineSource, type Finding } from '../source.ts'
-import { awsAccessFields, awsAccessFindings } from './shared/aws.ts'
-import { filterSchema, metadataSchema, secretKeySelector } from './shared/schemas.ts'
+import { awsAccessFields, awsAccessFindings } from './aws/aws.ts'
 import { examples } from './sqs/examples.ts'
 import { serveSqs } from './sqs/serve.ts'
 

@@ -1,7 +1,7 @@
 /** The type `storageGrid`: notifications of a bucket of NetApp StorageGRID; they are set up there too. */
 import { z } from 'zod'
 import { defineSource } from '../source.ts'
-import { webhookListens } from './shared/webhook-context.ts'
+import { webhookListens } from './hooks/webhook-context.ts'
 import { bucketNotifications } from './storageGrid/bucket.ts'
 import { examples } from './storageGrid/examples.ts'
 import { serveStorageGrid } from './storageGrid/serve.ts'

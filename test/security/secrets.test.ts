@@ -7,7 +7,7 @@ import { type TestContext, test } from 'node:test'
 import { deliverTo } from '../../src/cli/deliverTo.ts'
 import { createLogger } from '../../src/core/log.ts'
 import { createRedactor } from '../../src/core/redact.ts'
-import { AFTER_SETTLED_MS, acceptedSecrets, sentSecret } from '../../src/sources/shared/secrets.ts'
+import { AFTER_SETTLED_MS, acceptedSecrets, sentSecret } from '../../src/source/secrets.ts'
 import { fakeClock } from '../fake-clock.ts'
 import { cli } from '../local/program.ts'
 

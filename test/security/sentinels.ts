@@ -5,9 +5,9 @@
 
 import { exampleSpecs } from '../../src/manifest/describe.ts'
 import { describeSchema, type Field } from '../../src/manifest/fields.ts'
+import { secretKeySelector } from '../../src/source/schemas.ts'
 import type { SourceDefinition } from '../../src/source.ts'
 import { loadSource, types } from '../../src/sources/index.ts'
-import { secretKeySelector } from '../../src/sources/shared/schemas.ts'
 
 export interface Sentinels {
   /** EventSources, as JSON. */

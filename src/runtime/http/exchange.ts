@@ -2,7 +2,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Clock } from '../../core/clock.ts'
 import type { Logger } from '../../core/log.ts'
-import { cleanPath } from '../../sources/shared/endpoint.ts'
+import { cleanPath } from '../../source/endpoint.ts'
 import { answerOf, type Final, hasLongUnreadBody, tryAgain, writeAnswer } from './answer.ts'
 import { boundChunks, readBody } from './body.ts'
 import type { Connection, Line } from './connections.ts'

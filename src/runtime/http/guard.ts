@@ -2,9 +2,9 @@
 import type { Clock } from '../../core/clock.ts'
 import { messageOf } from '../../core/errors.ts'
 import type { Logger } from '../../core/log.ts'
+import { acceptedSecrets } from '../../source/secrets.ts'
+import { isOneOf } from '../../source/signature.ts'
 import type { HttpAnswer, SecretKeySelector } from '../../source.ts'
-import { acceptedSecrets } from '../../sources/shared/secrets.ts'
-import { isOneOf } from '../../sources/shared/signature.ts'
 
 export interface GuardOptions {
   secret: (selector: SecretKeySelector) => Promise<string>

@@ -1,7 +1,7 @@
 /** The request as a source sees it. Made lazily: most sources need neither the URL nor the whole header map. */
 import { utf8FromLatin1 } from '../../core/utf8.ts'
+import { MASKED } from '../../source/http.ts'
 import type { HttpRequest } from '../../source.ts'
-import { MASKED } from '../../sources/shared/hook-request.ts'
 
 /** Go's server takes these out of the map. */
 const NOT_IN_MAP = new Set(['Host', 'Transfer-Encoding', 'Trailer'])

@@ -3,8 +3,8 @@ import type { Clock } from '../../core/clock.ts'
 import { fail } from '../../core/errors.ts'
 import type { Logger } from '../../core/log.ts'
 import type { Redact } from '../../core/redact.ts'
+import { type Endpoint, parseEndpoint } from '../../source/endpoint.ts'
 import type { HttpAnswer, HttpRoute } from '../../source.ts'
-import { type Endpoint, parseEndpoint } from '../../sources/shared/endpoint.ts'
 import type { Certificate } from './certificate.ts'
 
 /** One registration of a route. */

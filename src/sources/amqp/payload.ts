@@ -1,9 +1,9 @@
 /** A message as upstream's payload, member by member, and the id that tells a repeat. */
 import type { ConsumeMessage } from 'amqplib'
-import { contextOf } from '../shared/cloud-event.ts'
-import { goTime } from '../shared/go-time.ts'
-import { bodyOf, payloadOf } from '../shared/json-body.ts'
-import { senderKey } from '../shared/sender-id.ts'
+import { goTime } from '../go/time.ts'
+import { contextOf } from '../payload/cloud-event.ts'
+import { bodyOf, payloadOf } from '../payload/json-body.ts'
+import { senderKey } from '../payload/sender-id.ts'
 import type { AmqpSpec } from './spec.ts'
 
 /** @throws EVENT_INVALID when `jsonBody` is set and the message is not JSON */

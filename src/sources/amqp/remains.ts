@@ -1,7 +1,7 @@
 /** What stays at the broker: bindings of an entry as it was before, and its queue when it is deleted. */
 import type { Channel } from 'amqplib'
 import type { PrepareContext, SourceContext } from '../../source.ts'
-import { endWhatIsNotWanted } from '../shared/made-at-origin.ts'
+import { endWhatIsNotWanted } from '../queues/made-at-origin.ts'
 import { type AmqpConnection, connect, described } from './connect.ts'
 import { type AmqpSpec, brokerOf, deletesQueue, queueOf } from './spec.ts'
 

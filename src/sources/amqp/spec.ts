@@ -2,13 +2,13 @@
 import { parse } from 'yaml'
 import { z } from 'zod'
 import { fail, messageOf } from '../../core/errors.ts'
+import { filterSchema, metadataSchema, secretKeySelector } from '../../source/schemas.ts'
+import { tlsSchema, validateTls } from '../../source/tls.ts'
 import type { Claim, Finding, Guarantee } from '../../source.ts'
-import { basicAuthSchema, validateBasicAuth } from '../shared/basic-auth.ts'
-import { connectionBackoffSchema, validateConnectionBackoff } from '../shared/connection-backoff.ts'
-import { jsonBodySchema } from '../shared/json-body.ts'
-import { keepsNothing } from '../shared/keeps-nothing.ts'
-import { filterSchema, metadataSchema, secretKeySelector } from '../shared/schemas.ts'
-import { tlsSchema, validateTls } from '../shared/tls.ts'
+import { connectionBackoffSchema, validateConnectionBackoff } from '../connections/backoff.ts'
+import { basicAuthSchema, validateBasicAuth } from '../connections/basic-auth.ts'
+import { jsonBodySchema } from '../payload/json-body.ts'
+import { keepsNothing } from '../queues/keeps-nothing.ts'
 
 const flag = (text: string) => z.boolean().default(false).describe(text)
 const noWait = flag('Accepted; the answer is waited for all the same, so that an error is seen.')

@@ -1,6 +1,6 @@
 /** What is wrong with a namespace or hub, in words that say which layer: DNS, TCP, TLS, authentication, the hub. */
 import { fail, isVedetteError, messageOf, type VedetteError } from '../../core/errors.ts'
-import { networkError } from '../shared/network-error.ts'
+import { networkError } from '../connections/network-error.ts'
 import type { AzureEventsHubSpec } from './spec.ts'
 
 /** @param error of the AMQP library (as its `translate` leaves it) or of the identity library @returns ORIGIN_UNAVAILABLE */

@@ -1,7 +1,7 @@
 /** What an AMQP 1.0 message of a partition says, and upstream's payload of it. */
 import type { Message } from 'rhea-promise'
 import { fail } from '../../core/errors.ts'
-import { payloadOf } from '../shared/json-body.ts'
+import { payloadOf } from '../payload/json-body.ts'
 import type { AzureEventsHubSpec } from './spec.ts'
 
 /**

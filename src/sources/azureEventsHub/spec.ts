@@ -1,7 +1,7 @@
 /** The fields of an Event Hubs entry, upstream's rules for them, and what can never work. */
 import { z } from 'zod'
+import { filterSchema, metadataSchema, secretKeySelector } from '../../source/schemas.ts'
 import type { Finding } from '../../source.ts'
-import { filterSchema, metadataSchema, secretKeySelector } from '../shared/schemas.ts'
 
 export const specSchema = z.object({
   fqdn: z

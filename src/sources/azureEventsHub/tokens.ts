@@ -1,8 +1,8 @@
 /** What proves to Event Hubs who we are: signed with a shared access key, or given out by Microsoft Entra ID. */
 import type * as Amqp from '@azure/core-amqp'
 import { fail, messageOf } from '../../core/errors.ts'
+import { sentSecret } from '../../source/secrets.ts'
 import type { PrepareContext, SecretKeySelector } from '../../source.ts'
-import { sentSecret } from '../shared/secrets.ts'
 import type { AzureEventsHubSpec } from './spec.ts'
 
 export interface Token {

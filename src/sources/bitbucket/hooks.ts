@@ -1,9 +1,10 @@
 /** The hooks at Bitbucket Cloud (REST API 2.0, "Webhooks" of repositories). */
+
+import { providerSecret, sentSecret } from '../../source/secrets.ts'
 import type { Hook, HookRegistration, HookTarget, PrepareContext } from '../../source.ts'
-import { deleteAt, sameSet } from '../shared/hook-fields.ts'
-import { hookUrl } from '../shared/hook-request.ts'
-import { createRest, type Rest } from '../shared/rest.ts'
-import { providerSecret, sentSecret } from '../shared/secrets.ts'
+import { deleteAt, sameSet } from '../hooks/fields.ts'
+import { hookUrl } from '../hooks/request.ts'
+import { createRest, type Rest } from '../http/rest.ts'
 import { managesHooks, repositoriesOf, type Spec } from './spec.ts'
 
 interface BitbucketHook extends Hook {

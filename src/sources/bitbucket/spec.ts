@@ -1,11 +1,11 @@
 /** The fields of the type `bitbucket`, upstream's rules in its order, and what cannot work. */
 import { z } from 'zod'
+import { filterSchema, metadataSchema, secretKeySelector } from '../../source/schemas.ts'
 import type { Finding } from '../../source.ts'
-import { deleteHookOnFinish } from '../shared/hook-fields.ts'
-import { isUnsigned } from '../shared/hub-hooks.ts'
-import { filterSchema, metadataSchema, secretKeySelector } from '../shared/schemas.ts'
-import { hookFindings, unsignedAdvice } from '../shared/serve-hooks.ts'
-import { webhookContextSchema } from '../shared/webhook-context.ts'
+import { deleteHookOnFinish } from '../hooks/fields.ts'
+import { isUnsigned } from '../hooks/hub.ts'
+import { hookFindings, unsignedAdvice } from '../hooks/serve.ts'
+import { webhookContextSchema } from '../hooks/webhook-context.ts'
 
 const slug = {
   owner: z.string().default('').describe('Workspace of the repository.'),

@@ -1,8 +1,9 @@
 /** Bitbucket Server's and Data Center's REST API 1.0, as far as we use it. */
+
+import { sentSecret } from '../../source/secrets.ts'
 import type { SourceContext } from '../../source.ts'
-import { restTls } from '../shared/hook-fields.ts'
-import { createRest, type Rest } from '../shared/rest.ts'
-import { sentSecret } from '../shared/secrets.ts'
+import { restTls } from '../hooks/fields.ts'
+import { createRest, type Rest } from '../http/rest.ts'
 import type { Spec } from './spec.ts'
 
 /** @throws SECRET_MISSING, SPEC_INVALID */

@@ -1,9 +1,10 @@
 /** The hooks at Bitbucket Server (REST API 1.0, "webhooks" of repositories). */
+
+import { providerSecret } from '../../source/secrets.ts'
 import type { Hook, HookRegistration, HookTarget, PrepareContext } from '../../source.ts'
-import { deleteAt, sameSet } from '../shared/hook-fields.ts'
-import { hookUrl } from '../shared/hook-request.ts'
-import type { Rest } from '../shared/rest.ts'
-import { providerSecret } from '../shared/secrets.ts'
+import { deleteAt, sameSet } from '../hooks/fields.ts'
+import { hookUrl } from '../hooks/request.ts'
+import type { Rest } from '../http/rest.ts'
 import { connect, repositoryPath, valuesOf } from './api.ts'
 import { checkEveryMs, managesHooks, repositoriesOf, type Spec } from './spec.ts'
 

@@ -2,13 +2,13 @@
 import { z } from 'zod'
 import { parseDurationNs } from '../../core/duration.ts'
 import { messageOf } from '../../core/errors.ts'
+import { filterSchema, metadataSchema, secretKeySelector } from '../../source/schemas.ts'
+import { tlsSchema } from '../../source/tls.ts'
 import type { Finding } from '../../source.ts'
-import { deleteHookOnFinish } from '../shared/hook-fields.ts'
-import { isUnsigned } from '../shared/hub-hooks.ts'
-import { filterSchema, metadataSchema, secretKeySelector } from '../shared/schemas.ts'
-import { hookFindings, unsignedAdvice } from '../shared/serve-hooks.ts'
-import { tlsSchema } from '../shared/tls.ts'
-import { webhookContextSchema } from '../shared/webhook-context.ts'
+import { deleteHookOnFinish } from '../hooks/fields.ts'
+import { isUnsigned } from '../hooks/hub.ts'
+import { hookFindings, unsignedAdvice } from '../hooks/serve.ts'
+import { webhookContextSchema } from '../hooks/webhook-context.ts'
 
 const repository = {
   projectKey: z.string().default('').describe('Key of the project.'),

@@ -1,11 +1,11 @@
 /** The fields of an Emitter entry, and upstream's rules for them. */
 import { z } from 'zod'
+import { filterSchema, metadataSchema, secretKeySelector } from '../../source/schemas.ts'
+import { tlsSchema, validateTls } from '../../source/tls.ts'
 import type { Claim, Finding } from '../../source.ts'
-import { connectionBackoffSchema, validateConnectionBackoff } from '../shared/connection-backoff.ts'
-import { jsonBodySchema } from '../shared/json-body.ts'
-import { brokerKey, schemeOf } from '../shared/mqtt-connection.ts'
-import { filterSchema, metadataSchema, secretKeySelector } from '../shared/schemas.ts'
-import { tlsSchema, validateTls } from '../shared/tls.ts'
+import { connectionBackoffSchema, validateConnectionBackoff } from '../connections/backoff.ts'
+import { brokerKey, schemeOf } from '../connections/mqtt.ts'
+import { jsonBodySchema } from '../payload/json-body.ts'
 
 export const specSchema = z.object({
   broker: z

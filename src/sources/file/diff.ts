@@ -3,7 +3,7 @@
  *
  * Two looks only show states: what came and went between them is invisible, and several writes are one.
  */
-import type { Op } from '../shared/file-event.ts'
+import type { Op } from '../states/file-event.ts'
 import { equalStates, type FileState, isRegular, movedTo, SELF, sameFile, type Table } from './table.ts'
 
 export interface Change {

@@ -8,7 +8,7 @@ import { directory, lastPosition, names, serving, specOf } from '../../../test/f
 import { serveInHarness } from '../../../test/harness.ts'
 import type { Seen, Told } from '../../source.ts'
 import file from '../file.ts'
-import { ops } from '../shared/file-event.ts'
+import { ops } from '../states/file-event.ts'
 
 /** What a standby sees while they serve. */
 async function seenOf(spec: unknown): Promise<Seen> {

@@ -1,6 +1,6 @@
 /** Going on where Argo Events' own Pods stopped: from a look while they still served, without what they told themselves. */
 import type { Predecessor, PrepareContext, Told } from '../../source.ts'
-import type { Op } from '../shared/file-event.ts'
+import type { Op } from '../states/file-event.ts'
 import type { Change } from './diff.ts'
 import { lookAtAll } from './scan.ts'
 import { type FileState, SELF, type Table } from './table.ts'

@@ -1,8 +1,8 @@
 /** The loop of a file entry: wake, look, tell what changed, write down how far it got. */
 import { isAbort, messageOf } from '../../core/errors.ts'
 import type { Predecessor, PrepareContext, SourceContext } from '../../source.ts'
-import type { Op } from '../shared/file-event.ts'
-import { type Journal, type JournalPosition, type Owed, openJournal } from '../shared/journal.ts'
+import type { Op } from '../states/file-event.ts'
+import { type Journal, type JournalPosition, type Owed, openJournal } from '../states/journal.ts'
 import { type Change, differences, diffPolled, diffWatched, type Hints } from './diff.ts'
 import { createHandles, type Handles } from './handles.ts'
 import { networkFileSystem } from './mounts.ts'

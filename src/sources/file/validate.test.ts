@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { suite, test } from 'node:test'
 import file from '../file.ts'
-import { cleanDirectory, matcherOf } from '../shared/watch-path.ts'
+import { cleanDirectory, matcherOf } from '../states/watch-path.ts'
 
 const findings = (raw: unknown) => file.validate!(file.spec.parse(raw))
 const first = (raw: unknown) => findings(raw).find(({ severity }) => severity === 'error')?.message ?? null

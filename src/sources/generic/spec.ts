@@ -1,9 +1,9 @@
 /** The fields of a generic entry, and upstream's rules for them. */
 import { z } from 'zod'
+import { filterSchema, metadataSchema, secretKeySelector } from '../../source/schemas.ts'
+import { tlsSchema, validateTls } from '../../source/tls.ts'
 import type { Finding } from '../../source.ts'
-import { jsonBodySchema } from '../shared/json-body.ts'
-import { filterSchema, metadataSchema, secretKeySelector } from '../shared/schemas.ts'
-import { tlsSchema, validateTls } from '../shared/tls.ts'
+import { jsonBodySchema } from '../payload/json-body.ts'
 
 export const specSchema = z.object({
   url: z.string().default('').describe('The gRPC server, `host:port`.'),

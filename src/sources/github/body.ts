@@ -2,9 +2,9 @@
 import { fail, messageOf } from '../../core/errors.ts'
 import { goJson, goValue } from '../../core/json.ts'
 import { scanJson } from '../../core/json-scan.ts'
+import { parseQuery } from '../../core/query.ts'
 import type { HttpRequest } from '../../source.ts'
-import { isForm } from '../shared/media-type.ts'
-import { parseQuery } from '../shared/query.ts'
+import { isForm } from '../http/media-type.ts'
 
 /**
  * The object that GitHub sent (as JSON, or in the form field `payload`) with `X-GitHub-Event` and `X-GitHub-Delivery` added. Keys are

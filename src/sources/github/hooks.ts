@@ -1,11 +1,11 @@
 /** The hooks at GitHub (REST API v3, "Repository webhooks" and "Organization webhooks"), through @octokit/rest. */
 import type { Clock } from '../../core/clock.ts'
 import { fail, messageOf } from '../../core/errors.ts'
+import { providerSecret, sentSecret } from '../../source/secrets.ts'
 import type { Hook, HookRegistration, HookTarget, PrepareContext } from '../../source.ts'
-import { sameSet } from '../shared/hook-fields.ts'
-import { hookUrl } from '../shared/hook-request.ts'
-import { originError } from '../shared/rest.ts'
-import { providerSecret, sentSecret } from '../shared/secrets.ts'
+import { sameSet } from '../hooks/fields.ts'
+import { hookUrl } from '../hooks/request.ts'
+import { originError } from '../http/rest.ts'
 import { managesHooks, repositoriesOf, type Spec } from './spec.ts'
 
 /** What GitHub lists, as far as we look at it. */

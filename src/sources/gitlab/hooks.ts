@@ -1,10 +1,10 @@
 /** The hooks at GitLab (REST API v4, "Project webhooks" and "Group webhooks"). Plain calls: the client libraries take no signal. */
 import { fail } from '../../core/errors.ts'
+import { providerSecret, sentSecret } from '../../source/secrets.ts'
 import type { Hook, HookRegistration, HookTarget, PrepareContext } from '../../source.ts'
-import { deleteAt } from '../shared/hook-fields.ts'
-import { hookUrl } from '../shared/hook-request.ts'
-import { createRest, type Rest } from '../shared/rest.ts'
-import { providerSecret, sentSecret } from '../shared/secrets.ts'
+import { deleteAt } from '../hooks/fields.ts'
+import { hookUrl } from '../hooks/request.ts'
+import { createRest, type Rest } from '../http/rest.ts'
 import { EVENTS, managesHooks, projectsOf, type Spec } from './spec.ts'
 
 /** As GitLab lists it: `url`, a flag per event, and more. */

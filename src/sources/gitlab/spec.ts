@@ -1,10 +1,10 @@
 /** The fields of the type `gitlab`, upstream's rules in its order, and what cannot work. */
 import { z } from 'zod'
+import { filterSchema, metadataSchema, secretKeySelector } from '../../source/schemas.ts'
 import type { Finding } from '../../source.ts'
-import { deleteHookOnFinish } from '../shared/hook-fields.ts'
-import { filterSchema, metadataSchema, secretKeySelector } from '../shared/schemas.ts'
-import { hookFindings, unsignedAdvice } from '../shared/serve-hooks.ts'
-import { webhookContextSchema } from '../shared/webhook-context.ts'
+import { deleteHookOnFinish } from '../hooks/fields.ts'
+import { hookFindings, unsignedAdvice } from '../hooks/serve.ts'
+import { webhookContextSchema } from '../hooks/webhook-context.ts'
 
 /** Upstream's names of events, and the attribute of the hook that each turns on (GitLab's REST API, "Project webhooks"). */
 export const EVENTS = {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { ops } from '../shared/file-event.ts'
+import { ops } from '../states/file-event.ts'
 import { type Change, changesBetween, differences, type EntryState, inPortions, maskOf, type Tree } from './diff.ts'
 
 const state = (fileId: number, more: { length?: number; mtimeMs?: number; mode?: string } = {}): EntryState => [

@@ -1,6 +1,6 @@
 /** What happened between two looks at a tree, as Argo Events would have told it. Pure. */
 import { posix } from 'node:path'
-import { type Op, ops } from '../shared/file-event.ts'
+import { type Op, ops } from '../states/file-event.ts'
 
 /** `CREATE|WRITE` as bits; unknown parts count nothing. */
 export function maskOf(type: string): number {

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Told } from '../../source.ts'
-import { ops } from '../shared/file-event.ts'
+import { ops } from '../states/file-event.ts'
 import { changesBetween, type EntryState } from './diff.ts'
 import { withoutUntold } from './predecessor.ts'
 

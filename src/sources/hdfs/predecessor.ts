@@ -1,6 +1,6 @@
 /** Going on where Argo Events' own Pods stopped: from a look while they still served, without what they told themselves. */
 import type { Predecessor } from '../../source.ts'
-import { ops } from '../shared/file-event.ts'
+import { ops } from '../states/file-event.ts'
 import type { Change, EntryState, Tree } from './diff.ts'
 
 /** Whether they told of a change: the same payload, no earlier than the entry was written; a removal at any time. */

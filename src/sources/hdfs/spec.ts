@@ -2,10 +2,10 @@
 import { z } from 'zod'
 import { parseDurationMs } from '../../core/duration.ts'
 import { messageOf } from '../../core/errors.ts'
+import { configMapKeySelector, filterSchema, metadataSchema, secretKeySelector } from '../../source/schemas.ts'
+import { tlsSchema, validateTls } from '../../source/tls.ts'
 import type { Finding } from '../../source.ts'
-import { configMapKeySelector, filterSchema, metadataSchema, secretKeySelector } from '../shared/schemas.ts'
-import { tlsSchema, validateTls } from '../shared/tls.ts'
-import { validateWatchPath } from '../shared/watch-path.ts'
+import { validateWatchPath } from '../states/watch-path.ts'
 import { maskOf } from './diff.ts'
 import { httpAddresses } from './name-nodes.ts'
 

@@ -6,8 +6,8 @@
 import type { AwsCredentialIdentity, AwsCredentialIdentityProvider } from '@aws-sdk/types'
 import type { Clock } from '../../core/clock.ts'
 import { fail } from '../../core/errors.ts'
-import { awsErrorText, defaultCredentials } from '../shared/aws.ts'
-import { awsEscaped, Sha256 } from '../shared/aws-signing.ts'
+import { awsErrorText, defaultCredentials } from '../aws/aws.ts'
+import { awsEscaped, Sha256 } from '../aws/signing.ts'
 
 /** The longest that MSK allows. */
 const LIFETIME_S = 900

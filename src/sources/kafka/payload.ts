@@ -1,8 +1,8 @@
 /** A record as upstream's payload, member by member. */
 import type { KafkaRecord } from '../../clients/kafka-fetch.ts'
 import { RawJson, sortedMap } from '../../core/json.ts'
-import { goTime } from '../shared/go-time.ts'
-import { bodyOf, payloadOf } from '../shared/json-body.ts'
+import { goTime } from '../go/time.ts'
+import { bodyOf, payloadOf } from '../payload/json-body.ts'
 import type { AvroDecoder } from './avro.ts'
 import type { KafkaSpec } from './spec.ts'
 

@@ -1,12 +1,12 @@
 /** The fields of a Kafka entry, and upstream's rules for them. */
 import { z } from 'zod'
+import { filterSchema, metadataSchema, secretKeySelector } from '../../source/schemas.ts'
+import { tlsSchema, validateTls } from '../../source/tls.ts'
 import type { Claim, Finding } from '../../source.ts'
-import { basicAuthSchema, validateBasicAuth } from '../shared/basic-auth.ts'
-import { connectionBackoffSchema, validateConnectionBackoff } from '../shared/connection-backoff.ts'
-import { jsonBodySchema } from '../shared/json-body.ts'
-import { isHttpUrl } from '../shared/provider-findings.ts'
-import { filterSchema, metadataSchema, secretKeySelector } from '../shared/schemas.ts'
-import { tlsSchema, validateTls } from '../shared/tls.ts'
+import { connectionBackoffSchema, validateConnectionBackoff } from '../connections/backoff.ts'
+import { basicAuthSchema, validateBasicAuth } from '../connections/basic-auth.ts'
+import { isHttpUrl } from '../hooks/findings.ts'
+import { jsonBodySchema } from '../payload/json-body.ts'
 import { configFindings } from './config.ts'
 
 const text = (what: string) => z.string().default('').describe(what)

@@ -1,6 +1,6 @@
 /** Notifications as upstream's payload: decoded into its structs and encoded again. */
 import { goJson, RawJson, sortedMap } from '../../core/json.ts'
-import { goStructs } from '../shared/go-struct.ts'
+import { goStructs } from '../go/struct.ts'
 import type { Listed } from './s3.ts'
 
 /** minio-go's notification.Event. */

@@ -7,10 +7,10 @@ import type { Readable } from 'node:stream'
 import { SignatureV4 } from '@smithy/signature-v4'
 import type { Dispatcher } from 'undici'
 import { fail, isVedetteError, messageOf } from '../../core/errors.ts'
+import { sentSecret } from '../../source/secrets.ts'
 import type { Closable, PrepareContext, SecretKeySelector } from '../../source.ts'
-import { awsEscaped, Sha256 } from '../shared/aws-signing.ts'
-import { networkError } from '../shared/network-error.ts'
-import { sentSecret } from '../shared/secrets.ts'
+import { awsEscaped, Sha256 } from '../aws/signing.ts'
+import { networkError } from '../connections/network-error.ts'
 import { bucketOf, heardKinds, type MinioSpec } from './spec.ts'
 
 /** An object as a listing shows it. */

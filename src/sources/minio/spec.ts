@@ -1,7 +1,7 @@
 /** The fields of a MinIO entry, and upstream's rules for them. */
 import { z } from 'zod'
+import { metadataSchema, secretKeySelector } from '../../source/schemas.ts'
 import type { Finding } from '../../source.ts'
-import { metadataSchema, secretKeySelector } from '../shared/schemas.ts'
 
 export const specSchema = z.object({
   endpoint: z.string().default('').describe('`host:port`, without a scheme.'),

@@ -1,12 +1,12 @@
 /** The fields of an MQTT entry, and upstream's rules for them. */
 import { z } from 'zod'
+import { filterSchema, metadataSchema } from '../../source/schemas.ts'
+import { tlsSchema, validateTls } from '../../source/tls.ts'
 import type { Claim, Finding, Guarantee } from '../../source.ts'
-import { basicAuthSchema, validateBasicAuth } from '../shared/basic-auth.ts'
-import { connectionBackoffSchema, validateConnectionBackoff } from '../shared/connection-backoff.ts'
-import { jsonBodySchema } from '../shared/json-body.ts'
-import { brokerKey, schemeOf } from '../shared/mqtt-connection.ts'
-import { filterSchema, metadataSchema } from '../shared/schemas.ts'
-import { tlsSchema, validateTls } from '../shared/tls.ts'
+import { connectionBackoffSchema, validateConnectionBackoff } from '../connections/backoff.ts'
+import { basicAuthSchema, validateBasicAuth } from '../connections/basic-auth.ts'
+import { brokerKey, schemeOf } from '../connections/mqtt.ts'
+import { jsonBodySchema } from '../payload/json-body.ts'
 import { isShared } from './filter.ts'
 
 export const specSchema = z.object({

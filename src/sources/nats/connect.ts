@@ -2,11 +2,11 @@
 import type { Authenticator, ConnectionOptions, NatsConnection } from '@nats-io/transport-node'
 import { checkConnectedServer } from '../../clients/server-name.ts'
 import { fail, messageOf } from '../../core/errors.ts'
+import { sentSecret } from '../../source/secrets.ts'
+import { tlsMaterial } from '../../source/tls.ts'
 import type { PrepareContext } from '../../source.ts'
-import { readBasicAuth } from '../shared/basic-auth.ts'
-import { networkError } from '../shared/network-error.ts'
-import { sentSecret } from '../shared/secrets.ts'
-import { tlsMaterial } from '../shared/tls.ts'
+import { readBasicAuth } from '../connections/basic-auth.ts'
+import { networkError } from '../connections/network-error.ts'
 import { addressesOf, type NatsSpec } from './spec.ts'
 
 type Library = typeof import('@nats-io/transport-node')

@@ -1,11 +1,11 @@
 /** Connections to all nsqds that nsqlookupd knows to have the topic; found again and again, for ever. */
 import { backoffMs } from '../../core/backoff.ts'
 import { fail, isVedetteError, messageOf } from '../../core/errors.ts'
+import { sentSecret } from '../../source/secrets.ts'
+import { tlsMaterial } from '../../source/tls.ts'
 import type { Closable, PrepareContext } from '../../source.ts'
-import { backoffOptions } from '../shared/connection-backoff.ts'
-import { networkError } from '../shared/network-error.ts'
-import { sentSecret } from '../shared/secrets.ts'
-import { tlsMaterial } from '../shared/tls.ts'
+import { backoffOptions } from '../connections/backoff.ts'
+import { networkError } from '../connections/network-error.ts'
 import type { NsqSpec } from './spec.ts'
 import { dialNsqd, type NsqdConnection } from './wire.ts'
 

@@ -1,5 +1,5 @@
 /** The frames that an nsqd sends: size, type, data (https://nsq.io/clients/tcp_protocol_spec.html#data-format). */
-import { sizedFrames } from '../shared/frames.ts'
+import { sizedFrames } from '../connections/frames.ts'
 import type { NsqMessage } from './wire.ts'
 
 export interface FrameHandlers {

@@ -1,9 +1,9 @@
 /** Takes messages from all nsqds, publishes them side by side, and finishes each when the bus has it. */
 import { whenAborted } from '../../core/signals.ts'
 import type { Item, PrepareContext, SourceContext } from '../../source.ts'
-import { handOver } from '../shared/hand-over.ts'
-import { bodyOf, payloadOf } from '../shared/json-body.ts'
-import { senderKey } from '../shared/sender-id.ts'
+import { bodyOf, payloadOf } from '../payload/json-body.ts'
+import { senderKey } from '../payload/sender-id.ts'
+import { handOver } from '../queues/hand-over.ts'
 import { emptyFleet, type Fleet, SILENT_MS, tend } from './fleet.ts'
 import type { NsqSpec } from './spec.ts'
 import type { NsqdConnection, NsqMessage } from './wire.ts'

@@ -1,10 +1,10 @@
 /** The fields of an NSQ entry, and upstream's rules for them. */
 import { z } from 'zod'
+import { filterSchema, metadataSchema, secretKeySelector } from '../../source/schemas.ts'
+import { tlsSchema, validateTls } from '../../source/tls.ts'
 import type { Claim, Finding } from '../../source.ts'
-import { connectionBackoffSchema, validateConnectionBackoff } from '../shared/connection-backoff.ts'
-import { jsonBodySchema } from '../shared/json-body.ts'
-import { filterSchema, metadataSchema, secretKeySelector } from '../shared/schemas.ts'
-import { tlsSchema, validateTls } from '../shared/tls.ts'
+import { connectionBackoffSchema, validateConnectionBackoff } from '../connections/backoff.ts'
+import { jsonBodySchema } from '../payload/json-body.ts'
 
 export const specSchema = z.object({
   hostAddress: z.string().default('').describe('HTTP address of nsqlookupd: `host:4161`, or a URL.'),

@@ -4,8 +4,8 @@ import { connect as connectTls } from 'node:tls'
 import { serverNameOf } from '../../clients/server-name.ts'
 import type { Clock } from '../../core/clock.ts'
 import { fail, type VedetteError } from '../../core/errors.ts'
-import { networkError } from '../shared/network-error.ts'
-import type { TlsMaterial } from '../shared/tls.ts'
+import type { TlsMaterial } from '../../source/tls.ts'
+import { networkError } from '../connections/network-error.ts'
 import { frameReader } from './frames.ts'
 
 export interface NsqMessage {

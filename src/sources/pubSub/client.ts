@@ -2,7 +2,7 @@
 import type { v1 } from '@google-cloud/pubsub-api'
 import { fail, isVedetteError, messageOf, type VedetteError } from '../../core/errors.ts'
 import type { Closable, PrepareContext } from '../../source.ts'
-import { networkError } from '../shared/network-error.ts'
+import { networkError } from '../connections/network-error.ts'
 import { type Names, namesOf, type PubSubSpec } from './spec.ts'
 
 type ClientOptions = NonNullable<ConstructorParameters<typeof v1.SubscriberClient>[0]>

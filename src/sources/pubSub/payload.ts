@@ -1,8 +1,8 @@
 /** A message as upstream's payload, member by member. */
 import type { protos } from '@google-cloud/pubsub-api'
 import { sortedMap } from '../../core/json.ts'
-import { goTime } from '../shared/go-time.ts'
-import { bodyOrNull, payloadOf } from '../shared/json-body.ts'
+import { goTime } from '../go/time.ts'
+import { bodyOrNull, payloadOf } from '../payload/json-body.ts'
 import type { PubSubSpec } from './spec.ts'
 
 /** @throws EVENT_INVALID when `jsonBody` is set and the message is not JSON */

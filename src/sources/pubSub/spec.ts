@@ -2,9 +2,9 @@
 import { z } from 'zod'
 import { fnv32a } from '../../core/fnv.ts'
 import { goJson, sortedMap } from '../../core/json.ts'
+import { filterSchema, metadataSchema, secretKeySelector } from '../../source/schemas.ts'
 import type { Claim, EntryPlace, Finding } from '../../source.ts'
-import { jsonBodySchema } from '../shared/json-body.ts'
-import { filterSchema, metadataSchema, secretKeySelector } from '../shared/schemas.ts'
+import { jsonBodySchema } from '../payload/json-body.ts'
 
 export const specSchema = z.object({
   projectID: z

@@ -7,7 +7,7 @@ import { readFile } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import type { Clock } from '../../core/clock.ts'
 import { fail, messageOf } from '../../core/errors.ts'
-import { createRest, type RestOptions } from '../shared/rest.ts'
+import { createRest, type RestOptions } from '../http/rest.ts'
 import type { Login } from './wire.ts'
 
 /** What `authAthenzParams` may hold. */

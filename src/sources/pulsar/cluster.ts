@@ -1,7 +1,7 @@
 /** The brokers of a cluster: which of them has a topic, and a connection to each that is needed. */
 import { fail } from '../../core/errors.ts'
+import { sentSecret } from '../../source/secrets.ts'
 import type { Closable, PrepareContext } from '../../source.ts'
-import { sentSecret } from '../shared/secrets.ts'
 import { athenzLogin, pemAt } from './athenz.ts'
 import { httpLookup } from './http-lookup.ts'
 import { binaryLookup, type Connect } from './lookup.ts'

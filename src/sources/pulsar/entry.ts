@@ -1,5 +1,5 @@
 /** What a broker sends: frames, and the messages of an entry (https://pulsar.apache.org/docs/develop-binary-protocol/). */
-import { sizedFrames } from '../shared/frames.ts'
+import { sizedFrames } from '../connections/frames.ts'
 import type { Codec, Command, EntryMetadata, MessageId } from './commands.ts'
 import { decompress } from './decompress.ts'
 

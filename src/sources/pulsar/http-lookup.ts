@@ -1,7 +1,7 @@
 /** Finding topics by the REST API of brokers or a proxy (https://pulsar.apache.org/docs/develop-binary-protocol/#topic-lookup). */
 import type { Clock } from '../../core/clock.ts'
 import { fail, isVedetteError } from '../../core/errors.ts'
-import { createRest, type RestOptions } from '../shared/rest.ts'
+import { createRest, type RestOptions } from '../http/rest.ts'
 import { brokerIn, type Lookup, MOST_REDIRECTS } from './lookup.ts'
 import { hostPort, type Service } from './spec.ts'
 import type { Encryption, Login } from './wire.ts'

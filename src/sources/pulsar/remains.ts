@@ -1,7 +1,7 @@
 /** What stays at the brokers: the subscription, which keeps messages of its topics, unless it is to go with the entry or the topic. */
 import { isVedetteError } from '../../core/errors.ts'
 import type { PrepareContext, SourceContext } from '../../source.ts'
-import { endWhatIsNotWanted, recall } from '../shared/made-at-origin.ts'
+import { endWhatIsNotWanted, recall } from '../queues/made-at-origin.ts'
 import { type Cluster, connectCluster } from './cluster.ts'
 import { fullTopic, type PulsarSpec } from './spec.ts'
 import { namesOf } from './topics.ts'

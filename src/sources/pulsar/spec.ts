@@ -1,11 +1,11 @@
 /** The fields of a Pulsar entry, and upstream's rules for them. */
 import { z } from 'zod'
+import { filterSchema, metadataSchema, secretKeySelector } from '../../source/schemas.ts'
+import { tlsSchema } from '../../source/tls.ts'
 import type { Claim, EntryPlace, Finding } from '../../source.ts'
-import { connectionBackoffSchema, validateConnectionBackoff } from '../shared/connection-backoff.ts'
-import { jsonBodySchema } from '../shared/json-body.ts'
-import { keepsNothing } from '../shared/keeps-nothing.ts'
-import { filterSchema, metadataSchema, secretKeySelector } from '../shared/schemas.ts'
-import { tlsSchema } from '../shared/tls.ts'
+import { connectionBackoffSchema, validateConnectionBackoff } from '../connections/backoff.ts'
+import { jsonBodySchema } from '../payload/json-body.ts'
+import { keepsNothing } from '../queues/keeps-nothing.ts'
 import { ATHENZ_PARAMS, missingAthenzParams } from './athenz.ts'
 
 const text = (what: string) => z.string().default('').describe(what)

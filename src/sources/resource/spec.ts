@@ -3,8 +3,8 @@ import { RE2JS } from 're2js'
 import { z } from 'zod'
 import { messageOf } from '../../core/errors.ts'
 import type { Resource } from '../../kube/resources.ts'
+import { metadataSchema } from '../../source/schemas.ts'
 import type { Finding } from '../../source.ts'
-import { metadataSchema } from '../shared/schemas.ts'
 import { pathOf } from './fields.ts'
 
 const selectorSchema = (key: string, operations: string, value: string) =>

@@ -3,8 +3,8 @@ import { fail, isVedetteError, messageOf } from '../../core/errors.ts'
 import { compactJsonBytes, goJson, goJsonOfMap } from '../../core/json.ts'
 import { scanJson } from '../../core/json-scan.ts'
 import { jsonItems, jsonMembers } from '../../core/json-slices.ts'
-import { type GoEncoder, type GoStructs, goStructs } from '../shared/go-struct.ts'
-import type { From } from '../shared/sender-id.ts'
+import { type GoEncoder, type GoStructs, goStructs } from '../go/struct.ts'
+import type { From } from '../payload/sender-id.ts'
 import { EVENTS, STRUCTS } from './types.ts'
 
 export interface SlackPayload {

@@ -1,8 +1,8 @@
 /**
  * The Go structs of slack-go 0.27.0, into which upstream decodes what Slack sends and which it encodes again: members in their order,
- * `?` where an empty one is left out. See `shared/go-struct.ts` for the notation.
+ * `?` where an empty one is left out. See `go/struct.ts` for the notation.
  */
-import type { StructTable } from '../shared/go-struct.ts'
+import type { StructTable } from '../go/struct.ts'
 
 /** `Data` by the type of the inner event. */
 export const EVENTS: StructTable = {

@@ -1,7 +1,7 @@
 /** Whether a message was signed by SNS. */
 import { verify } from 'node:crypto'
 import { fail } from '../../core/errors.ts'
-import { fromBase64 } from '../shared/signature.ts'
+import { fromBase64 } from '../../source/signature.ts'
 import type { Certificates } from './certificates.ts'
 import { ambiguousMember, type SnsMessage, signedText } from './message.ts'
 

@@ -2,9 +2,9 @@
 import type { SNSClient } from '@aws-sdk/client-sns'
 import { fail, isVedetteError } from '../../core/errors.ts'
 import type { Hook, HookRegistration, PrepareContext } from '../../source.ts'
-import { type AwsAccess, awsClientConfig, awsErrorText } from '../shared/aws.ts'
-import { hookUrl } from '../shared/hook-request.ts'
-import type { WebhookContext } from '../shared/webhook-context.ts'
+import { type AwsAccess, awsClientConfig, awsErrorText } from '../aws/aws.ts'
+import { hookUrl } from '../hooks/request.ts'
+import type { WebhookContext } from '../hooks/webhook-context.ts'
 
 export interface TopicSpec extends AwsAccess {
   topicArn: string

@@ -1,6 +1,6 @@
 /** What happens to a message that can never become an event: rejected, where the queue has a place for such; else as the spec says. */
 import type { Clock } from '../../core/clock.ts'
-import { rejectedIds } from '../shared/rejected-ids.ts'
+import { rejectedIds } from '../queues/rejected-ids.ts'
 import type { Held, HeldMessages } from './held.ts'
 import type { Queue } from './queue.ts'
 

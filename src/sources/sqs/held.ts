@@ -3,7 +3,7 @@ import type { Message } from '@aws-sdk/client-sqs'
 import type { Clock } from '../../core/clock.ts'
 import { isAbort } from '../../core/errors.ts'
 import type { Logger } from '../../core/log.ts'
-import { awsErrorText } from '../shared/aws.ts'
+import { awsErrorText } from '../aws/aws.ts'
 import { BATCH, type Queue } from './queue.ts'
 
 /**

@@ -2,7 +2,7 @@
 import type { Message } from '@aws-sdk/client-sqs'
 import { fail } from '../../core/errors.ts'
 import type { PrepareContext } from '../../source.ts'
-import { type AwsAccess, awsClientConfig, awsErrorText } from '../shared/aws.ts'
+import { type AwsAccess, awsClientConfig, awsErrorText } from '../aws/aws.ts'
 
 /** The most messages that one request may name. */
 export const BATCH = 10

@@ -2,7 +2,7 @@
 import { backoffMs } from '../../core/backoff.ts'
 import type { Clock } from '../../core/clock.ts'
 import type { Logger } from '../../core/log.ts'
-import { awsErrorText } from '../shared/aws.ts'
+import { awsErrorText } from '../aws/aws.ts'
 import type { Held } from './held.ts'
 import { BATCH, type Queue } from './queue.ts'
 

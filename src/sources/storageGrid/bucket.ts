@@ -1,11 +1,11 @@
 /** The bucket's notifications at StorageGRID, by its Tenant Management API ("endpoints", "containers"). */
 import { fail } from '../../core/errors.ts'
 import type { Logger } from '../../core/log.ts'
+import { sentSecret } from '../../source/secrets.ts'
 import type { Hook, HookRegistration, HookTarget, PrepareContext } from '../../source.ts'
-import { restTls, sameSet } from '../shared/hook-fields.ts'
-import { hookUrl } from '../shared/hook-request.ts'
-import { createRest, type Rest } from '../shared/rest.ts'
-import { sentSecret } from '../shared/secrets.ts'
+import { restTls, sameSet } from '../hooks/fields.ts'
+import { hookUrl } from '../hooks/request.ts'
+import { createRest, type Rest } from '../http/rest.ts'
 import type { Spec } from './spec.ts'
 
 /** One `TopicConfiguration` of the bucket; its `Id` is the entry's name. */

@@ -3,8 +3,8 @@ import { fail } from '../../core/errors.ts'
 import { compactJsonBytes, goJson, goJsonOfMap } from '../../core/json.ts'
 import { scanJson } from '../../core/json-scan.ts'
 import { jsonItems, jsonMembers } from '../../core/json-slices.ts'
-import { type GoStructs, goStructs } from '../shared/go-struct.ts'
-import { parseQuery } from '../shared/query.ts'
+import { parseQuery } from '../../core/query.ts'
+import { type GoStructs, goStructs } from '../go/struct.ts'
 
 export interface StorageGridNotification {
   Action: string

@@ -2,8 +2,8 @@
 import { randomUUID } from 'node:crypto'
 import { whenAborted } from '../../core/signals.ts'
 import type { HttpAnswer, SourceContext } from '../../source.ts'
-import { deliveryId } from '../shared/hook-request.ts'
-import { webhookRoute } from '../shared/webhook-context.ts'
+import { deliveryId } from '../hooks/request.ts'
+import { webhookRoute } from '../hooks/webhook-context.ts'
 import { identityOf, keyOf, notificationOf, payloadOf, recordStructs } from './notification.ts'
 import type { Spec } from './spec.ts'
 

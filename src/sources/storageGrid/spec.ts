@@ -1,11 +1,11 @@
 /** The fields of the type `storageGrid`, upstream's rules in its order, and what cannot work. */
 import { z } from 'zod'
+import { metadataSchema, secretKeySelector } from '../../source/schemas.ts'
+import { tlsSchema } from '../../source/tls.ts'
 import type { Finding } from '../../source.ts'
-import { isHttpUrl, providerFindings } from '../shared/provider-findings.ts'
-import { metadataSchema, secretKeySelector } from '../shared/schemas.ts'
-import { unsignedAdvice } from '../shared/serve-hooks.ts'
-import { tlsSchema } from '../shared/tls.ts'
-import { validateWebhookContext, webhookContextSchema } from '../shared/webhook-context.ts'
+import { isHttpUrl, providerFindings } from '../hooks/findings.ts'
+import { unsignedAdvice } from '../hooks/serve.ts'
+import { validateWebhookContext, webhookContextSchema } from '../hooks/webhook-context.ts'
 
 export const spec = z.object({
   webhook: webhookContextSchema

@@ -1,11 +1,11 @@
 /** Webhook endpoints at Stripe (https://docs.stripe.com/api/webhook_endpoints), through its own library. */
 import type Stripe from 'stripe'
 import { fail } from '../../core/errors.ts'
+import { sentSecret } from '../../source/secrets.ts'
 import type { Hook, HookRegistration, PrepareContext } from '../../source.ts'
-import { sameSet } from '../shared/hook-fields.ts'
-import { hookUrl } from '../shared/hook-request.ts'
-import { originError } from '../shared/rest.ts'
-import { sentSecret } from '../shared/secrets.ts'
+import { sameSet } from '../hooks/fields.ts'
+import { hookUrl } from '../hooks/request.ts'
+import { originError } from '../http/rest.ts'
 import type { Spec } from './spec.ts'
 
 interface Endpoint extends Hook {

@@ -3,8 +3,8 @@ import { fail } from '../../core/errors.ts'
 import { compactJsonBytes, goJsonOfMap } from '../../core/json.ts'
 import { scanJson } from '../../core/json-scan.ts'
 import { jsonMembers } from '../../core/json-slices.ts'
-import { goStructs } from '../shared/go-struct.ts'
-import type { From } from '../shared/sender-id.ts'
+import { goStructs } from '../go/struct.ts'
+import type { From } from '../payload/sender-id.ts'
 
 export interface StripeEvent {
   /** Undefined for a test webhook: Stripe calls all of them the same. */

@@ -1,10 +1,10 @@
 /** The fields of the type `stripe`, upstream's rules in its order, and what cannot work. */
 import { z } from 'zod'
+import { metadataSchema, secretKeySelector } from '../../source/schemas.ts'
 import type { Finding } from '../../source.ts'
-import { providerFindings } from '../shared/provider-findings.ts'
-import { metadataSchema, secretKeySelector } from '../shared/schemas.ts'
-import { unsignedAdvice } from '../shared/serve-hooks.ts'
-import { validateWebhookContext, webhookContextSchema } from '../shared/webhook-context.ts'
+import { providerFindings } from '../hooks/findings.ts'
+import { unsignedAdvice } from '../hooks/serve.ts'
+import { validateWebhookContext, webhookContextSchema } from '../hooks/webhook-context.ts'
 
 export const spec = z.object({
   webhook: webhookContextSchema

@@ -1,8 +1,6 @@
 /** The optional signature of the type `webhook`: Standard Webhooks, or a plain HMAC of the body in a header. Not in Argo Events. */
 import { z } from 'zod'
-import type { Finding, HttpRequest, SourceContext } from '../../source.ts'
-import { letAllIn, type Proof, proofOf } from '../shared/proof.ts'
-import { secretKeySelector } from '../shared/schemas.ts'
+import { secretKeySelector } from '../../source/schemas.ts'
 import {
   checkStandardWebhook,
   fromBase64,
@@ -11,7 +9,9 @@ import {
   type Refused,
   signedName,
   TOLERANCE_S,
-} from '../shared/signature.ts'
+} from '../../source/signature.ts'
+import type { Finding, HttpRequest, SourceContext } from '../../source.ts'
+import { letAllIn, type Proof, proofOf } from '../hooks/proof.ts'
 
 export const signatureSchema = z
   .object({

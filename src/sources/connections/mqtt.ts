@@ -2,9 +2,9 @@
 import type { IClientOptions, MqttClient } from 'mqtt'
 import { fail, messageOf, type VedetteError } from '../../core/errors.ts'
 import { whenAborted } from '../../core/signals.ts'
+import { type TlsSpec, tlsMaterial } from '../../source/tls.ts'
 import type { PrepareContext } from '../../source.ts'
 import { networkError } from './network-error.ts'
-import { type TlsSpec, tlsMaterial } from './tls.ts'
 
 /** Schemes of upstream's library, as those of ours. */
 const SCHEMES: Readonly<Record<string, 'mqtt' | 'mqtts' | 'ws' | 'wss' | 'unix'>> = {

@@ -1,8 +1,8 @@
 /** Schemas and payload descriptions that the hook types share. */
 import { z } from 'zod'
+import type { tlsSchema } from '../../source/tls.ts'
 import type { SecretKeySelector } from '../../source.ts'
-import type { createRest, Rest } from './rest.ts'
-import type { tlsSchema } from './tls.ts'
+import type { createRest, Rest } from '../http/rest.ts'
 
 export const deleteHookOnFinish = z
   .boolean()

@@ -4,9 +4,9 @@
  */
 import { z } from 'zod'
 import { messageOf } from '../../core/errors.ts'
+import { parseEndpoint } from '../../source/endpoint.ts'
+import { metadataSchema, secretKeySelector } from '../../source/schemas.ts'
 import type { Finding, HttpRoute, Listens } from '../../source.ts'
-import { parseEndpoint } from './endpoint.ts'
-import { metadataSchema, secretKeySelector } from './schemas.ts'
 
 /** Upstream's default for `maxPayloadSize`, bytes. */
 export const DEFAULT_MAX_PAYLOAD = 1_048_576

@@ -1,7 +1,7 @@
 /** Hooks that a provider signs with `X-Hub-Signature` or its like, by the Secret that `webhookSecret` names. */
 import type { HttpRequest, SecretKeySelector, SourceContext } from '../../source.ts'
 import { hubProof } from './proof.ts'
-import { type HookEvent, serveHooks } from './serve-hooks.ts'
+import { type HookEvent, serveHooks } from './serve.ts'
 import type { WebhookContext } from './webhook-context.ts'
 
 interface HubSpec {

@@ -1,7 +1,7 @@
 /** Endpoints of HTTP entries, matched as upstream's router does (gorilla/mux 1.8.1): exact, with `{var}` and `{var:regexp}`. */
 import { posix } from 'node:path'
 import { RE2JS } from 're2js'
-import { fail, messageOf } from '../../core/errors.ts'
+import { fail, messageOf } from '../core/errors.ts'
 
 export interface Endpoint {
   /** True when it has no `{…}`: it matches exactly its own text. */

@@ -3,9 +3,9 @@
  * one that is sent, or given to a provider, so that rotation loses nothing. What is one thing of several lines (a key, a certificate, a
  * service account's JSON) is read whole, by `ctx.secret`.
  */
-import type { Clock } from '../../core/clock.ts'
-import { fail } from '../../core/errors.ts'
-import type { SecretKeySelector } from '../../source.ts'
+import type { Clock } from '../core/clock.ts'
+import { fail } from '../core/errors.ts'
+import type { SecretKeySelector } from '../source.ts'
 
 /** The secrets that are accepted now, the current one first; never empty. @throws SECRET_MISSING when there is none to be read */
 export type AcceptedSecrets = () => Promise<readonly string[]>

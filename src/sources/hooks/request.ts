@@ -1,12 +1,10 @@
 /** What the types that receive hooks have in common: the hook's URL, its payload, its id, its answers. */
 import { fail, isVedetteError } from '../../core/errors.ts'
 import { compactJsonBytes, goJsonOfMap } from '../../core/json.ts'
+import { MASKED } from '../../source/http.ts'
 import type { Emitted, HttpAnswer, HttpRequest } from '../../source.ts'
-import { type From, senderKey } from './sender-id.ts'
+import { type From, senderKey } from '../payload/sender-id.ts'
 import type { WebhookContext } from './webhook-context.ts'
-
-/** What upstream's payloads show instead of credentials. */
-export const MASKED = '*** Masked Auth Secret ***'
 
 /** The URL that is registered at a provider, as upstream makes it: `url` without slashes at its end, then the endpoint. */
 export function hookUrl({ url, endpoint }: Pick<WebhookContext, 'url' | 'endpoint'>): string {

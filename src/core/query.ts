@@ -1,5 +1,5 @@
 /** Query strings and form bodies, as Go's `url.ParseQuery` reads them. */
-import { utf8FromLatin1 } from '../../core/utf8.ts'
+import { utf8FromLatin1 } from './utf8.ts'
 
 export interface Query {
   /** Values in order of arrival, by key. */

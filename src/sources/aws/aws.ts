@@ -2,10 +2,10 @@
 import type { AwsCredentialIdentity, AwsCredentialIdentityProvider } from '@aws-sdk/types'
 import { z } from 'zod'
 import { fail } from '../../core/errors.ts'
+import { secretKeySelector } from '../../source/schemas.ts'
+import { sentSecret } from '../../source/secrets.ts'
 import type { Finding, PrepareContext, SecretKeySelector } from '../../source.ts'
-import { isHttpUrl } from './provider-findings.ts'
-import { secretKeySelector } from './schemas.ts'
-import { sentSecret } from './secrets.ts'
+import { isHttpUrl } from '../hooks/findings.ts'
 
 export const awsAccessFields = {
   region: z.string().default('').describe('AWS region, e.g. `us-east-1`.'),

@@ -5,7 +5,7 @@
 import { hash } from 'node:crypto'
 import { jsonItems, jsonMembers } from '../../core/json-slices.ts'
 import type { HttpRequest } from '../../source.ts'
-import { mediaType } from './media-type.ts'
+import { mediaType } from '../http/media-type.ts'
 import type { From } from './sender-id.ts'
 
 /** What a sender calls its message, for `senderKey`. */

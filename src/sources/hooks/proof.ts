@@ -1,9 +1,9 @@
 /** The proof that a request comes from who knows the secret: judged before anything of it is parsed. */
 import { messageOf } from '../../core/errors.ts'
+import { acceptedSecrets } from '../../source/secrets.ts'
+import { checkHubSignature, type Refused } from '../../source/signature.ts'
 import type { HttpAnswer, HttpRequest, SecretKeySelector, SourceContext } from '../../source.ts'
-import { unauthorized } from './hook-request.ts'
-import { acceptedSecrets } from './secrets.ts'
-import { checkHubSignature, type Refused } from './signature.ts'
+import { unauthorized } from './request.ts'
 
 /** @returns null: the request is let in; else the answer */
 export type Proof = (request: HttpRequest) => Promise<HttpAnswer | null>

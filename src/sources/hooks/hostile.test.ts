@@ -4,12 +4,12 @@ import { createHmac } from 'node:crypto'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { isVedetteError } from '../../core/errors.ts'
+import { checkHubSignature, checkStandardWebhook, checkTime } from '../../source/signature.ts'
 import type { HttpRequest } from '../../source.ts'
 import { bodyOfChange, movesBranch, parsePush, withChanges } from '../bitbucketserver/refs-changed.ts'
 import { githubBody } from '../github/body.ts'
-import { deliveryId, jsonBody } from './hook-request.ts'
-import { waitAsked } from './rest.ts'
-import { checkHubSignature, checkStandardWebhook, checkTime } from './signature.ts'
+import { waitAsked } from '../http/rest.ts'
+import { deliveryId, jsonBody } from './request.ts'
 
 /** For each of the six; in full a million in all. */
 const runs = process.env.VEDETTE_FULL === '1' ? 170_000 : 2_000

@@ -3,7 +3,7 @@
  * all accepted secrets are tried. No secret is ever part of what is returned or thrown.
  */
 import { createHmac, hash, timingSafeEqual } from 'node:crypto'
-import type { HttpRequest } from '../../source.ts'
+import type { HttpRequest } from '../source.ts'
 
 type Bytes = string | Uint8Array
 

@@ -1,8 +1,8 @@
 /** Serving the hooks of a provider: proof, event, answer. */
 import { whenAborted } from '../../core/signals.ts'
 import type { Finding, HttpRequest, SourceContext } from '../../source.ts'
-import { payloadEncoder } from './hook-request.ts'
 import type { Proof } from './proof.ts'
+import { payloadEncoder } from './request.ts'
 import { validateWebhookContext, type WebhookContext, webhookRoute } from './webhook-context.ts'
 
 /** What becomes one event. */

@@ -1,9 +1,9 @@
 /** `auth`: a user and a password, each from a Secret (upstream's BasicAuth). */
 import { z } from 'zod'
 import { fail, messageOf } from '../../core/errors.ts'
+import { secretKeySelector } from '../../source/schemas.ts'
+import { sentSecret } from '../../source/secrets.ts'
 import type { Finding, PrepareContext } from '../../source.ts'
-import { secretKeySelector } from './schemas.ts'
-import { sentSecret } from './secrets.ts'
 
 export const basicAuthSchema = z
   .object({

@@ -1,7 +1,7 @@
 /** `tls`: how a type talks TLS to its origin (upstream's TLSConfig). */
 import { z } from 'zod'
-import { fail, messageOf } from '../../core/errors.ts'
-import type { Finding, PrepareContext } from '../../source.ts'
+import { fail, messageOf } from '../core/errors.ts'
+import type { Finding, PrepareContext } from '../source.ts'
 import { secretKeySelector } from './schemas.ts'
 
 export const tlsSchema = z

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { goStructs } from './go-struct.ts'
+import { goStructs } from './struct.ts'
 
 const table = {
   All: 's: string; i: int; f: float; b: bool; a: any; r: raw; p: Inner|null; l: string[]; m: map<int>; n: number; in: Inner',

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { fakeClock } from '../../../test/fake-clock.ts'
+import { fakeClock } from '../../test/fake-clock.ts'
 import { acceptedSecrets, providerSecret, secretsIn } from './secrets.ts'
 
 const selector = { name: 's', key: 'k' }
