@@ -14,7 +14,8 @@ const FOR_MS = FULL ? 10_000 : 1_200
 /** What holds today, on two cores that the attacker uses too. The goal is 300 MB, and five times the 99th percentile in quiet. */
 const MOST_MB = 500
 /** Senders give up after ten seconds (GitHub), and do not all try again. */
-const SLOWEST_MS = 5_000
+// Full runs are alone; beside other tests two cores have stood still for six.
+const SLOWEST_MS = FULL ? 5_000 : 9_000
 
 /** @property path what is attacked; `/open` when left out @property full only at full length */
 export type Plan = Omit<Attack, 'port' | 'path' | 'secure'> & { path?: string; full?: boolean }
