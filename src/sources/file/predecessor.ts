@@ -40,6 +40,7 @@ export function withoutUntold(
   { began, now }: { began: Table; now: Table },
   meant: (op: Op, key: string) => string | null,
 ): Table {
+  if (told.length === 0) return began
   const lastMs = latestOf(told)
   const left = new Map(began)
   for (const op of ['CREATE', 'WRITE'] as const) {
