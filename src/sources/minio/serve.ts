@@ -51,7 +51,7 @@ export async function serveBucket(ctx: Context): Promise<void> {
   const bucket = await openBucket(ctx)
   const ended = new AbortController()
   const signal = AbortSignal.any([ctx.signal, ended.signal])
-  const { hand, failed, settled } = sideBySide(IN_FLIGHT)
+  const { hand, failed, settled, done } = sideBySide(IN_FLIGHT)
   try {
     const heard = hear(await bucket.listen(signal), signal)
     ctx.condition(null)
@@ -61,14 +61,14 @@ export async function serveBucket(ctx: Context): Promise<void> {
       if (began !== null) await known.begin(began.objects, began.modifiedMs)
       const latest = await catchUp(ctx, bucket, known, hand, signal)
       // What a snapshot holds counts as told.
-      await settled()
+      await done()
       await known.begin(latest.objects, Math.max(latest.modifiedMs, known.mark ?? 0))
       // From here on MinIO calls, and its silence is watched.
       ctx.reading()
       for (;;) {
         const line = await heard.next()
         await tell(ctx, bucket, line, known, hand)
-        await known.save(settled)
+        await known.save(done)
       }
     }
     await Promise.race([work(), heard.failed, failed, whenAborted(ctx.signal)])

@@ -59,23 +59,23 @@ export async function lookOnce(ctx: PrepareContext<ResourceSpec>): Promise<strin
 
 export async function serveResource(ctx: Context): Promise<void> {
   const client = await connect(ctx)
-  const { hand, failed, settled } = sideBySide(IN_FLIGHT)
+  const { hand, failed, settled, done } = sideBySide(IN_FLIGHT)
   const ended = new AbortController()
   const signal = AbortSignal.any([ctx.signal, ended.signal])
   const work = async (): Promise<never> => {
     ctx.reading(LISTING_MS)
     const known: Known = await remember(ctx, ctx.clock)
-    const story = await begin(ctx, client, known, { hand, settled, signal })
+    const story = await begin(ctx, client, known, { hand, done, signal })
     ctx.condition(null)
     // From here on the API server calls, and its silence is watched.
     ctx.reading()
     for (;;) {
       try {
-        await follow(ctx, client, story, known, settled, signal)
+        await follow(ctx, client, story, known, done, signal)
       } catch (error) {
         // Its cache of changes may be younger (it was restarted) than what it can list.
         if (!isVedetteError(error, 'KUBERNETES_GONE')) throw error
-        await compare(ctx, client, story, known, { hand, settled, signal })
+        await compare(ctx, client, story, known, { hand, done, signal })
       }
     }
   }
@@ -119,7 +119,7 @@ interface Story {
 
 interface Means {
   hand: Hand
-  settled: () => Promise<void>
+  done: () => Promise<void>
   signal: AbortSignal
 }
 
@@ -171,7 +171,7 @@ async function compare(ctx: Context, client: KubeClient, story: Story, known: Kn
     if (silent || last === object.metadata.resourceVersion) story.see(object)
     else await story.tell(last === undefined ? 'ADD' : 'UPDATE', object, resourceVersion)
   }
-  await means.settled()
+  await means.done()
   const kind = now.items[0]?.kind ?? mark?.kind ?? ''
   await known.begin(story.toldOf(now.items), { resourceVersion, startMs: story.startMs, kind })
 }
@@ -238,7 +238,7 @@ async function follow(
   client: KubeClient,
   story: Story,
   known: Known,
-  settled: () => Promise<void>,
+  done: () => Promise<void>,
   signal: AbortSignal,
 ): Promise<void> {
   const { resourceVersion } = known.mark!
@@ -249,7 +249,7 @@ async function follow(
     else if (type === 'DELETED') await story.tell('DELETE', object, version)
     else if (known.things?.get(uidOf(object))?.[0] !== version)
       await story.tell(type === 'ADDED' ? 'ADD' : 'UPDATE', object, version)
-    await known.save(settled)
+    await known.save(done)
   }
 }
 

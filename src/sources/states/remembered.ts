@@ -38,8 +38,8 @@ export interface Remembered<State, Mark> {
   begin(things: Map<string, State> | null, mark: Mark): Promise<void>
   /** @param state null: gone @returns the position once the event of this change is stored */
   change(key: string, state: State | null, mark: Mark): RememberedPosition<State, Mark>
-  /** Writes a snapshot when one is due; to be called between events. @param settled resolves when all that was handed over is stored */
-  save(settled: () => Promise<void>): Promise<void>
+  /** Writes a snapshot when one is due; to be called between events. @param done resolves when all that was handed over is stored, rejects when some is not */
+  save(done: () => Promise<void>): Promise<void>
   /** Moves the mark on without a change. */
   moveOn(mark: Mark): Promise<void>
 }
@@ -107,10 +107,10 @@ export async function remember<State, Mark>(
       mark = newest
       return position()
     },
-    async save(settled) {
+    async save(done) {
       if ((things === null || changes === 0) && !outgrown) return
       if (!outgrown && changes < MOST_CHANGES && clock.monotonic() - savedMs < SAVE_MS) return
-      await settled()
+      await done()
       await write()
     },
     async moveOn(newest) {
