@@ -21,6 +21,7 @@ import type { KubeObject, Resource } from '../../src/kube/resources.ts'
 import { credentialsIn, inboxOf } from '../../src/runtime/openNats.ts'
 import { event, kinds, until } from '../contract/bus.ts'
 import { claimOf } from '../contract/jetstream.fixture.ts'
+import { allReady, anyLeader, startPods } from '../pod/pods.ts'
 import { without } from '../servers/cache.ts'
 import { kubernetesBinaries } from '../servers/kubernetes/build.ts'
 import { natsBinary } from '../servers/nats.ts'
@@ -175,7 +176,7 @@ suite('logins of EventSources at a native bus', { skip, timeout: 300_000, concur
       return nc
     }
     return {
-      url: `nats://127.0.0.1:${port}`,
+      url: `nats://localhost:${port}`,
       dial,
       async sync() {
         const { auth = '' } = await write()
@@ -265,6 +266,54 @@ suite('logins of EventSources at a native bus', { skip, timeout: 300_000, concur
     for (const subject of ['default.theirs.order', `default.theirs.$term-${ns}`, ...api.map((one) => `$JS.API.${one}`)])
       await assert.rejects(nc.request(subject, '{}', { timeout: 2_000 }), /permissions violation/i, subject)
     assert.equal((await streams.info('default')).config.max_msgs, -1)
+  })
+
+  test('Pods run by what the Deployment and its Secrets say: they elect, serve, and are refused nothing', async (t) => {
+    const ns = await rig.kubernetes.namespace('served')
+    await rig.apply(
+      bus(ns, NATIVE) + sourceNamed('mine', ns, `replicas: 2, ${webhook}, calendar: { tick: { interval: 1s } }`),
+    )
+    const server = await startServer(t, ns)
+    await deployedAs(ns, 'mine', userSecret('mine'))
+    await there('the user is in the file', async () => (await authOf(ns)).includes(`${ns}/mine`))
+    await server.sync()
+    const deployment = (await rig.get(deployments, ns, 'mine-eventsource')) as Plain
+    const env: Plain[] = deployment.spec.template.spec.containers[0].env
+    const told = (name: string) =>
+      JSON.parse(Buffer.from(env.find((one) => one.name === name)!.value, 'base64').toString())
+    const { jetstream } = told('EVENTBUS_CONFIG')
+    assert.equal(jetstream.accessSecret.name, userSecret('mine'))
+    const { caCertSecret } = jetstream.tls
+    const running = await startPods(t, ['mine-a', 'mine-b'], {
+      object: (port) => {
+        const object = told('EVENTSOURCE_OBJECT')
+        object.spec.webhook.order.port = `${port}`
+        return object
+      },
+      bus: { jetstream: { ...jetstream, url: server.url } },
+      files: {
+        'etc/eventbus/auth/auth.yaml': (await values(ns, userSecret('mine')))!['client-auth']!,
+        [`argo-events/secrets/${caCertSecret.name}/${caCertSecret.key}`]: (await values(ns, caCertSecret.name))![
+          'ca-cert'
+        ]!,
+      },
+    })
+    await allReady(running, 60_000)
+    const leader = await anyLeader(running)
+    leader.child.kill('SIGKILL')
+    await leader.exited()
+    const next = await anyLeader(running.filter((pod) => pod !== leader))
+    const sent = await fetch(`http://127.0.0.1:${next.port}/orders`, { method: 'POST', body: '{}' })
+    assert.equal(sent.status, 200)
+    const { streams } = await jetstreamManager(await server.dial(await loginIn(ns, 'eventbus-default-js-client-auth')))
+    await there('both of its entries have told', async () => {
+      const { subjects = {} } = (await streams.info('default', { subjects_filter: '>' })).state
+      return subjects['default.mine.order'] === 1 && (subjects['default.mine.tick'] ?? 0) > 1
+    })
+    const refused = running
+      .flatMap((pod) => pod.log())
+      .filter((line) => /violation|refuses/i.test(JSON.stringify(line)))
+    assert.deepEqual(refused, [])
   })
 
   test('a new entry waits until it may be published; what an old Pod needs stays until it is gone', async (t) => {

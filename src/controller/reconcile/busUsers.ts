@@ -55,19 +55,11 @@ export async function ensureUsers(cluster: Cluster, bus: Owner, auth: string): P
   const kept: NatsUser[] = []
   for (const user of before.users) if (!names.has(user.user) && (await isUsed(cluster, bus, user))) kept.push(user)
   const wanted = [...made.flatMap(({ user }) => user ?? []), ...kept]
-  const now = cluster.clock.now()
   const known = new Set(before.users.map(({ user }) => user))
-  const whole = writeAuth(withUsers(before, wanted, now))
+  const written = (users: NatsUser[]) => writeAuth(withUsers(before, users, cluster.clock.now()))
+  const whole = written(wanted)
   // Where there is no room for all, those that are there are kept in order.
-  const fewer =
-    whole ??
-    writeAuth(
-      withUsers(
-        before,
-        wanted.filter(({ user }) => known.has(user)),
-        now,
-      ),
-    )
+  const fewer = whole ?? written(wanted.filter(({ user }) => known.has(user)))
   return {
     auth: fewer ?? auth,
     conditions: told(made, whole !== null),
