@@ -6,9 +6,11 @@ import { createInformer, type Informer, type InformerOptions } from '../kube/inf
 import { type KubeObject, type OwnerReference, type Resource, resources } from '../kube/resources.ts'
 import type { SourceDefinition } from '../source.ts'
 import { loadSource } from '../sources/index.ts'
+import { type PrepareStream, prepareStream } from './busStream.ts'
 import { createRecorder, type Recorder } from './events.ts'
 import { type ReadPodMetrics, type ReadPodReadiness, readPodMetrics, readPodReadiness } from './podMetrics.ts'
 import { type ReadServer, readServer } from './serverHolds.ts'
+import { type ReadUsers, readUsers } from './serverUsers.ts'
 import type { Settings } from './settings.ts'
 
 export type LoadSource = (type: string) => Promise<SourceDefinition<any, any> | null>
@@ -26,6 +28,8 @@ export interface Cluster {
   load: LoadSource
   podMetrics: ReadPodMetrics
   readServer: ReadServer
+  readUsers: ReadUsers
+  prepareStream: PrepareStream
   podReadiness: ReadPodReadiness
   recorder: Recorder
   /** These three are indexed by namespace. */
@@ -57,13 +61,17 @@ export interface ClusterOptions {
   podReadiness?: ReadPodReadiness | undefined
   /** By HTTP, unless given. */
   readServer?: ReadServer | undefined
+  readUsers?: ReadUsers | undefined
+  /** By NATS, unless given. */
+  prepareStream?: PrepareStream | undefined
 }
 
 export function createCluster(options: ClusterOptions): Cluster {
   const { client, home, namespace, clock, log, settings, load = loadSource } = options
   const { logOf = (controller: string) => log.child({ controller }) } = options
   const { podMetrics = readPodMetrics(clock), podReadiness = readPodReadiness(clock) } = options
-  const { readServer: read = readServer(clock) } = options
+  const { readServer: read = readServer(clock), readUsers: users = readUsers(clock) } = options
+  const { prepareStream: prepare = prepareStream(clock) } = options
   const informer = (resource: Resource, options: { labelSelector?: string; index?: InformerOptions['index'] } = {}) =>
     createInformer({ client, resource, namespace, clock, log, ...options })
   const byNamespace = { index: ({ metadata }: KubeObject) => metadata.namespace }
@@ -77,6 +85,8 @@ export function createCluster(options: ClusterOptions): Cluster {
     load,
     podMetrics,
     readServer: read,
+    readUsers: users,
+    prepareStream: prepare,
     podReadiness,
     recorder: createRecorder({ client, clock, log }),
     eventSources: informer(resources.eventsources, byNamespace),

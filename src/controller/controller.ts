@@ -5,6 +5,7 @@ import { createElector } from '../ha/elector.ts'
 import type { LeaseTiming } from '../ha/lock.ts'
 import { kubernetesLock } from '../ha/locks/kubernetes-lease.ts'
 import type { KubeClient } from '../kube/client.ts'
+import type { PrepareStream } from './busStream.ts'
 import { type ClusterOptions, createCluster, informersOf, type LoadSource } from './cluster.ts'
 import { serveHealth } from './health.ts'
 import { CONTROLLER_LEASE } from './install/rbac.ts'
@@ -12,6 +13,7 @@ import { createControllerMetrics } from './metrics.ts'
 import type { ReadPodMetrics, ReadPodReadiness } from './podMetrics.ts'
 import { lostByChange } from './reconcile/lostByChange.ts'
 import type { ReadServer } from './serverHolds.ts'
+import type { ReadUsers } from './serverUsers.ts'
 import type { Settings } from './settings.ts'
 import { serveAdmission } from './webhook.ts'
 import { runLoops } from './work.ts'
@@ -36,6 +38,8 @@ export interface ControllerOptions {
   load?: LoadSource | undefined
   podMetrics?: ReadPodMetrics | undefined
   readServer?: ReadServer | undefined
+  readUsers?: ReadUsers | undefined
+  prepareStream?: PrepareStream | undefined
   podReadiness?: ReadPodReadiness | undefined
   clock: Clock
   log: Logger

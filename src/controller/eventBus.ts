@@ -26,6 +26,8 @@ export interface PlannedBus {
   /** What our own Pods are told: the same, and with which authority its certificates are checked. */
   ours: BusConfig | null
   conditions: Condition[]
+  /** Each EventSource has a login of its own there: on native buses whose servers are ours. */
+  ownLogins: boolean
   /** Of a native bus: what was decided about it. */
   plan?: Plan
 }
@@ -45,7 +47,7 @@ export function planBus(input: BusInput): PlannedBus {
     kind === 'kafka'
       ? { kafka: { ...(spec.kafka as { url: string }), topic: topicOf(spec.kafka, namespace, name) } }
       : { jetstream: compact(spec.jetstreamExotic as { url: string }) }
-  return { objects: [], config, ours: config, conditions: [configured, exotic] }
+  return { objects: [], config, ours: config, ownLogins: false, conditions: [configured, exotic] }
 }
 
 function topicOf(kafka: unknown, namespace: string, name: string): string {
@@ -56,7 +58,7 @@ function endOfLife(configured: Condition): PlannedBus {
   const message =
     'NATS Streaming is at its end of life and not supported: make an EventBus with jetstream, see docs/migrate.md. What is deployed is left alone.'
   const deployed = condition('Deployed', 'False', 'NatsStreamingNotSupported', message)
-  return { objects: [], config: null, ours: null, conditions: [configured, deployed] }
+  return { objects: [], config: null, ours: null, ownLogins: false, conditions: [configured, deployed] }
 }
 
 function native(input: BusInput): PlannedBus {
@@ -71,6 +73,7 @@ function native(input: BusInput): PlannedBus {
       plan,
       config: { jetstream },
       ours: { jetstream: { ...jetstream, tls } },
+      ownLogins: typeof input.takenOver !== 'string',
       conditions: [
         condition('Configured', 'True'),
         condition('Deployed', 'True', 'Succeeded', 'JetStream is deployed'),
@@ -85,7 +88,7 @@ function native(input: BusInput): PlannedBus {
   } catch (error) {
     if (!isVedetteError(error, 'SPEC_INVALID')) throw error
     const conditions = [condition('Configured', 'False', 'InvalidSpec', error.message)]
-    return { objects: [], config: null, ours: null, conditions }
+    return { objects: [], config: null, ours: null, ownLogins: false, conditions }
   }
 }
 

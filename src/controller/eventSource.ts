@@ -109,7 +109,7 @@ function deployment(owner: Owner, { source, bus, settings, deploymentName: exist
 /** What its process is told by the controller. */
 function podVariables(source: EventSource, bus: BusConfig): object[] {
   return [
-    { name: 'EVENTSOURCE_OBJECT', value: encoded(runtimeObject(source)) },
+    { name: 'EVENTSOURCE_OBJECT', value: objectText(source) },
     ...busEnv(source.namespace, source.annotations[ELECTION_ANNOTATION], encoded(bus)),
     { name: 'POD_IP', valueFrom: { fieldRef: { fieldPath: 'status.podIP' } } },
   ]
@@ -126,9 +126,9 @@ function spreadOf(own: unknown, labels: Record<string, string>): object[] {
  * What EVENTSOURCE_OBJECT says: upstream's bare object, without what concerns the controller alone, so that scaling, say,
  * replaces no Pod.
  */
-function runtimeObject({ name, namespace, spec }: EventSource): object {
+export function objectText({ name, namespace, spec }: EventSource): string {
   const { replicas: _, service: __, template: ___, revisionHistoryLimit: ____, ...read } = spec
-  return { metadata: { name, namespace, creationTimestamp: null }, spec: read, status: {} }
+  return encoded({ metadata: { name, namespace, creationTimestamp: null }, spec: read, status: {} })
 }
 
 const get = (path: string) => ({ httpGet: { path, port: METRICS_PORT } })

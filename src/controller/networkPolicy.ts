@@ -35,7 +35,7 @@ const EXPORTER = 7777
 const MONITOR = 8222
 
 /**
- * EventSources and Sensors of the namespace reach the servers, servers reach each other, everybody the exporter's metrics, and the controller what they hold.
+ * EventSources and Sensors of the namespace reach the servers, servers reach each other, everybody the exporter's metrics, and the controller what they hold, and the stream.
  * @param home the namespace of the controller
  */
 export function busPolicy(owner: Owner, home: string): KubeObject {
@@ -46,7 +46,7 @@ export function busPolicy(owner: Owner, home: string): KubeObject {
   return policy(owner, busPolicyName(owner), [
     { from: CLIENT_LABELS.map(pods), ports: tcp(CLIENTS) },
     { from: [pods(ownerLabels(owner))] },
-    { from: [controller], ports: tcp(MONITOR) },
+    { from: [controller], ports: tcp(MONITOR, CLIENTS) },
     { ports: tcp(EXPORTER) },
   ])
 }

@@ -8,8 +8,10 @@ import { runningIn } from './eventBus/chosen.ts'
 import { secretKeys, secretNames } from './eventBus/credentials.ts'
 import { statefulSetName } from './eventBus/jetstream.ts'
 import { presentIn } from './eventBus/present.ts'
+import { userSecretName } from './eventBus/users.ts'
 import { type PlannedBus, planBus } from './eventBus.ts'
 import { eventSourceObjects } from './eventSource.ts'
+import { LOGIN_KEY, withOwnLogin } from './ownLogin.ts'
 import { refusedPods, refusedText } from './podRules.ts'
 import { sensorObjects } from './sensor.ts'
 import type { Settings } from './settings.ts'
@@ -25,14 +27,20 @@ export function render({ manifest, diagnostics }: Loaded, settings: Settings): R
   const live = manifest.skipped.filter(({ kind }) => kind === 'StatefulSet').map(({ object }) => object as KubeObject)
   const buses = new Map(manifest.eventBuses.map((bus) => [key(bus), renderBus(bus, settings, live, rendered)]))
   for (const source of manifest.eventSources) {
-    const bus = busOf('EventSource', source, buses, settings, rendered).ours
+    const { ours, ownLogins } = busOf('EventSource', source, buses, settings, rendered)
+    const bus = ours !== null && ownLogins ? withOwnLogin(ours, source) : ours
     const missing = missingTypes(source)
     if (missing.length > 0) {
       rendered.notes.push(
         `EventSource ${source.name}: ${missing.join(', ')} is not in this version: nothing is applied`,
       )
-    } else if (bus !== null)
+    } else if (bus !== null) {
       add(`EventSource ${source.name}`, eventSourceObjects({ source, bus, settings }), settings, rendered)
+      if (ownLogins)
+        rendered.notes.push(
+          `Secret ${userSecretName(source.eventBusName, source.name)}: made in the cluster, with ${LOGIN_KEY}`,
+        )
+    }
   }
   for (const { kind, name, object } of manifest.skipped) {
     if (kind === 'StatefulSet') continue

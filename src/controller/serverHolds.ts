@@ -1,30 +1,14 @@
-/** What a nats-server of a native bus holds, as its monitoring port tells (docs.nats.io/running-a-nats-service/nats_admin/monitoring). */
+/** What a nats-server of a native bus holds, as its monitoring port tells. */
 import type { Clock } from '../core/clock.ts'
-import { messageOf } from '../core/errors.ts'
 import type { Holding } from './eventBus/resize.ts'
+import { askMonitor } from './monitor.ts'
 
 /** Never throws: that it cannot be asked is an answer too. */
 export type ReadServer = (podIp: string) => Promise<Holding>
 
-const MONITOR_PORT = 8222
-const PATIENCE_MS = 2_000
-
-export function readServer(clock: Clock, port = MONITOR_PORT): ReadServer {
-  return async (podIp) => {
-    const patience = new AbortController()
-    const cancel = clock.after(PATIENCE_MS, () => patience.abort(new Error(`no answer within ${PATIENCE_MS} ms`)))
-    const host = podIp.includes(':') ? `[${podIp}]` : podIp
-    try {
-      const url = `http://${host}:${port}/jsz?accounts=true&streams=true&config=true`
-      const answer = await fetch(url, { signal: patience.signal })
-      return answer.ok ? holdingIn(await answer.json()) : `its monitoring port answers ${answer.status}`
-    } catch (error) {
-      const { cause } = error as { cause?: unknown }
-      return `its monitoring port ${port} cannot be read: ${messageOf(cause ?? error)}`
-    } finally {
-      cancel()
-    }
-  }
+export function readServer(clock: Clock, port?: number): ReadServer {
+  const ask = askMonitor(clock, port)
+  return (podIp) => ask(podIp, '/jsz?accounts=true&streams=true&config=true', holdingIn)
 }
 
 interface Jsz {

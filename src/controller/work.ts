@@ -88,11 +88,14 @@ export async function runLoops(cluster: Cluster, metrics: ControllerMetrics, sig
     })
   }
 
+  /** Of an EventSource, by key: what its user on a native bus depends on. */
+  const users = new Map<string, string>()
   const undo = [
     eventSources.onChange((key) => {
       loops.EventSource.add(key)
+      const changed = isOtherUser(key)
       // A bus that is being deleted waits for the last who uses it.
-      for (const bus of inNamespace(eventBuses, key)) if (isDeleted(bus)) loops.EventBus.add(keyOf(bus))
+      for (const bus of inNamespace(eventBuses, key)) if (changed || isDeleted(bus)) loops.EventBus.add(keyOf(bus))
     }),
     eventBuses.onChange((key) => {
       loops.EventBus.add(key)
@@ -103,6 +106,16 @@ export async function runLoops(cluster: Cluster, metrics: ControllerMetrics, sig
       informer.onChange((key) => addOwner(informer.get(key), key)),
     ),
   ]
+
+  /** Not by each word in its status. */
+  function isOtherUser(key: string): boolean {
+    const object = eventSources.get(key)
+    const { uid, generation } = object?.metadata ?? {}
+    const before = users.get(key)
+    if (object === undefined) users.delete(key)
+    else users.set(key, `${uid} ${generation}`)
+    return users.get(key) !== before
+  }
 
   function addUsers(bus: string): void {
     for (const object of inNamespace(eventSources, bus)) if (busOf(object) === bus) loops.EventSource.add(keyOf(object))

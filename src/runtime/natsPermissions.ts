@@ -24,6 +24,13 @@ export interface NatsPermissions {
   subscribe: string[]
 }
 
+/** A user of a NATS server. */
+export interface NatsUser {
+  user: string
+  password: string
+  permissions: NatsPermissions
+}
+
 /** An entry, as far as the bus is concerned. */
 export interface BusUse {
   name: string
@@ -70,7 +77,13 @@ export function natsPermissions(source: SourceRef, uses: readonly BusUse[]): Nat
   }
 }
 
-/** A member of `users` in the configuration of a NATS server; the password is to be put in. */
+/** A member of `users` in the configuration of a NATS server, in one line. */
+export function natsUserLine({ user, password, permissions: { publish, subscribe } }: NatsUser): string {
+  const permissions = { publish: { allow: publish }, subscribe: { allow: subscribe } }
+  return JSON.stringify({ user, password, permissions })
+}
+
+/** The same for people to read; the password is to be put in. */
 export function natsUserText(source: SourceRef, { publish, subscribe }: NatsPermissions): string {
   const list = (subjects: string[]) => subjects.map((subject) => `      ${JSON.stringify(subject)}`).join('\n')
   return [

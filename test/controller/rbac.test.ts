@@ -240,7 +240,12 @@ const table: [names: string[], story: Story, says: Says][] = [
   [['update eventsources.argoproj.io'], making(bus + hooked), source('FinalizerFailed')],
   [['update eventbus.argoproj.io'], makes, busSays('FinalizerFailed')],
   [['update sensors.argoproj.io'], letsSensorGo, condition(sensors, 'Deployed', 'FinalizerFailed')],
-  [['update eventsources/finalizers.argoproj.io'], making(bus + orders(tick)), source('CreateDeploymentFailed')],
+  // The first that it makes for one is its login.
+  [
+    ['update eventsources/finalizers.argoproj.io'],
+    making(bus + orders(tick)),
+    condition(eventbus, 'UsersMissing', 'UsersMissing'),
+  ],
   [['update eventbus/finalizers.argoproj.io'], makes, busSays('JetStreamAuthSecretsFailed')],
   [['update sensors/finalizers.argoproj.io'], makes, condition(sensors, 'Deployed', 'CreateDeploymentFailed')],
   [each('deployments.apps', 'get', 'create', 'patch'), makes, source('CreateDeploymentFailed')],
@@ -255,7 +260,7 @@ const table: [names: string[], story: Story, says: Says][] = [
   [each('configmaps', 'update'), adopts, busSays('JetStreamConfigMapFailed')],
   [each('secrets', 'get', 'create', 'patch'), makes, busSays('JetStreamAuthSecretsFailed')],
   [each('replicasets.apps', 'list'), making(bus + orders(tick)), source('PodsUnknown', 'Available')],
-  [each('pods', 'list'), making(bus + orders(tick)), source('LeaderUnknown', 'LeaderUnknown')],
+  [each('pods', 'list'), making(bus + orders(tick)), source('WaitsForLogin')],
   [each('events', 'create', 'patch'), making(orders('webhook: { a: { port: x, endpoint: /a, method: POST } }')), log],
   [each('persistentvolumeclaims', 'list', 'delete'), deletesBus, busSays('ClaimsFailed')],
   [each('persistentvolumeclaims', 'patch'), growsDisks, condition(eventbus, 'ChangeRefused', 'KeptAsItRuns')],

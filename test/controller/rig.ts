@@ -1,10 +1,12 @@
 /** A real API server with Vedette installed as shipped, and the controller in it, with the rights of its ServiceAccount and no more. */
 
+import type { PrepareStream } from '../../src/controller/busStream.ts'
 import type { LoadSource } from '../../src/controller/cluster.ts'
 import { runController } from '../../src/controller/controller.ts'
 import { install } from '../../src/controller/install/install.ts'
 import type { ReadPodMetrics, ReadPodReadiness } from '../../src/controller/podMetrics.ts'
 import type { ReadServer } from '../../src/controller/serverHolds.ts'
+import type { ReadUsers } from '../../src/controller/serverUsers.ts'
 import { type Settings, settingsFrom } from '../../src/controller/settings.ts'
 import { systemClock } from '../../src/core/clock.ts'
 import { type Logger, silentLogger } from '../../src/core/log.ts'
@@ -67,6 +69,8 @@ export interface ControllerOptions {
   ports?: { webhookPort?: number }
   podMetrics?: ReadPodMetrics
   readServer?: ReadServer
+  readUsers?: ReadUsers
+  prepareStream?: PrepareStream
   podReadiness?: ReadPodReadiness
   log?: Logger
 }
@@ -117,6 +121,8 @@ export async function startRig(options: Pick<KubernetesOptions, 'apiServerFlags'
     ports = {},
     podMetrics,
     readServer,
+    readUsers,
+    prepareStream,
     podReadiness,
     log = silentLogger,
   }: ControllerOptions = {}) => {
@@ -140,6 +146,8 @@ export async function startRig(options: Pick<KubernetesOptions, 'apiServerFlags'
         load,
         podMetrics,
         readServer,
+        readUsers,
+        prepareStream,
         podReadiness,
         clock: systemClock,
         log,

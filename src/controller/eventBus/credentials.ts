@@ -1,9 +1,10 @@
-/** The two Secrets of a native JetStream bus: made once, at random; names, keys and forms are upstream's. */
+/** The two Secrets of a native JetStream bus that all share: made once, at random; names, keys and forms are upstream's. */
 import { randomInt } from 'node:crypto'
 import type { KubeObject } from '../../kube/resources.ts'
 import { type Owner, owned } from '../objects.ts'
 import { type KeyPair, makeCertificate } from '../x509.ts'
 import { authConf } from './natsConf.ts'
+import { readAuth } from './users.ts'
 
 const YEARS_10 = 10 * 365.25 * 86_400_000
 
@@ -60,7 +61,8 @@ export function mendCredentials({ server, client }: Found, options: MendOptions)
   const names = secretNames(owner.name)
   const has = (key: string) => (server?.[key] ?? '') !== ''
   const remade: string[] = []
-  const login = loginIn(server?.auth) ?? loginOf(client?.['client-auth']) ?? { user: random(12), password: random(24) }
+  const login = loginIn(readAuth(server?.auth ?? '').base) ??
+    loginOf(client?.['client-auth']) ?? { user: random(12), password: random(24) }
   const values: Record<string, string> = {}
   if (!has('auth')) values.auth = authConf(login.user, login.password, random(24))
   if (!has('auth') && !client?.['client-auth'] && served)
@@ -77,10 +79,12 @@ export function mendCredentials({ server, client }: Found, options: MendOptions)
         `${cert}, ${key} and ${ca}: servers take them when their mounts are renewed, within minutes; a server that was started in between joins then`,
       )
   }
-  const clientAuth = `username: ${login.user}\npassword: ${login.password}`
+  const clientAuth = clientAuthOf(login)
   return {
-    server: Object.keys(values).length === 0 ? null : secret(owner, names.server, { ...server, ...values }),
-    client: client?.['client-auth'] ? null : secret(owner, names.client, { ...client, 'client-auth': clientAuth }),
+    server: Object.keys(values).length === 0 ? null : secretObject(owner, names.server, { ...server, ...values }),
+    client: client?.['client-auth']
+      ? null
+      : secretObject(owner, names.client, { ...client, 'client-auth': clientAuth }),
     remade,
     keyLost,
   }
@@ -102,27 +106,40 @@ function chains(service: string): { prefix: string; names: string[]; usages: ('s
   ]
 }
 
-interface Login {
+export interface Login {
   user: string
   password: string
 }
 
 /** The first user of the account of events in `auth.conf`, ours or upstream's. */
-function loginIn(auth: string | undefined): Login | undefined {
+function loginIn(auth: string): Login | undefined {
   const word = '"?([^"\\s,}]+)"?'
   const found = new RegExp(
     `"?js"?\\s*:?\\s*\\{[^]*?"?user"?\\s*:\\s*${word}\\s*,\\s*"?pass(?:word)?"?\\s*:\\s*${word}`,
-  ).exec(auth ?? '')
+  ).exec(auth)
   return found === null ? undefined : { user: found[1]!, password: found[2]! }
 }
 
-function loginOf(clientAuth: string | undefined): Login | undefined {
+/** In the form of `client-auth`. */
+export function loginOf(clientAuth: string | undefined): Login | undefined {
   const [, user] = /^username:\s*"?([^"\s]+)/m.exec(clientAuth ?? '') ?? []
   const [, password] = /^password:\s*"?([^"\s]+)/m.exec(clientAuth ?? '') ?? []
   return user === undefined || password === undefined ? undefined : { user, password }
 }
 
-function secret(owner: Owner, name: string, values: Record<string, string>): KubeObject {
+/** What clients read, upstream's form. */
+export function clientAuthOf({ user, password }: Login): string {
+  return `username: ${user}\npassword: ${password}`
+}
+
+/** The decoded values of a Secret. */
+export function valuesIn(secret: KubeObject | null): Record<string, string> | undefined {
+  if (secret === null) return undefined
+  const data = Object.entries((secret.data ?? {}) as Record<string, string>)
+  return Object.fromEntries(data.map(([key, value]) => [key, Buffer.from(value, 'base64').toString()]))
+}
+
+export function secretObject(owner: Owner, name: string, values: Record<string, string>): KubeObject {
   const data = Object.fromEntries(
     Object.entries(values).map(([key, value]) => [key, Buffer.from(value).toString('base64')]),
   )
@@ -138,7 +155,7 @@ function chain(names: string[], usages: ('server' | 'client')[], now: number): K
 }
 
 /** Begins with a letter: what looks like a number is none in YAML and in the server's configuration. */
-function random(length: number): string {
+export function random(length: number): string {
   const letters = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz'
   const all = `${letters}0123456789`
   return Array.from(

@@ -28,9 +28,9 @@ export function takenOver(live: KubeObject, bus: KubeObject): string | null {
   return own === undefined || madeAnew || mark === now ? now : null
 }
 
-/** No warning: there is nothing to be done. */
+/** No warning: there is nothing to be done. EventSources share the login of before: their servers' reloader may not see a changed one, and their Secrets stay as they are. */
 export function keptServers(): Condition {
   const message =
-    'its servers run as Argo Events made them: they are replaced, one after another, by the next change of spec.jetstream, and each by ours when its Pod is deleted'
+    'its servers run as Argo Events made them: they are replaced, one after another, by the next change of spec.jetstream, and each by ours when its Pod is deleted; EventSources get logins of their own then'
   return condition('ServersKept', 'True', 'MadeByArgoEvents', message)
 }

@@ -7,8 +7,8 @@ import { CONTROLLER_ACCOUNT, WEBHOOK_CERTS } from './rbac.ts'
 
 export const OWN_WRITES = 'vedette-controller-writes'
 
-/** Those of native buses in any namespace, and the webhook's certificate in its own. */
-const SECRETS = '^eventbus-.*-js-(server|client-auth)$'
+/** Those of native buses and of the users on them in any namespace, and the webhook's certificate in its own. */
+const SECRETS = '^eventbus-.*-js-(server|client-auth|user-.*)$'
 const CONFIG_MAPS = '^eventbus-.*-js-config$'
 
 export function ownWrites(namespace: string): KubeObject[] {

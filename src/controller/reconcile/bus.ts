@@ -23,7 +23,7 @@ export async function planOfObject(
   look: (bus: EventBus, live: KubeObject) => Promise<Present> = async (_, live) => presentIn(live),
 ): Promise<PlannedBus & { bus: EventBus | null }> {
   const { bus, errors } = await readObject(object)
-  const none = { objects: [], config: null, ours: null, bus: null }
+  const none = { objects: [], config: null, ours: null, ownLogins: false, bus: null }
   if (bus === null || errors.length > 0) {
     const message = errors.map(({ message }) => message).join('; ') || 'invalid spec'
     return {
@@ -52,7 +52,8 @@ function allowed(planned: PlannedBus, runs: boolean, { pods }: Settings, home: s
   const refusal = podRefusal(planned.objects, pods, home)
   if (refusal === null) return planned
   const { plan: _, ...rest } = planned
-  if (!runs) return { objects: [], config: null, ours: null, conditions: [condition('Configured', 'True'), refusal] }
+  const none = { objects: [], config: null, ours: null, ownLogins: false }
+  if (!runs) return { ...none, conditions: [condition('Configured', 'True'), refusal] }
   const others = rest.conditions.filter(({ type }) => type !== CHANGE_REFUSED)
   return { ...rest, objects: [], conditions: [...others, warning(CHANGE_REFUSED, refusal.reason!, refusal.message!)] }
 }

@@ -1,23 +1,35 @@
-/** The two Secrets of a native bus: what is missing of them is made, what is there is never replaced. */
+/** The two Secrets of a native bus: what is missing of them is made, what is there is never replaced, but for the users that are ours. */
 import { fail } from '../../core/errors.ts'
 import { type KubeObject, resources } from '../../kube/resources.ts'
 import { refuseForeign } from '../apply.ts'
-import { type Cluster, MANAGER } from '../cluster.ts'
+import type { StreamAccess } from '../busStream.ts'
+import { type Cluster, isOwnedBy, MANAGER } from '../cluster.ts'
 import { type Condition, warning } from '../conditions.ts'
 import { endOfCertificates } from '../eventBus/certificates.ts'
-import { mendCredentials, secretNames } from '../eventBus/credentials.ts'
+import { loginOf, mendCredentials, secretNames, secretObject, valuesIn } from '../eventBus/credentials.ts'
 import { serviceName, statefulSetName } from '../eventBus/jetstream.ts'
 import { usesKey } from '../eventBus/natsConf.ts'
 import { type Owner, selectorOf } from '../objects.ts'
+import { ensureUsers } from './busUsers.ts'
 
 /** On the server Secret: what was made anew and when. Whoever has read it may take it away. */
 export const REMADE_ANNOTATION = 'vedette.dev/remade'
 
+/** What stands in the Secrets, as far as others need to know. */
+export interface Ensured {
+  /** What the bus's owner should know of them. */
+  told: Condition[]
+  /** See {@link BusUsers.unsettled}. */
+  unsettled: boolean
+  /** The login that may do everything, and who signs the servers' certificates; null: what is in the Secrets is not understood. */
+  access: Pick<StreamAccess, 'login' | 'ca'> | null
+}
+
 /**
- * @returns what the bus's owner should know of them
+ * @param ownLogins whether each EventSource is to have a user: else those that there are stay
  * @throws SPEC_INVALID when the key of what is on the disks is gone, or a Secret of somebody else has the name; as the client
  */
-export async function ensureSecrets(cluster: Cluster, owner: Owner): Promise<Condition[]> {
+export async function ensureSecrets(cluster: Cluster, owner: Owner, ownLogins: boolean): Promise<Ensured> {
   const { client, clock } = cluster
   const { namespace, name } = owner
   const names = secretNames(name)
@@ -36,15 +48,37 @@ export async function ensureSecrets(cluster: Cluster, owner: Owner): Promise<Con
     return await client.apply(resources.secrets, made, { manager: MANAGER })
   }
   await put(mended.client, login)
-  const now = await put(noted(mended.server, mended.remade, server, clock.now()), server)
+  // One of somebody else is read, and left as it is.
+  const isOurs = server === null || isOwnedBy(server, owner.uid)
+  const values = valuesIn(mended.server) ?? found.server!
+  const users = ownLogins && isOurs ? await ensureUsers(cluster, owner, values.auth!) : null
+  const wanted =
+    users === null || users.auth === values.auth
+      ? mended.server
+      : secretObject(owner, names.server, { ...values, auth: users.auth })
+  const now = await put(noted(wanted, mended.remade, server, clock.now()), server)
   if (mended.keyLost) throw fail('SPEC_INVALID', keyLostText(names.server, owner))
-  return [...toldOf(now, names.server), ...endOfCertificates(valuesIn(now) ?? {}, names.server, clock.now())]
+  const ends = endOfCertificates(valuesIn(now) ?? {}, names.server, clock.now())
+  return {
+    told: [
+      ...toldOf(now, names.server),
+      ...ends,
+      ...(users?.conditions ?? []),
+      ...(isOurs ? [] : [foreign(names.server)]),
+    ],
+    unsettled: users?.unsettled === true,
+    access: accessIn(valuesIn(mended.client ?? login), values),
+  }
 }
 
-function valuesIn(secret: KubeObject | null): Record<string, string> | undefined {
-  if (secret === null) return undefined
-  const data = Object.entries((secret.data ?? {}) as Record<string, string>)
-  return Object.fromEntries(data.map(([key, value]) => [key, Buffer.from(value, 'base64').toString()]))
+function foreign(secret: string): Condition {
+  const text = `Secret ${secret} was not made for this bus and is left as it is: EventSources share a login`
+  return warning('UsersMissing', 'UsersMissing', text)
+}
+
+function accessIn(client: Record<string, string> = {}, { 'ca-cert': ca }: Record<string, string>): Ensured['access'] {
+  const login = loginOf(client['client-auth'])
+  return login === undefined || ca === undefined ? null : { login, ca }
 }
 
 /** Disks outlive a StatefulSet that is deleted by mistake. */

@@ -3,6 +3,7 @@ import { messageOf } from '../../core/errors.ts'
 import { type KubeObject, resources } from '../../kube/resources.ts'
 import type { EventBus } from '../../manifest/manifest.ts'
 import type { Applier, Contested } from '../apply.ts'
+import type { BusConfig } from '../busConfig.ts'
 import type { Cluster } from '../cluster.ts'
 import { type Condition, condition, warning } from '../conditions.ts'
 import { type Remembered, runningIn } from '../eventBus/chosen.ts'
@@ -13,7 +14,7 @@ import { CHANGE_REFUSED, type PlannedBus, refusals } from '../eventBus.ts'
 import { busPolicyName } from '../networkPolicy.ts'
 import { writeStatus } from '../status.ts'
 import { planOfObject } from './bus.ts'
-import { ensureSecrets } from './busSecrets.ts'
+import { type Ensured, ensureSecrets } from './busSecrets.ts'
 import { busTrouble, SERVERS_NOT_READY } from './busTrouble.ts'
 import { clearAway, dropClaims, growClaims, lookAt } from './look.ts'
 import { turnToOnDelete } from './strategy.ts'
@@ -37,14 +38,17 @@ export async function reconcileEventBus(
   object: KubeObject,
 ): Promise<{ afterMs: number } | undefined> {
   const done = await carryOut(cluster, applier, object)
-  const { bus, objects, config, conditions, failed, contested = null } = done
+  const { bus, objects, config, conditions, failed, contested = null, usersUnsettled = false } = done
+  const { access = null } = done
   const all = failed === null ? conditions : [...conditions.filter(({ type }) => type !== 'Deployed'), failed.condition]
   const known = all.some(({ type }) => type === 'Deployed') ? all : [...all, condition('Deployed', 'Unknown')]
   const servers = bus?.kind === 'jetstream' ? serversOf(cluster, bus) : null
   const troubles = servers?.live && servers.ready < servers.wanted ? await busTrouble(cluster, bus!, servers.live) : []
+  const isUp = servers !== null && servers.ready > 0 && servers.ready >= servers.wanted
+  const stream = access !== null && isUp ? await streamTrouble(cluster, config?.jetstream, access) : []
   const loud = [...known, ...troubles].find(({ type }) => type === SERVERS_NOT_READY || type === CHANGE_REFUSED)
   await writeStatus(cluster, resources.eventbus, object, {
-    conditions: [...known, ...troubles],
+    conditions: [...known, ...troubles, ...stream],
     problem: loud?.message,
     kind: bus?.kind,
     ready: servers === null ? undefined : `${servers.ready}/${servers.wanted}`,
@@ -54,7 +58,7 @@ export async function reconcileEventBus(
   })
   if (failed !== null) throw failed.error
   if (contested !== null) return contested
-  const unsettled = loud !== undefined || known.some(({ type }) => type === DISKS_GROW)
+  const unsettled = usersUnsettled || loud !== undefined || known.some(({ type }) => type === DISKS_GROW)
   return unsettled || (servers !== null && (servers.ready < servers.wanted || !servers.live))
     ? { afterMs: LOOK_MS }
     : undefined
@@ -64,6 +68,9 @@ interface Done extends Pick<PlannedBus, 'objects' | 'config' | 'conditions'> {
   bus: EventBus | null
   failed: Failed | null
   contested?: Contested | null
+  /** See {@link Ensured}. */
+  usersUnsettled?: boolean
+  access?: Ensured['access']
 }
 
 interface Failed {
@@ -98,10 +105,18 @@ async function carryOut(cluster: Cluster, applier: Applier, object: KubeObject):
     const drop = async () => {
       if (found !== undefined) await dropClaims(cluster, bus, found, plan.replicas)
     }
-    const { failed = null, told = [] } = await applyAll(cluster, applier, object, bus, planned.objects, drop)
+    const { failed = null, told = [], unsettled, access } = await applyAll(cluster, applier, object, bus, planned, drop)
     const contested = applier.contested(planned.objects)
     const fought = contested === null ? [] : [warning('Contested', 'Contested', contested.message)]
-    return { ...planned, conditions: [...conditions, ...told, ...fought], failed, contested }
+    const all = [...conditions, ...told, ...fought]
+    return {
+      ...planned,
+      conditions: all,
+      failed,
+      contested,
+      usersUnsettled: unsettled === true,
+      access: access ?? null,
+    }
   } catch (error) {
     const planned = await planOfObject(cluster, object)
     return {
@@ -126,12 +141,13 @@ async function applyAll(
   applier: Applier,
   { metadata: { uid } }: KubeObject,
   bus: EventBus,
-  objects: KubeObject[],
+  { objects, ownLogins }: Pick<PlannedBus, 'objects' | 'ownLogins'>,
   drop: () => Promise<void>,
-): Promise<{ failed?: Failed; told?: Condition[] }> {
+): Promise<{ failed?: Failed } & Partial<Ensured>> {
   let reason = 'JetStreamAuthSecretsFailed'
   try {
-    const told = await ensureSecrets(cluster, { kind: 'EventBus', namespace: bus.namespace, name: bus.name, uid })
+    const owner = { kind: 'EventBus', namespace: bus.namespace, name: bus.name, uid } as const
+    const ensured = await ensureSecrets(cluster, owner, ownLogins)
     // What the API server would refuse is not begun: servers are never configured for what they then do not get.
     for (const one of objects) {
       reason = reasons[one.kind]!
@@ -147,10 +163,24 @@ async function applyAll(
       reason = reasons.NetworkPolicy!
       await applier.remove(resources.networkpolicies, { namespace: bus.namespace, name: busPolicyName(bus) }, uid)
     }
-    return { told }
+    return ownLogins ? ensured : { ...ensured, access: null }
   } catch (error) {
     return { failed: { condition: condition('Deployed', 'False', reason, messageOf(error)), error } }
   }
+}
+
+/** Only advice: Pods make a stream that is not there, and go on with one that is. */
+async function streamTrouble(
+  cluster: Cluster,
+  config: BusConfig['jetstream'],
+  access: NonNullable<Ensured['access']>,
+): Promise<Condition[]> {
+  if (config === undefined) return []
+  const { url, streamConfig = '' } = config
+  const trouble = await cluster.prepareStream({ url, streamConfig, ...access })
+  if (trouble === null) return []
+  const text = `the controller cannot see to the stream (port 4222 of the servers): ${trouble}; one that lacks allow_atomic is fenced message by message`
+  return [warning('StreamUnseen', 'StreamUnseen', text)]
 }
 
 /** What there will be no other way to know once the StatefulSet is gone, and its disks are not. */

@@ -17,6 +17,7 @@ import { statusOf, wantedOf } from '../rollout.ts'
 import { type StatusOf, writeStatus } from '../status.ts'
 import { availability, deploymentOf } from './availability.ts'
 import { findBus } from './bus.ts'
+import { type BusLogin, busLogin } from './busLogin.ts'
 import { type Lead, leadOf } from './lead.ts'
 import { readObject, sayError } from './read.ts'
 
@@ -39,12 +40,13 @@ export async function reconcileEventSource(
   }
   const provided = sourcesProvided(source)
   const strategy = await strategyOf(cluster, source)
-  const { bus, trouble } = await usableBus(cluster, source)
+  const { login, trouble } = await usableBus(cluster, object, source)
   if (trouble !== undefined) {
     const deployed = await deployedOf(cluster, object, deploymentOf(cluster, object))
-    await write({ ...asBefore(object), ...deployed.status, conditions: [provided, trouble], strategy })
-    return deployed.again
+    await write({ ...asBefore(object), ...deployed.status, conditions: [provided, ...trouble.conditions], strategy })
+    return sooner(deployed.again, trouble.afterMs)
   }
+  const { bus } = login
   const objects = objectsOf(cluster, object, source, bus)
   const refusal = podRefusal(objects, cluster.settings().pods, cluster.home)
   if (refusal !== null) {
@@ -63,6 +65,7 @@ export async function reconcileEventSource(
       ...(unknown === undefined ? [] : [warning('LeaderUnknown', 'LeaderUnknown', unknown)]),
       ...(account === null ? [] : [account]),
       ...(limits === null ? [] : [limits]),
+      ...(login.warning === undefined ? [] : [login.warning]),
       ...(contested === null ? [] : [warning('Contested', 'Contested', contested.message)]),
     ],
     strategy,
@@ -71,7 +74,13 @@ export async function reconcileEventSource(
   })
   if (failed !== null) throw failed.error
   if (contested !== null) return contested
-  return deployed.again ?? (strategy === 'active-active' ? undefined : { afterMs: LOOK_MS })
+  const again = sooner(deployed.again, login.afterMs)
+  return again ?? (strategy === 'active-active' ? undefined : { afterMs: LOOK_MS })
+}
+
+function sooner(again: { afterMs: number } | undefined, afterMs: number | undefined): { afterMs: number } | undefined {
+  if (again === undefined || afterMs === undefined) return again ?? (afterMs === undefined ? undefined : { afterMs })
+  return { afterMs: Math.min(again.afterMs, afterMs) }
 }
 
 /** What stays as it is while nothing is deployed anew: the Pods go on. */
@@ -120,13 +129,19 @@ function whyRefused(object: KubeObject, source: EventSource | null, errors: Diag
   return refused('TypeNotSupported', `not in this version: ${missing.join(', ')}. What is deployed is left alone.`)
 }
 
+/** What its Pods may be told of the bus, or why nothing is deployed anew. */
 async function usableBus(
   cluster: Cluster,
-  { namespace, eventBusName }: EventSource,
-): Promise<{ bus: BusConfig; trouble?: never } | { bus?: never; trouble: Condition }> {
-  const { planned, trouble } = await findBus(cluster, namespace, eventBusName)
-  if (trouble !== undefined) return { trouble }
-  return { bus: planned.ours! }
+  object: KubeObject,
+  source: EventSource,
+): Promise<
+  | { login: Extract<BusLogin, { bus: BusConfig }>; trouble?: never }
+  | { login?: never; trouble: { conditions: Condition[]; afterMs?: number } }
+> {
+  const { planned, trouble } = await findBus(cluster, source.namespace, source.eventBusName)
+  if (trouble !== undefined) return { trouble: { conditions: [trouble] } }
+  const login = await busLogin(cluster, object, source, planned, deploymentOf(cluster, object))
+  return login.bus === undefined ? { trouble: { conditions: login.waits, afterMs: login.afterMs } } : { login }
 }
 
 /** Upstream's words, then ours. */
