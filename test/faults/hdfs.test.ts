@@ -1,9 +1,9 @@
 /** HDFS: see delivery.ts. With one name node, and with two. */
 import { after } from 'node:test'
+import { sharedServer } from '../origins/broker.ts'
+import { hdfsAdapter, hdfsCommon, hdfsSender, hdfsSpecOf } from '../origins/hdfs.ts'
 import { startHdfs } from '../servers/hdfs.ts'
 import { type NameNodePair, startNameNodes } from '../servers/name-nodes.ts'
-import { sharedServer } from './broker.ts'
-import { hdfsAdapter, hdfsCommon, hdfsSender, hdfsSpecOf } from './brokers/hdfs.ts'
 import { deliveryContract } from './delivery.ts'
 import { type Rig, waitFor } from './rig.ts'
 

@@ -1,7 +1,7 @@
 /** A broker that speaks as Emitter does, for tests of delivery. */
 import { connectAsync } from 'mqtt'
-import { startFakeEmitter } from '../../servers/fakes/emitter.ts'
-import { type DeliveryAdapter, direct } from '../broker.ts'
+import { startFakeEmitter } from '../servers/fakes/emitter.ts'
+import { type DeliveryAdapter, direct } from './broker.ts'
 
 export const emitterAdapter = (): DeliveryAdapter => ({
   type: 'emitter',

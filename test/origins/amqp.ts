@@ -1,9 +1,9 @@
 /** RabbitMQ for tests of delivery: messages are persistent and confirmed. */
 import { type Channel, type ChannelModel, connect } from 'amqplib'
-import { PREFETCH } from '../../../src/sources/amqp/declare.ts'
-import { without } from '../../servers/cache.ts'
-import { type RabbitmqServer, rabbitmqBinary } from '../../servers/rabbitmq.ts'
-import { type Broker, type DeliveryAdapter, direct } from '../broker.ts'
+import { PREFETCH } from '../../src/sources/amqp/declare.ts'
+import { without } from '../servers/cache.ts'
+import { type RabbitmqServer, rabbitmqBinary } from '../servers/rabbitmq.ts'
+import { type Broker, type DeliveryAdapter, direct } from './broker.ts'
 
 const specOf = (name: string, queue: string, port: number): string => `
 url: amqp://guest:guest@127.0.0.1:${port}

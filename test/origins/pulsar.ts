@@ -1,8 +1,8 @@
 /** Pulsar for tests of delivery. */
-import { without } from '../../servers/cache.ts'
-import { type PulsarProducer, type PulsarServer, pulsarJars } from '../../servers/pulsar.ts'
-import { chunksOf, type WireEntry, type WireProducer, wireProducer } from '../../servers/pulsar-wire.ts'
-import type { DeliveryAdapter } from '../broker.ts'
+import { without } from '../servers/cache.ts'
+import { type PulsarProducer, type PulsarServer, pulsarJars } from '../servers/pulsar.ts'
+import { chunksOf, type WireEntry, type WireProducer, wireProducer } from '../servers/pulsar-wire.ts'
+import type { DeliveryAdapter } from './broker.ts'
 
 const specOf = (url: string, topic: string, type: string) =>
   `url: ${url}\ntopics: [${topic}]\ntype: ${type}\njsonBody: true`

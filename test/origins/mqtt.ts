@@ -1,8 +1,8 @@
 /** Mosquitto for tests of delivery. */
 import { connectAsync } from 'mqtt'
-import { without } from '../../servers/cache.ts'
-import { mosquittoBinary, startMosquitto } from '../../servers/mosquitto.ts'
-import { type Broker, type DeliveryAdapter, direct, type Via } from '../broker.ts'
+import { without } from '../servers/cache.ts'
+import { mosquittoBinary, startMosquitto } from '../servers/mosquitto.ts'
+import { type Broker, type DeliveryAdapter, direct, type Via } from './broker.ts'
 
 async function mqttBroker(qos: 0 | 1, via: Via, topic = 'numbers'): Promise<Broker & { subscriptions: () => number }> {
   const server = await startMosquitto()

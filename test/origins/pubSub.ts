@@ -1,10 +1,10 @@
 /** Google's Pub/Sub fake for tests of delivery. It keeps messages in memory: instead of a restart all connections break. */
 import { v1 } from '@google-cloud/pubsub-api'
-import { emulatorAt } from '../../../src/sources/pubSub/client.ts'
-import { without } from '../../servers/cache.ts'
-import { startProxy } from '../../servers/proxy.ts'
-import { pstestBinary, startPstest } from '../../servers/pubsub.ts'
-import { type DeliveryAdapter, direct } from '../broker.ts'
+import { emulatorAt } from '../../src/sources/pubSub/client.ts'
+import { without } from '../servers/cache.ts'
+import { startProxy } from '../servers/proxy.ts'
+import { pstestBinary, startPstest } from '../servers/pubsub.ts'
+import { type DeliveryAdapter, direct } from './broker.ts'
 
 export const pubSubAdapter = (): DeliveryAdapter => ({
   type: 'pubSub',

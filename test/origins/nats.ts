@@ -1,9 +1,9 @@
 /** Core NATS for tests of delivery. */
 import { connect } from '@nats-io/transport-node'
-import { without } from '../../servers/cache.ts'
-import { natsBinary, startNats } from '../../servers/nats.ts'
-import { freePorts } from '../../servers/process.ts'
-import { type DeliveryAdapter, direct } from '../broker.ts'
+import { without } from '../servers/cache.ts'
+import { natsBinary, startNats } from '../servers/nats.ts'
+import { freePorts } from '../servers/process.ts'
+import { type DeliveryAdapter, direct } from './broker.ts'
 
 /** @param queue a queue group, in which the serving replica alone listens */
 export const natsAdapter = ({ queue }: { queue?: string } = {}): DeliveryAdapter => ({

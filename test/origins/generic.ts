@@ -1,6 +1,6 @@
 /** A gRPC server that goes on after the last stored event, for tests of delivery. */
-import { startGeneric } from '../../servers/generic.ts'
-import { type DeliveryAdapter, direct } from '../broker.ts'
+import { startGeneric } from '../servers/generic.ts'
+import { type DeliveryAdapter, direct } from './broker.ts'
 
 export const genericAdapter = (): DeliveryAdapter => ({
   type: 'generic',

@@ -1,9 +1,10 @@
 /** MinIO for tests of delivery, an object per message. What nobody heard is found by listing. */
-import { without } from '../../servers/cache.ts'
-import { MINIO_PASSWORD, MINIO_USER, minioBinary, startMinio } from '../../servers/minio.ts'
-import { s3 } from '../../servers/s3.ts'
-import { type DeliveryAdapter, direct } from '../broker.ts'
-import { dataOf } from '../rig.ts'
+
+import { dataOf } from '../faults/rig.ts'
+import { without } from '../servers/cache.ts'
+import { MINIO_PASSWORD, MINIO_USER, minioBinary, startMinio } from '../servers/minio.ts'
+import { s3 } from '../servers/s3.ts'
+import { type DeliveryAdapter, direct } from './broker.ts'
 
 export const minioAdapter = (): DeliveryAdapter => ({
   type: 'minio',

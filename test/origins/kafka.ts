@@ -1,9 +1,9 @@
 /** Kafka for tests of delivery. */
 import { type Admin, Producer } from '@platformatic/kafka'
-import { connectKafka, type KafkaClient } from '../../../src/clients/kafka.ts'
-import { without } from '../../servers/cache.ts'
-import { type KafkaServer, kafkaJars } from '../../servers/kafka.ts'
-import { type DeliveryAdapter, direct } from '../broker.ts'
+import { connectKafka, type KafkaClient } from '../../src/clients/kafka.ts'
+import { without } from '../servers/cache.ts'
+import { type KafkaServer, kafkaJars } from '../servers/kafka.ts'
+import { type DeliveryAdapter, direct } from './broker.ts'
 
 const variants = {
   'consumer group': { partitions: 3, from: (name: string) => `consumerGroup: { groupName: ${name}, oldest: true }` },

@@ -1,8 +1,9 @@
 /** HDFS for tests of delivery, a directory per message. What nobody saw is found by looking. */
-import { without } from '../../servers/cache.ts'
-import { type HdfsServer, hadoopJars } from '../../servers/hdfs.ts'
-import type { Broker, DeliveryAdapter } from '../broker.ts'
-import { dataOf } from '../rig.ts'
+
+import { dataOf } from '../faults/rig.ts'
+import { without } from '../servers/cache.ts'
+import { type HdfsServer, hadoopJars } from '../servers/hdfs.ts'
+import type { Broker, DeliveryAdapter } from './broker.ts'
 
 export const hdfsCommon: Pick<DeliveryAdapter, 'type' | 'guarantee' | 'skip' | 'gapMs' | 'numberOf'> = {
   type: 'hdfs',

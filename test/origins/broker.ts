@@ -1,9 +1,9 @@
 /** A broker as tests of delivery see it: what an entry reads, how messages get there, and what may happen to it. Each type is an adapter. */
 import type { TestContext } from 'node:test'
 import type { Guarantee } from '../../src/source.ts'
+import { dataOf, type Line, type Rig } from '../faults/rig.ts'
 import type { ServerProcess } from '../servers/process.ts'
 import type { TcpProxy } from '../servers/proxy.ts'
-import { dataOf, type Line, type Rig } from './rig.ts'
 
 /** A broker with what the messages go through. */
 export interface Broker {

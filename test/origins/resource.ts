@@ -1,10 +1,10 @@
 /** A kube-apiserver for tests of delivery, an object per message. */
-import { resources } from '../../../src/kube/resources.ts'
-import { without } from '../../servers/cache.ts'
-import { apiOnly, kubernetesBinaries } from '../../servers/kubernetes/build.ts'
-import { startKubernetes } from '../../servers/kubernetes.ts'
-import type { DeliveryAdapter } from '../broker.ts'
-import { dataOf } from '../rig.ts'
+import { resources } from '../../src/kube/resources.ts'
+import { dataOf } from '../faults/rig.ts'
+import { without } from '../servers/cache.ts'
+import { apiOnly, kubernetesBinaries } from '../servers/kubernetes/build.ts'
+import { startKubernetes } from '../servers/kubernetes.ts'
+import type { DeliveryAdapter } from './broker.ts'
 
 export const resourceAdapter = (): DeliveryAdapter => ({
   type: 'resource',

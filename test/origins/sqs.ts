@@ -1,10 +1,10 @@
 /** ElasticMQ for tests of delivery: in memory, so it is never restarted, only silent for a second. */
 import { setTimeout as pause } from 'node:timers/promises'
-import { without } from '../../servers/cache.ts'
-import { elasticmqJars } from '../../servers/elasticmq.ts'
-import type { AwsServer } from '../../servers/localstack.ts'
-import { makeQueue } from '../../servers/sqs-queue.ts'
-import type { DeliveryAdapter } from '../broker.ts'
+import { without } from '../servers/cache.ts'
+import { elasticmqJars } from '../servers/elasticmq.ts'
+import type { AwsServer } from '../servers/localstack.ts'
+import { makeQueue } from '../servers/sqs-queue.ts'
+import type { DeliveryAdapter } from './broker.ts'
 
 export const sqsAdapter = (server: () => Promise<AwsServer>): DeliveryAdapter => ({
   type: 'sqs',

@@ -1,7 +1,8 @@
 /** The double of Azure Event Hubs for tests of delivery: a process that keeps its messages, filled by the official client. */
-import { startEventHubs } from '../../servers/event-hubs.ts'
-import type { DeliveryAdapter } from '../broker.ts'
-import { dataOf } from '../rig.ts'
+
+import { dataOf } from '../faults/rig.ts'
+import { startEventHubs } from '../servers/event-hubs.ts'
+import type { DeliveryAdapter } from './broker.ts'
 
 const PARTITIONS = 3
 

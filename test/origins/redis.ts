@@ -1,8 +1,8 @@
 /** Redis Pub/Sub for tests of delivery. */
 import { Redis } from 'ioredis'
-import { without } from '../../servers/cache.ts'
-import { redisBinary, startRedis } from '../../servers/redis.ts'
-import { type DeliveryAdapter, direct } from '../broker.ts'
+import { without } from '../servers/cache.ts'
+import { redisBinary, startRedis } from '../servers/redis.ts'
+import { type DeliveryAdapter, direct } from './broker.ts'
 
 export const redisAdapter = (): DeliveryAdapter => ({
   type: 'redis',

@@ -1,7 +1,7 @@
 /** NSQ for tests of delivery. */
-import { without } from '../../servers/cache.ts'
-import { nsqdBinary, startNsq } from '../../servers/nsq.ts'
-import { type DeliveryAdapter, direct } from '../broker.ts'
+import { without } from '../servers/cache.ts'
+import { nsqdBinary, startNsq } from '../servers/nsq.ts'
+import { type DeliveryAdapter, direct } from './broker.ts'
 
 export const nsqAdapter = (): DeliveryAdapter => ({
   type: 'nsq',
