@@ -1,6 +1,9 @@
 /** A gRPC server that goes on after the last stored event, for tests of delivery. */
+
 import { startGeneric } from '../servers/generic.ts'
 import { type DeliveryAdapter, direct } from './broker.ts'
+import type { ContractAdapter } from './suites.ts'
+import { saysFine } from './suites.ts'
 
 export const genericAdapter = (): DeliveryAdapter => ({
   type: 'generic',
@@ -17,3 +20,21 @@ export const genericAdapter = (): DeliveryAdapter => ({
     }
   },
 })
+
+export const delivery = () => [genericAdapter()]
+
+export const contract = (): ContractAdapter[] => [
+  {
+    skip: false,
+    async setUp(t) {
+      const server = await startGeneric()
+      t.after(() => server.close())
+      let n = 0
+      return {
+        spec: { url: server.target, config: 'c', insecure: true, uniqueNames: true },
+        ready: saysFine,
+        provoke: async () => server.send([`message ${n++}`]),
+      }
+    },
+  },
+]

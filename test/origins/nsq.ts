@@ -1,7 +1,13 @@
 /** NSQ for tests of delivery. */
+
+import { once } from 'node:events'
+import { connect } from 'node:net'
+import { waitFor } from '../faults/rig.ts'
 import { without } from '../servers/cache.ts'
 import { nsqdBinary, startNsq } from '../servers/nsq.ts'
 import { type DeliveryAdapter, direct } from './broker.ts'
+import type { ContractAdapter, Share } from './suites.ts'
+import { saysFine } from './suites.ts'
 
 export const nsqAdapter = (): DeliveryAdapter => ({
   type: 'nsq',
@@ -24,3 +30,41 @@ export const nsqAdapter = (): DeliveryAdapter => ({
     }
   },
 })
+
+export const delivery = () => [nsqAdapter()]
+
+export const contract = (share: Share): ContractAdapter[] => {
+  const server = share(startNsq)
+  return [
+    {
+      skip: without('NSQ', nsqdBinary()),
+      contested: true,
+      async setUp(_, name) {
+        const { http, lookupd, port } = await server()
+        const post = (path: string, body = '') => fetch(`${http}/${path}`, { method: 'POST', body })
+        await post(`topic/create?topic=${name}`)
+        await post(`channel/create?topic=${name}&channel=c`)
+        let n = 0
+        const provoke = () => post(`pub?topic=${name}`, `message ${n++}`)
+        return {
+          spec: { hostAddress: lookupd, topic: name, channel: 'c' },
+          ready: saysFine,
+          provoke,
+          async takenByAnother() {
+            const other = connect({ host: '127.0.0.1', port })
+            await once(other, 'connect')
+            other.write(`  V2SUB ${name} c\nRDY 1\n`)
+            const sent = `message ${n}`
+            let seen = ''
+            other.on('data', (chunk) => {
+              seen += chunk
+            })
+            await provoke()
+            await waitFor(async () => seen.includes(sent))
+            return async () => void other.destroy()
+          },
+        }
+      },
+    },
+  ]
+}

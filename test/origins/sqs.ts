@@ -1,10 +1,12 @@
 /** ElasticMQ for tests of delivery: in memory, so it is never restarted, only silent for a second. */
+
 import { setTimeout as pause } from 'node:timers/promises'
 import { without } from '../servers/cache.ts'
-import { elasticmqJars } from '../servers/elasticmq.ts'
+import { elasticmqJars, startElasticmq } from '../servers/elasticmq.ts'
 import type { AwsServer } from '../servers/localstack.ts'
 import { makeQueue } from '../servers/sqs-queue.ts'
 import type { DeliveryAdapter } from './broker.ts'
+import type { ContractAdapter, Share } from './suites.ts'
 
 export const sqsAdapter = (server: () => Promise<AwsServer>): DeliveryAdapter => ({
   type: 'sqs',
@@ -33,3 +35,36 @@ waitTimeSeconds: 1`,
     }
   },
 })
+
+export const contract = (share: Share): ContractAdapter[] => {
+  const server = share(startElasticmq)
+  const selector = { name: 's', key: 'k' }
+  return [
+    {
+      skip: without('ElasticMQ', elasticmqJars()),
+      contested: true,
+      async setUp(t, name) {
+        const { url } = await server()
+        const queue = await makeQueue(url, name)
+        t.after(() => queue.close())
+        let n = 0
+        const provoke = () => queue.send([String(n++)])
+        return {
+          spec: {
+            ...{ region: 'r', queue: queue.name, endpoint: url, waitTimeSeconds: 1 },
+            ...{ accessKey: selector, secretKey: selector },
+          },
+          options: () => ({ secrets: { 's/k': 'test' } }),
+          ready: async () => {},
+          provoke,
+          async takenByAnother() {
+            await provoke()
+            let taken = await queue.receive()
+            while (taken === null) taken = await queue.receive()
+            return taken.leave
+          },
+        }
+      },
+    },
+  ]
+}
