@@ -36,7 +36,7 @@ export interface DeliveryAdapter {
   /** What distinguishes several adapters of one type. */
   variant?: string
   guarantee: Guarantee
-  /** Another variant of the type is tested over JetStream by default; this one with VEDETTE_FULL=1. */
+  /** Over JetStream with VEDETTE_FULL=1 only: another variant, or another type of the same make, is tested over it by default. */
   otherwise?: boolean
   /** What its broker has stored without confirming it, and the sender repeats, is there twice: nothing is sent while the broker restarts. */
   repeats?: boolean

@@ -53,7 +53,12 @@ export const contract = (share: Share): ContractAdapter[] => {
           async takenByAnother() {
             const other = connect({ host: '127.0.0.1', port })
             await once(other, 'connect')
-            other.write(`  V2SUB ${name} c\nRDY 1\n`)
+            // What it took comes again after that, not when its connection is gone.
+            const wishes = JSON.stringify({ msg_timeout: 1_000 })
+            const size = Buffer.alloc(4)
+            size.writeUInt32BE(wishes.length)
+            other.write(Buffer.concat([Buffer.from('  V2IDENTIFY\n'), size, Buffer.from(wishes)]))
+            other.write(`SUB ${name} c\nRDY 1\n`)
             const sent = `message ${n}`
             let seen = ''
             other.on('data', (chunk) => {
