@@ -226,7 +226,7 @@ const sources: (Omit<Mutation, 'file' | 'tests'> & { type: string; file: string 
   {
     ...{ type: 'generic', file: 'generic/serve', breaks: 'an event is known by the time at which it came' },
     find: 'id: senderKey(name, payload)',
-    replace: 'id: `${performance.now()}`',
+    replace: 'id: String(performance.now())',
   },
   {
     ...{ type: 'generic', file: 'generic/serve', breaks: 'a refused event is swallowed' },
@@ -245,7 +245,7 @@ const sources: (Omit<Mutation, 'file' | 'tests'> & { type: string; file: string 
   {
     ...{ type: 'calendar', file: 'calendar/serve', breaks: 'a tick is known by the time at which it was told' },
     find: 'id: rfc3339Nano(due), position',
-    replace: 'id: `${performance.now()}`, position',
+    replace: 'id: String(performance.now()), position',
   },
   {
     ...{ type: 'webhook', file: 'webhook', breaks: 'a request is answered before its event is stored' },
