@@ -75,6 +75,9 @@ export interface EntryPlace {
   entry: string
 }
 
+/** What every type is tried by: `contract` is test/contract/source.ts, `delivery` test/faults/delivery.ts. */
+export type Suite = 'contract' | 'delivery'
+
 export interface SourceDefinition<Spec = unknown, Position = unknown> {
   /** The key under `spec`, e.g. `azureEventsHub`. */
   type: string
@@ -94,6 +97,8 @@ export interface SourceDefinition<Spec = unknown, Position = unknown> {
    * itself. One or two sentences; begins with `None` where the origin gives nothing.
    */
   ids: string
+  /** Suites that cannot try this type, with why, and what tries it instead. For all others it has an adapter in test/origins/. */
+  untried?: Partial<Record<Suite, string>>
   /** Every field, described, with upstream's names. Lenient as upstream's decoder: rules live in `validate`. */
   spec: z.ZodType<Spec>
   /** The payload that lands on the bus (the CloudEvent's data). */

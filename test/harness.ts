@@ -19,6 +19,10 @@ import {
 export interface Harness<Position> {
   emitted: (Emit<Position> & { text: string })[]
   advanced: Position[]
+  /** As stored last, with an event or without; what a next leader resumes from. */
+  position: Position | null
+  /** Events that `failWith` has refused. */
+  refused: Emit<Position>[]
   conditions: (string | null)[]
   /** How often the source said that it reads. */
   reads: number
@@ -27,7 +31,10 @@ export interface Harness<Position> {
   routes: HttpRoute[]
   /** The snapshot as last saved. */
   snapshot: Uint8Array | null
-  /** Makes the next emits fail with this; EVENT_TOO_LARGE and EVENT_INVALID as the pipeline does: skipped, unless a sender waits. */
+  /**
+   * Makes the next emits fail with this; EVENT_TOO_LARGE and EVENT_INVALID as the pipeline does: skipped, unless a sender waits. With any
+   * other, positions fail too that come after an event that was refused.
+   */
   failWith: Error | null
   /** Makes the next saves of a snapshot fail with this. */
   failSaveWith: Error | null
@@ -83,6 +90,8 @@ export function serveInHarness<Spec, Position>(
   const harness: Harness<Position> = {
     emitted: [],
     advanced: [],
+    position: resume,
+    refused: [],
     conditions: [],
     reads: 0,
     skipped: [],
@@ -153,20 +162,27 @@ export function serveInHarness<Spec, Position>(
       const { failWith } = harness
       if (failWith !== null) {
         const never = isVedetteError(failWith, 'EVENT_TOO_LARGE', 'EVENT_INVALID')
-        if (!never || (definition.strategy === 'active-active' && event.item === undefined)) throw failWith
+        if (!never || (definition.strategy === 'active-active' && event.item === undefined)) {
+          harness.refused.push(event)
+          changed()
+          throw failWith
+        }
         harness.context.skip(event.item?.what ?? `event ${event.id}`, failWith, event.item?.fate)
         if (event.position !== undefined) await harness.context.advance(event.position)
         return { id: event.eventId ?? event.id ?? '', outcome: 'skipped' }
       }
       const text = typeof event.data === 'string' ? event.data : Buffer.from(event.data).toString()
       harness.emitted.push({ ...event, text })
+      harness.position = event.position ?? harness.position
       changed()
       const id = event.eventId ?? (event.id === undefined ? randomId() : eventId('default', 'es', 'e', event.id))
       return { id, outcome: 'stored' }
     },
     commits: () => commits,
     async advance(position) {
+      if (harness.failWith !== null && harness.refused.length > 0) throw harness.failWith
       harness.advanced.push(position)
+      harness.position = position
       changed()
     },
     resume: () => resume,

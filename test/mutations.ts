@@ -13,6 +13,8 @@ export interface Mutation {
   replace: string
   /** The tests that notice. */
   tests: string[]
+  /** Of them only those whose name matches. */
+  only?: string
 }
 
 const runtime = (name: string) => `src/runtime/${name}.test.ts`
@@ -214,6 +216,45 @@ const lead: Omit<Mutation, 'file' | 'tests'>[] = [
   },
 ]
 
+/** What a source could do wrong, and the source contract must notice: for each shape a type whose origin needs no installed server. */
+const sources: (Omit<Mutation, 'file' | 'tests'> & { type: string; file: string })[] = [
+  {
+    ...{ type: 'generic', file: 'generic/serve', breaks: 'its position is moved on before the event is durable' },
+    find: '  await handOver(ctx, item, named',
+    replace: '  if (named) await ctx.advance({ name })\n  await handOver(ctx, item, named',
+  },
+  {
+    ...{ type: 'generic', file: 'generic/serve', breaks: 'an event is known by the time at which it came' },
+    find: 'id: senderKey(name, payload)',
+    replace: 'id: String(performance.now())',
+  },
+  {
+    ...{ type: 'generic', file: 'generic/serve', breaks: 'a refused event is swallowed' },
+    find: 'await Promise.race([received(), whenAborted(signal), failed])',
+    replace: 'await Promise.race([received(), whenAborted(signal)])',
+  },
+  {
+    ...{
+      type: 'azureEventsHub',
+      file: 'azureEventsHub/serve',
+      breaks: 'its position is moved on before the event is durable',
+    },
+    find: '      else await handOver(ctx, item,',
+    replace: '      await ctx.advance(at)\n      await handOver(ctx, item,',
+  },
+  {
+    ...{ type: 'calendar', file: 'calendar/serve', breaks: 'a tick is known by the time at which it was told' },
+    find: 'id: rfc3339Nano(due), position',
+    replace: 'id: String(performance.now()), position',
+  },
+  {
+    ...{ type: 'webhook', file: 'webhook', breaks: 'a request is answered before its event is stored' },
+    find: 'success(await ctx.emit({ data: payload(request, body), id: await idOf(request, body) }))',
+    replace:
+      "success((void ctx.emit({ data: payload(request, body), id: await idOf(request, body) }).catch(() => {}), { id: '', outcome: 'stored' }))",
+  },
+]
+
 const of = (file: string, tests: string[], some: Omit<Mutation, 'file' | 'tests'>[]): Mutation[] =>
   some.map((one) => ({ file: `src/runtime/${file}.ts`, tests, ...one }))
 
@@ -224,4 +265,10 @@ export const mutations: Mutation[] = [
   ...of('attempt', [runtime('entry')], attempt),
   ...of('watchdog', [runtime('watchdog'), runtime('entry')], watchdog),
   ...of('lead', [runtime('replica')], lead),
+  ...sources.map(({ type, file, ...one }) => ({
+    ...one,
+    file: `src/sources/${file}.ts`,
+    tests: ['test/contract/source.test.ts'],
+    only: `^${type}: `,
+  })),
 ]

@@ -19,6 +19,10 @@ export default defineSource<Spec>({
     'Bitbucket gets 200 only when the event is durable and sends it again a few times when it does not; the id comes from ' +
     '`X-Request-UUID`, which such an attempt repeats. An outage longer than those attempts loses what came in it.',
   ids: '`X-Request-UUID`, which further attempts repeat, together with the hook (`X-Hook-UUID`) and the body.',
+  untried: {
+    delivery:
+      'an origin that calls has no place to be read from, and all replicas serve: test/faults/hooks.test.ts has its senders repeat what was not answered 200 while replicas and the bus die',
+  },
   filterable: true,
   spec,
   event: hookEvent(z.unknown().describe('The JSON that Bitbucket sent, as it stands but for white space.')),

@@ -24,6 +24,10 @@ export default defineSource<Spec>({
     'Bitbucket gets 200 only when the event is durable, and the id comes from `X-Request-Id`. Bitbucket Server does not send again ' +
     'what failed: what no replica answered 200 is lost.',
   ids: '`X-Request-Id`, a UUID that each request of each server has for itself, together with the body; where a push becomes several events, also the place of the change.',
+  untried: {
+    delivery:
+      'an origin that calls has no place to be read from, and all replicas serve: test/faults/hooks.test.ts has its senders repeat what was not answered 200 while replicas and the bus die',
+  },
   filterable: true,
   spec,
   event: hookEvent(

@@ -14,6 +14,10 @@ export default defineSource<CalendarSpec, CalendarPosition>({
     'The id of an event is the time at which its tick was due, and its position is written together with it: whoever serves next ' +
     `goes on after the last tick on the bus, and makes up the ticks of an outage of up to ${MAKE_UP_MS / 1000} s (of any length with persistence.catchup).`,
   ids: 'The time at which the tick was due, together with schedule and time zone: the same on all replicas, whoever tells it.',
+  untried: {
+    delivery:
+      'nobody sends anything, the clock alone makes events: test/faults/calendar.test.ts kills and freezes the serving process and looks for each tick',
+  },
   spec: specSchema,
   event: z.object({
     eventTime: z

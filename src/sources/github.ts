@@ -23,6 +23,10 @@ export default defineSource<Spec>({
     'GitHub gets 200 only when the event is durable, and the id comes from `X-GitHub-Delivery` and the hook, which a redelivery repeats. GitHub ' +
     'does not redeliver by itself: what no replica answered 200 is lost unless it is redelivered by hand or by API.',
   ids: '`X-GitHub-Delivery`, which GitHub gives an event and not a delivery, so that the hooks of an organization and of its repository call it the same; therefore together with the hook (`X-GitHub-Hook-ID`), and the body. A redelivery repeats all three.',
+  untried: {
+    delivery:
+      'an origin that calls has no place to be read from, and all replicas serve: test/faults/hooks.test.ts has its senders repeat what was not answered 200 while replicas and the bus die',
+  },
   filterable: true,
   spec,
   event: hookEvent(

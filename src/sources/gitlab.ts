@@ -21,6 +21,10 @@ export default defineSource<Spec>({
     'GitLab gets 200 only when the event is durable, and the id comes from `Idempotency-Key` (GitLab 17.4 and later), which a ' +
     'resent delivery repeats. What no replica answered 200 is lost unless GitLab sends it again (by hand or by API).',
   ids: '`Idempotency-Key` (GitLab 17.4 and later), a UUID that GitLab makes for each event of each hook, and repeats when it sends that again, together with the body. Older versions give each attempt UUIDs of its own: what they send again is another event. With `signingToken` it is the signed `webhook-id`, which is the same UUID, and nothing else of the headers counts.',
+  untried: {
+    delivery:
+      'an origin that calls has no place to be read from, and all replicas serve: test/faults/hooks.test.ts has its senders repeat what was not answered 200 while replicas and the bus die',
+  },
   filterable: true,
   spec,
   event: hookEvent(

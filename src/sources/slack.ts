@@ -39,6 +39,10 @@ export default defineSource<Spec>({
     'Slack gets 200 only when the event is durable; the id comes from `event_id` (or `trigger_id`), which a repeat carries too. Slack ' +
     'repeats events three times, within some minutes, and interactions and commands never: what no replica could take in that time is lost.',
   ids: "An event's `event_id`, unique among all workspaces, together with the app, since several may have one request URL, the workspace and the inner event. An interaction or command is known by its `trigger_id` and all of its fields, which name app and workspace.",
+  untried: {
+    delivery:
+      'an origin that calls has no place to be read from, and all replicas serve: test/faults/hooks.test.ts has its senders repeat what was not answered 200 while replicas and the bus die',
+  },
   filterable: true,
   spec,
   event: z

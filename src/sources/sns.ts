@@ -35,6 +35,10 @@ export default defineSource<Spec>({
     'SNS gets 200 only when the event is durable and delivers again otherwise; the id of the event is made from `MessageId`, which a ' +
     "redelivery repeats, so it is stored once (within the bus's window).",
   ids: '`MessageId`, which SNS gives a message once and repeats with each attempt, together with the topic (so region and account too), time, subject and text. What two subscriptions of the topic bring here is one event.',
+  untried: {
+    delivery:
+      'an origin that calls has no place to be read from, and all replicas serve: test/faults/hooks.test.ts has its senders repeat what was not answered 200 while replicas and the bus die',
+  },
   filterable: true,
   spec,
   event: z.object({

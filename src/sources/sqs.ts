@@ -45,6 +45,10 @@ export default defineSource<Spec>({
     'A message is deleted only when its event is durable, and its event has the id of the message: what SQS delivers again, ' +
     "to any replica, is stored once (within the bus's window).",
   ids: "`MessageId`, which SQS gives a message once, unique across all accounts, and repeats with each delivery. A FIFO sender's `MessageDeduplicationId` is no part of it: what SQS lets through is a message of its own.",
+  untried: {
+    delivery:
+      'all replicas serve, so there is no leader to kill, and what a killed one held comes again after half a minute only: test/faults/sqs.test.ts kills and freezes replicas',
+  },
   filterable: true,
   spec,
   event: z.object({

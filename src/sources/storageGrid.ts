@@ -21,6 +21,10 @@ export default defineSource<Spec>({
     'StorageGRID gets 200 only when the event is durable and sends again otherwise; the id of the event is made from bucket, key, ' +
     "sequencer and kind, so a repeat is stored once (within the bus's window).",
   ids: 'Bucket, key, sequencer and kind of each change that it tells of, together with the whole notification, so also its endpoint, time and account.',
+  untried: {
+    delivery:
+      'an origin that calls has no place to be read from, and all replicas serve: test/faults/hooks.test.ts has its senders repeat what was not answered 200 while replicas and the bus die',
+  },
   filterable: false,
   spec,
   event: z.object({

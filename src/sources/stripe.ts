@@ -21,6 +21,10 @@ export default defineSource<Spec>({
     "Stripe gets 200 only when the event is durable and sends again otherwise, for up to three days; the id comes from Stripe's event id, " +
     "so a repeat is stored once (within the bus's window).",
   ids: "Stripe's event id, together with account, mode (`livemode`), type and time of the event; where no signature is checked also with the object that it is about. Test webhooks from Stripe's page all have one id (zeros): they have no identity, and each is an event; signed ones are known by their signed time and body.",
+  untried: {
+    delivery:
+      'an origin that calls has no place to be read from, and all replicas serve: test/faults/hooks.test.ts has its senders repeat what was not answered 200 while replicas and the bus die',
+  },
   filterable: false,
   spec,
   event: z.object({

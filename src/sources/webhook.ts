@@ -39,6 +39,10 @@ export default defineSource<Spec>({
     "`Idempotency-Key` or `webhook-id`, or is a CloudEvent, is the same event and is stored once (within the bus's window); " +
     'without such a key nothing tells a retry from a new event.',
   ids: "`Idempotency-Key`, else `webhook-id` (Standard Webhooks; Svix: `svix-id`), else the id of a CloudEvent (for a batch those of all its events); together with method, path, query, what was sent, a CloudEvent's source, type and subject, and the token or secret that let it in. What agrees in all of these is taken for a repeat: senders that share a path, a token and a body must choose ids of their own. A request without any has no identity. With a signature by Standard Webhooks what is signed is the identity: the signed `webhook-id`, the body and the secret, whatever else the request says.",
+  untried: {
+    delivery:
+      'an origin that calls has no place to be read from, and all replicas serve: test/faults/hooks.test.ts has its senders repeat what was not answered 200 while replicas and the bus die',
+  },
   filterable: true,
   spec,
   event: z.object({

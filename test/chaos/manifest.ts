@@ -1,8 +1,8 @@
 /** What the run is told to do, as it is now: edits change it. Pure. */
 import { parse } from 'yaml'
-import { manifest as queue } from '../faults/broker.ts'
 import { orders } from '../faults/orders.ts'
 import { clockOf, type Ticking } from '../faults/ticks.ts'
+import { manifest as queue } from '../origins/broker.ts'
 import type { Plan } from './plan.ts'
 
 export interface Edits {

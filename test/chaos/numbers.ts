@@ -1,6 +1,6 @@
 /** Numbered messages at a steady rate. None is sent twice: what a broker did not take for sure may be there or not. */
 import { setTimeout as pause } from 'node:timers/promises'
-import type { Broker } from '../faults/broker.ts'
+import type { Broker } from '../origins/broker.ts'
 import type { Span } from './spans.ts'
 
 /** A message, and the time in which it was sent. */

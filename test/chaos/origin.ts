@@ -1,8 +1,8 @@
 /** Something that an entry reads from, with somebody who works in it: what must then be on the log. */
 
-import type { Broker, DeliveryAdapter } from '../faults/broker.ts'
-import { bodyNumber } from '../faults/broker.ts'
 import type { Line } from '../faults/rig.ts'
+import type { Broker, DeliveryAdapter } from '../origins/broker.ts'
+import { bodyNumber } from '../origins/broker.ts'
 import type { TcpProxy } from '../servers/proxy.ts'
 import { type Circumstances, judgeNumbers } from './judge-numbers.ts'
 import { type Numbers, sendNumbers } from './numbers.ts'

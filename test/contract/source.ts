@@ -7,25 +7,20 @@ import { type TestContext, test } from 'node:test'
 import { fail } from '../../src/core/errors.ts'
 import { describeSchema, type Field } from '../../src/manifest/fields.ts'
 import { loadManifest } from '../../src/manifest/load.ts'
-import { guaranteeOf, type SourceDefinition } from '../../src/source.ts'
+import { type Emit, type Guarantee, guaranteeOf, type SourceDefinition } from '../../src/source.ts'
 import { type Harness, serveInHarness } from '../harness.ts'
+import { titleOf } from '../origins/broker.ts'
+import type { ContractAdapter, Origin } from '../origins/suites.ts'
 
-/** An origin to serve from. */
-export interface Origin {
-  spec: unknown
-  /** Handed to the harness (clock, secrets, HTTP). */
-  options?: (harness: () => Harness<any>) => NonNullable<Parameters<typeof serveInHarness>[2]>
-  /** Resolves when the source is ready to see what comes. */
-  ready(harness: Harness<any>): Promise<void>
-  /** The origin has one more event. May reject or hang when nobody takes it. */
-  provoke(): Promise<unknown>
-}
-
-export function sourceContract(
-  definition: SourceDefinition<any, any>,
-  setUp: (t: TestContext) => Promise<Origin>,
-): void {
-  const { type, strategy } = definition
+export function sourceContract(definition: SourceDefinition<any, any>, adapter: ContractAdapter): void {
+  const { strategy } = definition
+  const type = titleOf({ ...adapter, type: definition.type })
+  if (adapter.skip !== false) {
+    test(`${type}: the contract of a source`, { skip: adapter.skip }, () => {})
+    return
+  }
+  let count = 0
+  const setUp = (t: TestContext) => adapter.setUp(t, `${type.replace(/[^A-Za-z0-9]+/g, '-')}-${count++}`)
 
   const serve = async (
     t: TestContext,
@@ -71,7 +66,7 @@ export function sourceContract(
       )
       const entries = manifest.eventSources.flatMap((object) => object.entries)
       assert.ok(
-        entries.some((entry) => entry.type === type),
+        entries.some((entry) => entry.type === definition.type),
         `${name} has no entry of the type`,
       )
       assert.deepEqual(
@@ -137,6 +132,38 @@ export function sourceContract(
     assert.equal(await harness.stop(), undefined)
   })
 
+  // Whose sender waits for an answer, or whose origin forgets, holds nothing.
+  const holds = (spec: unknown) => {
+    const parsed = definition.spec.parse(spec)
+    return !(definition.listens?.(parsed).length || FORGETFUL.has(guaranteeOf(definition, parsed)))
+  }
+  test(`${type}: an emit that is refused leaves the message at the origin, for the next one under the same id`, async (t) => {
+    const origin = await setUp(t)
+    if (!holds(origin.spec)) return
+    const first = await serve(t, origin)
+    await oneMore(first, origin)
+    first.failWith = fail(strategy === 'active-passive' ? 'FENCED' : 'BUS_UNAVAILABLE', 'not taken')
+    // A sender may wait for ever.
+    void origin.provoke().catch(() => {})
+    await first.until(({ refused }) => refused.length > 0, 30_000)
+    await first.stop()
+    const next = await serve(t, origin, leftBy(first))
+    await next.until(({ emitted }) => emitted.length > 0, 30_000)
+    const nameOf = ({ id, eventId, data }: Emit<unknown>) =>
+      origin.idsOfSeeing === true ? String(data) : (eventId ?? id ?? String(data))
+    assert.deepEqual(next.emitted.map(nameOf), first.refused.map(nameOf))
+  })
+
+  if (adapter.contested === true) {
+    test(`${type}: what another consumer took and never finished is taken up`, async (t) => {
+      const origin = await setUp(t)
+      const leave = await origin.takenByAnother!()
+      const harness = await serve(t, origin)
+      await leave()
+      await harness.until(({ emitted }) => emitted.length > 0, 30_000)
+    })
+  }
+
   if (strategy === 'active-passive') {
     test(`${type}: the next one goes on where the last one stopped`, async (t) => {
       const origin = await setUp(t)
@@ -144,8 +171,7 @@ export function sourceContract(
       await oneMore(first, origin)
       await oneMore(first, origin)
       await first.stop()
-      const resume = first.emitted.at(-1)?.position ?? first.advanced.at(-1) ?? null
-      const next = await serve(t, origin, { resume, snapshot: first.snapshot })
+      const next = await serve(t, origin, leftBy(first))
       await oneMore(next, origin)
       const told = new Set(first.emitted.map(({ id }) => id))
       assert.deepEqual(
@@ -183,6 +209,11 @@ export function sourceContract(
     })
   }
 }
+
+/** What a next leader has of this one. */
+const leftBy = ({ position, snapshot }: Harness<any>) => ({ resume: position, snapshot })
+
+const FORGETFUL: ReadonlySet<Guarantee> = new Set(['hot-standby', 'at-most-once'])
 
 function deepFreeze<T>(value: T): T {
   if (value !== null && typeof value === 'object') {

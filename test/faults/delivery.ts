@@ -7,9 +7,9 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
+import { type Broker, bodyNumber, type DeliveryAdapter, manifest, titleOf } from '../origins/broker.ts'
 import { installed, without } from '../servers/cache.ts'
 import { NATS_VERSION, startNats } from '../servers/nats.ts'
-import { type Broker, bodyNumber, type DeliveryAdapter, manifest, titleOf } from './broker.ts'
 import { recordMeasured } from './measured.ts'
 import { everyoneBack, type Line, median, nextLeader, type Rig, startRig, waitFor } from './rig.ts'
 

@@ -1,5 +1,5 @@
 /** Emitter: see delivery.ts. */
-import { emitterAdapter } from './brokers/emitter.ts'
+import { emitterAdapter } from '../origins/emitter.ts'
 import { deliveryContract } from './delivery.ts'
 
 deliveryContract(emitterAdapter())

@@ -5,9 +5,13 @@ import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
+import { delivery } from '../origins/file.ts'
+import { deliveryContract } from './delivery.ts'
 import { makeKnown, startWork } from './directory.ts'
 import { dataOf, type Line, nextLeader, type Rig, startRig, waitFor } from './rig.ts'
 import { assertTermsRise, storedIn } from './terms.ts'
+
+for (const adapter of delivery()) deliveryContract(adapter)
 
 const entries = { created: 'CREATE', written: 'WRITE', removed: 'REMOVE', renamed: 'RENAME' } as const
 type Entry = keyof typeof entries

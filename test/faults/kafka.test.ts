@@ -1,8 +1,8 @@
 /** Kafka: see delivery.ts. */
 import { after } from 'node:test'
+import { sharedServer } from '../origins/broker.ts'
+import { kafkaAdapters } from '../origins/kafka.ts'
 import { startKafka } from '../servers/kafka.ts'
-import { sharedServer } from './broker.ts'
-import { kafkaAdapters } from './brokers/kafka.ts'
 import { deliveryContract } from './delivery.ts'
 
 const kafka = sharedServer(startKafka)

@@ -1,5 +1,5 @@
 /** MinIO: see delivery.ts. */
-import { minioAdapter } from './brokers/minio.ts'
+import { minioAdapter } from '../origins/minio.ts'
 import { deliveryContract } from './delivery.ts'
 
 deliveryContract(minioAdapter())

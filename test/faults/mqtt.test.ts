@@ -1,5 +1,5 @@
 /** Mosquitto: see delivery.ts. */
-import { mqttAdapters } from './brokers/mqtt.ts'
+import { mqttAdapters } from '../origins/mqtt.ts'
 import { deliveryContract } from './delivery.ts'
 
 for (const adapter of mqttAdapters()) deliveryContract(adapter)

@@ -2,10 +2,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { connect } from '@nats-io/transport-node'
+import { manifest } from '../origins/broker.ts'
+import { natsAdapter } from '../origins/nats.ts'
 import { without } from '../servers/cache.ts'
 import { natsBinary, startNats } from '../servers/nats.ts'
-import { manifest } from './broker.ts'
-import { natsAdapter } from './brokers/nats.ts'
 import { deliveryContract } from './delivery.ts'
 import { nextLeader, startRig, waitFor } from './rig.ts'
 

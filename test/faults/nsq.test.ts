@@ -1,5 +1,5 @@
 /** NSQ: see delivery.ts. */
-import { nsqAdapter } from './brokers/nsq.ts'
+import { nsqAdapter } from '../origins/nsq.ts'
 import { deliveryContract } from './delivery.ts'
 
 deliveryContract(nsqAdapter())

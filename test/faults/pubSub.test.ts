@@ -1,5 +1,5 @@
 /** Pub/Sub: see delivery.ts. */
-import { pubSubAdapter } from './brokers/pubSub.ts'
+import { pubSubAdapter } from '../origins/pubSub.ts'
 import { deliveryContract } from './delivery.ts'
 
 deliveryContract(pubSubAdapter())

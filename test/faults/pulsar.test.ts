@@ -1,8 +1,8 @@
 /** Pulsar: see delivery.ts. */
 import { after } from 'node:test'
+import { sharedServer } from '../origins/broker.ts'
+import { pulsarAdapter, pulsarChunksAdapter } from '../origins/pulsar.ts'
 import { startPulsar } from '../servers/pulsar.ts'
-import { sharedServer } from './broker.ts'
-import { pulsarAdapter, pulsarChunksAdapter } from './brokers/pulsar.ts'
 import { deliveryContract, FULL } from './delivery.ts'
 
 const pulsar = sharedServer(startPulsar)

@@ -1,5 +1,6 @@
 /** A queue on a test server, filled and looked at. */
 import {
+  ChangeMessageVisibilityCommand,
   CreateQueueCommand,
   DeleteMessageCommand,
   GetQueueAttributesCommand,
@@ -7,6 +8,13 @@ import {
   SendMessageBatchCommand,
   SQSClient,
 } from '@aws-sdk/client-sqs'
+
+export interface Received {
+  body: string
+  delete(): Promise<void>
+  /** It is hidden for a second more, then it comes again. */
+  leave(): Promise<void>
+}
 
 export interface TestQueue {
   readonly name: string
@@ -17,7 +25,7 @@ export interface TestQueue {
   /** Messages that can be received, and those that somebody holds. */
   sizes(): Promise<{ visible: number; held: number }>
   /** One message, received; null when there is none now. */
-  receive(): Promise<{ body: string; delete(): Promise<void> } | null>
+  receive(): Promise<Received | null>
   close(): void
 }
 
@@ -66,6 +74,9 @@ export async function makeQueue(url: string, name: string): Promise<TestQueue> {
       return {
         body: Body,
         delete: async () => void (await client.send(new DeleteMessageCommand({ QueueUrl, ReceiptHandle }))),
+        async leave() {
+          await client.send(new ChangeMessageVisibilityCommand({ QueueUrl, ReceiptHandle, VisibilityTimeout: 1 }))
+        },
       }
     },
     close() {

@@ -1,9 +1,13 @@
 /** Kafka for tests of delivery. */
+
 import { type Admin, Producer } from '@platformatic/kafka'
-import { connectKafka, type KafkaClient } from '../../../src/clients/kafka.ts'
-import { without } from '../../servers/cache.ts'
-import { type KafkaServer, kafkaJars } from '../../servers/kafka.ts'
-import { type DeliveryAdapter, direct } from '../broker.ts'
+import { connectKafka, type KafkaClient } from '../../src/clients/kafka.ts'
+import { waitFor } from '../faults/rig.ts'
+import { without } from '../servers/cache.ts'
+import { type KafkaServer, kafkaJars, startKafka } from '../servers/kafka.ts'
+import { type DeliveryAdapter, direct } from './broker.ts'
+import type { ContractAdapter, Share } from './suites.ts'
+import { saysFine } from './suites.ts'
 
 const variants = {
   'consumer group': { partitions: 3, from: (name: string) => `consumerGroup: { groupName: ${name}, oldest: true }` },
@@ -49,3 +53,33 @@ export const kafkaAdapters = (server: () => Promise<KafkaServer>): DeliveryAdapt
       }
     },
   }))
+
+export const delivery = (share: Share) => kafkaAdapters(share(startKafka))
+
+export const contract = (share: Share): ContractAdapter[] => {
+  const server = share(startKafka)
+  return [
+    {
+      skip: without('Kafka', kafkaJars()),
+      async setUp(t, name) {
+        const { broker } = await server()
+        const client = await connectKafka({ brokers: [broker], clientId: 'test' })
+        t.after(() => client.close())
+        await client.admin.createTopics({ topics: [name], partitions: 2, replicas: 1 })
+        // A broker makes the topic of group offsets when the first group asks; the runtime would try again, the harness does not.
+        await waitFor(() => client.committed(name, name, [0]).then(Boolean, () => false), 60_000, 100)
+        const producer = new Producer({ clientId: 'test', bootstrapBrokers: [broker], retries: 20, retryDelay: 100 })
+        t.after(() => producer.close())
+        let n = 0
+        return {
+          spec: { url: broker, topic: name, consumerGroup: { groupName: name, oldest: true } },
+          ready: saysFine,
+          provoke() {
+            const value = Buffer.from(`message ${n}`)
+            return producer.send({ acks: -1, messages: [{ topic: name, partition: n++ % 2, value }] })
+          },
+        }
+      },
+    },
+  ]
+}

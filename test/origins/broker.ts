@@ -1,9 +1,9 @@
 /** A broker as tests of delivery see it: what an entry reads, how messages get there, and what may happen to it. Each type is an adapter. */
 import type { TestContext } from 'node:test'
 import type { Guarantee } from '../../src/source.ts'
+import { dataOf, type Line, type Rig } from '../faults/rig.ts'
 import type { ServerProcess } from '../servers/process.ts'
 import type { TcpProxy } from '../servers/proxy.ts'
-import { dataOf, type Line, type Rig } from './rig.ts'
 
 /** A broker with what the messages go through. */
 export interface Broker {
@@ -36,7 +36,7 @@ export interface DeliveryAdapter {
   /** What distinguishes several adapters of one type. */
   variant?: string
   guarantee: Guarantee
-  /** Another variant of the type is tested over JetStream by default; this one with VEDETTE_FULL=1. */
+  /** Over JetStream with VEDETTE_FULL=1 only: another variant, or another type of the same make, is tested over it by default. */
   otherwise?: boolean
   /** What its broker has stored without confirming it, and the sender repeats, is there twice: nothing is sent while the broker restarts. */
   repeats?: boolean

@@ -1,8 +1,11 @@
 /** Mosquitto for tests of delivery. */
+
 import { connectAsync } from 'mqtt'
-import { without } from '../../servers/cache.ts'
-import { mosquittoBinary, startMosquitto } from '../../servers/mosquitto.ts'
-import { type Broker, type DeliveryAdapter, direct, type Via } from '../broker.ts'
+import { without } from '../servers/cache.ts'
+import { mosquittoBinary, startMosquitto } from '../servers/mosquitto.ts'
+import { type Broker, type DeliveryAdapter, direct, type Via } from './broker.ts'
+import type { ContractAdapter, Share } from './suites.ts'
+import { saysFine } from './suites.ts'
 
 async function mqttBroker(qos: 0 | 1, via: Via, topic = 'numbers'): Promise<Broker & { subscriptions: () => number }> {
   const server = await startMosquitto()
@@ -58,3 +61,41 @@ export const mqttSharedAdapter = (): DeliveryAdapter => ({
   ...{ type: 'mqtt', variant: '$share', guarantee: 'at-most-once', skip: without('mosquitto', mosquittoBinary()) },
   start: (_, __, via = direct) => mqttBroker(0, via, '$share/workers/numbers'),
 })
+
+export const delivery = () => mqttAdapters()
+
+export const contract = (share: Share): ContractAdapter[] => {
+  const server = share(startMosquitto)
+  return ([0, 1] as const).map((qos) => ({
+    variant: `QoS ${qos}`,
+    skip: without('mosquitto', mosquittoBinary()),
+    ...(qos === 1 && { contested: true }),
+    async setUp(t, name) {
+      const { url } = await server()
+      const client = await connectAsync(url)
+      t.after(() => void client.end(true))
+      const [topic, clientId] = [name, name]
+      let n = 0
+      const provoke = () => client.publishAsync(topic, `message ${n++}`, { qos })
+      return {
+        spec: { url, topic, clientId, qos },
+        ready: saysFine,
+        provoke,
+        ...(qos === 1 && {
+          async takenByAnother() {
+            const other = await connectAsync(url, { clientId, clean: false, reconnectPeriod: 0 })
+            other.on('error', () => {})
+            // The session is that of the entry, which takes it over.
+            const taken = new Promise<void>((resolve) => {
+              other.handleMessage = () => resolve()
+            })
+            await other.subscribeAsync(topic, { qos })
+            await provoke()
+            await taken
+            return async () => void other.end(true)
+          },
+        }),
+      }
+    },
+  }))
+}

@@ -1,9 +1,12 @@
 /** RabbitMQ for tests of delivery: messages are persistent and confirmed. */
+
 import { type Channel, type ChannelModel, connect } from 'amqplib'
-import { PREFETCH } from '../../../src/sources/amqp/declare.ts'
-import { without } from '../../servers/cache.ts'
-import { type RabbitmqServer, rabbitmqBinary } from '../../servers/rabbitmq.ts'
-import { type Broker, type DeliveryAdapter, direct } from '../broker.ts'
+import { PREFETCH } from '../../src/sources/amqp/declare.ts'
+import { without } from '../servers/cache.ts'
+import { type RabbitmqServer, rabbitmqBinary, startRabbitmq } from '../servers/rabbitmq.ts'
+import { type Broker, type DeliveryAdapter, direct } from './broker.ts'
+import type { ContractAdapter, Share } from './suites.ts'
+import { saysFine } from './suites.ts'
 
 const specOf = (name: string, queue: string, port: number): string => `
 url: amqp://guest:guest@127.0.0.1:${port}
@@ -94,4 +97,57 @@ export const amqpAdapters = (server: () => Promise<RabbitmqServer>): DeliveryAda
       },
     },
   ]
+}
+
+export const delivery = (share: Share) => amqpAdapters(share(startRabbitmq))
+
+/** Each variant: the exchange's type, the fields of the entry beside it, and whether messages have an id. */
+const contractVariants: Record<string, { exchangeType: string; withId: boolean; queueOf(name: string): object }> = {
+  queue: {
+    ...{ exchangeType: 'topic', withId: true },
+    queueOf: (name) => ({ queueDeclare: { name, durable: true } }),
+  },
+  stream: {
+    ...{ exchangeType: 'fanout', withId: false },
+    queueOf: (name) => ({ queueDeclare: { name, durable: true, arguments: 'x-queue-type: stream' } }),
+  },
+  'queue without a name': { exchangeType: 'fanout', withId: false, queueOf: () => ({}) },
+}
+
+export const contract = (share: Share): ContractAdapter[] => {
+  const server = share(startRabbitmq)
+  return Object.entries(contractVariants).map(([variant, { exchangeType, withId, queueOf }]) => ({
+    variant,
+    skip: without('rabbitmq-server', rabbitmqBinary()),
+    ...(variant === 'queue' && { contested: true }),
+    async setUp(t, name) {
+      const { url } = await server()
+      const model = await connect(url)
+      t.after(() => model.close())
+      const channel = await model.createConfirmChannel()
+      await channel.assertExchange(name, exchangeType)
+      let n = 0
+      const provoke = async () => {
+        channel.publish(name, 'a.b', Buffer.from(`message ${n}`), withId ? { messageId: `id ${n}` } : {})
+        n++
+        await channel.waitForConfirms()
+      }
+      return {
+        spec: { url, exchangeName: name, exchangeType, routingKey: '#', ...queueOf(name) },
+        ready: saysFine,
+        provoke,
+        ...(variant === 'queue' && {
+          async takenByAnother() {
+            const other = await connect(url)
+            const taking = await other.createChannel()
+            await taking.assertQueue(name, { durable: true })
+            await taking.bindQueue(name, name, '#')
+            await provoke()
+            while ((await taking.get(name)) === false);
+            return () => other.close()
+          },
+        }),
+      }
+    },
+  }))
 }

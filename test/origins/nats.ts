@@ -1,9 +1,12 @@
 /** Core NATS for tests of delivery. */
+
 import { connect } from '@nats-io/transport-node'
-import { without } from '../../servers/cache.ts'
-import { natsBinary, startNats } from '../../servers/nats.ts'
-import { freePorts } from '../../servers/process.ts'
-import { type DeliveryAdapter, direct } from '../broker.ts'
+import { without } from '../servers/cache.ts'
+import { natsBinary, startNats } from '../servers/nats.ts'
+import { freePorts } from '../servers/process.ts'
+import { type DeliveryAdapter, direct } from './broker.ts'
+import type { ContractAdapter, Share } from './suites.ts'
+import { saysFine } from './suites.ts'
 
 /** @param queue a queue group, in which the serving replica alone listens */
 export const natsAdapter = ({ queue }: { queue?: string } = {}): DeliveryAdapter => ({
@@ -38,3 +41,27 @@ export const natsAdapter = ({ queue }: { queue?: string } = {}): DeliveryAdapter
     }
   },
 })
+
+export const delivery = () => [natsAdapter()]
+
+export const contract = (share: Share): ContractAdapter[] => {
+  const server = share(startNats)
+  return [undefined, 'group'].map((queue) => ({
+    ...(queue === undefined ? {} : { variant: 'queue group' }),
+    skip: without('nats-server', natsBinary('newest')),
+    async setUp(t, name) {
+      const { urls } = await server()
+      const nc = await connect({ servers: urls })
+      t.after(() => nc.close())
+      let n = 0
+      return {
+        spec: { url: urls.join(','), subject: name, queue },
+        ready: saysFine,
+        async provoke() {
+          nc.publish(name, `message ${n++}`)
+          await nc.flush()
+        },
+      }
+    },
+  }))
+}

@@ -1,8 +1,11 @@
 /** Redis Pub/Sub for tests of delivery. */
+
 import { Redis } from 'ioredis'
-import { without } from '../../servers/cache.ts'
-import { redisBinary, startRedis } from '../../servers/redis.ts'
-import { type DeliveryAdapter, direct } from '../broker.ts'
+import { without } from '../servers/cache.ts'
+import { redisBinary, startRedis } from '../servers/redis.ts'
+import { type DeliveryAdapter, direct } from './broker.ts'
+import type { ContractAdapter, Share } from './suites.ts'
+import { saysFine } from './suites.ts'
 
 export const redisAdapter = (): DeliveryAdapter => ({
   type: 'redis',
@@ -27,3 +30,25 @@ export const redisAdapter = (): DeliveryAdapter => ({
     }
   },
 })
+
+export const delivery = () => [redisAdapter()]
+
+export const contract = (share: Share): ContractAdapter[] => {
+  const server = share(startRedis)
+  return [
+    {
+      skip: without('redis-server', redisBinary()),
+      async setUp(t, name) {
+        const { port } = await server()
+        const client = new Redis({ host: '127.0.0.1', port })
+        t.after(() => client.disconnect())
+        let n = 0
+        return {
+          spec: { hostAddress: `127.0.0.1:${port}`, channels: [name] },
+          ready: saysFine,
+          provoke: () => client.publish(name, `message ${n++}`),
+        }
+      },
+    },
+  ]
+}

@@ -1,7 +1,10 @@
 /** The double of Azure Event Hubs for tests of delivery: a process that keeps its messages, filled by the official client. */
-import { startEventHubs } from '../../servers/event-hubs.ts'
-import type { DeliveryAdapter } from '../broker.ts'
-import { dataOf } from '../rig.ts'
+
+import { dataOf } from '../faults/rig.ts'
+import { startEventHubs } from '../servers/event-hubs.ts'
+import { openHub, receiving } from '../servers/event-hubs-entry.ts'
+import type { DeliveryAdapter } from './broker.ts'
+import type { ContractAdapter } from './suites.ts'
 
 const PARTITIONS = 3
 
@@ -43,3 +46,21 @@ sharedAccessKey: { name: policy, key: key }`,
     }
   },
 })
+
+export const delivery = () => [eventHubsAdapter()]
+
+export const contract = (): ContractAdapter[] => [
+  {
+    skip: false,
+    async setUp(t) {
+      const hub = await openHub(t, 2)
+      let n = 0
+      return {
+        spec: hub.spec,
+        options: () => ({ secrets: hub.secrets }),
+        ready: receiving,
+        provoke: () => hub.send(n % 2, `message ${n++}`),
+      }
+    },
+  },
+]

@@ -1,9 +1,11 @@
 /** MinIO for tests of delivery, an object per message. What nobody heard is found by listing. */
-import { without } from '../../servers/cache.ts'
-import { MINIO_PASSWORD, MINIO_USER, minioBinary, startMinio } from '../../servers/minio.ts'
-import { s3 } from '../../servers/s3.ts'
-import { type DeliveryAdapter, direct } from '../broker.ts'
-import { dataOf } from '../rig.ts'
+
+import { dataOf } from '../faults/rig.ts'
+import { without } from '../servers/cache.ts'
+import { MINIO_PASSWORD, MINIO_USER, minioBinary, startMinio } from '../servers/minio.ts'
+import { s3 } from '../servers/s3.ts'
+import { type DeliveryAdapter, direct } from './broker.ts'
+import { type ContractAdapter, looked, type Share } from './suites.ts'
 
 export const minioAdapter = (): DeliveryAdapter => ({
   type: 'minio',
@@ -52,3 +54,26 @@ secretKey: { name: minio, key: password }`,
     }
   },
 })
+
+export const delivery = () => [minioAdapter()]
+
+export const contract = (share: Share): ContractAdapter[] => {
+  const server = share(startMinio)
+  return [
+    {
+      skip: without('MinIO', minioBinary()),
+      async setUp(_, name) {
+        const { endpoint } = await server()
+        await s3(endpoint, 'PUT', `/${name}`)
+        const [accessKey, secretKey] = ['user', 'password'].map((key) => ({ name: 's', key }))
+        let n = 0
+        return {
+          spec: { endpoint, insecure: true, bucket: { name }, events: ['s3:ObjectCreated:*'], accessKey, secretKey },
+          options: () => ({ secrets: { 's/user': MINIO_USER, 's/password': MINIO_PASSWORD } }),
+          ready: looked,
+          provoke: () => s3(endpoint, 'PUT', `/${name}/${n++}`, 'text'),
+        }
+      },
+    },
+  ]
+}

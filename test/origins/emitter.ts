@@ -1,7 +1,10 @@
 /** A broker that speaks as Emitter does, for tests of delivery. */
+
 import { connectAsync } from 'mqtt'
-import { startFakeEmitter } from '../../servers/fakes/emitter.ts'
-import { type DeliveryAdapter, direct } from '../broker.ts'
+import { startFakeEmitter } from '../servers/fakes/emitter.ts'
+import { type DeliveryAdapter, direct } from './broker.ts'
+import type { ContractAdapter } from './suites.ts'
+import { saysFine } from './suites.ts'
 
 export const emitterAdapter = (): DeliveryAdapter => ({
   type: 'emitter',
@@ -27,3 +30,24 @@ export const emitterAdapter = (): DeliveryAdapter => ({
     }
   },
 })
+
+export const delivery = () => [emitterAdapter()]
+
+/** Every replica listens, or the serving one alone is in a group. */
+export const contract = (): ContractAdapter[] =>
+  (['orders', '$share/workers/orders'] as const).map((channelName) => ({
+    ...(channelName === 'orders' ? {} : { variant: 'shared' }),
+    skip: false,
+    async setUp(t) {
+      const server = await startFakeEmitter({ keys: { k: 'orders' } })
+      t.after(() => server.close())
+      const client = await connectAsync(server.url)
+      t.after(() => void client.end(true))
+      let n = 0
+      return {
+        spec: { broker: server.url, channelName, channelKey: 'k' },
+        ready: saysFine,
+        provoke: () => client.publishAsync('k/orders/', `message ${n++}`, { qos: 1 }),
+      }
+    },
+  }))

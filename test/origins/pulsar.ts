@@ -1,8 +1,11 @@
 /** Pulsar for tests of delivery. */
-import { without } from '../../servers/cache.ts'
-import { type PulsarProducer, type PulsarServer, pulsarJars } from '../../servers/pulsar.ts'
-import { chunksOf, type WireEntry, type WireProducer, wireProducer } from '../../servers/pulsar-wire.ts'
-import type { DeliveryAdapter } from '../broker.ts'
+
+import { without } from '../servers/cache.ts'
+import { type PulsarProducer, type PulsarServer, pulsarJars, startPulsar } from '../servers/pulsar.ts'
+import { chunksOf, type WireEntry, type WireProducer, wireProducer } from '../servers/pulsar-wire.ts'
+import type { DeliveryAdapter } from './broker.ts'
+import type { ContractAdapter, Share } from './suites.ts'
+import { saysFine } from './suites.ts'
 
 const specOf = (url: string, topic: string, type: string) =>
   `url: ${url}\ntopics: [${topic}]\ntype: ${type}\njsonBody: true`
@@ -79,3 +82,31 @@ export const pulsarChunksAdapter = (server: () => Promise<PulsarServer>, variant
     }
   },
 })
+
+export const delivery = (share: Share, full = process.env.VEDETTE_FULL === '1'): DeliveryAdapter[] => {
+  const server = share(startPulsar)
+  return (['exclusive', 'shared'] as const).flatMap((variant) => [
+    pulsarAdapter(server, variant),
+    ...(variant === 'exclusive' || full ? [pulsarChunksAdapter(server, variant)] : []),
+  ])
+}
+
+export const contract = (share: Share): ContractAdapter[] => {
+  const server = share(startPulsar)
+  return [
+    {
+      skip: skip(),
+      async setUp(t, name) {
+        const { url, producer } = await server()
+        const open = await producer(name)
+        t.after(() => open.close())
+        let n = 0
+        return {
+          spec: { url, topics: [name], type: 'exclusive' },
+          ready: saysFine,
+          provoke: () => open.send([`message ${n++}`]),
+        }
+      },
+    },
+  ]
+}
