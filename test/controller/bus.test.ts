@@ -99,14 +99,15 @@ spec: { jetstream: { version: latest${spec} } }
     }
   }
 
-  /** As a kubelet, with servers that hold this. */
+  /** As a kubelet, with servers that are ready and hold this: Pods that never are keep the StatefulSet between two revisions. */
   async function run(ns: string, net: number, holdings: Holding[]): Promise<void> {
     for (const [i, holding] of holdings.entries()) {
       const podIP = `10.9.${net}.${i + 1}`
       held.set(podIP, holding)
       const name = `${NAME}-${i}`
       await there(`${name} is there`, async () => (await rig.get(pods, ns, name)) !== null)
-      const status = { phase: 'Running', podIP, podIPs: [{ ip: podIP }] }
+      const conditions = [{ type: 'Ready', status: 'True', lastTransitionTime: new Date().toISOString() }]
+      const status = { phase: 'Running', conditions, podIP, podIPs: [{ ip: podIP }] }
       const object: KubeObject = { apiVersion: 'v1', kind: 'Pod', metadata: { name, namespace: ns }, status }
       await rig.admin.applyStatus(pods, object, { manager: 'kubelet' })
     }
@@ -185,12 +186,13 @@ spec: { jetstream: { version: latest${spec} } }
       async () => ![undefined, uid].includes((await rig.get(pods, ns, `${NAME}-0`))?.metadata.uid),
     )
     await rig.apply(busIn(ns, `, replicas: 3${onWide('20Gi')}`))
-    // Its Pod may be made anew more than once, while the StatefulSet gets from one revision to the next.
-    await there('that is refused', async () => {
+    // Its Pod may be made anew more than once, while the StatefulSet gets from one revision to the next, with its controller's pauses between.
+    const isRefused = async () => {
       await run(ns, 1, [{ streams: [{ name: 'default', copies: 1 }] }]).catch(() => {})
       const { message = '' } = (await rig.condition(eventbus, ns, 'default', 'ChangeRefused')) ?? {}
       return /^replicas 3: one server goes on, because a lone nats-server that joins a cluster loses/.test(message)
-    })
+    }
+    await until('that is refused', isRefused, 90_000)
     assert.equal((await get(statefulsets, ns)).spec.replicas, 1)
     assert.doesNotMatch(await conf(ns), /cluster \{/)
   })
