@@ -78,11 +78,14 @@ async function runFiles(files: string[], concurrency: number, only?: RegExp): Pr
       : {}),
   })
   const failures = collectFailures()
-  const local = <E extends { file?: string }>(event: E): E => ({ ...event, file: relative(root, event.file ?? '') })
+  // A report names the file in which `test()` stands, which need not be the one that was run and can be run again.
+  const [alone] = files.length === 1 ? files : []
+  const fileOf = ({ file = '' }: { file?: string }) => relative(root, alone ?? file)
+  const local = <E extends { file?: string }>(event: E): E => ({ ...event, file: fileOf(event) })
   events.on('test:pass', (event) => {
     failures.passed(local(event))
     if (event.details.type === 'suite') return
-    const name = `${relative(root, event.file ?? '')}: ${event.name}${typeof event.skip === 'string' ? ` (${event.skip})` : ''}`
+    const name = `${fileOf(event)}: ${event.name}${typeof event.skip === 'string' ? ` (${event.skip})` : ''}`
     if (event.skip === undefined || event.skip === false) tally.passed++
     else tally.skipped.push(name)
   })
