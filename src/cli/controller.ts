@@ -13,6 +13,7 @@ interface Options extends PodOptions {
   webhookPort: string
   bind?: string
   config: string
+  rollouts?: string
 }
 
 export default function register(program: Command, { redact }: Redactor): void {
@@ -29,6 +30,7 @@ export default function register(program: Command, { redact }: Redactor): void {
     .addOption(podSecurityOption())
     .option('--service-accounts <names>', 'that they may run as beside default: name or namespace/name, with commas')
     .addOption(networkPoliciesOption())
+    .option('--rollouts <number>', 'of so many Deployments at once the Pods are replaced (default 5)')
     .option('--bind <address>', 'address of all its ports (default: every one)', parseBind)
     .option(
       '--config <file>',
@@ -38,8 +40,8 @@ export default function register(program: Command, { redact }: Redactor): void {
     .addHelpText(
       'after',
       '\nOutside a cluster it uses KUBECONFIG. Environment: VEDETTE_IMAGE, IMAGE_PULL_POLICY, ARGO_EVENTS_IMAGE (of Sensors),\n' +
-        'SENSORS=false (leave Sensors alone), EVENTBUS_PRIORITY_CLASS, POD_SECURITY, SERVICE_ACCOUNTS, NETWORK_POLICIES (as the\n' +
-        'options), NAMESPACE, POD_NAME, LOG_LEVEL.\n\n' +
+        'SENSORS=false (leave Sensors alone), EVENTBUS_PRIORITY_CLASS, POD_SECURITY, SERVICE_ACCOUNTS, NETWORK_POLICIES, ROLLOUTS\n' +
+        '(as the options), NAMESPACE, POD_NAME, LOG_LEVEL.\n\n' +
         'Examples:\n  vedette controller\n  vedette controller --namespaced --managed-namespace team-a\n' +
         '  KUBECONFIG=~/.kube/config VEDETTE_IMAGE=registry.example/vedette:0.1.0 vedette controller',
     )
@@ -114,12 +116,13 @@ async function controller(options: Options, redact: Redact): Promise<void> {
 /** The options that are settings, over the environment. */
 function withOptions(
   env: NodeJS.ProcessEnv,
-  { podSecurity, serviceAccounts, networkPolicies }: Options,
+  { podSecurity, serviceAccounts, networkPolicies, rollouts }: Options,
 ): NodeJS.ProcessEnv {
   return {
     ...env,
     ...(podSecurity === undefined ? {} : { POD_SECURITY: podSecurity }),
     ...(serviceAccounts === undefined ? {} : { SERVICE_ACCOUNTS: serviceAccounts }),
     ...(networkPolicies === undefined ? {} : { NETWORK_POLICIES: networkPolicies }),
+    ...(rollouts === undefined ? {} : { ROLLOUTS: rollouts }),
   }
 }

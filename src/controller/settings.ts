@@ -20,6 +20,8 @@ export interface Settings {
   pods: PodRules
   /** Whether EventSources and native buses get NetworkPolicies. `off`: those that there are go; null: they are not looked at, which needs no right. */
   networkPolicies: 'on' | 'off' | null
+  /** Of so many Deployments the Pods are replaced at once; the others' serve on until it is their turn. */
+  rollouts: number
   /** The namespace of the controller. */
   home: string
   jetstream: {
@@ -51,7 +53,7 @@ export const shippedJetstream = {
 
 /**
  * @param env VEDETTE_IMAGE, IMAGE_PULL_POLICY, ARGO_EVENTS_IMAGE (of Sensors), SENSORS (`false`: leave Sensors alone), EVENTBUS_PRIORITY_CLASS,
- * POD_SECURITY, SERVICE_ACCOUNTS (with commas), NETWORK_POLICIES (`on`, `off`), NAMESPACE
+ * POD_SECURITY, SERVICE_ACCOUNTS (with commas), NETWORK_POLICIES (`on`, `off`), ROLLOUTS (a number), NAMESPACE
  * @throws USAGE for a word that there is not
  */
 export function settingsFrom(env: Record<string, string | undefined>): Settings {
@@ -61,6 +63,7 @@ export function settingsFrom(env: Record<string, string | undefined>): Settings 
     sensorImage: env.SENSORS === 'false' ? null : env.ARGO_EVENTS_IMAGE || DEFAULT_SENSOR_IMAGE,
     pods: podRules(env),
     networkPolicies: networkPolicies(env.NETWORK_POLICIES),
+    rollouts: rollouts(env.ROLLOUTS),
     home: env.NAMESPACE || DEFAULT_NAMESPACE,
     jetstream: { ...shippedJetstream, priorityClassName: env.EVENTBUS_PRIORITY_CLASS || undefined },
   }
@@ -86,6 +89,16 @@ function networkPolicies(word = ''): Settings['networkPolicies'] {
     throw fail('USAGE', `--network-policies ${JSON.stringify(word)}: write on or off`)
   return word === '' ? null : word
 }
+
+function rollouts(text = ''): number {
+  if (text === '') return DEFAULT_ROLLOUTS
+  if (!/^[1-9]\d{0,5}$/.test(text))
+    throw fail('USAGE', `--rollouts ${JSON.stringify(text)}: write a number of at least 1`)
+  return Number(text)
+}
+
+/** Two cores get as many new Pods ready within half a minute, beside the old ones (test/faults/exchange.test.ts). */
+const DEFAULT_ROLLOUTS = 5
 
 /** Where an install puts the controller unless told otherwise. */
 export const DEFAULT_NAMESPACE = 'argo-events'

@@ -20,6 +20,7 @@ import { reconcileEventBus } from './reconcile/eventBus.ts'
 import { reconcileEventSource } from './reconcile/eventSource.ts'
 import { reconcileSensor } from './reconcile/sensor.ts'
 import { createTerritory } from './territory.ts'
+import { createTurns, type Turn } from './turns.ts'
 
 /** When to look again; undefined: when something changes. */
 type Reconcile = (object: KubeObject, room: Room) => Promise<{ afterMs: number } | undefined>
@@ -28,6 +29,7 @@ type Reconcile = (object: KubeObject, room: Room) => Promise<{ afterMs: number }
 interface Room {
   cluster: Cluster
   applier: Applier
+  turn: Turn
 }
 
 /** When to look again whether a namespace has a controller of its own still. */
@@ -37,36 +39,48 @@ const FOREIGN_MS = 15_000
 export async function runLoops(cluster: Cluster, metrics: ControllerMetrics, signal: AbortSignal): Promise<void> {
   const territory = createTerritory(cluster)
   const pace = createPace(cluster.clock)
+  const turns = createTurns({
+    clock: cluster.clock,
+    atOnce: () => cluster.settings().rollouts,
+    next(id) {
+      const [loop, key] = id.split(' ') as [string, string]
+      const queue = loop === 'sensor-controller' ? loops.Sensor : loops.EventSource
+      queue.add(key)
+    },
+  })
   /** Before whom, by object. */
   const stoodBack = new Map<string, string>()
   const { eventSources, eventBuses, sensors, deployments, statefulSets, services } = cluster
   const loops = {
-    EventSource: loop('eventsource-controller', eventSources, async (object, { cluster, applier }) => {
+    EventSource: loop('eventsource-controller', eventSources, async (object, { cluster, applier, turn }) => {
       if (isDeleted(object)) return await deleteEventSource(cluster, object)
       await guardEventSource(cluster, object)
-      return await reconcileEventSource(cluster, applier, object)
+      return await reconcileEventSource(cluster, applier, object, turn)
     }),
     EventBus: loop('eventbus-controller', eventBuses, async (object, { cluster, applier }) => {
       if (isDeleted(object)) return await deleteEventBus(cluster, object)
       await guardEventBus(cluster, object)
       return await reconcileEventBus(cluster, applier, object)
     }),
-    Sensor: loop('sensor-controller', sensors, async (object, { cluster, applier }) => {
+    Sensor: loop('sensor-controller', sensors, async (object, { cluster, applier, turn }) => {
       if (isDeleted(object)) return await deleteSensor(cluster, object)
       await guardSensor(cluster, object)
-      return await reconcileSensor(cluster, applier, object)
+      return await reconcileSensor(cluster, applier, object, turn)
     }),
   }
 
   function loop(name: string, informer: Informer, reconcile: Reconcile): WorkQueue {
     const log = cluster.logOf(name)
     const own: Cluster = { ...cluster, log }
-    const room = { cluster: own, applier: createApplier(own) }
+    const applier = createApplier(own)
     return createWorkQueue({
       clock: cluster.clock,
       async work(key) {
         const object = informer.get(key)
-        if (object === undefined) return
+        if (object === undefined) {
+          turns.of(`${name} ${key}`).end()
+          return
+        }
         const holder = await territory(object.metadata.namespace!)
         if (holder !== null && stoodBack.get(`${name} ${key}`) !== holder) standBack(own, object, holder)
         if (holder === null) stoodBack.delete(`${name} ${key}`)
@@ -76,7 +90,10 @@ export async function runLoops(cluster: Cluster, metrics: ControllerMetrics, sig
         }
         const waitMs = pace(`${name} ${key}`)
         if (waitMs > 0) return { afterMs: waitMs }
-        const again = await metrics.timed(name, () => reconcile(object, room))
+        const turn = turns.of(`${name} ${key}`)
+        const again = await metrics
+          .timed(name, () => reconcile(object, { cluster: own, applier, turn }))
+          .finally(() => turn.end())
         return again ?? { afterMs: RESYNC_MS * (0.9 + 0.2 * Math.random()) }
       },
       onError(key, error, pauseMs) {

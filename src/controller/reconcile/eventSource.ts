@@ -15,11 +15,13 @@ import { podRefusal } from '../podRules.ts'
 import { missingTypes } from '../render.ts'
 import { statusOf, wantedOf } from '../rollout.ts'
 import { type StatusOf, writeStatus } from '../status.ts'
+import type { Turn } from '../turns.ts'
 import { availability, deploymentOf } from './availability.ts'
 import { findBus } from './bus.ts'
 import { type BusLogin, busLogin } from './busLogin.ts'
 import { type Lead, leadOf } from './lead.ts'
 import { readObject, sayError } from './read.ts'
+import { mayRollOut, TURN_MS, waitsForTurn } from './turn.ts'
 
 /**
  * @returns when to look again, since something may change unseen
@@ -29,6 +31,7 @@ export async function reconcileEventSource(
   cluster: Cluster,
   applier: Applier,
   object: KubeObject,
+  turn: Turn,
 ): Promise<{ afterMs: number } | undefined> {
   const write = (status: StatusOf) => writeStatus(cluster, resources.eventsources, object, status)
   const { source, errors } = await readObject(object)
@@ -54,7 +57,13 @@ export async function reconcileEventSource(
     await write({ ...asBefore(object), ...deployed.status, conditions: [provided, refusal], strategy })
     return deployed.again
   }
+  if (!mayRollOut(deploymentOf(cluster, object), objects, turn)) {
+    const deployed = await deployedOf(cluster, object, deploymentOf(cluster, object))
+    await write({ ...asBefore(object), ...deployed.status, conditions: [provided, waitsForTurn(turn)], strategy })
+    return sooner(deployed.again, TURN_MS)
+  }
   const { failed, deployment, contested } = await applyAll(cluster, applier, object, objects)
+  turn.look(deployment)
   const deployed = await deployedOf(cluster, object, deployment, [source.spec])
   const account = accountWarning(cluster.home, source.namespace, serviceAccountOf(source))
   const limits = limitsWarning(source.spec.template)

@@ -9,8 +9,10 @@ import { podRefusal } from '../podRules.ts'
 import { wantedOf } from '../rollout.ts'
 import { sensorObjects } from '../sensor.ts'
 import { writeStatus } from '../status.ts'
+import type { Turn } from '../turns.ts'
 import { availability, deploymentOf } from './availability.ts'
 import { findBus } from './bus.ts'
+import { mayRollOut, TURN_MS, waitsForTurn } from './turn.ts'
 
 interface SensorSpec {
   eventBusName?: string
@@ -25,6 +27,7 @@ export async function reconcileSensor(
   cluster: Cluster,
   applier: Applier,
   sensor: KubeObject,
+  turn: Turn,
 ): Promise<{ afterMs: number } | undefined> {
   const { sensorImage: image, imagePullPolicy, pods } = cluster.settings()
   if (image === null) return
@@ -35,6 +38,7 @@ export async function reconcileSensor(
   let deployed = trouble ?? condition('Deployed', 'True')
   let failure: unknown
   let contested: Contested | null = null
+  let waits = false
   const existing = deploymentOf(cluster, sensor)
   let deployment = existing
   if (planned !== undefined) {
@@ -43,9 +47,12 @@ export async function reconcileSensor(
     try {
       const objects = sensorObjects({ sensor, bus, image, imagePullPolicy, deploymentName, level: pods.level })
       const refusal = podRefusal(objects, pods, cluster.home)
+      waits = refusal === null && !mayRollOut(existing, objects, turn)
       if (refusal !== null) deployed = refusal
+      else if (waits) deployed = waitsForTurn(turn)
       else {
         for (const object of objects) deployment = (await applier.apply(object)) ?? deployment
+        turn.look(deployment)
         contested = applier.contested(objects)
       }
     } catch (error) {
@@ -66,5 +73,6 @@ export async function reconcileSensor(
   })
   if (failure !== undefined) throw failure
   if (contested !== null) return contested
-  return available.afterMs === undefined ? undefined : { afterMs: available.afterMs }
+  const afterMs = waits ? Math.min(TURN_MS, available.afterMs ?? TURN_MS) : available.afterMs
+  return afterMs === undefined ? undefined : { afterMs }
 }
