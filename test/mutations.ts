@@ -2,6 +2,8 @@
  * Ways of breaking the product on purpose, one line of its source each, to see that tests notice: above all every place where the
  * outcome of something on the way of an event could be dropped. `test/mutations.test.ts` runs them.
  */
+import { without } from './servers/cache.ts'
+import { mosquittoBinary } from './servers/mosquitto.ts'
 
 export interface Mutation {
   /** What it makes of the product. */
@@ -15,6 +17,8 @@ export interface Mutation {
   tests: string[]
   /** Of them only those whose name matches. */
   only?: string
+  /** The server that its tests want and that is not installed. */
+  skip?: false | string
 }
 
 const runtime = (name: string) => `src/runtime/${name}.test.ts`
@@ -128,6 +132,11 @@ const entry: Omit<Mutation, 'file' | 'tests'>[] = [
       "if (signal.aborted) return\n        if (isVedetteError(error, 'OUTCOME_UNKNOWN', 'FENCED', 'NOT_LEADING')) return await new Promise<void>((done) => signal.addEventListener('abort', () => done()))\n        account.condition(messageOf(error), { thrown: true })",
   },
   {
+    breaks: 'an entry that fails again and again is tried as often as at first',
+    find: 'backoffMs(attempt, backoff)',
+    replace: 'backoffMs(0, backoff)',
+  },
+  {
     breaks: 'an entry that fails says nothing',
     find: 'account.condition(messageOf(error), { thrown: true })\n        if (clock',
     replace: 'if (clock',
@@ -216,7 +225,7 @@ const lead: Omit<Mutation, 'file' | 'tests'>[] = [
   },
 ]
 
-/** What a source could do wrong, and the source contract must notice: for each shape a type whose origin needs no installed server. */
+/** What a source could do wrong, and the source contract must notice: for each shape a type, where there is one of which the origin needs no installed server. */
 const sources: (Omit<Mutation, 'file' | 'tests'> & { type: string; file: string })[] = [
   {
     ...{ type: 'generic', file: 'generic/serve', breaks: 'its position is moved on before the event is durable' },
@@ -248,6 +257,12 @@ const sources: (Omit<Mutation, 'file' | 'tests'> & { type: string; file: string 
     replace: 'id: String(performance.now()), position',
   },
   {
+    ...{ type: 'mqtt', file: 'mqtt/serve', breaks: 'a message is acknowledged before its event is stored' },
+    find: 'if (event !== null) await ctx.emit(event)',
+    replace: 'acknowledge(packet)\n    if (event !== null) await ctx.emit(event)',
+    skip: without('mosquitto', mosquittoBinary()),
+  },
+  {
     ...{ type: 'webhook', file: 'webhook', breaks: 'a request is answered before its event is stored' },
     find: 'success(await ctx.emit({ data: payload(request, body), id: await idOf(request, body) }))',
     replace:
@@ -269,6 +284,6 @@ export const mutations: Mutation[] = [
     ...one,
     file: `src/sources/${file}.ts`,
     tests: ['test/contract/source.test.ts'],
-    only: `^${type}: `,
+    only: `^${type}\\b`,
   })),
 ]

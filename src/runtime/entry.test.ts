@@ -159,6 +159,28 @@ test('the last events that are never told are given up after seconds, and asked 
   assert.equal(asked, 2)
 })
 
+test('an entry that fails again and again is tried ever more rarely', async (t) => {
+  let tries = 0
+  const { clock } = setUp(
+    t,
+    definitionOf(async () => {
+      tries++
+      throw fail('ORIGIN_UNAVAILABLE', 'nobody is there')
+    }),
+  )
+  const within = async (ms: number) => {
+    const before = tries
+    await clock.advance(ms)
+    return tries - before
+  }
+  // From 50 to 100 ms, each pause up to twice the one before it, up to 30 s.
+  const first = await within(1_000)
+  assert.ok(first >= 3 && first <= 7, `${first} tries in the first second`)
+  await within(119_000)
+  const later = await within(120_000)
+  assert.ok(later >= 3 && later <= 8, `${later} tries in the third and fourth minute`)
+})
+
 suite('an entry that stands still', () => {
   /** The first attempt does what `first` does, all others count. */
   const onceThen = (first: Serve): { serve: Serve; attempts: () => number } => {

@@ -6,6 +6,7 @@ import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { createInterface } from 'node:readline'
 import type { TestContext } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
 import { promisify } from 'node:util'
@@ -80,6 +81,8 @@ export interface Rig {
   leader(source: string): Promise<Leader | null>
   /** Everything on the log, oldest first. Works while it runs and after. */
   lines(): Promise<Line[]>
+  /** Everything on the bus, each line as it comes, across restarts of the run. */
+  follow(each: (line: Line) => void): { stop(): void }
   /** Pids of the bus process (children of the supervisor that are no host). */
   busPid(): Promise<number>
   hostPids(): Promise<number[]>
@@ -184,6 +187,13 @@ export async function startRig(
         .split('\n')
         .filter((line) => line !== '')
         .map((line) => JSON.parse(line) as Line)
+    },
+    follow(each) {
+      const tail = spawn(vedette, ['tail', '--from', 'start', '--follow', '--json', '--data', data], {
+        stdio: ['ignore', 'pipe', 'ignore'],
+      })
+      createInterface({ input: tail.stdout }).on('line', (line) => each(JSON.parse(line) as Line))
+      return { stop: () => void tail.kill('SIGKILL') }
     },
     async busPid() {
       const hosts = await rig.hostPids()

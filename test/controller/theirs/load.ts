@@ -10,7 +10,7 @@ import { goTimeMs } from '../../../src/sources/calendar/go-time.ts'
 import { dataOf } from '../../faults/rig.ts'
 import { type Crowd, startCrowd } from '../../faults/senders.ts'
 import type { Logged } from '../../faults/stream-log.ts'
-import { type RowSeen, rowIn, type Telling } from './row.ts'
+import { type RowSeen, rowIn, type Telling, withLateTicks } from './row.ts'
 import { type Kind, LOAD_LABEL } from './sources.ts'
 
 const FILE_MS = 200
@@ -95,7 +95,7 @@ export function rowOf(events: readonly Logged[], kind: Exclude<Kind, 'hooks'>, s
     n: numberOf[kind](dataOf(one)),
     ours: isOurs(one),
   }))
-  return rowIn(tellings, last)
+  return rowIn(kind === 'clock' || kind === 'beat' ? withLateTicks(tellings) : tellings, last)
 }
 
 /** A way of the exchange, from its beginning until the others serve, milliseconds since the epoch. */

@@ -16,6 +16,14 @@ export interface RowSeen {
   exchanges: number
 }
 
+/** A tick's payload has the time at which it was told: one told late shows the second of the next one. @param tellings in the order of the stream */
+export function withLateTicks(tellings: readonly Telling[]): Telling[] {
+  const told = new Set(tellings.map(({ n }) => n))
+  return tellings.map((one, i) =>
+    one.n === tellings[i + 1]?.n && !told.has(one.n - 1) ? { ...one, n: one.n - 1 } : one,
+  )
+}
+
 /** @param tellings in the order of the stream @param last the last number that there is to be told */
 export function rowIn(tellings: readonly Telling[], last = Math.max(...tellings.map(({ n }) => n))): RowSeen {
   const row: RowSeen = {
