@@ -1,6 +1,7 @@
 /**
  * The base images of the Dockerfile, by digest: `tools/with-node.sh tools/base-images.ts` asks their registries what the tags stand for now and
- * writes it there (`image:tag@sha256:…`); with `--check` it asks nobody, and ends with 1 when an image has no digest. A release begins with it.
+ * writes it there (`image:tag@sha256:…`); with `--check` it asks nobody, and ends with 1 when an image has no digest, or one that is none. A release begins
+ * with it. Another Dockerfile may be named behind.
  */
 import { hash } from 'node:crypto'
 import { readFileSync, writeFileSync } from 'node:fs'
@@ -19,13 +20,21 @@ const INDEXES = [
   'application/vnd.docker.distribution.manifest.list.v2+json',
 ].join(', ')
 
-/** Images that the Dockerfile builds on, as written; its own stages are none. */
+/** Images that the Dockerfile builds on or copies from, as written, and the frontend that it names; its own stages are none. */
 export function baseImages(dockerfile: string): string[] {
   const stages = new Set<string>()
   const images: string[] = []
-  for (const [, image = '', stage] of dockerfile.matchAll(/^FROM\s+(?:--\S+\s+)*(\S+)(?:\s+AS\s+(\S+))?\s*$/gim)) {
-    if (!stages.has(image)) images.push(image)
-    if (stage !== undefined) stages.add(stage)
+  const add = (image: string) => {
+    if (!stages.has(image.toLowerCase()) && !/^\d+$/.test(image)) images.push(image)
+  }
+  for (const line of dockerfile.replaceAll(/\\\r?\n/g, ' ').split('\n')) {
+    const [, frontend] = /^#\s*syntax\s*=\s*(\S+)/i.exec(line) ?? []
+    if (frontend !== undefined) add(frontend)
+    const [, image, stage] = /^\s*FROM\s+(?:--\S+\s+)*(\S+)(?:\s+AS\s+(\S+))?\s*$/i.exec(line) ?? []
+    if (image !== undefined && image !== 'scratch') add(image)
+    if (stage !== undefined) stages.add(stage.toLowerCase())
+    if (/^\s*(?:COPY|RUN)\s/i.test(line))
+      for (const [, from = ''] of line.matchAll(/(?<=\s--\S*?)\bfrom=([^\s,]+)/g)) add(from)
   }
   return images
 }
@@ -81,7 +90,8 @@ export async function pinned(dockerfile: string, digest: (image: Image) => Promi
 }
 
 if (import.meta.main) {
-  const file = resolve(import.meta.dirname, '../Dockerfile')
+  const [named] = process.argv.slice(2).filter((one) => !one.startsWith('--'))
+  const file = named ?? resolve(import.meta.dirname, '../Dockerfile')
   const before = readFileSync(file, 'utf8')
   const open = withoutDigest(before)
   if (!process.argv.includes('--check')) writeFileSync(file, await pinned(before, digestOf))

@@ -42,6 +42,32 @@ test('--nats-permissions: a user for each EventSource, as text and as JSON', () 
   assert.ok(user.publish.includes('default.on.$term-default') && user.subscribe.includes('_INBOX.default/on.>'))
 })
 
+test('--kafka-acls: for each EventSource on Kafka, as commands and as JSON; of others it is said why not', () => {
+  const bus = `---
+apiVersion: argoproj.io/v1alpha1
+kind: EventBus
+metadata: { name: default }
+spec: { kafka: { url: "k:9092", topic: ev } }
+`
+  const both = source.replace('spec:\n', 'spec:\n  calendar: { tick: { interval: 1s } }\n') + bus
+  assert.deepEqual(
+    vedette(['render', '--kafka-acls', '-'], both)
+      .stdout.trim()
+      .split('\n')
+      .map((line) => line.replace(/^kafka-acls\.sh --bootstrap-server "\$BROKERS" --add --allow-principal /, '')),
+    [
+      "'User:default/on' --operation Read --operation Write --topic 'ev'",
+      "'User:default/on' --operation Read --operation Write --topic 'ev-vedette'",
+      "'User:default/on' --operation Write --transactional-id 'ev-vedette/default/on'",
+    ],
+  )
+  const [of] = JSON.parse(vedette(['render', '--kafka-acls', '--json', '-'], source + bus).stdout)
+  // Only webhooks: no term.
+  assert.deepEqual([of.name, of.topic, of.acls.length], ['on', 'ev', 2])
+  const { stdout, stderr } = vedette(['render', '--kafka-acls', '-'], source)
+  assert.deepEqual([stdout, stderr], ['', '# EventSource on: no EventBus default in the files\n'])
+})
+
 test('the same input gives the same bytes; --json is one List', () => {
   assert.equal(vedette(['render', '-'], source).stdout, vedette(['render', '-'], source).stdout)
   const list = JSON.parse(vedette(['render', '--json', '-'], source).stdout)

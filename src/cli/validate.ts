@@ -2,11 +2,14 @@ import type { Command } from 'commander'
 import { printablePage } from '../core/printable.ts'
 import { type Redact, type Redactor, redactedIn } from '../core/redact.ts'
 import type { Diagnostic } from '../manifest/manifest.ts'
+import type { PodSecurity } from '../manifest/podStandards.ts'
 import { createOutput } from './output.ts'
+import { podSecurityOption } from './podOptions.ts'
 
 interface Options {
   strict?: boolean
   json?: boolean
+  podSecurity?: PodSecurity
 }
 
 export default function register(program: Command, redactor: Redactor): void {
@@ -16,23 +19,30 @@ export default function register(program: Command, redactor: Redactor): void {
     .argument('<file...>', 'YAML files, directories of them, or - for standard input')
     .option('--strict', 'exit 1 for warnings too')
     .option('--json', 'print a JSON array of findings')
+    .addOption(podSecurityOption())
     .addHelpText(
       'after',
       '\nErrors are what Argo Events refuses. Warnings are what it accepts but cannot work, and fields that nobody reads.\n' +
-        'Advice (on stderr, never an exit code) is about what works but is seldom meant, such as a missing signature check.\n\n' +
+        'Advice (on stderr, never an exit code) is about what works but is seldom meant, such as a missing signature check,\n' +
+        'and about Pods that a controller with this --pod-security does not make.\n\n' +
         'Examples:\n  vedette validate orders.yaml\n  vedette validate --strict manifests/\n' +
+        '  vedette validate --pod-security restricted orders.yaml\n' +
         '  kubectl get eventsources -o yaml | vedette validate -',
     )
     .action((paths: string[], options: Options) => validate(paths, options, redactor))
 }
 
-async function validate(paths: string[], { strict = false, json = false }: Options, redactor: Redactor): Promise<void> {
+async function validate(
+  paths: string[],
+  { strict = false, json = false, podSecurity }: Options,
+  redactor: Redactor,
+): Promise<void> {
   const [{ diagnosticLine, loadManifest, readManifestFiles }, { hideCredentials }] = await Promise.all([
     import('../manifest/load.ts'),
     import('../manifest/credentials.ts'),
   ])
   const files = await readManifestFiles(paths)
-  const { manifest, diagnostics, advice } = await loadManifest(files)
+  const { manifest, diagnostics, advice } = await loadManifest(files, { podSecurity })
   hideCredentials(manifest, redactor)
   const line = (one: Diagnostic) => `${redactor.redact(diagnosticLine(one))}\n`
   const output = createOutput(process.stdout)

@@ -165,7 +165,7 @@ function eventOf(
 }
 
 /** Conditions whose True is the warning; that of `Contested` is told by who finds it. */
-const WARNINGS = new Set(['ControllerAccount', 'AtRisk', 'FencingLeaseOnly', 'LeaderUnknown'])
+const WARNINGS = new Set(['ControllerAccount', 'AtRisk', 'FencingLeaseOnly', 'LeaderUnknown', 'LeaseHeld'])
 
 /** Of a status, what is told. */
 export interface Told {

@@ -2,6 +2,8 @@ import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
 import { loadManifest } from '../manifest/load.ts'
 import type { EventBus, EventSource } from '../manifest/manifest.ts'
+import { podBreaches } from '../manifest/templateStandards.ts'
+import { pathText } from '../manifest/tree.ts'
 import { review } from './admission.ts'
 import { planBus } from './eventBus.ts'
 import { eventSourceObjects } from './eventSource.ts'
@@ -119,6 +121,11 @@ suite('--pod-security', () => {
         assert.ok(found[0]!.includes(`(${control}, ${level} level of the Pod Security Standards): `), found[0]!)
         assert.equal(refused(template, 'restricted').filter((one) => one.startsWith(field)).length, 1)
         assert.deepEqual(refused(template, 'as-written'), [])
+        // `vedette validate` says the same, of the same field.
+        const advised = podBreaches('EventSource', { template }, level).map(
+          ({ path, message, remedy }) => `${pathText(path)}: ${message.split(': a controller')[0]}: ${remedy}`,
+        )
+        assert.deepEqual(advised, found)
         if (level === 'restricted') assert.deepEqual(refused(template, 'baseline'), [])
       })
 

@@ -3,12 +3,9 @@
  * refused as a whole; what runs of it goes on.
  */
 import type { KubeObject } from '../kube/resources.ts'
-import { breaches, type PodTemplate } from '../manifest/podStandards.ts'
+import { ACCOUNT_REFUSED, breaches, breachText, type PodSecurity, type PodTemplate } from '../manifest/podStandards.ts'
 import { type Condition, condition } from './conditions.ts'
 import { CONTROLLER_ACCOUNT } from './install/rbac.ts'
-
-export type PodSecurity = (typeof POD_SECURITY)[number]
-export const POD_SECURITY = ['restricted', 'baseline', 'as-written'] as const
 
 export interface PodRules {
   level: PodSecurity
@@ -34,10 +31,9 @@ export function refusedPods(objects: readonly KubeObject[], rules: PodRules, hom
     const fields = FIELDS[object.metadata.labels?.controller ?? '']
     if (template === undefined || fields === undefined || !['Deployment', 'StatefulSet'].includes(object.kind))
       return []
-    const found = breaches(template, level).map(({ field, value, control, level: of, allowed }) => {
-      const shown = value === undefined ? 'is not set' : `${JSON.stringify(value)} is not allowed`
-      return `${fieldIn(fields, field)}: ${shown} (${control}, ${of} level of the Pod Security Standards): ${allowed}`
-    })
+    const found = breaches(template, level).map(
+      (breach) => `${fieldIn(fields, breach.field)}: ${breachText(breach)}: ${breach.allowed}`,
+    )
     return [...found, ...refusedAccount(fields, template, object.metadata.namespace ?? '', rules, home)]
   })
 }
@@ -72,7 +68,7 @@ function refusedAccount(
     allowed.some((one) => one === serviceAccountName || one === `${namespace}/${serviceAccountName}`)
   )
     return []
-  return refuse('is not among --service-accounts of the controller: leave it out, or have it allowed')
+  return refuse(`${ACCOUNT_REFUSED.why}: ${ACCOUNT_REFUSED.remedy}`)
 }
 
 /** Where the fields of a Pod stand in the object that it is made for. */

@@ -4,11 +4,11 @@
  */
 
 import type { KubeObject } from '../kube/resources.ts'
+import { containerSecurity, podSecurity } from '../manifest/podDefaults.ts'
+import type { PodSecurity } from '../manifest/podStandards.ts'
 import type { BusConfig } from './busConfig.ts'
 import { ELECTION_ANNOTATION } from './eventSource.ts'
 import { compact, encoded, type Owner, owned, ownerLabels } from './objects.ts'
-import type { PodSecurity } from './podRules.ts'
-import { containerSecurity, podSecurity } from './podSecurity.ts'
 import { busEnv, podTemplate } from './template.ts'
 import { volumesOf } from './volumes.ts'
 

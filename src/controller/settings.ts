@@ -5,11 +5,12 @@ import type { Clock } from '../core/clock.ts'
 import { fail, messageOf } from '../core/errors.ts'
 import type { Logger } from '../core/log.ts'
 import { version } from '../local/version.ts'
+import { DEFAULT_POD_SECURITY, POD_SECURITY } from '../manifest/podStandards.ts'
 import { plainValue } from '../manifest/tree.ts'
 import { parseYaml } from '../manifest/yaml.ts'
 import type { BusVersion } from './eventBus/versions.ts'
 import { shippedVersions } from './eventBus/versions.ts'
-import { POD_SECURITY, type PodRules, type PodSecurity } from './podRules.ts'
+import type { PodRules } from './podRules.ts'
 
 export interface Settings {
   /** Image of EventSource Pods. */
@@ -102,12 +103,6 @@ const DEFAULT_ROLLOUTS = 5
 
 /** Where an install puts the controller unless told otherwise. */
 export const DEFAULT_NAMESPACE = 'argo-events'
-
-/**
- * Keeps out what takes a node over, and nothing that an EventSource needs but for `hostPath`. What is deployed when it comes is left alone, so that an exchange stops
- * nothing.
- */
-export const DEFAULT_POD_SECURITY: PodSecurity = 'baseline'
 
 const text = z.string()
 const configuration = z.object({

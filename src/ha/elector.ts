@@ -11,6 +11,7 @@ import { within } from '../core/signals.ts'
 import { watchSilence } from '../core/silence.ts'
 import { watchClaims } from './claiming.ts'
 import { step, wakeAt } from './election.ts'
+import { type Held, heldIn } from './held.ts'
 import type { Lease, LeaseTiming, Lock, Suspicion } from './lock.ts'
 import type { Change, ElectionConfig } from './standing.ts'
 import { type Effect, type ElectionEvent, type ElectorView, notStarted, viewOf } from './state.ts'
@@ -65,6 +66,8 @@ export interface ElectorOptions<F extends { term: number }> {
   /** False while the bus does not answer: then this replica does not stand. */
   mayStand?: () => boolean
   onView: (view: ElectorView) => void
+  /** Everybody waits for whoever holds the lease, see {@link Held}; null: no longer. Told again as that changes. */
+  onHeld?: (held: Held | null) => void
   /** The lock cannot be used, and why; null: it can again. */
   onLockError?: (error: string | null) => void
   /** For some seconds claims have not led to a term: what they stand at, and since when (milliseconds since the epoch); null: they do no longer. */
@@ -95,6 +98,7 @@ export function createElector<F extends { term: number }>(options: ElectorOption
   const timing = leaseTiming(options.timing)
   let state = notStarted
   let view = viewOf(state, id)
+  let held: Held | null = null
   let fence: F | null = null
   let leading: Leading<F> | null = null
   const handedOver: (() => void)[] = []
@@ -144,7 +148,15 @@ export function createElector<F extends { term: number }>(options: ElectorOption
     }
   }
 
+  function showHeld(): void {
+    const now = heldIn(state, config(), clock.monotonic())
+    if (now?.holder === held?.holder && now?.renewedMs === held?.renewedMs && now?.untilMs === held?.untilMs) return
+    held = now
+    options.onHeld?.(now)
+  }
+
   function show(): void {
+    showHeld()
     const seen = viewOf(state, id)
     if (seen.state === view.state && seen.leader === view.leader && seen.term === view.term) return
     view = seen

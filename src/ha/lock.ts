@@ -24,6 +24,8 @@ export interface Lease {
   record: LeaseRecord
   /** Opaque, only ever compared for equality. */
   revision: string
+  /** It was written by somebody who is not Vedette, and perhaps serves. */
+  foreign?: boolean
 }
 
 export interface Lock {
@@ -32,6 +34,8 @@ export interface Lock {
    * either. Otherwise the holder may be the one that is cut off from the bus.
    */
   readonly onBus?: boolean
+  /** What people know it by. */
+  readonly called?: string
   /** @throws LOCK_UNAVAILABLE */
   read(): Promise<Lease | null>
   /**

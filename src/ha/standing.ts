@@ -97,7 +97,7 @@ export function tenureNow(sight: Sight, holder: string, now: number): Tenure {
 }
 
 /** Nobody waits longer than this for a lease that is not renewed, whatever its record says, unless the own ones are longer. */
-const LONGEST_MS = 600_000
+export const LONGEST_MS = 600_000
 
 /**
  * A record's duration, or the own one when it says nothing usable. So also of one that names this replica, which does not hold it: somebody else has

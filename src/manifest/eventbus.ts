@@ -5,7 +5,6 @@ import { decode } from './decode.ts'
 import type { EventBus } from './manifest.ts'
 import type { Notes } from './notes.ts'
 import { readHead } from './objects.ts'
-import { busBreaches } from './templateStandards.ts'
 import { kindOf, type MapNode, nodeAt, type Path, quote } from './tree.ts'
 
 const text = z.string().optional()
@@ -101,7 +100,6 @@ export function readEventBus(root: MapNode, notes: Notes): EventBus | null {
   const spec = node === undefined ? {} : decode(eventBusFields, node, ['spec'], notes).value
   if (spec === undefined) return null
   checkSpec(spec, notes)
-  for (const limit of busBreaches(spec.jetstream)) notes.add({ severity: 'advice', ...limit })
   const kind = (['nats', 'jetstream', 'kafka', 'jetstreamExotic'] as const).find((key) => spec[key] !== undefined)
   return kind === undefined ? null : { namespace, name, labels, kind, spec, place: notes.place(['metadata', 'name']) }
 }

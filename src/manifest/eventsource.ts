@@ -10,7 +10,6 @@ import type { Notes } from './notes.ts'
 import { type ObjectHead, readHead } from './objects.ts'
 import { serviceSchema, templateSchema } from './pod.ts'
 import { templateLimits } from './templateLimits.ts'
-import { templateBreaches } from './templateStandards.ts'
 import { kindOf, type MapNode, nodeAt, type Path, pathText, plainValue, quote } from './tree.ts'
 
 /** Where source types come from; src/sources/index.ts is one. */
@@ -130,8 +129,7 @@ function readAround(spec: MapNode, registry: Registry, notes: Notes): z.infer<ty
     else if (!types.includes(key)) unknownMember(key, [...fields, ...types], ['spec', key], notes)
   }
   const around = decode(eventSourceFields, { ...spec, members }, ['spec'], notes).value ?? {}
-  for (const limit of [...templateLimits(around.template), ...templateBreaches(around.template)])
-    notes.add({ severity: 'advice', ...limit })
+  for (const limit of templateLimits(around.template)) notes.add({ severity: 'advice', ...limit })
   return around
 }
 

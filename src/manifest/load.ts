@@ -9,8 +9,10 @@ import type { Diagnostic, EventBus, EventSource, Manifest, Place, Values } from 
 import { checkNames } from './names.ts'
 import { createNotes, type Notes, sortDiagnostics } from './notes.ts'
 import { readKind } from './objects.ts'
+import type { PodSecurity } from './podStandards.ts'
 import { checkPorts, noPorts } from './ports.ts'
 import type { ManifestFile } from './read.ts'
+import { podBreaches } from './templateStandards.ts'
 import { type MapNode, type Node, nodeAt, plainValue, quote } from './tree.ts'
 import { readConfigMap, readSecret } from './values.ts'
 import { parseYaml } from './yaml.ts'
@@ -31,6 +33,8 @@ export interface LoadOptions {
   registry?: Registry
   /** Says what is wrong with a filter expression, or null. Left out: src/filter/ decides. */
   checkFilter?: CheckFilter
+  /** `--pod-security` of the controller that is to make the Pods; left out: its default. */
+  podSecurity?: PodSecurity
 }
 
 /**
@@ -70,6 +74,10 @@ export async function loadManifest(
     secrets: ofKind<Values>(kept, 'Secret'),
     configMaps: ofKind<Values>(kept, 'ConfigMap'),
     skipped,
+  }
+  for (const { kind, object, notes } of objects) {
+    if (object === null || !('spec' in object)) continue
+    for (const limit of podBreaches(kind, object.spec, options.podSecurity)) notes.add({ severity: 'advice', ...limit })
   }
   checkTogether(objects, manifest.eventBuses)
   diagnostics.push(...objects.flatMap(({ notes }) => notes.list))

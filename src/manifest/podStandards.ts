@@ -3,9 +3,26 @@
  * (https://kubernetes.io/docs/concepts/security/pod-security-standards)
  */
 
+import { quote } from './tree.ts'
+
 type Plain = Record<string, any>
 
 export type Level = 'baseline' | 'restricted'
+
+/** What `--pod-security` of the controller may say. */
+export const POD_SECURITY = ['restricted', 'baseline', 'as-written'] as const
+export type PodSecurity = (typeof POD_SECURITY)[number]
+/**
+ * Keeps out what takes a node over, and nothing that an EventSource needs but for `hostPath`. What is deployed when it comes is left alone, so that an exchange stops
+ * nothing.
+ */
+export const DEFAULT_POD_SECURITY: PodSecurity = 'baseline'
+
+/** Why a ServiceAccount is refused, and what to do. */
+export const ACCOUNT_REFUSED = {
+  why: 'is not among --service-accounts of the controller',
+  remedy: 'leave it out, or have it allowed',
+}
 
 /** A Pod's template, as far as the standards look at it. */
 export interface PodTemplate {
@@ -22,6 +39,18 @@ export interface Breach {
   level: Level
   /** What is allowed instead. */
   allowed: string
+}
+
+/** What is wrong, without the field: the same words to whoever validates, and to whoever applies. */
+export function breachText({ value, control, level }: Pick<Breach, 'value' | 'control' | 'level'>): string {
+  const what = value === undefined ? 'is not set' : `${shown(value)} is not allowed`
+  return `${what} (${control}, ${level} level of the Pod Security Standards)`
+}
+
+function shown(value: unknown): string {
+  if (typeof value === 'string') return quote(value)
+  const text = JSON.stringify(value) ?? 'this'
+  return text.length > 80 ? `${text.slice(0, 77)}...` : text
 }
 
 /** In the order of the standards. @param level with *restricted* those of *baseline* too */

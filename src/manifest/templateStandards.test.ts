@@ -4,8 +4,8 @@ import { suite, test } from 'node:test'
 import fc from 'fast-check'
 import { loadManifest } from './load.ts'
 import { diagnosticLine } from './notes.ts'
-import { breaches } from './podStandards.ts'
-import { busBreaches, templateBreaches } from './templateStandards.ts'
+import { breaches, type PodSecurity } from './podStandards.ts'
+import { podBreaches } from './templateStandards.ts'
 
 const source = (template: object) => `apiVersion: argoproj.io/v1alpha1
 kind: EventSource
@@ -15,10 +15,10 @@ spec:
   calendar: { tick: { interval: 1s } }
 `
 
-async function adviceOn(text: string): Promise<string[]> {
-  const { advice, diagnostics } = await loadManifest([{ file: 'f', text }])
+async function adviceOn(text: string, podSecurity?: PodSecurity): Promise<string[]> {
+  const { advice, diagnostics } = await loadManifest([{ file: 'f', text }], { podSecurity })
   assert.deepEqual(diagnostics.map(diagnosticLine), [])
-  return advice.map(diagnosticLine).filter((line) => line.includes('Pod Security'))
+  return advice.map(diagnosticLine).filter((line) => line.includes('--pod-security'))
 }
 
 suite('advice on Pods that the controller would not make', () => {
@@ -84,10 +84,46 @@ suite('advice on Pods that the controller would not make', () => {
     assert.deepEqual(await adviceOn(source({})), [])
   })
 
+  test('of the level that the controller has: restricted refuses more, and accounts; as-written nothing', async () => {
+    const template = {
+      ...{ serviceAccountName: 'mine', securityContext: { runAsUser: 0 } },
+      volumes: [
+        { name: 'a', nfs: { server: 'x', path: '/' } },
+        { name: 'b', hostPath: { path: '/' } },
+      ],
+      container: { securityContext: { allowPrivilegeEscalation: true, capabilities: { drop: [] } } },
+    }
+    const saidOf = async (level: PodSecurity) =>
+      (await adviceOn(source(template), level)).map((line) => line.replace(/^.*: advice: spec\.template\./, ''))
+    assert.deepEqual(await saidOf('as-written'), [])
+    assert.match(
+      (await saidOf('baseline')).join('\n'),
+      /^volumes\[1\]\.hostPath: "\/" is not allowed .*the default --pod/,
+    )
+    const said = await saidOf('restricted')
+    assert.deepEqual(said.map((one) => one.split(':')[0]).sort(), [
+      'container.securityContext.allowPrivilegeEscalation',
+      'container.securityContext.capabilities.drop',
+      'securityContext.runAsUser',
+      'serviceAccountName',
+      'volumes[0].nfs',
+      'volumes[1].hostPath',
+    ])
+    for (const one of said)
+      assert.match(one, /a controller with --pod-security restricted makes no Pods of this object \(.+\)$/)
+    // What the controller adds where the object is silent is not asked of it.
+    assert.deepEqual(await adviceOn(source({}), 'restricted'), [])
+  })
+
   test('no example is told so', async () => {
     const folder = new URL('../../examples/', import.meta.url)
     for (const name of readdirSync(folder).filter((file) => file.endsWith('.yaml')))
-      assert.deepEqual(await adviceOn(readFileSync(new URL(name, folder), 'utf8')), [], name)
+      for (const level of ['baseline', 'restricted'] as const) {
+        const said = await adviceOn(readFileSync(new URL(name, folder), 'utf8'), level)
+        // One reads its origin as an account of its own.
+        const but = said.filter((line) => level === 'baseline' || !line.includes(' spec.template.serviceAccountName: '))
+        assert.deepEqual(but, [], name)
+      }
   })
 
   test('whatever shape it has, nothing throws, and what is found has words', () => {
@@ -107,10 +143,15 @@ suite('advice on Pods that the controller would not make', () => {
     })).any
     fc.assert(
       fc.property(value, (template) => {
-        for (const { message, path, remedy } of [...templateBreaches(template), ...busBreaches(template)])
-          assert.ok(message !== '' && remedy !== '' && path.length > 2)
-        if (typeof template === 'object' && template !== null)
-          for (const level of ['baseline', 'restricted'] as const) breaches({ metadata: {}, spec: template }, level)
+        for (const level of ['baseline', 'restricted'] as const) {
+          for (const [kind, spec] of [
+            ['EventSource', { template }],
+            ['EventBus', { jetstream: template }],
+          ] as const)
+            for (const { message, path, remedy } of podBreaches(kind, spec, level))
+              assert.ok(message !== '' && remedy !== '' && path.length > 2)
+          if (typeof template === 'object' && template !== null) breaches({ metadata: {}, spec: template }, level)
+        }
       }),
       { numRuns: 3_000, seed: 20261201 },
     )

@@ -1,33 +1,53 @@
 /**
- * What of a manifest's Pods the controller would make none of, with its default `--pod-security baseline`: the reader advises before the object is
- * applied. Only of what the object itself asks for, since the controller adds nothing that is refused. Pure.
+ * What of a manifest's Pods the controller would make none of, with its `--pod-security`: the reader advises before the object is applied. Looked at is
+ * what the object asks for, with what the controller adds where it is silent. Pure.
  */
-import { breaches } from './podStandards.ts'
+import { containerSecurity, podSecurity } from './podDefaults.ts'
+import {
+  ACCOUNT_REFUSED,
+  breaches,
+  breachText,
+  DEFAULT_POD_SECURITY,
+  type Level,
+  type PodSecurity,
+} from './podStandards.ts'
 import type { Limit } from './templateLimits.ts'
 import { membersOf, type Path, quote } from './tree.ts'
 
-/** @param template `spec.template`, as written. Never throws: what has another shape is the API server's to refuse */
-export const templateBreaches = (template: unknown): Limit[] => refused(template, ['spec', 'template'], ['container'])
-
-/** @param jetstream `spec.jetstream` of an EventBus, as written. Never throws */
-export const busBreaches = (jetstream: unknown): Limit[] =>
-  refused(
-    jetstream,
-    ['spec', 'jetstream'],
-    ['containerTemplate', 'reloaderContainerTemplate', 'metricsContainerTemplate'],
-  )
+/** Of an object of ours; other kinds have no Pods. @param spec as written. Never throws: what has another shape is the API server's to refuse */
+export function podBreaches(kind: string, spec: unknown, level: PodSecurity = DEFAULT_POD_SECURITY): Limit[] {
+  if (level === 'as-written') return []
+  const { template, jetstream } = membersOf(spec)
+  if (kind === 'EventSource') return refused(template, level, ['spec', 'template'], ['container'])
+  if (kind !== 'EventBus' || jetstream === undefined) return []
+  const containers = ['containerTemplate', 'reloaderContainerTemplate', 'metricsContainerTemplate']
+  return refused(jetstream, level, ['spec', 'jetstream'], containers)
+}
 
 /** @param pod with fields of a Pod beside those of ours @param at its place @param names of its members that are containers */
-function refused(pod: unknown, at: Path, names: readonly string[]): Limit[] {
-  const { metadata, securityContext, volumes, ...members } = membersOf(pod)
-  const containers = names.map((name) => ({ securityContext: membersOf(members[name]).securityContext }))
-  const template = { metadata: membersOf(metadata), spec: { securityContext, volumes, containers } }
-  return breaches(template, 'baseline').map(({ field, value, control, allowed }) => ({
-    path: [...at, ...pathOf(field, names)],
-    message: `${shown(value)} is not allowed (${control}, baseline level of the Pod Security Standards): a controller with the default --pod-security baseline makes no Pods of this object`,
-    remedy: allowed,
+function refused(pod: unknown, level: Level, at: Path, names: readonly string[]): Limit[] {
+  const { metadata, serviceAccountName, securityContext, volumes, ...members } = membersOf(pod)
+  const contexts = names.map((name) => contextOf(membersOf(members[name]).securityContext))
+  const spec = {
+    securityContext: podSecurity(contextOf(securityContext), contexts),
+    volumes,
+    containers: contexts.map((context) => ({ securityContext: containerSecurity(context) })),
+  }
+  const made = `a controller with ${level === DEFAULT_POD_SECURITY ? 'the default ' : ''}--pod-security ${level} makes no Pods of this object`
+  const found = breaches({ metadata: membersOf(metadata), spec }, level).map((breach) => ({
+    path: [...at, ...pathOf(breach.field, names)],
+    message: `${breachText(breach)}: ${made}`,
+    remedy: breach.allowed,
   }))
+  if (level !== 'restricted' || typeof serviceAccountName !== 'string' || ['', 'default'].includes(serviceAccountName))
+    return found
+  // That level takes none that is not named.
+  const account = { path: [...at, 'serviceAccountName'], remedy: ACCOUNT_REFUSED.remedy }
+  const message = `${quote(serviceAccountName)} ${ACCOUNT_REFUSED.why}, if that names none: ${made}`
+  return [...found, { ...account, message }]
 }
+
+const contextOf = (value: unknown) => (value === undefined ? undefined : membersOf(value))
 
 /** Of a Pod's field, as a breach has it. */
 function pathOf(field: string, names: readonly string[]): Path {
@@ -38,10 +58,4 @@ function pathOf(field: string, names: readonly string[]): Path {
     .filter((step) => step !== '')
     .map((step) => (/^\d+$/.test(step) ? Number(step) : step))
   return annotation === undefined ? steps : [...steps, annotation]
-}
-
-function shown(value: unknown): string {
-  if (typeof value === 'string') return quote(value)
-  const text = JSON.stringify(value) ?? 'this'
-  return text.length > 80 ? `${text.slice(0, 77)}...` : text
 }

@@ -31,6 +31,12 @@ export interface OpenKafkaOptions {
   log: Logger
 }
 
+/** Of the events. @param spec the EventBus's */
+export const eventsTopic = (
+  { namespace, name }: { namespace: string; name: string },
+  { topic }: Pick<KafkaSpec, 'topic'>,
+): string => topic || `${namespace}-${name}`
+
 /** Connects in the background, for ever. @throws SPEC_INVALID for a login that it cannot make */
 export async function openKafkaBus({
   namespace,
@@ -75,7 +81,7 @@ export async function openKafkaBus({
         clock,
       })
     },
-    topic: topic || `${namespace}-${name}`,
+    topic: eventsTopic({ namespace, name }, { topic }),
     partitioner: partitionerOf(partitioner),
     transport: tls === undefined ? 'plain' : tls.insecureSkipVerify === true ? 'encrypted' : 'verified',
     clock,

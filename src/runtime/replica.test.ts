@@ -380,3 +380,20 @@ test('an event too large for the bus is skipped visibly, and the next one goes o
   assert.equal(report!.skipped, 1)
   assert.match(report!.error!, /skipped event/)
 })
+
+test('whoever holds the lease and does not renew it is no leader: the report says who, since when and until when', async (t) => {
+  const world = memoryBusWorld({ clock: systemClock })
+  const stranger = memoryLock(world.connect('stranger'), 'default/es')
+  const record = { holder: 'mallory', durationMs: 1e15, term: 0, released: false }
+  assert.notEqual(await stranger.write(record, null), null)
+  const { replica } = await start(t, world, 0, object(entry('e')))
+  const report = () => replica.report()
+  await until(() => report().entries[0]?.error != null, 'it is said')
+  const [{ error, errorSinceMs }] = report().entries as [ReturnType<typeof report>['entries'][0]]
+  assert.deepEqual([report().leader, report().term], [null, null])
+  const [, end = ''] =
+    /^mallory holds the lease since \S+Z and does not renew it; .* it is taken at (\S+Z) unless renewed$/.exec(
+      error!,
+    ) ?? [assert.fail(error!)]
+  assert.ok(Math.abs(Date.parse(end) - errorSinceMs! - 600_000) < 5_000, error!)
+})

@@ -8,6 +8,7 @@ import type { Logger } from '../core/log.ts'
 import type { Redactor } from '../core/redact.ts'
 import { patiently } from '../core/signals.ts'
 import { createElector, type Elector, type ElectorView, type Lead } from '../ha/elector.ts'
+import { type Held, heldText } from '../ha/held.ts'
 import type { LeaseTiming, Lock, Outsiders, Suspicion } from '../ha/lock.ts'
 import type { Entry, EventSource } from '../manifest/manifest.ts'
 import type { SourceDefinition } from '../source.ts'
@@ -80,6 +81,7 @@ export async function startReplica(options: ReplicaOptions): Promise<Replica> {
   let givesWaySinceMs: number | null = null
   let lock: { error: string; sinceMs: number } | null = null
   let claimStanding: { error: string; sinceMs: number } | null = null
+  let held: Held | null = null
 
   const changed = () => {
     if (reportDue) return
@@ -176,6 +178,18 @@ export async function startReplica(options: ReplicaOptions): Promise<Replica> {
     if (!stopping.signal.aborted) slots.keepWarm()
   }
 
+  /** A moment of the monotonic clock, in milliseconds since the epoch. */
+  const wallOf = (ms: number) => Math.round(clock.now() - (clock.monotonic() - ms))
+  const textOf = (one: Held) =>
+    heldText(one, options.lock.called ?? 'the lease', (ms) => `${new Date(wallOf(ms)).toISOString().slice(0, 19)}Z`)
+
+  const noteHeld = (now: Held | null) => {
+    // Of others than Vedette it is said already what that means for the fence.
+    if (now !== null && !now.foreign && held?.holder !== now.holder) log.warn(textOf(now), { replica: id })
+    held = now
+    changed()
+  }
+
   const startElection = () => {
     const stop = new AbortController()
     const elector = createElector<Fenced>({
@@ -190,6 +204,7 @@ export async function startReplica(options: ReplicaOptions): Promise<Replica> {
         metrics.lead(namespace, name, seen.leader === id, seen.term)
         changed()
       },
+      onHeld: noteHeld,
       onLockError(error) {
         lock = error === null ? null : { error, sinceMs: lock?.sinceMs ?? clock.now() }
         metrics.lock(namespace, name, error === null)
@@ -210,6 +225,7 @@ export async function startReplica(options: ReplicaOptions): Promise<Replica> {
     await done
     election = null
     lock = null
+    held = null
     view = { state: 'standby', leader: null, term: null }
   }
 
@@ -235,7 +251,9 @@ export async function startReplica(options: ReplicaOptions): Promise<Replica> {
     const activeReports = slots.active().map(({ runner }) => runner.report())
     const passiveReports = slots.passive().map((runner) => ({ ...runner.report(), ...hindrance() }))
     return {
-      ...{ namespace, eventSource: name, id, state: state(), leader: view.leader, term: view.term },
+      ...{ namespace, eventSource: name, id, state: state() },
+      // Whoever holds the lease and is none of ours, or is silent, does not lead.
+      ...{ leader: held === null ? view.leader : null, term: held === null ? view.term : null },
       entries: [...activeReports, ...passiveReports, ...slots.refused()],
       ...fencing(),
       busError: status.connected ? null : status.error,
@@ -246,7 +264,8 @@ export async function startReplica(options: ReplicaOptions): Promise<Replica> {
   /** Why nobody of ours may serve, where it is not the entry's own fault. */
   const hindrance = (): Pick<EntryReport, 'error' | 'errorSinceMs'> | undefined => {
     if (outsiders?.serving()) return { error: outsiders.mixed() ?? null, errorSinceMs: givesWaySinceMs }
-    const by = claimStanding ?? (view.leader === null ? lock : null)
+    const waits = held === null ? null : { error: textOf(held), sinceMs: wallOf(held.sinceMs) }
+    const by = claimStanding ?? waits ?? (view.leader === null ? lock : null)
     return by === null ? undefined : { error: by.error, errorSinceMs: by.sinceMs }
   }
 

@@ -192,6 +192,46 @@ suite('the controller', { skip, timeout: 300_000 }, () => {
     await gone(roles, ns, 'orders-eventsource-lease')
   })
 
+  test('a Lease that none of the Pods holds: a condition says who, and nobody is shown as leader; a Pod of Argo Events is one of them', async () => {
+    const ns = await space('stranger')
+    await rig.kubernetes.account(ns, 'default', [])
+    const labels = { controller: 'eventsource-controller', 'eventsource-name': 'orders', 'owner-name': 'orders' }
+    const pod = (name: string) => ({
+      ...{ apiVersion: 'v1', kind: 'Pod', metadata: { name, namespace: ns, labels } },
+      spec: { containers: [{ name: 'main', image: 'x' }] },
+    })
+    for (const name of ['orders-a', 'orders-of-argo']) await rig.admin.create(resources.pods, pod(name) as never)
+    const lease = (holderIdentity: string) => ({
+      apiVersion: 'coordination.k8s.io/v1',
+      kind: 'Lease',
+      metadata: { name: 'eventsource-orders', namespace: ns },
+      spec: { holderIdentity, leaseDurationSeconds: 2 ** 31 - 1, leaseTransitions: 4 },
+    })
+    await rig.admin.create(leases, lease('mallory') as never)
+    await rig.apply(
+      bus(ns) +
+        source(
+          ns,
+          'calendar: { tick: { interval: 1m } }',
+          ', annotations: { events.argoproj.io/leader-election: k8s }',
+        ),
+    )
+    const { message } = await says(eventsources, ns, 'orders', 'LeaseHeld', 'True', 'HolderIsNoPod')
+    assert.match(
+      message,
+      /holderIdentity "mallory" is none of the EventSource's Pods \(.*leaseDurationSeconds 2147483647\)/,
+    )
+    const status = async () => (await rig.get(eventsources, ns, 'orders'))!.status
+    assert.equal((await status()).leader, undefined)
+    await there('until when is said', async () =>
+      /at \d{4}-.*Z, 600 s after/.test((await rig.condition(eventsources, ns, 'orders', 'LeaseHeld'))!.message),
+    )
+    const found = (await rig.get(leases, ns, 'eventsource-orders')) as never as KubeObject & { spec: object }
+    await rig.admin.update(leases, { ...found, spec: { ...found.spec, holderIdentity: 'orders-of-argo' } })
+    await there('it leads', async () => (await status()).leader === 'orders-of-argo')
+    assert.equal(await rig.condition(eventsources, ns, 'orders', 'LeaseHeld'), undefined)
+  })
+
   test('with election by the bus the Pods are asked who leads', async () => {
     const ns = await space('asked')
     await rig.kubernetes.account(ns, 'default', [])

@@ -176,7 +176,13 @@ suite('election by a Kubernetes Lease', { skip, timeout: 600_000 }, () => {
     const at = performance.now()
     await until('it gives way', async () => !(await leading.leads()))
     await until('it is said', async () => (await lineOf(leading, 'vedette_fencing_lease_only')) === '1')
+    const waits =
+      /^ready\nnot served: tick \(calendar\): argo-0 holds the Lease default\/eventsource-clock since \S+Z and is not of Vedette: a Pod of Argo Events, which then serves, or a stranger; last renewed at \S+Z, it is taken at \S+Z unless renewed$/m
+    await until('of each Pod, too', async () =>
+      (await Promise.all(all.map(async (pod) => (await pod.get('/readyz')).text))).every((text) => waits.test(text)),
+    )
     await until('one of ours leads again', async () => (await leader()) !== undefined, 20_000)
+    await until('no longer', async () => !/argo-0/.test((await (await leader()).get('/readyz')).text))
     assert.ok(performance.now() - at > 3_500, `not before it has run out: ${performance.now() - at} ms`)
     await until('whom it follows is said', () => all.some((pod) => says(pod, /"from":"argo-0"/)))
     await pause(1_500)

@@ -234,13 +234,40 @@ suite('forged records on Kafka, and a forged Lease', { skip, timeout: 900_000 },
     await judge()
   })
 
+  test('one who writes the annotation too, as a replica of ours would: said as soon as he is silent for a lease', async (t) => {
+    const { pods, goesOn, judge } = await served(t, 'disguised')
+    await forge(cluster, (lease) =>
+      spec({ holderIdentity: 'mallory' })(
+        note((one) => ({ ...one, holder: 'mallory', durationMs: 1e308, peer: undefined }))(lease),
+      ),
+    )
+    const says = async (pod: Pod) =>
+      /not served: tick \(calendar\): mallory holds the Lease .* and does not renew it; .* taken at \S+Z unless renewed/.test(
+        (await pod.get('/readyz')).text,
+      )
+    await until('it is said', async () => (await Promise.all(pods.map(says))).every(Boolean), PATIENCE_MS)
+    await cluster.client.delete(resources.leases, place)
+    await goesOn('it was taken from him')
+    await judge()
+  })
+
   test('a stranger who holds the Lease for 68 years: said, and over once it is taken from him', async (t) => {
     const { pods, goesOn, judge } = await served(t, 'held')
     await forge(cluster, spec({ holderIdentity: 'mallory', leaseDurationSeconds: INT32 }))
     await until('nobody of ours leads', async () => (await leaderOf(pods)) === undefined, PATIENCE_MS)
     const fencing = async (pod: Pod) => /vedette_fencing_lease_only\{.*\} 1/.test((await pod.get('/metrics')).text)
     await until('it is said', async () => (await Promise.all(pods.map(fencing))).every(Boolean), PATIENCE_MS)
-    t.diagnostic((await pods[0]!.get('/readyz')).text)
+    const at = Date.now()
+    for (const pod of pods) {
+      const { text } = await pod.get('/readyz')
+      const [, since, until] =
+        /^not served: tick \(calendar\): mallory holds the Lease default\/eventsource-clock since (\S+Z) .* taken at (\S+Z) unless renewed$/m.exec(
+          text,
+        ) ?? assert.fail(text)
+      assert.ok(Math.abs(Date.parse(since!) - at) < PATIENCE_MS, text)
+      // What the record says is 68 years; nobody waits for more than ten minutes.
+      assert.ok(Math.abs(Date.parse(until!) - at - 600_000) < PATIENCE_MS, text)
+    }
     assert.match(JSON.stringify(pods.flatMap((pod) => pod.log())), /mallory/)
     await cluster.client.delete(resources.leases, place)
     await goesOn('it was taken from him')

@@ -1,12 +1,15 @@
 /** What is built on, and by what it is known. */
 import assert from 'node:assert/strict'
-import { execFileSync } from 'node:child_process'
+import { execFileSync, spawnSync } from 'node:child_process'
 import { hash } from 'node:crypto'
-import { readFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { test } from 'node:test'
+import { canFence, shippedVersions } from '../../src/controller/eventBus/versions.ts'
+import { DEFAULT_SENSOR_IMAGE } from '../../src/controller/settings.ts'
 import { baseImages, digestOf, type Image, parseImage, pinned, withoutDigest } from '../../tools/base-images.ts'
 
 const root = resolve(import.meta.dirname, '../..')
@@ -56,7 +59,6 @@ test('images without a digest are refused, those of stages are none', () => {
   assert.deepEqual(baseImages(text), ['node:26-slim', `gcr.io/a/b:t@sha256:${'0'.repeat(64)}`])
   assert.deepEqual(withoutDigest(text), ['node:26-slim'])
   assert.deepEqual(withoutDigest(`FROM x:1@sha256:${'0'.repeat(63)}\n`).length, 1)
-  assert.equal(baseImages(read('Dockerfile')).length, 2)
   assert.deepEqual(parseImage('node:26'), {
     origin: 'https://registry-1.docker.io',
     repository: 'library/node',
@@ -65,6 +67,68 @@ test('images without a digest are refused, those of stages are none', () => {
   const other = { origin: 'https://gcr.io', repository: 'distroless/cc', tag: 'nonroot' }
   assert.deepEqual(parseImage('gcr.io/distroless/cc:nonroot@sha256:0'), other)
   assert.throws(() => parseImage('node'), /has no tag/)
+})
+
+test('what is copied from, mounted, or interprets the file is built on as well', () => {
+  const digest = `sha256:${'a'.repeat(64)}`
+  const text = [
+    '# syntax=docker/dockerfile:1',
+    'FROM scratch AS empty',
+    `FROM x:1@${digest} AS Build`,
+    'from y:2 \\',
+    '  as other',
+    'COPY --chown=1:1 --from=z:3 /a /b',
+    'COPY --from=build --from=0 /a /b',
+    'RUN --mount=type=bind,from=w:4,target=/w cat from=here',
+    `FROM v:5@sha256:${'A'.repeat(64)}`,
+    'FROM $BASE',
+  ].join('\n')
+  const open = ['docker/dockerfile:1', 'y:2', 'z:3', 'w:4', `v:5@sha256:${'A'.repeat(64)}`, '$BASE']
+  assert.deepEqual(withoutDigest(text), open)
+})
+
+test('the image is built on two others and no more; the check before a release refuses them as long as they have no digest', (t) => {
+  const text = read('Dockerfile')
+  const names = baseImages(text).map((image) => image.split('@')[0])
+  assert.deepEqual(names, ['node:26-bookworm-slim', 'gcr.io/distroless/cc-debian12:nonroot'])
+  // Tags, or whole digests: nothing between.
+  for (const image of withoutDigest(text)) assert.doesNotMatch(image, /@/)
+  const dir = mkdtempSync(join(tmpdir(), 'vedette-supply-'))
+  t.after(() => rmSync(dir, { recursive: true }))
+  const file = join(dir, 'Dockerfile')
+  const check = (dockerfile: string) => {
+    writeFileSync(file, dockerfile)
+    const { status, stderr } = spawnSync(process.execPath, [join(root, 'tools/base-images.ts'), '--check', file], {
+      encoding: 'utf8',
+    })
+    return { status, stderr }
+  }
+  const whole = text.replaceAll(/^FROM ([^@\s]+)(?:@\S+)?/gm, `FROM $1@sha256:${'a'.repeat(64)}`)
+  assert.deepEqual(check(whole), { status: 0, stderr: '' })
+  for (const broken of [
+    whole.replace('@sha256:', '@sha512:'),
+    whole.replace(/(@sha256:)./, '$1'),
+    whole.replace(/@\S+/, ''),
+  ]) {
+    const { status, stderr } = check(broken)
+    assert.equal(status, 1)
+    assert.match(stderr, /^without a digest: node:26-bookworm-slim/)
+  }
+})
+
+test('images that the controller and the install name have a version each, and a digest behind it is kept', () => {
+  const manifests = [...readdirSync(join(root, 'deploy')).filter((name) => name.endsWith('.yaml'))]
+  const inFiles = manifests.flatMap((name) =>
+    [...read(`deploy/${name}`).matchAll(/^\s*image: (\S+)$/gm)].map(([, image = '']) => image),
+  )
+  assert.ok(inFiles.length >= 2)
+  const ofBuses = shippedVersions.flatMap(({ natsImage, metricsExporterImage, configReloaderImage }) => [
+    ...[natsImage, metricsExporterImage, configReloaderImage],
+  ])
+  for (const image of [...inFiles, ...ofBuses, DEFAULT_SENSOR_IMAGE])
+    assert.match(image, /^[^:@]+:v?\d+\.\d+\.\d+(-\w+)?$/, image)
+  const images = shippedVersions.at(-1)!
+  assert.equal(canFence({ ...images, natsImage: `${images.natsImage}@sha256:${'a'.repeat(64)}` }), true)
 })
 
 test('digests come from the registry, computed from what it sends, with its token', async (t) => {

@@ -80,6 +80,8 @@ export interface KafkaClusterOptions {
   secureHost?: string
   /** PEM; one for `localhost` and 127.0.0.1 when left out. */
   certificate?: { cert: string; key: string }
+  /** Users of {@link KafkaServer.secure} (PLAIN) with their passwords, who may do what ACLs allow them and no more; whoever comes without a login may do everything. */
+  restricted?: Readonly<Record<string, string>>
 }
 
 /** Topics are not made by themselves: tests make their own. */
@@ -90,7 +92,13 @@ export async function startKafka(options: KafkaClusterOptions = {}): Promise<Kaf
 /** A cluster: topics have as many copies as it has nodes, of which most must be in sync. Node `i` has the id `i + 1`. */
 export async function startKafkaCluster(
   nodes: number,
-  { iam = false, answers = false, secureHost = 'localhost', certificate = makeCertificate() }: KafkaClusterOptions = {},
+  {
+    iam = false,
+    answers = false,
+    secureHost = 'localhost',
+    certificate = makeCertificate(),
+    restricted,
+  }: KafkaClusterOptions = {},
 ): Promise<KafkaServer[]> {
   if (kafkaJars() === null) throw new Error('Kafka is not installed: npm run servers')
   const ports = await freePorts(6 * nodes)
@@ -108,6 +116,7 @@ export async function startKafkaCluster(
       controller,
       iam,
       answers,
+      restricted,
     }
   })
   const voters = places.map(({ id, controller }) => `${id}@127.0.0.1:${controller}`).join(',')
@@ -126,6 +135,7 @@ interface Node {
   iamPort: number
   iam: boolean
   answers: boolean
+  restricted: Readonly<Record<string, string>> | undefined
   proxiedPort: number
   controller: number
   voters: string
@@ -196,7 +206,20 @@ async function startNode(node: Node): Promise<KafkaServer> {
 
 function settings(
   dir: string,
-  { id, secureHost, port, securePort, mutualPort, iamPort, iam, proxiedPort, controller, voters, copies }: Node,
+  {
+    id,
+    secureHost,
+    port,
+    securePort,
+    mutualPort,
+    iamPort,
+    iam,
+    restricted,
+    proxiedPort,
+    controller,
+    voters,
+    copies,
+  }: Node,
   proxy: TcpProxy,
 ): string {
   const direct = [
@@ -214,7 +237,9 @@ function settings(
   const inSync = ['min.insync.replicas', 'transaction.state.log.min.isr', 'share.coordinator.state.topic.min.isr']
   const most = Math.floor(copies / 2) + 1
   const security = 'org.apache.kafka.common.security'
-  const plain = `${security}.plain.PlainLoginModule required user_${KAFKA_USER}="${KAFKA_PASSWORD}";`
+  const users = Object.entries({ [KAFKA_USER]: KAFKA_PASSWORD, ...restricted })
+  const logins = users.map(([user, password]) => `user_${user}="${password}"`).join(' ')
+  const plain = `${security}.plain.PlainLoginModule required ${logins};`
   return `process.roles=broker,controller
 node.id=${id}
 controller.quorum.voters=${voters}
@@ -239,9 +264,13 @@ ssl.client.auth=none
 listener.name.mutual.ssl.client.auth=required
 listener.name.mutual.ssl.truststore.type=PEM
 listener.name.mutual.ssl.truststore.location=${join(dir, 'client.pem')}
+${restricted === undefined ? '' : AUTHORIZER}
 ${iam ? iamSettings(`${security}.oauthbearer.OAuthBearerLoginModule`) : ''}
 `
 }
+
+const AUTHORIZER = `authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer
+super.users=User:ANONYMOUS`
 
 function iamSettings(module: string): string {
   const options = Object.entries(KAFKA_IAM).map(([name, value]) => `${name}="${value}"`)

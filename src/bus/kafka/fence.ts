@@ -61,6 +61,8 @@ export interface FenceParts {
 
 type TermRecord = z.infer<typeof termRecord>
 
+/** Whose epoch is the term of an EventSource's active-passive entries. @param topic of the state */
+export const transactionalIdOf = (topic: string, source: SourceRef): string => `${topic}/${sourceKey(source)}`
 const termKey = (source: SourceRef) => `term/${sourceKey(source)}`
 const positionPrefix = (source: SourceRef) => `position/${sourceKey(source)}/`
 export const snapshotKey = (source: SourceRef, entry: string) => `snapshot/${sourceKey(source)}/${entry}`
@@ -74,7 +76,7 @@ export async function claimTerm(
   signal: AbortSignal,
 ): Promise<KafkaFence> {
   const { producer, state } = parts
-  const id = `${state.topic}/${sourceKey(source)}`
+  const id = transactionalIdOf(state.topic, source)
   onStep(`looking for the coordinator of ${id}`)
   const transactions = await beginTransactions(producer, id, (node) => {
     signal.throwIfAborted()

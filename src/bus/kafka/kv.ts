@@ -13,12 +13,15 @@ export interface KvParts {
   state: State
 }
 
+const keyOf = (key: string): string => `kv/${key}`
+/** Whose epoch is held by who writes this key. @param topic of the state */
+export const kvTransactionalId = (topic: string, key: string): string => `${topic}/${keyOf(key)}`
+
 const PATIENCE_MS = 20_000
 const PAUSE = { firstMs: 10, maxMs: 500, jitter: 1 }
 
 /** @param live @throws BUS_UNAVAILABLE */
 export function kafkaKv(live: () => KvParts, clock: Clock): KeyValue {
-  const keyOf = (key: string) => `kv/${key}`
   const read = async (key: string) => (await live().state.read()).get(keyOf(key))
   /** @returns the revision, or null when it had another */
   const write = async (key: string, value: Buffer | null, expected: number | undefined): Promise<number | null> => {
@@ -26,7 +29,7 @@ export function kafkaKv(live: () => KvParts, clock: Clock): KeyValue {
     const deadline = clock.monotonic() + PATIENCE_MS
     for (let attempt = 0; ; attempt++) {
       const { producer, state } = live()
-      const transactions = await beginTransactions(producer, `${state.topic}/${keyOf(key)}`)
+      const transactions = await beginTransactions(producer, kvTransactionalId(state.topic, key))
       const now = await read(key)
       if (attempt > 0 && now?.nonce === nonce) return now.revision
       if (expected !== undefined && (now?.revision ?? 0) !== expected) return null

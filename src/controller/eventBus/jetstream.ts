@@ -2,11 +2,11 @@
 
 import type { KubeObject } from '../../kube/resources.ts'
 import type { EventBus } from '../../manifest/manifest.ts'
+import { containerSecurity, podSecurity } from '../../manifest/podDefaults.ts'
 import { plainValue } from '../../manifest/tree.ts'
 import { parseYaml } from '../../manifest/yaml.ts'
 import { busPolicy } from '../networkPolicy.ts'
 import { compact, type Owner, owned, ownerLabels } from '../objects.ts'
-import { containerSecurity, podSecurity } from '../podSecurity.ts'
 import type { Settings } from '../settings.ts'
 import { antiAffinity, disruptionBudget, topologySpread } from '../spread.ts'
 import { list } from '../template.ts'

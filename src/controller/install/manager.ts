@@ -1,8 +1,8 @@
 /** The controller's own Deployment and what stands beside it. Names are upstream's: applied over an install of it, this takes its place. */
 import { stringify } from 'yaml'
 import type { KubeObject } from '../../kube/resources.ts'
+import { containerSecurity, podSecurity } from '../../manifest/podDefaults.ts'
 import { CONTROLLER_LABELS } from '../networkPolicy.ts'
-import { containerSecurity, podSecurity } from '../podSecurity.ts'
 import { shippedJetstream } from '../settings.ts'
 import { antiAffinity } from '../spread.ts'
 import { WEBHOOK_NAME } from './rbac.ts'

@@ -67,16 +67,18 @@ export async function reconcileEventSource(
   const deployed = await deployedOf(cluster, object, deployment, [source.spec])
   const account = accountWarning(cluster.home, source.namespace, serviceAccountOf(source))
   const limits = limitsWarning(source.spec.template)
-  const { unknown, ...lead }: Lead = strategy === 'active-active' ? {} : await leadOf(cluster, source, bus)
+  const { unknown, stranger, ...lead }: Lead = strategy === 'active-active' ? {} : await leadOf(cluster, source, bus)
   await write({
     conditions: [
       ...[provided, failed?.condition ?? condition('Deployed', 'True'), deployed.available],
       ...(unknown === undefined ? [] : [warning('LeaderUnknown', 'LeaderUnknown', unknown)]),
+      ...(stranger === undefined ? [] : [warning('LeaseHeld', 'HolderIsNoPod', stranger)]),
       ...(account === null ? [] : [account]),
       ...(limits === null ? [] : [limits]),
       ...(login.warning === undefined ? [] : [login.warning]),
       ...(contested === null ? [] : [warning('Contested', 'Contested', contested.message)]),
     ],
+    problem: stranger,
     strategy,
     ...deployed.status,
     ...lead,
@@ -84,6 +86,7 @@ export async function reconcileEventSource(
   if (failed !== null) throw failed.error
   if (contested !== null) return contested
   const again = sooner(deployed.again, login.afterMs)
+  if (stranger !== undefined) return sooner(again, STRANGER_MS)
   return again ?? (strategy === 'active-active' ? undefined : { afterMs: LOOK_MS })
 }
 
@@ -100,6 +103,8 @@ function asBefore({ status }: KubeObject): Pick<StatusOf, 'strategy' | 'leader' 
 
 /** Of those whose leader changes unseen, milliseconds. */
 const LOOK_MS = 30_000
+/** Of those whose Lease is held by a stranger: a Pod that was deleted without its leave is followed within seconds. */
+const STRANGER_MS = 5_000
 
 interface Deployed {
   /** Also while nothing is deployed anew: an autoscaler reads it. */

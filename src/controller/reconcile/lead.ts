@@ -1,6 +1,6 @@
 /** Who serves the active-passive entries of an EventSource: the Lease says it, or, with election by the bus, the Pods. */
 import { messageOf } from '../../core/errors.ts'
-import { leaseName, termIn } from '../../ha/locks/kubernetes-lease.ts'
+import { holderIn, leaseName, termIn } from '../../ha/locks/kubernetes-lease.ts'
 import { resources } from '../../kube/resources.ts'
 import type { EventSource } from '../../manifest/manifest.ts'
 import type { BusConfig } from '../busConfig.ts'
@@ -8,12 +8,15 @@ import type { Cluster } from '../cluster.ts'
 import { usesLease } from '../eventSource.ts'
 import { selectorOf } from '../objects.ts'
 import { leadIn } from '../podMetrics.ts'
+import { strangerIn } from '../stranger.ts'
 
 export interface Lead {
   leader?: string | undefined
   /** How often the lead changed hands, as far as the Lease or the running Pods know. */
   failovers?: number | undefined
   term?: number | undefined
+  /** Who holds the Lease and is none of its Pods, in words. */
+  stranger?: string | undefined
   /** Why it cannot be found out. */
   unknown?: string | undefined
 }
@@ -27,11 +30,19 @@ export async function leadOf(cluster: Cluster, source: EventSource, bus: BusConf
   }
 }
 
-async function leadOfLease({ client }: Cluster, { namespace, name }: EventSource): Promise<Lead> {
+async function leadOfLease({ client, clock }: Cluster, { namespace, name }: EventSource): Promise<Lead> {
   const lease = await client.get(resources.leases, { namespace, name: leaseName(name) })
-  const spec = (lease?.spec ?? {}) as { holderIdentity?: string; leaseTransitions?: number }
-  const term = lease === null ? undefined : termIn(lease)
-  return { leader: spec.holderIdentity || undefined, failovers: spec.leaseTransitions, term }
+  if (lease === null) return {}
+  const spec = (lease.spec ?? {}) as { holderIdentity?: string; leaseTransitions?: number }
+  const failovers = spec.leaseTransitions
+  if (holderIn(lease) !== undefined) {
+    // Argo Events' Pods, which hold the same Lease, have the same labels.
+    const labelSelector = selectorOf({ kind: 'EventSource', namespace, name })
+    const { items } = await client.list(resources.pods, { namespace, labelSelector })
+    const stranger = strangerIn(lease, items, clock.now())
+    if (stranger !== undefined) return { failovers, stranger }
+  }
+  return { leader: spec.holderIdentity || undefined, failovers, term: termIn(lease) }
 }
 
 async function leadOfPods({ client, podMetrics }: Cluster, { namespace, name }: EventSource): Promise<Lead> {

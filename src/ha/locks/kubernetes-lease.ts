@@ -20,11 +20,12 @@ export interface PeerAddress {
 export interface AddressedLease extends Lease {
   /** Of the holder, if it has said one. */
   peer: PeerAddress | null
-  /** Held by somebody who is not Vedette: a Pod of Argo Events. */
+  /** Held by somebody who is not Vedette: a Pod of Argo Events, or a stranger. */
   foreign: boolean
 }
 
 export interface KubernetesLock extends Lock {
+  readonly called: string
   read(): Promise<AddressedLease | null>
   write(record: LeaseRecord, expected: string | null): Promise<AddressedLease | null>
 }
@@ -96,6 +97,7 @@ export function kubernetesLock({
   }
 
   return {
+    called: `the Lease ${namespace}/${name}`,
     async read() {
       const found = await read()
       return found === null ? null : leaseOf(found)
@@ -178,6 +180,12 @@ function leaseOf({ metadata, spec = {} }: LeaseObject): AddressedLease {
     peer: own?.peer ?? null,
     foreign: holderIdentity !== '' && own === null,
   }
+}
+
+/** Who holds it, and for how long after its last renewal, milliseconds, as it says; undefined: nobody. */
+export function holderIn(lease: KubeObject): { holder: string; durationMs: number } | undefined {
+  const { released, holder, durationMs } = leaseOf(lease).record
+  return released ? undefined : { holder, durationMs }
 }
 
 /** The term of who holds it; undefined when nobody does, or somebody who is not Vedette. */

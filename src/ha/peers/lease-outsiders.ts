@@ -56,6 +56,7 @@ export function leaseOutsiders({
 
   return {
     lock: {
+      called: lock.called,
       read: async () => seen(await lock.read()),
       async write(record, expected) {
         const written = await lock.write(record, expected)

@@ -89,6 +89,7 @@ export function peerLink({ lock, listener, lease: name, pollMs, clock, log }: Pe
   }
 
   const watchedLock: Lock = {
+    called: lock.called,
     async read() {
       readAt = clock.monotonic()
       return seen(await lock.read())

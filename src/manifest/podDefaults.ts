@@ -1,5 +1,5 @@
 /**
- * Defaults for the *restricted* Pod Security level, only where the object is silent
+ * Defaults that the controller writes into Pods, for the *restricted* Pod Security level, only where the object is silent
  * (https://kubernetes.io/docs/concepts/security/pod-security-standards).
  */
 
@@ -13,7 +13,8 @@ export function podSecurity(given: Context | undefined, containers: (Context | u
 
 /** A container's securityContext. */
 export function containerSecurity(given: Context | undefined): Context {
-  const added: string[] = given?.capabilities?.add ?? []
+  const { add } = given?.capabilities ?? {}
+  const added: unknown[] = Array.isArray(add) ? add : []
   // The API refuses these two together with allowPrivilegeEscalation: false.
   const privileged = given?.privileged === true || added.includes('SYS_ADMIN') || added.includes('CAP_SYS_ADMIN')
   return {
