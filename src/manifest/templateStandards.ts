@@ -2,20 +2,17 @@
  * What of a manifest's Pods the controller would make none of, with its default `--pod-security baseline`: the reader advises before the object is
  * applied. Only of what the object itself asks for, since the controller adds nothing that is refused. Pure.
  */
+import { quote } from '../core/quote.ts'
 import { breaches } from './podStandards.ts'
 import type { Limit } from './templateLimits.ts'
-import { membersOf, type Path, quote } from './tree.ts'
+import { membersOf, type Path } from './tree.ts'
 
 /** @param template `spec.template`, as written. Never throws: what has another shape is the API server's to refuse */
 export const templateBreaches = (template: unknown): Limit[] => refused(template, ['spec', 'template'], ['container'])
 
-/** @param jetstream `spec.jetstream` of an EventBus, as written. Never throws */
-export const busBreaches = (jetstream: unknown): Limit[] =>
-  refused(
-    jetstream,
-    ['spec', 'jetstream'],
-    ['containerTemplate', 'reloaderContainerTemplate', 'metricsContainerTemplate'],
-  )
+/** @param servers what an EventBus says of its servers, as written @param at where that stands. Never throws */
+export const busBreaches = (servers: unknown, at: Path = ['spec']): Limit[] =>
+  refused(servers, at, ['containerTemplate', 'reloaderContainerTemplate', 'metricsContainerTemplate'])
 
 /** @param pod with fields of a Pod beside those of ours @param at its place @param names of its members that are containers */
 function refused(pod: unknown, at: Path, names: readonly string[]): Limit[] {

@@ -1,0 +1,62 @@
+/** The registry of buses: what an EventBus object may name, and what each kind says of itself. */
+import { z } from 'zod'
+import type { BusDefinition } from './definition.ts'
+import * as registry from './registry.ts'
+
+type Registry = typeof registry
+/** The key under `spec` of an EventBus. */
+export type BusKind = keyof Registry
+export type SpecOf<Kind extends BusKind> = z.output<Registry[Kind]['spec']>
+type Specs = { [Kind in BusKind]: SpecOf<Kind> }
+
+/** What an EventBus object says: its kind, and under that its spec. What other kinds it names besides is ignored. */
+export type BusChoice = { [Kind in BusKind]: { kind: Kind; spec: Partial<Specs> & Pick<Specs, Kind> } }[BusKind]
+/** One whose servers the controller makes. */
+export type NativeChoice = Extract<BusChoice, { kind: 'jetstream' }>
+
+/** An object that names several kinds is of the first of these (upstream's installer), else of the first by the alphabet. */
+const UPSTREAM_ORDER: readonly string[] = ['nats', 'jetstream', 'kafka', 'jetstreamExotic']
+
+/** All kinds, those that win over others first. */
+export const busKinds: readonly BusKind[] = [
+  ...UPSTREAM_ORDER.filter(isKind),
+  ...Object.keys(registry)
+    .filter(isKind)
+    .filter((kind) => !UPSTREAM_ORDER.includes(kind)),
+]
+
+function isKind(name: string): name is BusKind {
+  return Object.hasOwn(registry, name)
+}
+
+export function definitionOf(kind: BusKind): BusDefinition<any> {
+  return registry[kind]
+}
+
+/** `spec` of an EventBus, all kinds of this version in it. */
+export const eventBusFields = z.object(
+  Object.fromEntries(busKinds.map((kind) => [kind, definitionOf(kind).spec.optional()])) as {
+    [Kind in BusKind]: z.ZodOptional<Registry[Kind]['spec']>
+  },
+)
+
+/** The kinds that a spec names, the one that counts first. */
+export function kindsIn(spec: object): BusKind[] {
+  return busKinds.filter((kind) => (spec as Record<string, unknown>)[kind] != null)
+}
+
+/** What a spec as {@link eventBusFields} has checked it says; null: it names no kind. */
+export function choiceIn(spec: Partial<Specs>): BusChoice | null {
+  const [kind] = kindsIn(spec)
+  return kind === undefined ? null : ({ kind, spec } as BusChoice)
+}
+
+/** Its definition, and the spec that is for it. */
+export function chosen({ kind, spec }: BusChoice): { definition: BusDefinition<any>; spec: unknown } {
+  return { definition: definitionOf(kind), spec: spec[kind] }
+}
+
+/** Whether it is one whose servers the controller makes. */
+export function isNative<Bus extends BusChoice>(bus: Bus): bus is Bus & NativeChoice {
+  return definitionOf(bus.kind).rendered.what === 'servers'
+}
