@@ -131,7 +131,8 @@ export interface KeyValue {
 }
 
 export interface Bus {
-  readonly kind: 'embedded' | 'memory' | 'jetstream' | 'kafka'
+  /** For people. */
+  readonly kind: string
   /** What the next claim would give, as far as is known. */
   readonly fencing: 'strict' | 'lease-only'
   /** Why it is `lease-only`, once that is known. */

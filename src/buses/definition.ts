@@ -3,7 +3,11 @@
  * (`index.ts`) and knows no kind by its name. Its prose is `docs.md` in its folder, which only the generator of the docs reads.
  */
 import type { z } from 'zod'
-import type { Example, Finding } from '../source.ts'
+import type { Bus, SourceRef } from '../bus/bus.ts'
+import type { Clock } from '../core/clock.ts'
+import type { Logger } from '../core/log.ts'
+import type { LeaseTiming, Lock, Outsiders, Suspicion } from '../ha/lock.ts'
+import type { Example, Finding, SecretKeySelector } from '../source.ts'
 
 /** Where the object is. */
 export interface BusPlace {
@@ -11,7 +15,46 @@ export interface BusPlace {
   name: string
 }
 
-export interface BusDefinition<Spec = unknown> {
+export interface OpenOptions extends BusPlace {
+  secrets: { secret(namespace: string, selector: SecretKeySelector): Promise<string> }
+  /** Where the text of the bus's access secret comes from, when not from `secrets`. Read anew at each connect. */
+  access?: (selector: SecretKeySelector) => Promise<string>
+  /** Names this process in the logs of the bus. */
+  session: string
+  /** The one EventSource that it serves: then what it uses there is apart from that of others. */
+  serves?: SourceRef
+  clock: Clock
+  log: Logger
+}
+
+/** What the replicas of one EventSource elect their leader by. */
+export interface Election {
+  lock: Lock
+  suspicions: Suspicion[]
+  outsiders?: Outsiders | undefined
+  timing?: Partial<LeaseTiming>
+  close(): void
+}
+
+/** A bus that is open, and the election on it. */
+export interface ElectingBus {
+  bus: Bus
+  electionFor(source: SourceRef): Election
+}
+
+/** A bus that is open; with null it has no lock, and who opens it brings one. */
+export type OpenBus = ElectingBus | { bus: Bus; electionFor: null }
+
+/** How it is opened: it then connects in the background, for ever. Loads what it needs by `await import`. @throws SPEC_INVALID for what it cannot use */
+type Opening<Spec> =
+  /** Nobody opens it: its clients are told of it as of another kind (`config`), or it is not served. */
+  | { elects?: undefined; open?: undefined }
+  /** The replicas elect by the bus itself. */
+  | { elects: true; open(spec: Spec, options: OpenOptions): Promise<ElectingBus> }
+  /** They elect by a Kubernetes Lease, or by the store of the run. */
+  | { elects: false; open(spec: Spec, options: OpenOptions): Promise<{ bus: Bus; electionFor: null }> }
+
+export type BusDefinition<Spec = unknown> = Opening<Spec> & {
   /** The key under `spec` of an EventBus. */
   kind: string
   title: string
@@ -24,6 +67,8 @@ export interface BusDefinition<Spec = unknown> {
   validate?(spec: Spec): Finding[]
   /** It carries every name: those of others become tokens of a subject, which hold no dot, blank or wildcard. */
   anyName?: boolean
+  /** The key of `status.config` and of `EVENTBUS_CONFIG` that tells clients of it; left out: the kind. */
+  config?: string
   /** What its object becomes in a cluster. */
   rendered: Rendered
 }
@@ -34,7 +79,7 @@ export type Rendered =
   /** Nothing: the servers are somebody else's. */
   | { what: 'address' }
   /** Nothing, since nobody serves this kind. */
-  | { what: 'nothing' }
+  | { what: 'nothing'; why: string; instead: string }
 
 /** Types a module of a bus; the identity function, so that a module is plain data and functions. */
 export function defineBus<Spec>(definition: BusDefinition<Spec>): BusDefinition<Spec> {

@@ -1,7 +1,11 @@
 /** The registry of buses: what an EventBus object may name, and what each kind says of itself. */
 import { z } from 'zod'
-import type { BusDefinition } from './definition.ts'
+import { fail } from '../core/errors.ts'
+import type { BusDefinition, BusPlace, OpenBus, OpenOptions } from './definition.ts'
 import * as registry from './registry.ts'
+
+export type * from './definition.ts'
+export { openEmbedded, type StoreAddress } from './embedded.ts'
 
 type Registry = typeof registry
 /** The key under `spec` of an EventBus. */
@@ -51,9 +55,25 @@ export function choiceIn(spec: Partial<Specs>): BusChoice | null {
   return kind === undefined ? null : ({ kind, spec } as BusChoice)
 }
 
-/** Its definition, and the spec that is for it. */
-export function chosen({ kind, spec }: BusChoice): { definition: BusDefinition<any>; spec: unknown } {
-  return { definition: definitionOf(kind), spec: spec[kind] }
+/** Opens the bus that an EventBus names. @throws SPEC_INVALID for a kind that nobody opens, or what it cannot use */
+export async function openBus(
+  { kind, spec, namespace, name }: BusChoice & BusPlace,
+  options: Omit<OpenOptions, keyof BusPlace>,
+): Promise<OpenBus> {
+  const { open } = definitionOf(kind)
+  if (open === undefined) throw fail('SPEC_INVALID', `EventBus ${name}: a bus of kind ${kind} cannot be used from here`)
+  return await open(spec[kind], { ...options, namespace, name })
+}
+
+const configOf = (kind: BusKind): string => definitionOf(kind).config ?? kind
+
+/** The keys of `status.config` and of `EVENTBUS_CONFIG`, those that win over others first. */
+export const configKeys: readonly string[] = [...new Set(busKinds.map(configOf))]
+
+/** The kind that a client takes the bus for which is told of under this key. */
+export function kindOfConfig(key: string): BusKind | undefined {
+  const kinds = busKinds.filter((kind) => configOf(kind) === key)
+  return kinds.find((kind) => definitionOf(kind).open !== undefined) ?? kinds[0]
 }
 
 /** Whether it is one whose servers the controller makes. */

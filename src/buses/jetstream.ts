@@ -35,5 +35,6 @@ export default defineBus({
   spec,
   examples: [],
   validate,
+  config: 'jetstream',
   rendered: { what: 'servers' },
 })

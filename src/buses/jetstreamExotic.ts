@@ -33,5 +33,11 @@ export default defineBus({
   spec,
   examples: [],
   validate,
+  config: 'jetstream',
+  elects: true,
+  async open(spec, options) {
+    const { openJetstreamExotic } = await import('./jetstreamExotic/open.ts')
+    return openJetstreamExotic(spec, options)
+  },
   rendered: { what: 'address' },
 })

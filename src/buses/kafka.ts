@@ -67,5 +67,10 @@ export default defineBus({
   examples: [],
   validate,
   anyName: true,
+  elects: false,
+  async open(spec, options) {
+    const { openKafkaBus } = await import('./kafka/open.ts')
+    return { bus: openKafkaBus(spec, options), electionFor: null }
+  },
   rendered: { what: 'address' },
 })

@@ -63,5 +63,9 @@ export default defineBus({
   spec,
   examples: [],
   validate,
-  rendered: { what: 'nothing' },
+  rendered: {
+    what: 'nothing',
+    why: 'at its end of life and not supported',
+    instead: 'use an EventBus of kind jetstream',
+  },
 })
