@@ -70,16 +70,51 @@ export type BusDefinition<Spec = unknown> = Opening<Spec> & {
   /** The key of `status.config` and of `EVENTBUS_CONFIG` that tells clients of it; left out: the kind. */
   config?: string
   /** What its object becomes in a cluster. */
-  rendered: Rendered
+  rendered: Rendered<Spec>
+  /** Of what its clients are told; left out: all Secrets that are named there, whole. */
+  mounted?(told: any): MountedSecrets
+  /**
+   * What upstream's admission refuses of a change, in its words; of both the spec as written, in any shape. Left out: nothing, and an object of another
+   * kind may become one of this.
+   */
+  forbidden?(before: any, after: any): string[]
 }
 
-export type Rendered =
+export type Rendered<Spec> =
   /** NATS servers, made and kept by the controller. */
   | { what: 'servers' }
   /** Nothing: the servers are somebody else's. */
-  | { what: 'address' }
-  /** Nothing, since nobody serves this kind. */
-  | { what: 'nothing'; why: string; instead: string }
+  | {
+      what: 'address'
+      /** What clients are told of it, as upstream has it. */
+      told(spec: Spec, place: BusPlace): object
+      /** What the exchange of Argo Events' controller for ours does to it, as a sentence without its end. */
+      exchanged(spec: Spec, place: BusPlace): string
+    }
+  | NotServed
+
+/** Nothing, since nobody serves this kind. */
+export interface NotServed {
+  what: 'nothing'
+  /** `which is …` */
+  why: string
+  instead: string
+  /** Of the condition `Deployed`. */
+  reason: string
+  message: string
+  /** Why the exchange leaves it to Argo Events while somebody uses it. */
+  kept: { reason: string; remedy: string }
+}
+
+/** Which Secrets the Pods that use a bus get. */
+export interface MountedSecrets {
+  /** The login, as the file of upstream's name. */
+  access?: SecretKeySelector | undefined
+  /** Values in which Secrets are named: the keys that are named. */
+  keys?: unknown
+  /** The same: all their keys, as those of an EventSource. */
+  whole?: unknown
+}
 
 /** Types a module of a bus; the identity function, so that a module is plain data and functions. */
 export function defineBus<Spec>(definition: BusDefinition<Spec>): BusDefinition<Spec> {

@@ -1,13 +1,14 @@
 /** The registry of buses: what an EventBus object may name, and what each kind says of itself. */
 import { z } from 'zod'
 import { fail } from '../core/errors.ts'
-import type { BusDefinition, BusPlace, OpenBus, OpenOptions } from './definition.ts'
+import type { BusDefinition, BusPlace, MountedSecrets, NotServed, OpenBus, OpenOptions } from './definition.ts'
 import * as registry from './registry.ts'
 
 export type * from './definition.ts'
 export { openEmbedded, type StoreAddress } from './embedded.ts'
 
-type Registry = typeof registry
+const definitions = { ...registry }
+type Registry = typeof definitions
 /** The key under `spec` of an EventBus. */
 export type BusKind = keyof Registry
 export type SpecOf<Kind extends BusKind> = z.output<Registry[Kind]['spec']>
@@ -17,6 +18,7 @@ type Specs = { [Kind in BusKind]: SpecOf<Kind> }
 export type BusChoice = { [Kind in BusKind]: { kind: Kind; spec: Partial<Specs> & Pick<Specs, Kind> } }[BusKind]
 /** One whose servers the controller makes. */
 export type NativeChoice = Extract<BusChoice, { kind: 'jetstream' }>
+export type NativeSpec = SpecOf<'jetstream'>
 
 /** An object that names several kinds is of the first of these (upstream's installer), else of the first by the alphabet. */
 const UPSTREAM_ORDER: readonly string[] = ['nats', 'jetstream', 'kafka', 'jetstreamExotic']
@@ -24,17 +26,17 @@ const UPSTREAM_ORDER: readonly string[] = ['nats', 'jetstream', 'kafka', 'jetstr
 /** All kinds, those that win over others first. */
 export const busKinds: readonly BusKind[] = [
   ...UPSTREAM_ORDER.filter(isKind),
-  ...Object.keys(registry)
+  ...Object.keys(definitions)
     .filter(isKind)
     .filter((kind) => !UPSTREAM_ORDER.includes(kind)),
 ]
 
 function isKind(name: string): name is BusKind {
-  return Object.hasOwn(registry, name)
+  return Object.hasOwn(definitions, name)
 }
 
 export function definitionOf(kind: BusKind): BusDefinition<any> {
-  return registry[kind]
+  return definitions[kind]
 }
 
 /** `spec` of an EventBus, all kinds of this version in it. */
@@ -48,6 +50,9 @@ export const eventBusFields = z.object(
 export function kindsIn(spec: object): BusKind[] {
   return busKinds.filter((kind) => (spec as Record<string, unknown>)[kind] != null)
 }
+
+/** Upstream's words for a spec that names no kind. */
+export const noneNamed = 'invalid spec: either "nats", "jetstream", "jetstreamExotic", or "kafka" needs to be specified'
 
 /** What a spec as {@link eventBusFields} has checked it says; null: it names no kind. */
 export function choiceIn(spec: Partial<Specs>): BusChoice | null {
@@ -65,7 +70,8 @@ export async function openBus(
   return await open(spec[kind], { ...options, namespace, name })
 }
 
-const configOf = (kind: BusKind): string => definitionOf(kind).config ?? kind
+/** The key of `status.config` and of `EVENTBUS_CONFIG` for a kind. */
+export const configOf = (kind: BusKind): string => definitionOf(kind).config ?? kind
 
 /** The keys of `status.config` and of `EVENTBUS_CONFIG`, those that win over others first. */
 export const configKeys: readonly string[] = [...new Set(busKinds.map(configOf))]
@@ -78,5 +84,59 @@ export function kindOfConfig(key: string): BusKind | undefined {
 
 /** Whether it is one whose servers the controller makes. */
 export function isNative<Bus extends BusChoice>(bus: Bus): bus is Bus & NativeChoice {
-  return definitionOf(bus.kind).rendered.what === 'servers'
+  return makesServers(bus.kind)
+}
+
+/** Whether the controller makes servers for a kind. */
+export const makesServers = (kind: BusKind): boolean => definitionOf(kind).rendered.what === 'servers'
+
+/** A bus that is native where none is given. */
+export const assumed: NativeChoice = { kind: 'jetstream', spec: { jetstream: { version: 'latest' } } }
+
+/** What an object becomes in a cluster. */
+export type Rendering<Bus> =
+  | { what: 'servers'; bus: Bus & NativeChoice }
+  /** `config`: `status.config`, upstream's. */
+  | { what: 'address'; config: Record<string, object>; exchanged: string }
+  | (NotServed & { title: string })
+
+export function renderingOf<Bus extends BusChoice & BusPlace>(bus: Bus): Rendering<Bus> {
+  if (isNative(bus)) return { what: 'servers', bus }
+  const { title, rendered } = definitionOf(bus.kind)
+  const spec = bus.spec[bus.kind]
+  if (rendered.what === 'address') {
+    const config = { [configOf(bus.kind)]: rendered.told(spec, bus) }
+    return { what: 'address', config, exchanged: rendered.exchanged(spec, bus) }
+  }
+  return { ...(rendered as NotServed), title }
+}
+
+/** What a `status.config` tells, and the kind that a client takes it for; null: nothing. */
+function toldIn(config: object): { kind: BusKind; told: unknown } | null {
+  for (const key of configKeys) {
+    const told = (config as Record<string, unknown>)[key]
+    const kind = kindOfConfig(key)
+    if (told != null && kind !== undefined) return { kind, told }
+  }
+  return null
+}
+
+/** @param config `status.config` of an EventBus */
+export function mountedFor(config: object): MountedSecrets {
+  const found = toldIn(config)
+  if (found === null) return {}
+  return definitionOf(found.kind).mounted?.(found.told) ?? { whole: found.told }
+}
+
+/** Whether replicas can elect by the bus that this tells of. @param config `status.config` of an EventBus */
+export function electsItself(config: object): boolean {
+  const found = toldIn(config)
+  return found === null || definitionOf(found.kind).elects !== false
+}
+
+/** Upstream's words for a change that its admission refuses. @param before `spec` of the object as written, in any shape */
+export function forbiddenChanges(before: Record<string, unknown>, after: Record<string, unknown>): string[] {
+  const guarded = kindsIn(after).filter((kind) => definitionOf(kind).forbidden !== undefined)
+  if (guarded.some((kind) => before[kind] == null)) return ['Can not change event bus implementation']
+  return guarded.flatMap((kind) => definitionOf(kind).forbidden!(before[kind], after[kind]))
 }

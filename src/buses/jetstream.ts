@@ -11,7 +11,9 @@ const spec = z.object({
   reloaderContainerTemplate: containerTemplate('reloader'),
   settings: text("Settings of JetStream in the servers' configuration, instead of the controller's."),
   startArgs: z.array(z.string()).optional().describe('More arguments of nats-server.'),
-  streamConfig: text('YAML over the settings of the stream that the controller is configured with. It counts when the stream is made.'),
+  streamConfig: text(
+    'YAML over the settings of the stream that the controller is configured with. It counts when the stream is made.',
+  ),
 })
 export type JetstreamSpec = z.output<typeof spec>
 
@@ -36,5 +38,11 @@ export default defineBus({
   examples: [],
   validate,
   config: 'jetstream',
+  forbidden(before, after) {
+    const [old, now] = [before?.streamConfig ?? '', after.streamConfig ?? '']
+    if (old === now) return []
+    const immutable = '"spec.jetstream.streamConfig" is immutable, can not be updated'
+    return [old === '' || now === '' ? immutable : `${immutable}, old value='${old}', new value='${now}'`]
+  },
   rendered: { what: 'servers' },
 })

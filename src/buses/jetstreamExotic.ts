@@ -2,6 +2,7 @@
 import { z } from 'zod'
 import type { Finding } from '../source.ts'
 import { defineBus } from './definition.ts'
+import { examples } from './jetstreamExotic/examples.ts'
 import { selector, text, tls } from './schemas.ts'
 
 const spec = z.object({
@@ -26,12 +27,21 @@ function validate({ url }: JetstreamExoticSpec): Finding[] {
   return [{ severity: 'error', path: ['url'], message, remedy: 'write e.g. nats://nats:4222' }]
 }
 
+/** Go leaves out what is empty. */
+function withoutEmpty(spec: JetstreamExoticSpec): object {
+  const full = Object.entries(spec).filter(([, member]) => {
+    if (member === undefined || member === '') return false
+    return typeof member !== 'object' || Object.keys(member).length > 0
+  })
+  return Object.fromEntries(full)
+}
+
 export default defineBus({
   kind: 'jetstreamExotic',
   title: 'NATS JetStream',
   summary: 'The NATS JetStream at its `url`.',
   spec,
-  examples: [],
+  examples,
   validate,
   config: 'jetstream',
   elects: true,
@@ -39,5 +49,12 @@ export default defineBus({
     const { openJetstreamExotic } = await import('./jetstreamExotic/open.ts')
     return openJetstreamExotic(spec, options)
   },
-  rendered: { what: 'address' },
+  mounted: ({ accessSecret, tls }) => ({ access: accessSecret, keys: tls }),
+  forbidden: () => [],
+  rendered: {
+    what: 'address',
+    told: withoutEmpty,
+    exchanged: () =>
+      'NATS JetStream of your own: nothing changes; its stream is used as it is. Where its servers are older than 2.12 writes are fenced by the lease alone',
+  },
 })

@@ -1,39 +1,10 @@
 /** The kind `kafka`: a topic of a Kafka that somebody else runs. It has no lock: the replicas elect by another store. */
-import { z } from 'zod'
 import { SASL_MECHANISMS } from '../clients/kafka.ts'
 import { quote } from '../core/quote.ts'
 import type { Finding } from '../source.ts'
 import { defineBus } from './definition.ts'
-import { selector, text, tls } from './schemas.ts'
-
-const spec = z.object({
-  url: text('Some brokers, with commas; the others are learnt from the first that answers.'),
-  topic: text(
-    "Where events go; left out: `<namespace>-<eventbus>`. Made when it is missing, with one partition and the cluster's default of copies.",
-  ),
-  version: text('Has no effect here: versions are agreed with the broker.'),
-  tls: tls.describe('Left out: the connection is plain.'),
-  sasl: z
-    .object({
-      mechanism: text('`PLAIN` (left out), `SCRAM-SHA-256`, `SCRAM-SHA-512`. Others are warned of by `validate` and refused by `run`.'),
-      userSecret: selector('The user.'),
-      passwordSecret: selector('The password.'),
-    })
-    .optional()
-    .describe('The login.'),
-  consumerGroup: z
-    .object({
-      groupName: text('The name of the group.'),
-      oldest: z.boolean().optional().describe('Where a new group begins.'),
-      rebalanceStrategy: text('How partitions are given out.'),
-    })
-    .optional()
-    .describe("Has no effect here: consumer groups are the Sensors'."),
-  partitioner: text(
-    '`hash` (by `<eventsource>.<event>`), `roundrobin`, `manual` (partition 0), else random, as Argo Events has it.',
-  ),
-})
-export type KafkaBusSpec = z.output<typeof spec>
+import { examples } from './kafka/examples.ts'
+import { type KafkaBusSpec, spec, topicOf } from './kafka/spec.ts'
 
 const PARTITIONERS = ['hash', 'roundrobin', 'manual', 'random']
 
@@ -64,7 +35,7 @@ export default defineBus({
   title: 'Kafka',
   summary: 'The Kafka at its `url`.',
   spec,
-  examples: [],
+  examples,
   validate,
   anyName: true,
   elects: false,
@@ -72,5 +43,10 @@ export default defineBus({
     const { openKafkaBus } = await import('./kafka/open.ts')
     return { bus: openKafkaBus(spec, options), electionFor: null }
   },
-  rendered: { what: 'address' },
+  rendered: {
+    what: 'address',
+    told: (spec, place) => ({ ...spec, topic: topicOf(spec, place) }),
+    exchanged: (spec, place) =>
+      `Kafka: the object and its topic stay as they are; the topic ${topicOf(spec, place)}-vedette is made beside it and stays on the way back`,
+  },
 })

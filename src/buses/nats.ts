@@ -63,9 +63,24 @@ export default defineBus({
   spec,
   examples: [],
   validate,
+  mounted: ({ accessSecret }) => ({ access: accessSecret }),
+  forbidden(before, after) {
+    const found: string[] = []
+    const { native, exotic } = before ?? {}
+    if (after.native && !native) found.push('Can not change NATS event bus implementation from exotic to native')
+    if (after.exotic && !exotic) found.push('Can not change NATS event bus implementation from native to exotic')
+    return found
+  },
   rendered: {
     what: 'nothing',
     why: 'at its end of life and not supported',
     instead: 'use an EventBus of kind jetstream',
+    reason: 'NatsStreamingNotSupported',
+    message:
+      'NATS Streaming is at its end of life and not supported: make an EventBus with jetstream, see docs/migrate.md. What is deployed is left alone.',
+    kept: {
+      reason: 'nats-streaming',
+      remedy: 'move them to a JetStream bus first, see "From NATS Streaming" in docs/migrate.md',
+    },
   },
 })

@@ -1,10 +1,16 @@
 /** Schemas of fields that several kinds have, with upstream's names and decoding: nothing is required, and what is left out stays out. */
 import { z } from 'zod'
-import { secretKeySelector } from '../source/schemas.ts'
+import type { SecretKeySelector } from '../source.ts'
 
 export const text = (description: string) => z.string().optional().describe(description)
 export const whole = (description: string) => z.int32().optional().describe(description)
 export const count = (description: string) => z.int().nonnegative().optional().describe(description)
+/** A member that is missing stays missing, since Pods are told what is written; who reads the Secret says that it is not there. */
+const secretKeySelector = z.object({
+  name: text('Name of the Secret, in the namespace of the EventBus.'),
+  key: text("The Secret's key whose value is used."),
+  optional: z.boolean().optional().describe('Accepted for compatibility; ignored.'),
+}) as z.ZodType<unknown> as z.ZodType<SecretKeySelector>
 export const selector = (description: string) => secretKeySelector.optional().describe(description)
 /** A structure of Kubernetes, which its API server checks. */
 const native = (description: string) => z.unknown().optional().describe(description)
@@ -27,7 +33,9 @@ export const containerTemplate = (container: string) =>
     .object({
       resources: native('Requests and limits.'),
       imagePullPolicy: text('`Always`, `IfNotPresent` or `Never`.'),
-      securityContext: native('Security settings of the container; those that the restricted level asks for are added.'),
+      securityContext: native(
+        'Security settings of the container; those that the restricted level asks for are added.',
+      ),
     })
     .optional()
     .describe(`Settings of the container \`${container}\`.`)

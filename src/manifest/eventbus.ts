@@ -1,6 +1,7 @@
 /** The EventBus object: which kind of bus it names, and what that kind says of its spec. */
+
+import { choiceIn, definitionOf, eventBusFields, kindsIn, noneNamed } from '../buses/index.ts'
 import { quote } from '../core/quote.ts'
-import { choiceIn, definitionOf, eventBusFields, kindsIn } from '../buses/index.ts'
 import { decode } from './decode.ts'
 import type { EventBus } from './manifest.ts'
 import type { Notes } from './notes.ts'
@@ -22,8 +23,7 @@ export function readEventBus(root: MapNode, notes: Notes): EventBus | null {
   if (spec === undefined) return null
   const choice = choiceIn(spec)
   if (choice === null) {
-    const message = 'invalid spec: either "nats", "jetstream", "jetstreamExotic", or "kafka" needs to be specified'
-    notes.add({ severity: 'error', path: ['spec'], message })
+    notes.add({ severity: 'error', path: ['spec'], message: noneNamed })
     return null
   }
   for (const named of kindsIn(spec)) {

@@ -1,5 +1,5 @@
 /** What is left of the YAML files once they are read: plain, typed objects. See load.ts for how they come about. */
-import type { BusChoice } from '../buses/index.ts'
+import type { BusChoice, NativeChoice } from '../buses/index.ts'
 import type { Finding } from '../source.ts'
 
 /** A place in a file; line and column count from 1. */
@@ -56,6 +56,9 @@ export type EventBus = BusChoice & {
   labels: Record<string, string>
   place: Place
 }
+
+/** One whose servers the controller makes. */
+export type NativeBus = EventBus & NativeChoice
 
 /** A Secret or ConfigMap: decoded values by key. */
 export interface Values {

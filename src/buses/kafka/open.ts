@@ -8,14 +8,12 @@ import { sentSecret } from '../../source/secrets.ts'
 import { type TlsSpec, tlsMaterial } from '../../source/tls.ts'
 import type { SecretKeySelector } from '../../source.ts'
 import type { OpenOptions } from '../definition.ts'
-import type { KafkaBusSpec } from '../kafka.ts'
 import type { BusTls } from '../schemas.ts'
+import { type KafkaBusSpec, topicOf } from './spec.ts'
 
 /** Connects in the background, for ever. @throws SPEC_INVALID for a login that it cannot make */
-export function openKafkaBus(
-  { url = '', topic, partitioner, tls, sasl }: KafkaBusSpec,
-  { namespace, name, secrets, session, clock, log }: OpenOptions,
-): Bus {
+export function openKafkaBus(spec: KafkaBusSpec, { namespace, name, secrets, session, clock, log }: OpenOptions): Bus {
+  const { url = '', partitioner, tls, sasl } = spec
   if (sasl !== undefined && (sasl.userSecret === undefined || sasl.passwordSecret === undefined)) {
     throw fail('SPEC_INVALID', `EventBus ${name}: spec.kafka.sasl needs userSecret and passwordSecret`)
   }
@@ -46,7 +44,7 @@ export function openKafkaBus(
         clock,
       })
     },
-    topic: topic || `${namespace}-${name}`,
+    topic: topicOf(spec, { namespace, name }),
     partitioner: partitionerOf(partitioner),
     transport: tls === undefined ? 'plain' : tls.insecureSkipVerify === true ? 'encrypted' : 'verified',
     clock,
