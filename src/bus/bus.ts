@@ -192,3 +192,6 @@ export const othersAtEnd = (events: Stored[]): Stored[] =>
 export function isAppend(member: Append | Advance): member is Append {
   return 'event' in member
 }
+
+/** How much of a batch it makes up. */
+export const bytesOf = (member: Append | Advance): number => (isAppend(member) ? member.event.byteLength : 0)
