@@ -4,7 +4,8 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { suite, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
-import { busKinds } from '../src/buses/index.ts'
+import { busKinds, configKeys, definitionOf, kindOfConfig, makesServers } from '../src/buses/index.ts'
+import { loadManifest } from '../src/manifest/load.ts'
 
 const ROOMS = ['controller', 'local', 'manifest', 'pod', 'runtime']
 /** What the controller makes of a native bus reads its own spec, by a type that says that it is one. */
@@ -61,4 +62,34 @@ suite('the kinds of buses', () => {
     ])
       assert.deepEqual(namingKinds(line), [])
   })
+})
+
+suite('the registry of buses', () => {
+  test('has each kind under its own name, those first that win in Argo Events', () => {
+    for (const kind of busKinds) assert.equal(definitionOf(kind).kind, kind)
+    assert.deepEqual(busKinds, ['nats', 'jetstream', 'kafka', 'jetstreamExotic'])
+  })
+
+  test('says of one kind alone that the controller makes its servers, whose spec it reads', () => {
+    assert.deepEqual(busKinds.filter(makesServers), [OWN_SPEC])
+  })
+
+  test('knows what clients are told, and as which kind they open it', () => {
+    const opened = configKeys.map((key) => [key, kindOfConfig(key)])
+    const expected = { nats: 'nats', jetstream: 'jetstreamExotic', kafka: 'kafka' }
+    assert.deepEqual(opened, Object.entries(expected))
+  })
+
+  for (const { name, yaml, kind } of busKinds.flatMap((kind) =>
+    definitionOf(kind).examples.map((example) => ({ ...example, kind })),
+  )) {
+    test(`example ${name} is one of its kind, and nothing is wrong with it`, async () => {
+      const { manifest, diagnostics, advice } = await loadManifest([{ file: name, text: yaml }])
+      assert.deepEqual([...diagnostics, ...advice], [])
+      assert.deepEqual(
+        manifest.eventBuses.map((bus) => bus.kind),
+        [kind],
+      )
+    })
+  }
 })

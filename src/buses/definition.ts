@@ -81,7 +81,7 @@ export type BusDefinition<Spec = unknown> = Opening<Spec> & {
 }
 
 export type Rendered<Spec> =
-  /** NATS servers, made and kept by the controller. */
+  /** NATS servers, made and kept by the controller, which reads the spec of `jetstream.ts`: one kind only. */
   | { what: 'servers' }
   /** Nothing: the servers are somebody else's. */
   | {
