@@ -14,6 +14,7 @@ const ROOMS = [
   'source.ts',
   'bus',
   'ha',
+  'buses',
   'sources',
   'manifest',
   'runtime',
@@ -65,7 +66,7 @@ function forbidden(from: string, to: string): string | null {
   if (otherAt < 0) return `room ${other} is not in the list of test/rooms.test.ts`
   if (otherAt > at) return `${other} is below ${room}`
   if (room === 'sources') {
-    if (other === 'bus' || other === 'ha') return 'a source knows neither bus nor election'
+    if (other === 'bus' || other === 'ha' || other === 'buses') return 'a source knows neither bus nor election'
     const [type, target] = [typeOf(from), typeOf(to)]
     if (other === 'sources' && type !== 'index' && !GROUNDS.includes(target) && type !== target) {
       return `what two sources need belongs into one of sources/{${GROUNDS.join()}}`
@@ -74,6 +75,7 @@ function forbidden(from: string, to: string): string | null {
   if (other === 'sources' && room !== 'sources' && to !== 'sources/index.ts') {
     return 'other rooms know the registry of sources; what they need besides stands in source/'
   }
+  if (other === 'buses' && room !== 'buses' && to !== 'buses/index.ts') return 'other rooms know the registry of buses'
   if (room === 'ha' && !/^ha\/(locks|peers)\//.test(from)) {
     if (other !== 'core' && other !== 'ha') return 'the election is pure: it knows core only'
     if (/^ha\/(locks|peers)\//.test(to)) return 'the election is handed its adapters'
@@ -195,6 +197,8 @@ import fs from 'node:fs'
       ['ha/x.ts', './locks/y.ts'],
       ['ha/locks/x.ts', '../../sources/y.ts'],
       ['runtime/x.ts', '../cli/y.ts'],
+      ['pod/x.ts', '../buses/kafka.ts'],
+      ['buses/x.ts', '../manifest/y.ts'],
       ['cli/x.ts', '../../test/harness.ts'],
       ['cli/x.ts', './y.test.ts'],
       ['elsewhere/x.ts', '../core/y.ts'],
@@ -212,6 +216,8 @@ import fs from 'node:fs'
       ['runtime/x.ts', '../sources/index.ts'],
       ['sources/index.ts', './x.ts'],
       ['ha/locks/x.ts', '../../bus/bus.ts'],
+      ['buses/x.ts', '../ha/locks/y.ts'],
+      ['pod/x.ts', '../buses/index.ts'],
       ['ha/x.ts', '../core/y.ts'],
       ['cli/x.ts', '../core/y.ts'],
       ['core/x.test.ts', '../../test/harness.ts'],

@@ -131,7 +131,8 @@ export interface KeyValue {
 }
 
 export interface Bus {
-  readonly kind: 'embedded' | 'memory' | 'jetstream' | 'kafka'
+  /** For people. */
+  readonly kind: string
   /** What the next claim would give, as far as is known. */
   readonly fencing: 'strict' | 'lease-only'
   /** Why it is `lease-only`, once that is known. */
@@ -191,3 +192,6 @@ export const othersAtEnd = (events: Stored[]): Stored[] =>
 export function isAppend(member: Append | Advance): member is Append {
   return 'event' in member
 }
+
+/** How much of a batch it makes up. */
+export const bytesOf = (member: Append | Advance): number => (isAppend(member) ? member.event.byteLength : 0)

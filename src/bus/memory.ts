@@ -7,7 +7,7 @@ import { type Clock, systemClock } from '../core/clock.ts'
 import { fail } from '../core/errors.ts'
 import type { BusStatus, Stored } from './bus.ts'
 import { busOver, type LeaseBus, type Transport } from './embedded/face.ts'
-import { isRenewal } from './embedded/leases.ts'
+import { isRenewal, suspectHoldersOf } from './embedded/leases.ts'
 import { forgetIds, readPage, retain } from './embedded/reading.ts'
 import {
   isWrite,
@@ -150,14 +150,9 @@ export function memoryBusWorld({
     }
   }
 
-  function suspectHoldersOf(gone: Connection) {
-    for (const [name, writer] of leaseWriters) {
-      const lease = tables.leases.get(name)
-      if (writer !== gone || lease === undefined) continue
-      leaseWriters.delete(name)
-      if (lease.incarnation === incarnation && !lease.record.released) {
-        tell({ push: 'suspect', holder: lease.record.holder }, gone)
-      }
+  function tellOfDeath(gone: Connection) {
+    for (const holder of suspectHoldersOf(gone, leaseWriters, tables.leases, incarnation)) {
+      tell({ push: 'suspect', holder }, gone)
     }
   }
 
@@ -195,7 +190,7 @@ export function memoryBusWorld({
           failPending(fail('OUTCOME_UNKNOWN', 'the connection to the bus broke before its answer came'))
         }
         for (const listener of [...statusListeners]) listener(status())
-        if (processDied) suspectHoldersOf(connection)
+        if (processDied) tellOfDeath(connection)
       },
       mend() {
         if (up || closed) return
@@ -286,7 +281,7 @@ export function memoryBusWorld({
         closed = true
         link.cut()
         connections.delete(connection)
-        suspectHoldersOf(connection)
+        tellOfDeath(connection)
       },
     }
     return { ...busOver('memory', transport, { clock: clientClock, maxEventBytes }), kind: 'memory', link }

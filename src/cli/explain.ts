@@ -1,9 +1,9 @@
 import type { Command } from 'commander'
 import { fail } from '../core/errors.ts'
+import { quote } from '../core/quote.ts'
 import { describeSource } from '../manifest/describe.ts'
 import { type Field, fieldAt, members } from '../manifest/fields.ts'
 import { nearest } from '../manifest/near.ts'
-import { quote } from '../manifest/tree.ts'
 import type { SourceDefinition } from '../source.ts'
 
 export default function register(program: Command): void {

@@ -1,6 +1,8 @@
 /** The validating admission webhook's judgement: what `vedette validate` says, and upstream's rules for changes of a bus. Pure. */
 
+import { forbiddenChanges } from '../buses/index.ts'
 import type { KubeObject } from '../kube/resources.ts'
+import { membersOf } from '../manifest/tree.ts'
 import { DOWNGRADE_ANNOTATION, downgradeText, isOlderLine } from './eventBus/chosen.ts'
 import { planBus } from './eventBus.ts'
 import { eventSourceObjects } from './eventSource.ts'
@@ -54,7 +56,10 @@ export async function review(
   const found = read.errors.map(sayError)
   if (found.length === 0 && settings !== undefined) found.push(...refusedOf(read, settings, home))
   if (operation === 'UPDATE' && oldObject && object.kind === 'EventBus') {
-    found.push(...forbiddenChanges(oldObject, object), ...forbiddenDowngrade(oldObject, object))
+    found.push(
+      ...forbiddenChanges(membersOf(oldObject.spec), membersOf(object.spec)),
+      ...forbiddenDowngrade(oldObject, object),
+    )
     // Without an answer the controller refuses it later, and says so in the status.
     if (found.length === 0) found.push(...(await lost(oldObject, object).catch(() => [])))
   }
@@ -68,7 +73,7 @@ export async function review(
 function refusedOf({ source, bus }: ReadObject, settings: Settings, home: string | undefined): string[] {
   const objects =
     source !== null
-      ? eventSourceObjects({ source, bus: { jetstream: { url: '' } }, settings })
+      ? eventSourceObjects({ source, bus: {}, settings })
       : bus !== null
         ? planBus({ bus, settings }).objects
         : []
@@ -84,22 +89,6 @@ function warningsOf({ kind, spec }: KubeObject): { warnings?: string[] } {
 }
 
 type Spec = Record<string, any>
-
-/** Upstream's texts (webhook/validator/eventbus.go:38-100). */
-function forbiddenChanges({ spec: before = {} }: Spec, { spec: after = {} }: Spec): string[] {
-  const kinds = ['nats', 'jetstream', 'jetstreamExotic'].filter((kind) => after[kind] != null)
-  if (kinds.some((kind) => before[kind] == null)) return ['Can not change event bus implementation']
-  const found: string[] = []
-  const { native, exotic } = before.nats ?? {}
-  if (after.nats?.native && !native) found.push('Can not change NATS event bus implementation from exotic to native')
-  if (after.nats?.exotic && !exotic) found.push('Can not change NATS event bus implementation from native to exotic')
-  const [old, now] = [before.jetstream?.streamConfig ?? '', after.jetstream?.streamConfig ?? '']
-  if (after.jetstream != null && old !== now) {
-    const immutable = '"spec.jetstream.streamConfig" is immutable, can not be updated'
-    found.push(old === '' || now === '' ? immutable : `${immutable}, old value='${old}', new value='${now}'`)
-  }
-  return found
-}
 
 /** A version of which it is known, by its number, that it cannot read what the servers of before have written. */
 function forbiddenDowngrade(before: KubeObject, after: KubeObject): string[] {

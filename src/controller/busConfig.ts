@@ -9,10 +9,19 @@ export interface Tls {
   enabled?: boolean
 }
 
-/** Upstream's BusConfig; one member is set. */
+/** Where NATS servers with JetStream are. */
+export interface NatsConfig {
+  url: string
+  accessSecret?: SecretKeySelector
+  streamConfig?: string
+  tls?: Tls
+}
+
+/** Upstream's BusConfig; one member is set, which may be that of a bus that upstream does not have. */
 export interface BusConfig {
   /** NATS Streaming; only in the status that upstream left. */
   nats?: { url?: string; clusterID?: string; auth?: string; accessSecret?: SecretKeySelector }
-  jetstream?: { url: string; accessSecret?: SecretKeySelector; streamConfig?: string; tls?: Tls }
+  jetstream?: NatsConfig
   kafka?: { url: string; topic: string; [field: string]: unknown }
+  [config: string]: unknown
 }

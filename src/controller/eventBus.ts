@@ -1,6 +1,8 @@
 /** EventBus → what it needs in the cluster, what its users are told of it, and what its own status should say. Pure. */
+import { renderingOf } from '../buses/index.ts'
 import { isVedetteError } from '../core/errors.ts'
 import type { KubeObject } from '../kube/resources.ts'
+import type { EventBus } from '../manifest/manifest.ts'
 import type { BusConfig } from './busConfig.ts'
 import { type Condition, condition, warning } from './conditions.ts'
 import { secretNames } from './eventBus/credentials.ts'
@@ -16,7 +18,6 @@ import {
 import { keptServers } from './eventBus/takenOver.ts'
 import type { BusVersion } from './eventBus/versions.ts'
 import { canFence, fencingVersion } from './eventBus/versions.ts'
-import { compact } from './objects.ts'
 
 export interface PlannedBus {
   /** In the order in which they are applied; Secrets with random content are not among them. */
@@ -32,36 +33,25 @@ export interface PlannedBus {
   plan?: Plan
 }
 
-export type BusInput = JetstreamInput
+export type BusInput = Omit<JetstreamInput, 'bus'> & { bus: EventBus }
 
 /** Condition of a bus of which something is not carried out. */
 export const CHANGE_REFUSED = 'ChangeRefused'
 
 export function planBus(input: BusInput): PlannedBus {
-  const { kind, spec, namespace, name } = input.bus
+  const rendering = renderingOf(input.bus)
+  if (rendering.what === 'servers') return native({ ...input, bus: rendering.bus })
   const configured = condition('Configured', 'True')
+  const none = { objects: [], config: null, ours: null, ownLogins: false }
+  if (rendering.what === 'nothing') {
+    return { ...none, conditions: [configured, condition('Deployed', 'False', rendering.reason, rendering.message)] }
+  }
   const exotic = condition('Deployed', 'True', 'Skipped', 'Skip deployment because of using exotic config.')
-  if (kind === 'jetstream') return native(input)
-  if (kind === 'nats') return endOfLife(configured)
-  const config: BusConfig =
-    kind === 'kafka'
-      ? { kafka: { ...(spec.kafka as { url: string }), topic: topicOf(spec.kafka, namespace, name) } }
-      : { jetstream: compact(spec.jetstreamExotic as { url: string }) }
-  return { objects: [], config, ours: config, ownLogins: false, conditions: [configured, exotic] }
+  const { config } = rendering
+  return { ...none, config, ours: config, conditions: [configured, exotic] }
 }
 
-function topicOf(kafka: unknown, namespace: string, name: string): string {
-  return (kafka as { topic?: string }).topic || `${namespace}-${name}`
-}
-
-function endOfLife(configured: Condition): PlannedBus {
-  const message =
-    'NATS Streaming is at its end of life and not supported: make an EventBus with jetstream, see docs/migrate.md. What is deployed is left alone.'
-  const deployed = condition('Deployed', 'False', 'NatsStreamingNotSupported', message)
-  return { objects: [], config: null, ours: null, ownLogins: false, conditions: [configured, deployed] }
-}
-
-function native(input: BusInput): PlannedBus {
+function native(input: JetstreamInput): PlannedBus {
   const { bus, settings } = input
   try {
     const plan = planOf(input)
@@ -105,7 +95,7 @@ function risks({ replicas, persistent, stream }: Plan): Condition[] {
 }
 
 /** Upstream's disks are encrypted with what everybody knows. */
-function encryption(input: BusInput): Condition[] {
+function encryption(input: JetstreamInput): Condition[] {
   const how = encryptionOf(input)
   if (how.kind === 'key') return how.previous !== undefined || input.previousKey === undefined ? [] : [NO_PREVIOUS_KEY]
   const { server } = secretNames(input.bus.name)

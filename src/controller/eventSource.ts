@@ -1,5 +1,6 @@
 /** EventSource → Deployment, Service, PodDisruptionBudget and what its Lease needs. Pure: no API, the same input gives the same objects. */
 
+import { electsItself } from '../buses/index.ts'
 import { leaseName } from '../ha/locks/kubernetes-lease.ts'
 import type { KubeObject } from '../kube/resources.ts'
 import type { EventSource } from '../manifest/manifest.ts'
@@ -45,9 +46,9 @@ export function deploymentName(source: { name: string }): string {
   return `${source.name}-eventsource`
 }
 
-/** Whether its replicas elect by Kubernetes Lease: always on Kafka, and where the annotation says `k8s`. */
+/** Whether its replicas elect by Kubernetes Lease: on a bus without a lock, and where the annotation says `k8s`. */
 export function usesLease({ annotations }: EventSource, bus: BusConfig): boolean {
-  return bus.kafka !== undefined || annotations[ELECTION_ANNOTATION]?.toLowerCase() === 'k8s'
+  return !electsItself(bus) || annotations[ELECTION_ANNOTATION]?.toLowerCase() === 'k8s'
 }
 
 function ownerOf({ source: { namespace, name }, uid }: EventSourceInput): Owner {

@@ -19,7 +19,7 @@ function source(spec: Plain, more: Partial<EventSource> = {}): EventSource {
   return { ...head, entries: [], spec, place, ...more }
 }
 function bus(kind: EventBus['kind'], spec: Plain): EventBus {
-  return { namespace: 'ns', name: 'default', labels: {}, kind, spec: { [kind]: spec }, place }
+  return { namespace: 'ns', name: 'default', labels: {}, kind, spec: { [kind]: spec }, place } as EventBus
 }
 const built = (spec: Plain, more: Partial<EventSource> = {}, config: Plain = exotic) =>
   eventSourceObjects({ source: source(spec, more), bus: config, settings }) as Plain[]

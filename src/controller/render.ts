@@ -1,5 +1,6 @@
 /** Manifests → the objects that the controller would apply for them, without a cluster. */
 
+import { assumed, isNative } from '../buses/index.ts'
 import type { KubeObject } from '../kube/resources.ts'
 import type { Loaded } from '../manifest/load.ts'
 import type { EventBus, EventSource } from '../manifest/manifest.ts'
@@ -81,7 +82,7 @@ function renderBus(bus: EventBus, settings: Settings, live: KubeObject[], { obje
       `EventBus ${bus.name}: shown with disks; servers that are there without stay so: to compare with a cluster, give its StatefulSets too`,
     )
   if (plan.objects.length > 0) {
-    if ((bus.spec.jetstream as { version?: string }).version === 'latest')
+    if (isNative(bus) && bus.spec.jetstream.version === 'latest')
       notes.push(`EventBus ${bus.name}: servers that are there already keep their version`)
     for (const which of ['server', 'client'] as const) {
       notes.push(`Secret ${secretNames(bus.name)[which]}: made in the cluster, with ${secretKeys[which].join(', ')}`)
@@ -132,8 +133,7 @@ function busOf(
   }
   notes.push(`${kind} ${name}: no EventBus ${eventBusName} in the files; shown as on a native JetStream bus`)
   const place = { file: '', line: 0, column: 0 }
-  const spec = { jetstream: { version: 'latest' } }
-  return planBus({ bus: { namespace, name: eventBusName, labels: {}, kind: 'jetstream', spec, place }, settings })
+  return planBus({ bus: { ...assumed, namespace, name: eventBusName, labels: {}, place }, settings })
 }
 
 function key({ namespace, name }: { namespace: string; name: string }): string {

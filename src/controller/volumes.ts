@@ -1,4 +1,5 @@
 /** The volumes of EventSource and Sensor Pods: names, paths and order are upstream's (reconciler/eventsource/resource.go:206-331). */
+import { mountedFor } from '../buses/index.ts'
 import type { BusConfig } from './busConfig.ts'
 import { compact } from './objects.ts'
 import { type Reference, referencesIn } from './references.ts'
@@ -27,13 +28,13 @@ export function volumesOf(bus: BusConfig, specs: unknown[]): Volumes {
     made.volumes.push({ name, ...source })
     made.mounts.push({ name, mountPath, ...(readOnly ? { readOnly } : {}) })
   }
-  const access = bus.nats?.accessSecret ?? bus.jetstream?.accessSecret
+  const { access, keys: someKeys, whole } = mountedFor(bus)
   if (access !== undefined) {
     const items = [{ key: access.key, path: 'auth.yaml' }]
     add('auth-volume', { secret: { secretName: access.name, items } }, '/etc/eventbus/auth')
   }
-  const { secrets, configMaps } = referencesIn(...specs, bus.kafka)
-  for (const [name, { keys }] of referencesIn(bus.jetstream?.tls).secrets) {
+  const { secrets, configMaps } = referencesIn(...specs, whole)
+  for (const [name, { keys }] of referencesIn(someKeys).secrets) {
     // The same path twice would be refused by the API server: the EventSource's own mount holds all keys.
     if (secrets.has(name)) continue
     const items = keys.map((key) => ({ key, path: key }))

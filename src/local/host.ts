@@ -18,7 +18,7 @@ import { listenerOptions } from '../runtime/http/settings.ts'
 import { createMetrics } from '../runtime/metrics.ts'
 import type { ReplicaReport } from '../runtime/report.ts'
 import { hidingSecrets, localSecrets } from '../runtime/secrets.ts'
-import { openBus } from './bus.ts'
+import { openRunBus } from './bus.ts'
 import { type Ask, type Assignment, type FromHost, type HostConfig, SIGN_OF_LIFE_MS, type ToHost } from './messages.ts'
 import { whenConnected } from './whenConnected.ts'
 
@@ -61,13 +61,13 @@ async function start(config: HostConfig, assignment: Assignment): Promise<Host> 
   const { log, flush } = gatherLines(root.child({ host: config.index }), clock)
   process.on('exit', flush)
   const hide = ({ objects: eventSources, secrets }: Assignment) => {
-    const eventBuses = 'object' in config.bus ? [config.bus.object] : []
+    const eventBuses = config.bus.object === null ? [] : [config.bus.object]
     hideCredentials({ eventSources, eventBuses, secrets }, redactor)
   }
   hide(assignment)
   const documents = localSecrets({ ...assignment, dir: config.secretsDir })
   const store = hidingSecrets(documents, redactor)
-  const { bus, electionFor } = await openBus(config.bus, {
+  const { bus, electionFor } = await openRunBus(config.bus, {
     secrets: store,
     session: `host-${config.index}`,
     clock,

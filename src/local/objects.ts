@@ -1,5 +1,6 @@
 /** What the files say, judged for `vedette run`: which objects run here, and what stands against it. */
 import type { TypeFacts } from '../api/status.ts'
+import { definitionOf } from '../buses/index.ts'
 import { fail, messageOf } from '../core/errors.ts'
 import type { Redactor } from '../core/redact.ts'
 import { compileFilter } from '../filter/filter.ts'
@@ -92,7 +93,7 @@ function judgeBuses({ eventBuses, eventSources }: Manifest): { bus: EventBus | n
         `${bus} is not the one that the EventSources name (${[...named].join(', ')}), and one run has one bus: remove it`,
       )
     }
-    if ((kind === 'jetstreamExotic' || kind === 'kafka') && !unnamed) outside = object
+    if (definitionOf(kind).open !== undefined && !unnamed) outside = object
     else if (unnamed)
       notices.push(`${bus} is not named by any EventSource (spec.eventBusName); the embedded bus is used`)
     else notices.push(`${bus} (${kind}) is a bus inside Kubernetes: here the embedded bus takes its place`)

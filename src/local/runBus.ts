@@ -1,11 +1,12 @@
-/** The bus as the supervisor holds it: an embedded one has a process to keep alive, as has the election of a Kafka bus; any other is somebody else's. */
+/** The bus as the supervisor holds it: an embedded one has a process to keep alive, as has the election of one without a lock; any other is somebody else's. */
 import type { Bus } from '../bus/bus.ts'
+import { definitionOf } from '../buses/index.ts'
 import type { Clock } from '../core/clock.ts'
 import { type Logger, silentLogger } from '../core/log.ts'
 import type { EventBus } from '../manifest/manifest.ts'
 import type { SecretStore } from '../runtime/secrets.ts'
 import { announceTransport } from '../runtime/transport.ts'
-import { type BusAddress, openBus } from './bus.ts'
+import { type BusAddress, openRunBus } from './bus.ts'
 import { startBusProcess } from './busProcess.ts'
 
 export interface RunBus {
@@ -23,7 +24,7 @@ export interface RunBus {
   kill(): void
 }
 
-/** @throws SPEC_INVALID for a Kafka bus that cannot be used; what the embedded bus says of its store: STORE_CORRUPT, STORE_TOO_NEW, DATA_DIR_IN_USE… */
+/** @throws SPEC_INVALID for a bus outside that cannot be used; what the embedded bus says of its store: STORE_CORRUPT, STORE_TOO_NEW, DATA_DIR_IN_USE… */
 export async function startRunBus({
   object,
   dir,
@@ -43,9 +44,9 @@ export async function startRunBus({
   onPid: (pid: number) => void
 }): Promise<RunBus> {
   const options = { secrets, session: 'supervisor', clock, log }
-  if (object !== null && object.kind !== 'kafka') {
-    const address: BusAddress = { kind: 'jetstream', object }
-    const { bus } = await openBus(address, options)
+  if (object !== null && definitionOf(object.kind).elects !== false) {
+    const address: BusAddress = { object, store: null }
+    const { bus } = await openRunBus(address, options)
     announceTransport(bus, log)
     return {
       address,
@@ -60,15 +61,15 @@ export async function startRunBus({
   }
   const busProcess = await startBusProcess({ dir, socket, clock, log, onPid })
   const store = { socket: busProcess.socket, incarnation: busProcess.incarnation }
-  const embedded: BusAddress = { kind: 'embedded', ...store }
-  const address: BusAddress = object === null ? embedded : { kind: 'kafka', object, ...store }
-  const { bus } = await openBus(address, options).catch(async (error: unknown) => {
+  const embedded: BusAddress = { object: null, store }
+  const address: BusAddress = object === null ? embedded : { object, store }
+  const { bus } = await openRunBus(address, options).catch(async (error: unknown) => {
     await busProcess.stop()
     throw error
   })
-  const { bus: watched } = object === null ? { bus } : await openBus(embedded, options)
+  const { bus: watched } = object === null ? { bus } : await openRunBus(embedded, options)
   const quiet = { ...options, session: 'readers', log: silentLogger }
-  const { bus: reading } = object === null ? await openBus(embedded, quiet) : { bus }
+  const { bus: reading } = object === null ? await openRunBus(embedded, quiet) : { bus }
   busProcess.watch(() => watched.kv.get('ping'))
   if (object !== null) announceTransport(bus, log)
   return {

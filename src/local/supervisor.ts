@@ -184,7 +184,7 @@ export async function startSupervisor(options: RunOptions): Promise<Supervisor> 
             redactor,
             userAgent: `vedette/${version()}`,
             // a bus outside has several runs
-            owner: bus.kind === 'embedded' ? '' : `${hostname()}:${dataDir.dir}`,
+            owner: outer.address.object === null ? '' : `${hostname()}:${dataDir.dir}`,
             ...options.deliver,
           })
     undo.push(() => delivery?.stop())

@@ -1,7 +1,9 @@
 /** The YAML library's nodes → our tree: scalars resolved, aliases and merges followed within bounds, duplicate keys found. */
+
 import { isAlias, isMap, isScalar, isSeq } from 'yaml'
+import { quote } from '../core/quote.ts'
 import { resolvePlain, resolveTagged } from './scalar.ts'
-import { type MapNode, type Node, quote, type Scalar, type ScalarNode } from './tree.ts'
+import type { MapNode, Node, Scalar, ScalarNode } from './tree.ts'
 
 export interface Problem {
   /** Offset in the text. */

@@ -2,12 +2,14 @@
  * A node → the value of a zod schema, as leniently as upstream's decoder: null means absent, unknown fields are warned of
  * and left out, a wrong JSON type is an error. What is wrong in one field does not hide what is wrong in the next.
  */
+
 import type { z } from 'zod'
 import { messageOf } from '../core/errors.ts'
+import { quote } from '../core/quote.ts'
 import { describeSchema, type Field } from './fields.ts'
 import { nearest } from './near.ts'
 import type { Notes } from './notes.ts'
-import { kindOf, type Node, nodeAt, type Path, quote } from './tree.ts'
+import { kindOf, type Node, nodeAt, type Path } from './tree.ts'
 
 export interface Decoded<T> {
   /** Undefined when it cannot be told; with `wrong` not empty, the value without the wrong fields. */

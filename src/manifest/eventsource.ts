@@ -1,6 +1,8 @@
 /** The EventSource object: the fields around the types, and each entry through its type's own schema and rules. */
+
 import { z } from 'zod'
 import { fail, messageOf } from '../core/errors.ts'
+import { quote } from '../core/quote.ts'
 import type { Finding, SourceDefinition } from '../source.ts'
 import { decode, echoes, unknownMember } from './decode.ts'
 import { describeSchema, type Field } from './fields.ts'
@@ -10,7 +12,7 @@ import type { Notes } from './notes.ts'
 import { type ObjectHead, readHead } from './objects.ts'
 import { serviceSchema, templateSchema } from './pod.ts'
 import { templateLimits } from './templateLimits.ts'
-import { kindOf, type MapNode, nodeAt, type Path, pathText, plainValue, quote } from './tree.ts'
+import { kindOf, type MapNode, nodeAt, type Path, pathText, plainValue } from './tree.ts'
 
 /** Where source types come from; src/sources/index.ts is one. */
 export interface Registry {

@@ -1,9 +1,11 @@
 /** The `filter` of an entry, the same for all types that have an expression filter. */
+
 import { z } from 'zod'
+import { quote } from '../core/quote.ts'
 import { decode } from './decode.ts'
 import type { Filter } from './manifest.ts'
 import type { Notes } from './notes.ts'
-import { type MapNode, type Path, quote } from './tree.ts'
+import type { MapNode, Path } from './tree.ts'
 
 // Looser than what the docs show: a bad `onError` is only warned of, as upstream ignores the field.
 const filterSchema = z.object({ expression: z.string().optional(), onError: z.string().optional() })

@@ -1,5 +1,8 @@
 /** YAML texts → typed objects and everything that is wrong with them, in one run. */
+
+import { definitionOf } from '../buses/index.ts'
 import { messageOf } from '../core/errors.ts'
+import { quote } from '../core/quote.ts'
 import { loadSource, types, upstreamTypes } from '../sources/index.ts'
 import { checkClaims, noClaims } from './claims.ts'
 import { readEventBus } from './eventbus.ts'
@@ -13,7 +16,7 @@ import type { PodSecurity } from './podStandards.ts'
 import { checkPorts, noPorts } from './ports.ts'
 import type { ManifestFile } from './read.ts'
 import { podBreaches } from './templateStandards.ts'
-import { type MapNode, type Node, nodeAt, plainValue, quote } from './tree.ts'
+import { type MapNode, type Node, nodeAt, plainValue } from './tree.ts'
 import { readConfigMap, readSecret } from './values.ts'
 import { parseYaml } from './yaml.ts'
 
@@ -157,7 +160,7 @@ function checkTogether(objects: ReadObject[], buses: EventBus[]): void {
     if (read === undefined) continue
     const { namespace, eventBusName } = read.source
     const bus = buses.find((candidate) => candidate.namespace === namespace && candidate.name === eventBusName)
-    checkNames(read, bus?.kind === 'kafka', notes)
+    checkNames(read, bus !== undefined && definitionOf(bus.kind).anyName === true, notes)
     checkPorts(read.source, read.entries, ports, notes)
     checkClaims(read.source, read.entries, claimed, notes)
   }

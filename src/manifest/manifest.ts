@@ -1,4 +1,5 @@
 /** What is left of the YAML files once they are read: plain, typed objects. See load.ts for how they come about. */
+import type { BusChoice, NativeChoice } from '../buses/index.ts'
 import type { Finding } from '../source.ts'
 
 /** A place in a file; line and column count from 1. */
@@ -49,15 +50,15 @@ export interface EventSource {
   place: Place
 }
 
-export interface EventBus {
+export type EventBus = BusChoice & {
   namespace: string
   name: string
   labels: Record<string, string>
-  /** The one key that is set. */
-  kind: 'nats' | 'jetstream' | 'jetstreamExotic' | 'kafka'
-  spec: Record<string, unknown>
   place: Place
 }
+
+/** One whose servers the controller makes. */
+export type NativeBus = EventBus & NativeChoice
 
 /** A Secret or ConfigMap: decoded values by key. */
 export interface Values {

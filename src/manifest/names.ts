@@ -1,22 +1,22 @@
 /** Names that a bus cannot carry: they become tokens of the subject `default.<eventsource>.<event>`. */
 
+import { quote } from '../core/quote.ts'
 import type { ReadEventSource } from './eventsource.ts'
 import { refuse } from './eventsource.ts'
 import type { Notes } from './notes.ts'
-import { quote } from './tree.ts'
 
 /**
  * Upstream accepts every name and then publishes some of them into nothing; so these are warnings.
- * @param kafka the events go to Kafka, whose topic does not hold the names
+ * @param anyName the bus carries every name
  */
-export function checkNames({ source, entries }: ReadEventSource, kafka: boolean, notes: Notes): void {
-  const own = kafka ? null : unfit('EventSource', source.name)
+export function checkNames({ source, entries }: ReadEventSource, anyName: boolean, notes: Notes): void {
+  const own = anyName ? null : unfit('EventSource', source.name)
   if (own !== null) {
     notes.add({ severity: 'warning', path: ['metadata', 'name'], ...own })
     if (own.fatal) for (const { entry } of entries) refuse(entry, own.message)
   }
   for (const { entry, path } of entries) {
-    const found = reserved(entry.name) ?? (kafka ? null : unfit('event', entry.name))
+    const found = reserved(entry.name) ?? (anyName ? null : unfit('event', entry.name))
     if (found === null) continue
     notes.add({ severity: 'warning', path, on: 'key', ...found })
     if (found.fatal) refuse(entry, found.message)

@@ -1,8 +1,10 @@
 /** What every Kubernetes object has: apiVersion, kind, metadata. Field lists: the Kubernetes API's ObjectMeta v1. */
+
 import { z } from 'zod'
+import { quote } from '../core/quote.ts'
 import { decode, unknownMember } from './decode.ts'
 import type { Notes } from './notes.ts'
-import { type MapNode, type Node, nodeAt, quote } from './tree.ts'
+import { type MapNode, type Node, nodeAt } from './tree.ts'
 
 export interface ObjectHead {
   apiVersion: string

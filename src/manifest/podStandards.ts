@@ -3,7 +3,7 @@
  * (https://kubernetes.io/docs/concepts/security/pod-security-standards)
  */
 
-import { quote } from './tree.ts'
+import { quote } from '../core/quote.ts'
 
 type Plain = Record<string, any>
 

@@ -1,10 +1,10 @@
 /** Entries that would stand in each other's way on one port. */
 
+import { quote } from '../core/quote.ts'
 import type { ReadEntry } from './eventsource.ts'
 import { refuse } from './eventsource.ts'
 import type { Entry, EventSource } from './manifest.ts'
 import type { Notes } from './notes.ts'
-import { quote } from './tree.ts'
 
 export interface Holder {
   source: EventSource

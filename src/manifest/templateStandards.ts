@@ -2,6 +2,8 @@
  * What of a manifest's Pods the controller would make none of, with its `--pod-security`: the reader advises before the object is applied. Looked at is
  * what the object asks for, with what the controller adds where it is silent. Pure.
  */
+import { kindsIn, makesServers } from '../buses/index.ts'
+import { quote } from '../core/quote.ts'
 import { containerSecurity, podSecurity } from './podDefaults.ts'
 import {
   ACCOUNT_REFUSED,
@@ -12,16 +14,18 @@ import {
   type PodSecurity,
 } from './podStandards.ts'
 import type { Limit } from './templateLimits.ts'
-import { membersOf, type Path, quote } from './tree.ts'
+import { membersOf, type Path } from './tree.ts'
 
 /** Of an object of ours; other kinds have no Pods. @param spec as written. Never throws: what has another shape is the API server's to refuse */
 export function podBreaches(kind: string, spec: unknown, level: PodSecurity = DEFAULT_POD_SECURITY): Limit[] {
   if (level === 'as-written') return []
-  const { template, jetstream } = membersOf(spec)
-  if (kind === 'EventSource') return refused(template, level, ['spec', 'template'], ['container'])
-  if (kind !== 'EventBus' || jetstream === undefined) return []
+  const members = membersOf(spec)
+  if (kind === 'EventSource') return refused(members.template, level, ['spec', 'template'], ['container'])
+  if (kind !== 'EventBus') return []
   const containers = ['containerTemplate', 'reloaderContainerTemplate', 'metricsContainerTemplate']
-  return refused(jetstream, level, ['spec', 'jetstream'], containers)
+  return kindsIn(members)
+    .filter(makesServers)
+    .flatMap((kind) => refused(members[kind], level, ['spec', kind], containers))
 }
 
 /** @param pod with fields of a Pod beside those of ours @param at its place @param names of its members that are containers */

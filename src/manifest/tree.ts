@@ -2,6 +2,7 @@
  * A YAML document as a tree of plain values that remember where they stand: what the checks walk, so that every mistake
  * can name its place. Aliases share nodes.
  */
+import { quote } from '../core/quote.ts'
 
 export type Scalar = string | number | boolean | null
 
@@ -103,8 +104,3 @@ export function pathText(path: Path): string {
 /** Of a plain value: the members of an object; of anything else none. */
 export const membersOf = (value: unknown): Record<string, unknown> =>
   typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {}
-
-/** A name in double quotes, escaped, cut when it is very long. */
-export function quote(text: string): string {
-  return JSON.stringify(text.length > 80 ? `${text.slice(0, 77)}...` : text)
-}

@@ -1,10 +1,12 @@
 /** Secret and ConfigMap documents. No message ever shows a value. */
+
 import { z } from 'zod'
+import { quote } from '../core/quote.ts'
 import { decode } from './decode.ts'
 import type { Values } from './manifest.ts'
 import type { Notes } from './notes.ts'
 import { readHead } from './objects.ts'
-import { type MapNode, type Path, quote } from './tree.ts'
+import type { MapNode, Path } from './tree.ts'
 
 const strings = z.record(z.string(), z.string()).optional()
 const flag = z.boolean().optional()

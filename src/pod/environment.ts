@@ -3,6 +3,7 @@
  * and who this Pod is. Read once.
  */
 import { isUtf8 } from 'node:buffer'
+import { configKeys, definitionOf, kindOfConfig } from '../buses/index.ts'
 import { parseDurationMs } from '../core/duration.ts'
 import { fail, messageOf } from '../core/errors.ts'
 import type { LogLevel } from '../core/log.ts'
@@ -41,9 +42,6 @@ const TIMING = {
   renewDeadlineMs: 'LEADER_ELECTION_RENEW_DEADLINE',
   retryMs: 'LEADER_ELECTION_RETRY_PERIOD',
 } as const
-
-/** The key of `EVENTBUS_CONFIG`, and that of an EventBus's `spec` with the same members. */
-const BUSES = { nats: 'nats', jetstream: 'jetstreamExotic', kafka: 'kafka' } as const
 
 /** `LOG_LEVEL`; unknown words mean `info`, as upstream has it. */
 export function logLevelOf({ LOG_LEVEL }: Environment): LogLevel {
@@ -104,25 +102,21 @@ async function readSource(
 
 async function readBus(config: Record<string, unknown>, { namespace, eventBusName }: EventSource): Promise<EventBus> {
   const variable = 'EVENTBUS_CONFIG'
-  const key = (Object.keys(BUSES) as (keyof typeof BUSES)[]).find((one) => config[one] != null)
-  if (key === undefined) {
+  const key = configKeys.find((one) => config[one] != null)
+  const kind = key === undefined ? undefined : kindOfConfig(key)
+  if (key === undefined || kind === undefined) {
     throw wrong(
       variable,
-      'is an invalid event bus, it names none of nats, jetstream, kafka',
+      `is an invalid event bus, it names none of ${configKeys.join(', ')}`,
       'wait until the EventBus is ready',
     )
   }
-  if (key === 'nats') {
-    throw wrong(
-      variable,
-      'names NATS Streaming, which is at its end of life and not supported',
-      'use an EventBus of kind jetstream',
-    )
-  }
+  const { title, rendered } = definitionOf(kind)
+  if (rendered.what === 'nothing') throw wrong(variable, `names ${title}, which is ${rendered.why}`, rendered.instead)
   const { manifest, diagnostics } = await load(variable, {
     ...kindOf('EventBus'),
     metadata: { name: eventBusName, namespace },
-    spec: { [BUSES[key]]: config[key] },
+    spec: { [kind]: config[key] },
   })
   const [bus] = manifest.eventBuses
   const errors = diagnostics.filter(({ severity }) => severity === 'error')

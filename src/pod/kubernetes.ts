@@ -1,5 +1,6 @@
 /** The election of a Pod's EventSource by a Kubernetes Lease. */
 import { networkInterfaces } from 'node:os'
+import type { Election } from '../buses/index.ts'
 import type { Clock } from '../core/clock.ts'
 import type { Logger } from '../core/log.ts'
 import type { LeaseTiming } from '../ha/lock.ts'
@@ -9,7 +10,6 @@ import { peerLink } from '../ha/peers/peer-link.ts'
 import { listenForPeers, PEER_PORT } from '../ha/peers/peer-listener.ts'
 import { createKubeClient, type KubeClient } from '../kube/client.ts'
 import { kubeConfiguration } from '../kube/configuration.ts'
-import type { Election } from '../runtime/holding.ts'
 
 export interface LeaseElectionOptions {
   source: { namespace: string; name: string }

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import type { Election } from '../buses/index.ts'
 import { systemClock } from '../core/clock.ts'
 import { silentLogger } from '../core/log.ts'
 import type { Entry, EventSource } from '../manifest/manifest.ts'
-import type { Election } from '../runtime/holding.ts'
 import type { PodEnvironment } from './environment.ts'
 import { lockFor } from './lock.ts'
 

@@ -5,11 +5,10 @@
 import { join } from 'node:path'
 import { collectDefaultMetrics } from 'prom-client'
 import { shownMetrics } from '../api/shown.ts'
+import { type OpenBus, openBus } from '../buses/index.ts'
 import type { Clock } from '../core/clock.ts'
-import { fail } from '../core/errors.ts'
 import type { Logger } from '../core/log.ts'
 import type { Redactor } from '../core/redact.ts'
-import type { Lock } from '../ha/lock.ts'
 import { version } from '../local/version.ts'
 import { whenConnected } from '../local/whenConnected.ts'
 import { hideCredentials } from '../manifest/credentials.ts'
@@ -19,8 +18,6 @@ import { createHolding, type Holding } from '../runtime/holding.ts'
 import { createListeners } from '../runtime/http/listeners.ts'
 import { listenerOptions } from '../runtime/http/settings.ts'
 import { addBuildInfo, createMetrics } from '../runtime/metrics.ts'
-import { type KafkaSpec, openKafkaBus } from '../runtime/openKafka.ts'
-import { type JetStreamSpec, type OpenBus, openNats } from '../runtime/openNats.ts'
 import { hidingSecrets, mountedSecrets, readValue } from '../runtime/secrets.ts'
 import { announceTransport } from '../runtime/transport.ts'
 import { loadSource } from '../sources/index.ts'
@@ -67,7 +64,7 @@ export async function startPod(options: PodOptions): Promise<Pod> {
   let stopping = false
   const report = () => holding?.reports()[0] ?? null
 
-  const open = await openBus(environment, options)
+  const open = await openPodBus(environment, options)
   const { bus } = open
   announceTransport(bus, log)
   const undo = [() => bus.close()]
@@ -152,32 +149,15 @@ const authFile = (root: string) => join(root, 'etc/eventbus/auth/auth.yaml')
 export const hideEnvironment = ({ source, bus }: PodEnvironment, redactor: Redactor): void =>
   hideCredentials({ eventSources: [source], eventBuses: [bus], secrets: [] }, redactor)
 
-/** @throws SPEC_INVALID */
-export async function openBus(
-  { source, bus: { kind, namespace, name, spec }, podName }: PodEnvironment,
+/** @throws SPEC_INVALID for a bus that this version does not have, or cannot use */
+export async function openPodBus(
+  { source, bus, podName }: PodEnvironment,
   { root, clock, log, redactor }: Pick<PodOptions, 'root' | 'clock' | 'log' | 'redactor'>,
 ): Promise<OpenBus> {
-  if (kind === 'kafka') {
-    const secrets = secretsIn(root, redactor)
-    const kafka = spec.kafka as KafkaSpec
-    return {
-      bus: await openKafkaBus({ namespace, name, spec: kafka, secrets, session: podName, clock, log }),
-      electionFor: () => ({ lock: noLock, suspicions: [], close() {} }),
-    }
-  }
-  if (kind !== 'jetstreamExotic') {
-    throw fail(
-      'SPEC_INVALID',
-      `EVENTBUS_CONFIG: a bus of kind ${kind} is not in this version: use one of kind jetstream or kafka`,
-    )
-  }
-  const jetstream = spec.jetstreamExotic as JetStreamSpec
-  return await openNats({
-    namespace,
-    spec: jetstream,
+  return await openBus(bus, {
     secrets: secretsIn(root, redactor),
-    async access() {
-      const login = await readValue(authFile(root), 'Secret', jetstream.accessSecret!)
+    async access(selector) {
+      const login = await readValue(authFile(root), 'Secret', selector)
       redactor.hide(login)
       return login
     },
@@ -186,13 +166,6 @@ export async function openBus(
     clock,
     log,
   })
-}
-
-/** Kafka has none; who elects a leader beside it has a Lease, see lock.ts. */
-const noLock: Lock = {
-  read: () => Promise.reject(fail('LOCK_UNAVAILABLE', 'a Kafka bus has no lock: elect by a Kubernetes Lease')),
-  write: () => Promise.reject(fail('LOCK_UNAVAILABLE', 'a Kafka bus has no lock: elect by a Kubernetes Lease')),
-  onChange: () => () => {},
 }
 
 /** Active-active entries, with their ports. */

@@ -1,7 +1,7 @@
 /** What the Job of a deleted EventSource does: undoes what its entries have at providers, with the Secrets and the bus of its Pods. */
 import { removeRemote } from '../runtime/registrar/remove.ts'
 import type { PodEnvironment } from './environment.ts'
-import { hideEnvironment, openBus, type PodOptions, secretsIn } from './pod.ts'
+import { hideEnvironment, openPodBus, type PodOptions, secretsIn } from './pod.ts'
 
 export type RemovalOptions = Pick<PodOptions, 'root' | 'clock' | 'log' | 'redactor'> & { environment: PodEnvironment }
 
@@ -13,7 +13,7 @@ export type RemovalOptions = Pick<PodOptions, 'root' | 'clock' | 'log' | 'redact
 export async function removeFromProviders(options: RemovalOptions, signal: AbortSignal): Promise<string[]> {
   const { environment, root, clock, log, redactor } = options
   hideEnvironment(environment, redactor)
-  const { bus } = await openBus(environment, options)
+  const { bus } = await openPodBus(environment, options)
   try {
     const { source: object, podName: holder } = environment
     return await removeRemote({ object, secrets: secretsIn(root, redactor), kv: bus.kv, holder, clock, log }, signal)

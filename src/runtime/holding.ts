@@ -1,5 +1,6 @@
 /** The replicas that one process holds: they share its bus, listeners, Secrets and metrics, and end together. */
 import { type Bus, type SourceRef, sourceKey } from '../bus/bus.ts'
+import type { Election } from '../buses/index.ts'
 import type { Clock } from '../core/clock.ts'
 import type { Logger } from '../core/log.ts'
 import type { Redactor } from '../core/redact.ts'
@@ -7,14 +8,9 @@ import type { EventSource } from '../manifest/manifest.ts'
 import { loadSource } from '../sources/index.ts'
 import type { Listeners } from './http/listeners.ts'
 import type { ReplicaMetrics } from './metrics.ts'
-import { type Replica, type ReplicaOptions, startReplica } from './replica.ts'
+import { type Replica, startReplica } from './replica.ts'
 import { type Failover, type ReplicaReport, shownReport } from './report.ts'
 import type { SecretStore } from './secrets.ts'
-
-/** What the replicas of one EventSource elect their leader by. */
-export interface Election extends Pick<ReplicaOptions, 'lock' | 'suspicions' | 'outsiders' | 'timing'> {
-  close(): void
-}
 
 export interface HoldingOptions {
   bus: Bus

@@ -6,6 +6,7 @@
 import { type SourceRef, sourceKey, subjectOf } from '../bus/bus.ts'
 import { placeOf } from '../bus/jetstream/beside.ts'
 import { BUCKET, LEASES } from '../bus/jetstream/buckets.ts'
+import { inboxOf } from '../bus/jetstream/inbox.ts'
 import { termSubject } from '../bus/jetstream/record.ts'
 import { snapshotKey, snapshotSlots } from '../bus/jetstream/snapshots.ts'
 import { STREAM } from '../bus/jetstream/stream.ts'
@@ -15,7 +16,6 @@ import { graftCluster } from '../ha/peers/graft.ts'
 import { aliveSubject } from '../ha/peers/no-responders.ts'
 import type { Entry } from '../manifest/manifest.ts'
 import { loadSource } from '../sources/index.ts'
-import { inboxOf } from './openNats.ts'
 import { keysOf } from './registrar/records.ts'
 
 /** Subjects, as `permissions` of a NATS user lists them under `allow`. */

@@ -11,11 +11,12 @@ import { createFreeAppender } from '../../src/bus/kafka/free.ts'
 import { eventMessage } from '../../src/bus/kafka/message.ts'
 import { createProducer } from '../../src/bus/kafka/producer.ts'
 import { stateTopicOf } from '../../src/bus/kafka/state.ts'
+import { openKafkaBus } from '../../src/buses/kafka/open.ts'
+import type { KafkaBusSpec } from '../../src/buses/kafka/spec.ts'
 import { connectKafka, type KafkaClient } from '../../src/clients/kafka.ts'
 import { type FetchLimits, fetcher } from '../../src/clients/kafka-fetch.ts'
 import { systemClock } from '../../src/core/clock.ts'
 import { silentLogger } from '../../src/core/log.ts'
-import { type KafkaSpec, openKafkaBus } from '../../src/runtime/openKafka.ts'
 import { without } from '../servers/cache.ts'
 import { KAFKA_PASSWORD, KAFKA_USER, type KafkaServer, kafkaJars, startKafka } from '../servers/kafka.ts'
 import { event, kinds, numbered, readAll, rejectsWith, until } from './bus.ts'
@@ -35,17 +36,15 @@ suite('the bus on Kafka', { skip: without('Kafka', kafkaJars()), timeout: 300_00
   const values: Record<string, string> = { user: KAFKA_USER, password: KAFKA_PASSWORD, wrong: 'wrong' }
   const secrets = {
     secret: async (_: string, { key }: { key: string }) => (key === 'ca' ? (await kafka()).ca : values[key]!),
-    configMap: async () => '',
   }
-  const open = async (spec: Partial<KafkaSpec> & { topic: string }): Promise<Bus> => {
-    const bus = await openKafkaBus({
-      ...{ namespace: 'test', name: 'default', session: 'test', secrets, clock: systemClock, log: silentLogger },
-      spec: { url: (await kafka()).broker, ...spec },
-    })
+  const open = async (spec: KafkaBusSpec & { topic: string }): Promise<Bus> => {
+    const place = { namespace: 'test', name: 'default', session: 'test' }
+    const options = { ...place, secrets, clock: systemClock, log: silentLogger }
+    const bus = openKafkaBus({ url: (await kafka()).broker, ...spec }, options)
     ends.push(() => bus.close())
     return bus
   }
-  const ready = async (spec: Partial<KafkaSpec> & { topic: string }): Promise<Bus> => {
+  const ready = async (spec: KafkaBusSpec & { topic: string }): Promise<Bus> => {
     const bus = await open(spec)
     await until('the topics are there', () => bus.status().connected, 60_000)
     return bus

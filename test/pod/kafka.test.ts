@@ -5,10 +5,10 @@
 import assert from 'node:assert/strict'
 import { after, before, suite, type TestContext, test } from 'node:test'
 import type { Bus } from '../../src/bus/bus.ts'
+import { openKafkaBus } from '../../src/buses/kafka/open.ts'
 import { systemClock } from '../../src/core/clock.ts'
 import { silentLogger } from '../../src/core/log.ts'
 import { type KubeObject, resources } from '../../src/kube/resources.ts'
-import { openKafkaBus } from '../../src/runtime/openKafka.ts'
 import { readAll, until } from '../contract/bus.ts'
 import { median } from '../faults/rig.ts'
 import { assertTermsRise } from '../faults/terms.ts'
@@ -149,11 +149,9 @@ type Lease = KubeObject & { spec: { holderIdentity?: string } }
 
 /** Reads the topic without encryption or login. */
 async function reader(t: TestContext, { broker }: KafkaServer, topic: string): Promise<Bus> {
-  const unused = async () => ''
-  const bus = await openKafkaBus({
-    ...{ namespace: 'default', name: 'default', session: 'test', clock: systemClock, log: silentLogger },
-    ...{ spec: { url: broker, topic }, secrets: { secret: unused, configMap: unused } },
-  })
+  const place = { namespace: 'default', name: 'default', session: 'test' }
+  const secrets = { secret: async () => '' }
+  const bus = openKafkaBus({ url: broker, topic }, { ...place, secrets, clock: systemClock, log: silentLogger })
   t.after(() => bus.close())
   await until('the topic can be read', () => bus.status().connected, PATIENCE_MS)
   return bus

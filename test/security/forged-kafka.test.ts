@@ -8,11 +8,11 @@ import { Producer } from '@platformatic/kafka'
 import type { Bus } from '../../src/bus/bus.ts'
 import { createProducer } from '../../src/bus/kafka/producer.ts'
 import { beginTransactions } from '../../src/bus/kafka/transaction.ts'
+import { openKafkaBus } from '../../src/buses/kafka/open.ts'
 import { connectKafka } from '../../src/clients/kafka.ts'
 import { systemClock } from '../../src/core/clock.ts'
 import { silentLogger } from '../../src/core/log.ts'
 import { type KubeObject, resources } from '../../src/kube/resources.ts'
-import { openKafkaBus } from '../../src/runtime/openKafka.ts'
 import { readAll, until } from '../contract/bus.ts'
 import { assertAcknowledgedOnce } from '../faults/checks.ts'
 import { startCrowd } from '../faults/senders.ts'
@@ -165,10 +165,9 @@ suite('forged records on Kafka, and a forged Lease', { skip, timeout: 900_000 },
     const pods = await startPods(t, ['clock-a', 'clock-b'], { object: clock, bus, env: { ...env, KUBECONFIG } })
     await allReady(pods, PATIENCE_MS)
     await anyLeader(pods, PATIENCE_MS)
-    const reader: Bus = await openKafkaBus({
-      ...{ namespace: 'default', name: 'default', spec: bus.kafka, session: 'test' },
-      ...{ secrets: { secret: () => assert.fail(), configMap: () => assert.fail() } as never },
-      ...{ clock: systemClock, log: silentLogger },
+    const reader: Bus = openKafkaBus(bus.kafka, {
+      ...{ namespace: 'default', name: 'default', session: 'test' },
+      ...{ secrets: { secret: () => assert.fail() }, clock: systemClock, log: silentLogger },
     })
     t.after(() => reader.close())
     await until('the topic is read', () => reader.status().connected, PATIENCE_MS)

@@ -10,6 +10,7 @@ import { transactionalIdOf } from '../../src/bus/kafka/fence.ts'
 import { createProducer } from '../../src/bus/kafka/producer.ts'
 import { STATE_TOPIC_CONFIG, stateTopicOf } from '../../src/bus/kafka/state.ts'
 import { beginTransactions } from '../../src/bus/kafka/transaction.ts'
+import { openKafkaBus } from '../../src/buses/kafka/open.ts'
 import { connectKafka } from '../../src/clients/kafka.ts'
 import { systemClock } from '../../src/core/clock.ts'
 import { silentLogger } from '../../src/core/log.ts'
@@ -18,7 +19,6 @@ import { kubeConfiguration } from '../../src/kube/configuration.ts'
 import { resources } from '../../src/kube/resources.ts'
 import { type KafkaAcl, kafkaAcls } from '../../src/runtime/kafkaAcls.ts'
 import { busUses } from '../../src/runtime/natsPermissions.ts'
-import { openKafkaBus } from '../../src/runtime/openKafka.ts'
 import { withLease } from '../../src/runtime/registrar/lease.ts'
 import { keysOf, readRecords, writeRecords } from '../../src/runtime/registrar/records.ts'
 import { event, kinds, until } from '../contract/bus.ts'
@@ -100,9 +100,9 @@ suite('principals of a Kafka bus', { skip, timeout: 600_000 }, () => {
 
   async function openAs(t: TestContext, user: string, topic: string): Promise<Bus> {
     const secret = async (_: string, { key }: { key: string }) => secretsOf(user)[key]!
-    const bus = await openKafkaBus({
+    const bus = openKafkaBus(specOf(topic), {
       ...{ namespace: 'default', name: 'default', session: user, clock: systemClock, log: silentLogger },
-      ...{ spec: specOf(topic), secrets: { secret, configMap: () => assert.fail() } },
+      secrets: { secret },
     })
     t.after(() => bus.close())
     return bus

@@ -29,8 +29,8 @@ export function sourcePage(definition: SourceDefinition<any, any>, prose: string
   ].join('\n')
 }
 
-/** The type's own text with its headings below ours; lines in code blocks are no headings. */
-function demoted(text: string): string {
+/** Prose beside a module with its headings below ours; lines in code blocks are no headings. */
+export function demoted(text: string): string {
   const blocks = text.split(/^(```[\s\S]*?^```)/m)
   return blocks.map((block, i) => (i % 2 === 1 ? block : block.replace(/^#+(?= )/gm, '$&#'))).join('')
 }
@@ -48,13 +48,13 @@ export function indexPage(definitions: SourceDefinition<any, any>[]): string {
   return `${GENERATED}# Source types\n\n| type | key | watches | strategy | guarantee |\n|---|---|---|---|---|\n${table.join('\n')}\n${rest}`
 }
 
-interface Row {
+export interface Row {
   name: string
   field: Field
 }
 
 /** All fields, those of objects after their object with dotted names; selectors are not opened. */
-function rows(field: Field, prefix = ''): Row[] {
+export function rows(field: Field, prefix = ''): Row[] {
   return Object.entries(members(field) ?? {}).flatMap(([name, child]) => {
     const path = prefix + name
     const row = { name: path, field: child }

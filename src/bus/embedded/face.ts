@@ -9,6 +9,7 @@ import {
   type Append,
   type Bus,
   type BusStatus,
+  bytesOf,
   type Fenced,
   isAppend,
   type Outcome,
@@ -16,6 +17,7 @@ import {
   type Stored,
 } from '../bus.ts'
 import { asRead, outcomeOf, outcomeOfError } from '../outcome.ts'
+import { partsOf } from '../parts.ts'
 import type { WireLease } from './leases.ts'
 import type { Page, PageRequest } from './reading.ts'
 import type { Input, Operation, Output, Push } from './request.ts'
@@ -52,8 +54,7 @@ interface EmbeddedFence extends Fenced {
 }
 
 /** A request holds at most about this many bytes of events; a batch beyond it goes in parts, in order. */
-const MAX_REQUEST_BYTES = 8 << 20
-const MAX_REQUEST_EVENTS = 4096
+const REQUEST = { bytes: 8 << 20, members: 4096 }
 /** Fits into a frame. */
 const MAX_SNAPSHOT_BYTES = 24 << 20
 /** When a follower hears nothing it looks all the same. */
@@ -72,7 +73,7 @@ export function busOver(
     send: (part: M[]) => Promise<WireOutcome[]>,
   ): Promise<Outcome[]> {
     const outcomes: Outcome[] = []
-    for (const part of partsOf(batch)) {
+    for (const part of partsOf(batch, bytesOf, REQUEST)) {
       const before = outcomes.at(-1)
       if (fenced && before !== undefined && 'error' in before && before.outcome !== 'refused') {
         outcomes.push(...part.map(() => before))
@@ -215,19 +216,6 @@ export function busOver(
 function wireFence({ source, term, nonce }: Fenced & { nonce?: string }): WireFence {
   if (nonce === undefined) throw fail('BUG', 'this fence was not made by this bus')
   return { source, term, nonce }
-}
-
-function* partsOf<M extends Append | Advance>(batch: M[]): Generator<M[]> {
-  let [start, bytes] = [0, 0]
-  for (const [i, member] of batch.entries()) {
-    const more = isAppend(member) ? member.event.byteLength : 0
-    if (i > start && (bytes + more > MAX_REQUEST_BYTES || i - start >= MAX_REQUEST_EVENTS)) {
-      yield batch.slice(start, i)
-      ;[start, bytes] = [i, 0]
-    }
-    bytes += more
-  }
-  if (start < batch.length) yield batch.slice(start)
 }
 
 function asOutcome(wire: WireOutcome): Outcome {

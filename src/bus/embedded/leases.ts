@@ -34,6 +34,26 @@ export function writeLease(
   return { record, revision: String(revision) }
 }
 
+/**
+ * The holders of leases that a connection wrote last which is gone: to be suspected.
+ * @param writers who wrote each lease last; forgets the one that is gone
+ */
+export function suspectHoldersOf<Connection>(
+  gone: Connection,
+  writers: Map<string, Connection>,
+  leases: Pick<Tables['leases'], 'get'>,
+  incarnation: number,
+): string[] {
+  const holders: string[] = []
+  for (const [name, writer] of writers) {
+    if (writer !== gone) continue
+    writers.delete(name)
+    const lease = leases.get(name)
+    if (lease?.incarnation === incarnation && !lease.record.released) holders.push(lease.record.holder)
+  }
+  return holders
+}
+
 /** True when nobody but the one that measures since when it has not changed needs to know. */
 export function isRenewal(before: LeaseValue | undefined, after: LeaseValue): boolean {
   return (

@@ -6,7 +6,7 @@ import { fail, type VedetteError } from '../../core/errors.ts'
 import type { Logger } from '../../core/log.ts'
 import { createCommitter } from './committer.ts'
 import { encodeFrame, frameReader, type Hello, PROTOCOL, type Welcome } from './frames.ts'
-import { isRenewal } from './leases.ts'
+import { isRenewal, suspectHoldersOf } from './leases.ts'
 import { asReadError } from './lmdb.ts'
 import type { Steps } from './reading.ts'
 import {
@@ -130,13 +130,9 @@ export async function startServer({
     if (!isRenewal(before, record)) hintOthers({ push: 'lease', name }, connection)
   }
 
-  function suspectHoldersOf(gone: Connection) {
-    for (const [name, writer] of leaseWriters) {
-      if (writer !== gone) continue
-      leaseWriters.delete(name)
-      const lease = store.committed.leases.get(name)
-      if (lease === undefined || lease.incarnation !== store.incarnation || lease.record.released) continue
-      hintOthers({ push: 'suspect', holder: lease.record.holder }, gone)
+  function tellOfDeath(gone: Connection) {
+    for (const holder of suspectHoldersOf(gone, leaseWriters, store.committed.leases, store.incarnation)) {
+      hintOthers({ push: 'suspect', holder }, gone)
     }
   }
 
@@ -242,7 +238,7 @@ export async function startServer({
       connections.delete(connection)
       talkative.delete(connection)
       turns.forget(connection)
-      suspectHoldersOf(connection)
+      tellOfDeath(connection)
     })
   }
 

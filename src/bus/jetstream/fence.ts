@@ -6,8 +6,9 @@ import type { Headers, PubAck } from '../../clients/nats-acks.ts'
 import type { NatsKv } from '../../clients/nats-kv.ts'
 import type { Clock } from '../../core/clock.ts'
 import { fail, messageOf, type VedetteError } from '../../core/errors.ts'
-import { type Advance, type Append, type Fenced, isAppend, type Outcome, type SourceRef } from '../bus.ts'
+import { type Advance, type Append, bytesOf, type Fenced, isAppend, type Outcome, type SourceRef } from '../bus.ts'
 import { outcomeOfError } from '../outcome.ts'
+import { partsOf } from '../parts.ts'
 import { createRecordWriter } from './beside.ts'
 import { eventMessage, type Message, positionHeader, unstorable } from './message.ts'
 import { code, ends, refusal } from './outcome.ts'
@@ -65,8 +66,7 @@ export interface Sender {
 }
 
 /** An atomic batch has at most 1,000 messages (ADR-50); one is kept for the record. */
-const MAX_BATCH = 999
-const MAX_BATCH_BYTES = 4 << 20
+const BATCH = { bytes: 4 << 20, members: 999 }
 /** The record is written again after this many events, or bytes, so that no limit of the stream drops it. */
 const RENEW_EVENTS = 2_000
 const RENEW_BYTES = 8 << 20
@@ -252,7 +252,7 @@ export function createFence(parts: FenceParts): JetStreamFence {
     const ids = members.flatMap((member) => (isAppend(member) ? [member.id] : []))
     const whole = fencing.kind === 'batch' && new Set(ids).size === ids.length
     const outcomes: Outcome[] = []
-    for (const part of partsOf(members)) {
+    for (const part of partsOf(members, bytesOf, BATCH)) {
       outcomes.push(...(await (whole ? together(part) : oneByOne(part))))
       const stop = outcomes.find(ends)
       if (stop === undefined) continue
@@ -303,17 +303,4 @@ export function createFence(parts: FenceParts): JetStreamFence {
       spent ??= { outcome: 'fenced', error }
     },
   }
-}
-
-function* partsOf(members: (Append | Advance)[]): Generator<(Append | Advance)[]> {
-  let [start, bytes] = [0, 0]
-  for (const [i, member] of members.entries()) {
-    const more = isAppend(member) ? member.event.byteLength : 0
-    if (i > start && (bytes + more > MAX_BATCH_BYTES || i - start >= MAX_BATCH)) {
-      yield members.slice(start, i)
-      ;[start, bytes] = [i, 0]
-    }
-    bytes += more
-  }
-  if (start < members.length) yield members.slice(start)
 }

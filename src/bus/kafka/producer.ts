@@ -10,6 +10,7 @@ import type { Clock } from '../../core/clock.ts'
 import { fail, isVedetteError } from '../../core/errors.ts'
 import { within } from '../../core/signals.ts'
 import type { Consumed } from '../../source.ts'
+import { partsOf } from '../parts.ts'
 import type { Message } from './message.ts'
 import { tryUntil } from './patience.ts'
 
@@ -73,7 +74,7 @@ const PAUSE = { firstMs: 4, maxMs: 200, jitter: 0.5 }
 /** The coordinator is still telling the partitions that the transaction before has ended, which takes a millisecond or two. */
 const ENDING = { firstMs: 1, maxMs: 20, jitter: 0.5 }
 /** Of the records in one request; a topic's default limit is 1,048,588 with all that belongs to the batch. */
-const BATCH_BYTES = 900_000
+const BATCH = { bytes: 900_000 }
 const RECORD_OVERHEAD = 200
 const ALL = -1
 const GROUP = 0
@@ -247,7 +248,7 @@ export async function createProducer(
       const byPartition = Map.groupBy(messages.keys(), (i) => `${messages[i]!.topic}:${messages[i]!.partition}`)
       await Promise.all(
         [...byPartition.values()].map(async (indexes) => {
-          for (const part of parted(indexes, (i) => sizeOf(messages[i]!))) {
+          for (const part of partsOf(indexes, (i) => sizeOf(messages[i]!), BATCH)) {
             const of = part.map((i) => messages[i]!)
             const first = await produceBatch(identity, of, sequences)
             part.forEach((i, at) => {
@@ -304,20 +305,3 @@ const sizeOf = ({ key, value, headers }: Message): number =>
   (value?.length ?? 0) +
   RECORD_OVERHEAD +
   [...headers].reduce((sum, [k, v]) => sum + k.length + v.length, 0)
-
-/** Parts of at most {@link BATCH_BYTES}; what is larger stands alone. */
-function* parted(indexes: number[], size: (index: number) => number): Generator<number[]> {
-  let part: number[] = []
-  let bytes = 0
-  for (const index of indexes) {
-    const more = size(index)
-    if (part.length > 0 && bytes + more > BATCH_BYTES) {
-      yield part
-      part = []
-      bytes = 0
-    }
-    part.push(index)
-    bytes += more
-  }
-  if (part.length > 0) yield part
-}

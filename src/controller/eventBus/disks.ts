@@ -11,7 +11,7 @@ export interface Persistence {
 /** An element of a StatefulSet's `volumeClaimTemplates`: what the claims of further servers are made from. Immutable. */
 export interface ClaimTemplate {
   metadata: { name: string }
-  spec: { accessModes?: string[]; storageClassName?: string; resources?: { requests?: { storage?: string } } }
+  spec: { accessModes?: string[]; storageClassName?: string; resources?: { requests?: { storage?: unknown } } }
 }
 
 /** A PersistentVolumeClaim that is there. */

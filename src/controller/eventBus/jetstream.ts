@@ -1,9 +1,10 @@
 /** EventBus `jetstream` → ConfigMap, Service, StatefulSet, PodDisruptionBudget: upstream's, kept alive better. Pure. */
 
+import type { NativeSpec } from '../../buses/index.ts'
 import type { KubeObject } from '../../kube/resources.ts'
-import type { EventBus } from '../../manifest/manifest.ts'
+import type { NativeBus } from '../../manifest/manifest.ts'
 import { containerSecurity, podSecurity } from '../../manifest/podDefaults.ts'
-import { plainValue } from '../../manifest/tree.ts'
+import { membersOf, plainValue } from '../../manifest/tree.ts'
 import { parseYaml } from '../../manifest/yaml.ts'
 import { busPolicy } from '../networkPolicy.ts'
 import { compact, type Owner, owned, ownerLabels } from '../objects.ts'
@@ -12,7 +13,7 @@ import { antiAffinity, disruptionBudget, topologySpread } from '../spread.ts'
 import { list } from '../template.ts'
 import { type Choice, choose, ENCRYPTION_ANNOTATION, type Running } from './chosen.ts'
 import { secretNames } from './credentials.ts'
-import { type ClaimTemplate, DEFAULT_VOLUME, type Disks } from './disks.ts'
+import { type ClaimTemplate, DEFAULT_VOLUME, type Disks, type Persistence } from './disks.ts'
 import { CONFIG_DIR, DATA_DIR, type Encryption, natsConf, PID_FILE, streamConfigText } from './natsConf.ts'
 import { type Present, SERVERS_ANNOTATION, settle } from './present.ts'
 import { bytesOf } from './quantity.ts'
@@ -21,7 +22,7 @@ import { TAKEN_OVER_ANNOTATION } from './takenOver.ts'
 import { type BusVersion, canFence, canSync } from './versions.ts'
 
 export interface JetstreamInput {
-  bus: EventBus
+  bus: NativeBus
   uid?: string | undefined
   settings: Settings
   /** What is already there: not all of it can be changed. Undefined: nothing is. */
@@ -56,7 +57,7 @@ export function encryptionOf(input: JetstreamInput): Encryption {
 
 /** @throws SPEC_INVALID for an unknown version */
 export function versionOf({ bus, settings, running, downgradeTo }: JetstreamInput): Choice {
-  const { version } = bus.spec.jetstream as { version: string }
+  const { version = '' } = bus.spec.jetstream
   return choose(version, settings.jetstream.versions, running, downgradeTo)
 }
 
@@ -73,8 +74,6 @@ export interface Plan {
   stream: Record<string, unknown>
 }
 
-type Spec = Record<string, any>
-
 const DEFAULT_REPLICAS = 3
 /** From this many on the servers have a quorum that outlives one of them. */
 const HIGHLY_AVAILABLE = CLUSTERED
@@ -85,7 +84,7 @@ const STORE_ANNOTATION = 'vedette.dev/file-store'
 
 /** @throws SPEC_INVALID when `streamConfig` is not YAML */
 export function planOf({ bus, settings, present }: JetstreamInput): Plan {
-  const spec = bus.spec.jetstream as Spec
+  const spec = bus.spec.jetstream
   const { replicas, disks, refused } = settle(bus, wantedServers(bus), present)
   const stream: Record<string, unknown> = {}
   for (const text of [settings.jetstream.streamConfig, spec.streamConfig]) {
@@ -107,8 +106,8 @@ export function planOf({ bus, settings, present }: JetstreamInput): Plan {
 }
 
 /** How many servers the object asks for. */
-export function wantedServers(bus: EventBus): number {
-  return (bus.spec.jetstream as Spec).replicas ?? DEFAULT_REPLICAS
+export function wantedServers(bus: NativeBus): number {
+  return bus.spec.jetstream.replicas ?? DEFAULT_REPLICAS
 }
 
 /** What reads `streamConfig`: the same reader as for objects. A text that is no object counts as empty. */
@@ -142,7 +141,7 @@ export function statefulSetName(bus: { name: string }): string {
 }
 
 /** `status.config.jetstream`, as Sensors and upstream's EventSources read it. */
-export function jetstreamConfig(bus: EventBus, plan: Plan) {
+export function jetstreamConfig(bus: NativeBus, plan: Plan) {
   return {
     url: `nats://${serviceName(bus)}.${bus.namespace}.svc:4222`,
     accessSecret: { name: secretNames(bus.name).client, key: 'client-auth' },
@@ -152,7 +151,7 @@ export function jetstreamConfig(bus: EventBus, plan: Plan) {
 
 function configMap(owner: Owner, input: JetstreamInput, plan: Plan): KubeObject {
   const { bus, settings } = input
-  const spec = bus.spec.jetstream as Spec
+  const spec = bus.spec.jetstream
   const service = `${serviceName(bus)}.${bus.namespace}.svc`
   // A server that is not to start anew refuses to read a configuration in which these differ, and with it any other change, such as a password.
   const asItRuns = typeof input.takenOver === 'string'
@@ -175,7 +174,7 @@ function configMap(owner: Owner, input: JetstreamInput, plan: Plan): KubeObject 
 }
 
 /** How much a server may store; null: its disk has no size that is known, or it has none. */
-function storeBytes(spec: Spec, { persistent, disks }: Plan): number | null {
+function storeBytes(spec: NativeSpec, { persistent, disks }: Plan): number | null {
   if (!persistent) return null
   const bytes = disks === null ? bytesOf(spec.persistence?.volumeSize ?? DEFAULT_VOLUME) : disks.bytes
   return bytes === null ? null : Math.floor(bytes * USABLE)
@@ -187,7 +186,7 @@ function fitting(settings: string, bytes: number | null): string {
 }
 
 /** nats-server reads a changed limit only when it starts: servers whose disks grew are restarted, one after the other. */
-function regrown(spec: Spec, plan: Plan, present: Present | undefined): Record<string, string> {
+function regrown(spec: NativeSpec, plan: Plan, present: Present | undefined): Record<string, string> {
   const bytes = storeBytes(spec, plan)
   const made = bytesOf(present?.templates[0]?.spec.resources?.requests?.storage)
   if (bytes === null || made === null || spec.settings || bytes <= Math.floor(made * USABLE)) return {}
@@ -213,7 +212,7 @@ function service(owner: Owner): KubeObject {
 
 function statefulSet(owner: Owner, input: JetstreamInput, plan: Plan): KubeObject {
   const { bus, settings, present, takenOver = null } = input
-  const spec = bus.spec.jetstream as Spec
+  const spec = bus.spec.jetstream
   const labels = ownerLabels(owner)
   // Those differ between a lone server and one of a cluster, which must start anew to become the other: never between numbers of a cluster.
   const spread = plan.replicas >= HIGHLY_AVAILABLE
@@ -257,7 +256,7 @@ function statefulSet(owner: Owner, input: JetstreamInput, plan: Plan): KubeObjec
           priority: spec.priority,
           affinity: spec.affinity ?? (spread ? antiAffinity(labels) : undefined),
           topologySpreadConstraints: spread ? topologySpread(labels, { revisions: false }) : undefined,
-          securityContext: podSecurity({ ...natsUser, ...spec.securityContext }),
+          securityContext: podSecurity({ ...natsUser, ...membersOf(spec.securityContext) }),
           containers: containers(input, plan.persistent ? templates[0]!.metadata.name : 'js-data'),
           volumes: volumes(bus, plan.persistent),
         }),
@@ -270,7 +269,7 @@ function statefulSet(owner: Owner, input: JetstreamInput, plan: Plan): KubeObjec
 /** The images run as root unless told otherwise; the group makes a volume that root filled theirs. */
 const natsUser = { runAsUser: 1000, runAsGroup: 1000, fsGroup: 1000, fsGroupChangePolicy: 'OnRootMismatch' }
 
-function claim(name: string, { accessMode, volumeSize, storageClassName }: Spec): ClaimTemplate {
+function claim(name: string, { accessMode, volumeSize, storageClassName }: Persistence): ClaimTemplate {
   const typed = { apiVersion: 'v1', kind: 'PersistentVolumeClaim' }
   return {
     ...typed,
@@ -286,14 +285,14 @@ function claim(name: string, { accessMode, volumeSize, storageClassName }: Spec)
 
 function containers(input: JetstreamInput, dataVolume: string): object[] {
   const { bus, previousKey } = input
-  const spec = bus.spec.jetstream as Spec
+  const spec = bus.spec.jetstream
   const encryption = encryptionOf(input)
   const previous = encryption.kind === 'key' ? encryption.previous : undefined
   const version: BusVersion = versionOf(input).images
-  const configured = (template: Spec = {}) => ({
+  const configured = (template: NativeSpec['containerTemplate'] = {}) => ({
     imagePullPolicy: template.imagePullPolicy,
     resources: template.resources,
-    securityContext: containerSecurity(template.securityContext),
+    securityContext: containerSecurity(membersOf(template.securityContext)),
   })
   const config = { name: 'config-volume', mountPath: CONFIG_DIR }
   const pid = { name: 'pid', mountPath: '/var/run/nats' }
@@ -345,7 +344,7 @@ function containers(input: JetstreamInput, dataVolume: string): object[] {
   return [main, reloader, metrics]
 }
 
-function volumes(bus: EventBus, persistent: boolean): object[] {
+function volumes(bus: NativeBus, persistent: boolean): object[] {
   const item = (key: string, path: string) => ({ key, path })
   const files = [
     item('auth', 'auth.conf'),

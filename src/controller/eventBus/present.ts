@@ -1,7 +1,7 @@
 /** What runs of a native bus, and what that leaves of the wishes of its object. Pure. */
 import type { KubeObject } from '../../kube/resources.ts'
-import type { EventBus } from '../../manifest/manifest.ts'
-import { type Claim, type ClaimTemplate, type Disks, disksOf, type Persistence } from './disks.ts'
+import type { NativeBus } from '../../manifest/manifest.ts'
+import { type Claim, type ClaimTemplate, type Disks, disksOf } from './disks.ts'
 import { type Holding, lossOf } from './resize.ts'
 
 export interface Present {
@@ -45,9 +45,9 @@ export interface Settled {
 }
 
 /** @param wanted servers that the object asks for */
-export function settle(bus: EventBus, wanted: number, present: Present | undefined): Settled {
+export function settle(bus: NativeBus, wanted: number, present: Present | undefined): Settled {
   if (present === undefined) return { replicas: wanted, disks: null, refused: [] }
-  const { persistence } = bus.spec.jetstream as { persistence?: Persistence }
+  const { persistence } = bus.spec.jetstream
   const { name, replicas: from, templates, held } = present
   const disks = disksOf(persistence, templates, present.claims)
   if (held === undefined) return { replicas: from, disks, refused: disks.refused }

@@ -28,7 +28,10 @@ const setOf = (annotations: Record<string, string>, spec: object = {}): KubeObje
 function reconciled(live: KubeObject, object: KubeObject): Plain {
   const bus: EventBus = {
     ...{ namespace: 'shop', name: 'default', labels: {}, kind: 'jetstream' },
-    ...{ spec: object.spec as EventBus['spec'], place: { file: '', line: 1, column: 1 } },
+    ...{
+      spec: object.spec as Extract<EventBus, { kind: 'jetstream' }>['spec'],
+      place: { file: '', line: 1, column: 1 },
+    },
   }
   const running = { natsImage: 'nats:2.10.29', replicas: 3 }
   const input = { bus, settings, present: presentIn(live), running, takenOver: takenOver(live, object) }

@@ -1,4 +1,5 @@
 /** What the exchange does to each EventBus. Pure. */
+import { type NotServed, renderingOf } from '../../buses/index.ts'
 import type { KubeObject } from '../../kube/resources.ts'
 import type { EventBus } from '../../manifest/manifest.ts'
 import { secretNames } from '../eventBus/credentials.ts'
@@ -24,14 +25,10 @@ async function stepsOf(object: KubeObject, snapshot: Snapshot): Promise<Step[]> 
     const refusal = { reason: 'invalid', why, remedy: 'mend it first: vedette validate' }
     return [{ ...step, fate: 'left', what, refusal }]
   }
-  if (bus.kind === 'nats') return [{ ...step, ...endOfLife(bus, snapshot) }]
-  if (bus.kind === 'jetstream') return nativeSteps(object, bus, snapshot)
-  const topic = `${(bus.spec.kafka as { topic?: string } | undefined)?.topic || `${bus.namespace}-${bus.name}`}-vedette`
-  const what =
-    bus.kind === 'kafka'
-      ? `Kafka: the object and its topic stay as they are; the topic ${topic} is made beside it and stays on the way back`
-      : 'NATS JetStream of your own: nothing changes; its stream is used as it is. Where its servers are older than 2.12 writes are fenced by the lease alone'
-  return [{ ...step, fate: 'taken over', what: `${what}${letGo(object)}` }]
+  const rendering = renderingOf(bus)
+  if (rendering.what === 'servers') return nativeSteps(object, bus, snapshot)
+  if (rendering.what === 'nothing') return [{ ...step, ...notServed(rendering, bus, snapshot) }]
+  return [{ ...step, fate: 'taken over', what: `${rendering.exchanged}${letGo(object)}` }]
 }
 
 const letGo = ({ metadata: { finalizers = [] } }: KubeObject) =>
@@ -39,16 +36,19 @@ const letGo = ({ metadata: { finalizers = [] } }: KubeObject) =>
     ? '. Its finalizer is let go of: there is nothing to do at its deletion'
     : ''
 
-function endOfLife({ namespace, name }: EventBus, { eventSources, sensors }: Snapshot): Omit<Step, 'object'> {
+function notServed(
+  { title, kept }: NotServed & { title: string },
+  { namespace, name }: EventBus,
+  { eventSources, sensors }: Snapshot,
+): Omit<Step, 'object'> {
   const users = [...eventSources, ...sensors].filter(
     ({ metadata, spec }) =>
       metadata.namespace === namespace && ((spec as { eventBusName?: string }).eventBusName || 'default') === name,
   )
   const who = users.map(({ kind, metadata }) => `${kind} ${metadata.name}`).join(', ')
-  const what = `NATS Streaming is not supported: what runs is left alone, and so is who uses it${who === '' ? '' : ` (${who})`}: no controller would bring their changes about`
+  const what = `${title} is not supported: what runs is left alone, and so is who uses it${who === '' ? '' : ` (${who})`}: no controller would bring their changes about`
   if (users.length === 0) return { fate: 'left', what }
-  const remedy = 'move them to a JetStream bus first, see "From NATS Streaming" in docs/migrate.md'
-  return { fate: 'left', what, refusal: { reason: 'nats-streaming', why: what, remedy } }
+  return { fate: 'left', what, refusal: { ...kept, why: what } }
 }
 
 function nativeSteps(object: KubeObject, bus: EventBus, snapshot: Snapshot): Step[] {

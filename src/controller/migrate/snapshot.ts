@@ -1,7 +1,9 @@
 /** What is on a cluster, as far as an exchange is concerned, read with the rights of whoever asks. */
+import { kindsIn, makesServers } from '../../buses/index.ts'
 import { isVedetteError } from '../../core/errors.ts'
 import type { KubeClient } from '../../kube/client.ts'
 import { type KubeObject, type Resource, resources } from '../../kube/resources.ts'
+import { membersOf } from '../../manifest/tree.ts'
 import { secretNames } from '../eventBus/credentials.ts'
 import { BACKUP, type Backup, readBackup } from './backup.ts'
 import { type CertificateForm, formOf } from './certificates.ts'
@@ -85,7 +87,7 @@ export async function readSnapshot(
     }),
   )
   const found = Object.fromEntries(kinds) as Record<Kind, KubeObject[]>
-  const native = found.eventBuses.filter(({ spec }) => (spec as { jetstream?: unknown } | undefined)?.jetstream)
+  const native = found.eventBuses.filter(({ spec }) => kindsIn(membersOf(spec)).some(makesServers))
   const certificates = await Promise.all(
     native.map(async ({ metadata: { namespace: at, name } }) => {
       const place = { namespace: at, name: secretNames(name).server }

@@ -1,6 +1,8 @@
 /** What the exchange does to each EventSource and Sensor. Pure. */
+import { configOf, kindsIn } from '../../buses/index.ts'
 import type { KubeObject } from '../../kube/resources.ts'
 import type { EventSource } from '../../manifest/manifest.ts'
+import { membersOf } from '../../manifest/tree.ts'
 import { guaranteeOf } from '../../source.ts'
 import type { LoadSource } from '../cluster.ts'
 import { deploymentName, eventSourceObjects, serviceAccountOf, usesLease } from '../eventSource.ts'
@@ -42,9 +44,8 @@ async function stepsOf(object: KubeObject, snapshot: Snapshot, settings: Setting
   const bus = snapshot.eventBuses.find(
     ({ metadata }) => metadata.namespace === source.namespace && metadata.name === source.eventBusName,
   )
-  const lease = usesLease(source, {
-    ...((bus?.spec as { kafka?: never } | undefined)?.kafka ? { kafka: {} as never } : {}),
-  })
+  const [kind] = kindsIn(membersOf(bus?.spec))
+  const lease = usesLease(source, kind === undefined ? {} : { [configOf(kind)]: {} })
   const loses = await lossesOf(source, load)
   return [
     {

@@ -1,7 +1,8 @@
 /** What an EventSource or Sensor finds when it looks for its EventBus. */
 
+import { isNative } from '../../buses/index.ts'
 import type { KubeObject } from '../../kube/resources.ts'
-import type { EventBus } from '../../manifest/manifest.ts'
+import type { EventBus, NativeBus } from '../../manifest/manifest.ts'
 import { type Cluster, isOwnedBy } from '../cluster.ts'
 import { type Condition, condition, warning } from '../conditions.ts'
 import { DOWNGRADE_ANNOTATION, type Remembered, runningIn } from '../eventBus/chosen.ts'
@@ -20,7 +21,7 @@ import { readObject, sayError } from './read.ts'
 export async function planOfObject(
   cluster: Cluster,
   object: KubeObject,
-  look: (bus: EventBus, live: KubeObject) => Promise<Present> = async (_, live) => presentIn(live),
+  look: (bus: NativeBus, live: KubeObject) => Promise<Present> = async (_, live) => presentIn(live),
 ): Promise<PlannedBus & { bus: EventBus | null }> {
   const { bus, errors } = await readObject(object)
   const none = { objects: [], config: null, ours: null, ownLogins: false, bus: null }
@@ -37,8 +38,8 @@ export async function planOfObject(
   const { uid, annotations = {} } = object.metadata
   // That of somebody else is none of ours to look at; the applier refuses it.
   const live = found !== undefined && isOwnedBy(found, uid) ? found : undefined
-  if (live !== undefined && bus.kind !== 'jetstream') return { ...none, conditions: [abandoned(live)] }
-  const present = live === undefined || bus.kind !== 'jetstream' ? undefined : await look(bus, live)
+  if (live !== undefined && !isNative(bus)) return { ...none, conditions: [abandoned(live)] }
+  const present = live === undefined || !isNative(bus) ? undefined : await look(bus, live)
   const running = runningIn(live, (object.status ?? {}) as Remembered)
   const { [DOWNGRADE_ANNOTATION]: downgradeTo, [PREVIOUS_KEY_ANNOTATION]: previousKey } = annotations
   const settings = cluster.settings()

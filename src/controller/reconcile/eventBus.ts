@@ -1,9 +1,10 @@
 /** Brings a native bus into being; of the others it says only whether they can be used. */
+import { isNative } from '../../buses/index.ts'
 import { messageOf } from '../../core/errors.ts'
 import { type KubeObject, resources } from '../../kube/resources.ts'
 import type { EventBus } from '../../manifest/manifest.ts'
 import type { Applier, Contested } from '../apply.ts'
-import type { BusConfig } from '../busConfig.ts'
+import type { NatsConfig } from '../busConfig.ts'
 import type { Cluster } from '../cluster.ts'
 import { type Condition, condition, warning } from '../conditions.ts'
 import { type Remembered, runningIn } from '../eventBus/chosen.ts'
@@ -42,7 +43,8 @@ export async function reconcileEventBus(
   const { access = null } = done
   const all = failed === null ? conditions : [...conditions.filter(({ type }) => type !== 'Deployed'), failed.condition]
   const known = all.some(({ type }) => type === 'Deployed') ? all : [...all, condition('Deployed', 'Unknown')]
-  const servers = bus?.kind === 'jetstream' ? serversOf(cluster, bus) : null
+  const native = bus !== null && isNative(bus)
+  const servers = native ? serversOf(cluster, bus) : null
   const troubles = servers?.live && servers.ready < servers.wanted ? await busTrouble(cluster, bus!, servers.live) : []
   const isUp = servers !== null && servers.ready > 0 && servers.ready >= servers.wanted
   const stream = access !== null && isUp ? await streamTrouble(cluster, config?.jetstream, access) : []
@@ -52,7 +54,7 @@ export async function reconcileEventBus(
     problem: loud?.message,
     kind: bus?.kind,
     ready: servers === null ? undefined : `${servers.ready}/${servers.wanted}`,
-    ...(bus?.kind === 'jetstream' ? remembered(objects, object) : {}),
+    ...(native ? remembered(objects, object) : {}),
     // What runs goes on with the last one while a change of the spec cannot be carried out.
     config: (failed === null ? config : null) ?? (object.status as { config?: object } | undefined)?.config,
   })
@@ -89,7 +91,7 @@ async function carryOut(cluster: Cluster, applier: Applier, object: KubeObject):
       return present
     })
     const { bus, plan } = planned
-    if (bus?.kind !== 'jetstream' || plan === undefined) return { ...planned, failed: null }
+    if (bus === null || !isNative(bus) || plan === undefined) return { ...planned, failed: null }
     if (plan.disks?.remake && set !== undefined) {
       await clearAway(cluster, bus, set)
       return { ...planned, failed: null }
@@ -172,7 +174,7 @@ async function applyAll(
 /** Only advice: Pods make a stream that is not there, and go on with one that is. */
 async function streamTrouble(
   cluster: Cluster,
-  config: BusConfig['jetstream'],
+  config: NatsConfig | undefined,
   access: NonNullable<Ensured['access']>,
 ): Promise<Condition[]> {
   if (config === undefined) return []

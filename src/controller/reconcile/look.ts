@@ -1,7 +1,7 @@
 /** Looks at what runs of a native bus: its disks, and, when the number of servers is to change, what each of them holds. */
 import { isVedetteError, messageOf } from '../../core/errors.ts'
 import { type KubeObject, resources } from '../../kube/resources.ts'
-import type { EventBus } from '../../manifest/manifest.ts'
+import type { EventBus, NativeBus } from '../../manifest/manifest.ts'
 import { type Cluster, MANAGER } from '../cluster.ts'
 import type { Claim, Disks } from '../eventBus/disks.ts'
 import { wantedServers } from '../eventBus/jetstream.ts'
@@ -13,7 +13,7 @@ import { selectorOf } from '../objects.ts'
 type Looking = Pick<Cluster, 'client' | 'readServer'>
 
 /** @param live the StatefulSet. @throws as the client */
-export async function lookAt(cluster: Looking, bus: EventBus, live: KubeObject): Promise<Present> {
+export async function lookAt(cluster: Looking, bus: NativeBus, live: KubeObject): Promise<Present> {
   const present = presentIn(live)
   const claims = await claimsOf(cluster, bus, present)
   const held = wantedServers(bus) === present.replicas ? undefined : await askServers(cluster, bus, present, claims)

@@ -1,6 +1,6 @@
 /** For the admission webhook: what a change of an EventBus asks of the servers that run, and they cannot do. */
+import { isNative } from '../../buses/index.ts'
 import { type KubeObject, resources } from '../../kube/resources.ts'
-import type { EventBus } from '../../manifest/manifest.ts'
 import type { LostByChange } from '../admission.ts'
 import { type Cluster, isOwnedBy } from '../cluster.ts'
 import { statefulSetName, wantedServers } from '../eventBus/jetstream.ts'
@@ -18,7 +18,7 @@ export function lostByChange(cluster: Cluster): LostByChange {
       name: statefulSetName(bus),
     })
     if (live === null || !isOwnedBy(live, after.metadata.uid)) return []
-    if (bus.kind !== 'jetstream') return [abandoned(live).message!]
+    if (!isNative(bus)) return [abandoned(live).message!]
     const present = await lookAt(cluster, bus, live)
     const old = await refusedBefore(before, present)
     const { refused, disks } = settle(bus, wantedServers(bus), present)
@@ -28,6 +28,6 @@ export function lostByChange(cluster: Cluster): LostByChange {
 }
 
 async function refusedBefore(before: KubeObject, present: Present): Promise<string[]> {
-  const { bus }: { bus: EventBus | null } = await readObject(before)
-  return bus?.kind === 'jetstream' ? settle(bus, wantedServers(bus), present).refused : []
+  const { bus } = await readObject(before)
+  return bus !== null && isNative(bus) ? settle(bus, wantedServers(bus), present).refused : []
 }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { addressesIn, credentialsIn } from './openNats.ts'
+import { addressesIn, credentialsIn } from './addresses.ts'
 
 test('the access secret holds user and password, or a token', () => {
   assert.deepEqual(credentialsIn('username: a\npassword: b: c\n'), { token: 'username: a\npassword: b: c' })
