@@ -3,6 +3,7 @@ import { retryAfterMs } from '../../core/backoff.ts'
 import type { Clock } from '../../core/clock.ts'
 import { fail, isAbort, messageOf, type VedetteError } from '../../core/errors.ts'
 import { textOf } from './body-text.ts'
+import { FORM_TYPE, JSON_TYPE } from './media-type.ts'
 
 export interface RestOptions {
   /** Paths are put behind it as they are: `https://gitlab.example.com/api/v4`. */
@@ -13,7 +14,9 @@ export interface RestOptions {
   tls?: { ca?: string | undefined; cert?: string | undefined; key?: string | undefined; insecure?: boolean } | undefined
   /** What an answer of a status may mean, behind the server's words. */
   hints?: Readonly<Record<number, string>>
-  /** URL of an HTTP proxy. */
+  /** What of an error's body is said; left out: what most providers call their message. */
+  messageIn?: (body: any) => string
+  /** URL of an HTTP proxy; `environment`: what `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY` say. */
   proxy?: string | undefined
 }
 
@@ -27,8 +30,9 @@ export interface RestAnswer {
 export interface Rest {
   /**
    * @param path begins with `/`; or a whole URL of the same origin (a link to the next page)
+   * @param body a form when it is a `URLSearchParams`, else it is sent as JSON
    * @throws ORIGIN_UNAVAILABLE for any answer that is not 2xx (`details.status`, `details.retryAfterMs`, `details.errorCode` when it has an
-   * `error_code`; `details.location` where it sends on to another URL), and for none
+   * `error_code`; `details.location` where it sends on to another URL; `details.date`, the server's time, when it is 401), and for none
    */
   call(method: string, path: string, signal: AbortSignal, body?: unknown): Promise<RestAnswer>
 }
@@ -37,8 +41,16 @@ export interface Rest {
 const MOST_BYTES = 16 * 1024 * 1024
 const ANSWER_TIMEOUT_MS = 30_000
 
-export async function createRest({ base, headers, clock, tls, hints = HINTS, proxy }: RestOptions): Promise<Rest> {
-  const { Agent, ProxyAgent, request } = await import('undici')
+export async function createRest({
+  base,
+  headers,
+  clock,
+  tls,
+  hints = HINTS,
+  messageIn = usualMessage,
+  proxy,
+}: RestOptions): Promise<Rest> {
+  const { Agent, EnvHttpProxyAgent, ProxyAgent, request } = await import('undici')
   const root = base.replace(/\/+$/, '')
   const { origin, host } = urlOf(root)
   const connect = {
@@ -52,7 +64,9 @@ export async function createRest({ base, headers, clock, tls, hints = HINTS, pro
   const dispatcher =
     proxy === undefined
       ? new Agent({ ...timeouts, connect })
-      : new ProxyAgent({ ...timeouts, uri: urlOf(proxy).href, requestTls: connect })
+      : proxy === 'environment'
+        ? new EnvHttpProxyAgent({ ...timeouts, connect })
+        : new ProxyAgent({ ...timeouts, uri: urlOf(proxy).href, requestTls: connect })
   return {
     async call(method, path, signal, body) {
       const url = path.startsWith('/') ? `${root}${path}` : path
@@ -66,9 +80,9 @@ export async function createRest({ base, headers, clock, tls, hints = HINTS, pro
           headers: {
             accept: 'application/json',
             ...headers,
-            ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+            ...(body === undefined ? {} : { 'content-type': body instanceof URLSearchParams ? FORM_TYPE : JSON_TYPE }),
           },
-          ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+          ...(body === undefined ? {} : { body: body instanceof URLSearchParams ? `${body}` : JSON.stringify(body) }),
         })
         const header = (name: string): string | undefined => {
           const value = answer.headers[name]
@@ -104,7 +118,7 @@ function parse(text: string): unknown {
 }
 
 /** What providers call their message: GitLab `message`/`error`, Pulsar `reason`, Bitbucket `error.message`, Bitbucket Server `errors[0].message`. */
-function messageIn(body: any): string {
+function usualMessage(body: any): string {
   const found = body?.errors?.[0]?.message ?? body?.error?.message ?? body?.message ?? body?.error ?? body?.reason
   if (found === undefined) return ''
   return (typeof found === 'string' ? found : JSON.stringify(found)).slice(0, 300)
@@ -135,6 +149,7 @@ export function originError({
     ...(errorCode === undefined ? {} : { errorCode }),
     retryAfterMs: wait,
     ...(status >= 300 && status < 400 ? { location: header('location') } : {}),
+    ...(status === 401 ? { date: header('date') } : {}),
   })
 }
 

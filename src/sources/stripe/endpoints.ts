@@ -1,11 +1,9 @@
-/** Webhook endpoints at Stripe (https://docs.stripe.com/api/webhook_endpoints), through its own library. */
-import type Stripe from 'stripe'
-import { fail } from '../../core/errors.ts'
+/** Webhook endpoints at Stripe (https://docs.stripe.com/api/webhook_endpoints): a few REST calls, which are forms. */
 import { sentSecret } from '../../source/secrets.ts'
-import type { Hook, HookRegistration, PrepareContext } from '../../source.ts'
+import type { Hook, HookRegistration, HookTarget, PrepareContext } from '../../source.ts'
 import { sameSet } from '../hooks/fields.ts'
 import { hookUrl } from '../hooks/request.ts'
-import { originError } from '../http/rest.ts'
+import { createRest, type Rest } from '../http/rest.ts'
 import type { Spec } from './spec.ts'
 
 interface Endpoint extends Hook {
@@ -14,8 +12,19 @@ interface Endpoint extends Hook {
   enabled: boolean
 }
 
+/** What an endpoint is to be. */
+interface Wanted {
+  url: string
+  events: string[]
+  description: string
+}
+
 /** The name of the one place where an entry has its endpoint. */
 export const ACCOUNT = 'account'
+
+/** The version of Stripe's API whose answers are read here, whatever the account's own is. */
+const API_VERSION = '2026-10-28.endive'
+const PATH = '/v1/webhook_endpoints'
 
 /** @param api where Stripe is. @throws SECRET_MISSING */
 export async function webhookEndpoints(
@@ -28,84 +37,64 @@ export async function webhookEndpoints(
   // Stripe wants to be told which; without a filter it is all.
   const events = eventFilter.length === 0 ? ['*'] : eventFilter
   const description = `${ctx.namespace}/${ctx.eventSource}/${ctx.entry}`
-  const enabled_events = events as Stripe.WebhookEndpointCreateParams.EnabledEvent[]
-
-  /** Stripe's library knows no signal: each call has a client of its own, whose requests end with it. */
-  const call = async <T>(signal: AbortSignal, work: (stripe: Stripe) => Promise<T>): Promise<T> => {
-    const { default: Stripe } = await import('stripe')
-    const stripe = new Stripe(await sentSecret(ctx, apiKey), {
-      protocol: api.protocol === 'http:' ? 'http' : 'https',
-      host: api.hostname,
-      ...(api.port === '' ? {} : { port: Number(api.port) }),
-      maxNetworkRetries: 0,
-      telemetry: false,
-      httpClient: Stripe.createFetchHttpClient(((input: string, init: RequestInit) =>
-        fetch(input, { ...init, signal, redirect: 'error' })) as typeof fetch),
-    })
-    try {
-      return await work(stripe)
-    } catch (error) {
-      signal.throwIfAborted()
-      throw asOriginError(error, api.host, ctx.clock.now())
-    }
-  }
-
   return {
     wanted: { url, events },
     removeOnDelete: true,
-    targets: async () => [
-      {
-        name: ACCOUNT,
-        // The signing secret is shown once, when the endpoint is made.
-        secretAtCreation: true,
-        list: (signal) =>
-          call(signal, async (stripe) => {
-            const found: Endpoint[] = []
-            for await (const endpoint of stripe.webhookEndpoints.list({ limit: 100 })) found.push(endpointOf(endpoint))
-            return found
-          }),
-        isOurs: (hook) => hook.url === url,
-        isCurrent: (hook) => hook.url === url && hook.enabled && sameSet(hook.events, events),
-        create: (signal) =>
-          call(signal, async (stripe) => {
-            const made = await stripe.webhookEndpoints.create({ url, enabled_events, description })
-            return { hook: endpointOf(made), ...(made.secret === undefined ? {} : { secret: made.secret }) }
-          }),
-        update: ({ id }, signal) =>
-          call(signal, async (stripe) => {
-            await stripe.webhookEndpoints.update(id, { url, enabled_events, disabled: false })
-          }),
-        delete: ({ id }, signal) =>
-          call(signal, async (stripe) => {
-            try {
-              await stripe.webhookEndpoints.del(id)
-            } catch (error) {
-              if ((error as { statusCode?: number }).statusCode !== 404) throw error
-            }
-          }),
-      },
-    ],
+    async targets() {
+      const rest = await createRest({
+        base: api.origin,
+        headers: { authorization: `Bearer ${await sentSecret(ctx, apiKey)}`, 'stripe-version': API_VERSION },
+        clock: ctx.clock,
+        messageIn: withoutKey,
+      })
+      return [account(rest, { url, events, description })]
+    },
   }
 }
 
-function endpointOf({ id, created, url, enabled_events, status }: Stripe.WebhookEndpoint): Endpoint {
+function account(rest: Rest, { url, events, description }: Wanted): HookTarget<Endpoint> {
+  const wanted = [['url', url], ...events.map((one, n) => [`enabled_events[${n}]`, one])]
+  const post = async (path: string, more: [string, string], signal: AbortSignal): Promise<any> =>
+    (await rest.call('POST', path, signal, new URLSearchParams([...wanted, more]))).body
+  return {
+    name: ACCOUNT,
+    // The signing secret is shown once, when the endpoint is made.
+    secretAtCreation: true,
+    async list(signal) {
+      const found: Endpoint[] = []
+      for (let after = '', more = true; more; after = `&starting_after=${found.at(-1)?.id}`) {
+        const { body } = await rest.call('GET', `${PATH}?limit=100${after}`, signal)
+        found.push(...body.data.map(endpointOf))
+        more = body.has_more && body.data.length > 0
+      }
+      return found
+    },
+    isOurs: (hook) => hook.url === url,
+    isCurrent: (hook) => hook.url === url && hook.enabled && sameSet(hook.events, events),
+    async create(signal) {
+      const made = await post(PATH, ['description', description], signal)
+      return { hook: endpointOf(made), ...(made.secret === undefined ? {} : { secret: made.secret }) }
+    },
+    async update({ id }, signal) {
+      await post(`${PATH}/${id}`, ['disabled', 'false'], signal)
+    },
+    async delete({ id }, signal) {
+      try {
+        await rest.call('DELETE', `${PATH}/${id}`, signal)
+      } catch (error) {
+        if ((error as { details?: { status?: number } }).details?.status !== 404) throw error
+      }
+    },
+  }
+}
+
+/** An endpoint as Stripe shows it. */
+function endpointOf({ id, created, url, enabled_events, status }: any): Endpoint {
   return { id, createdMs: created * 1000, url, events: enabled_events, enabled: status === 'enabled' }
 }
 
-/** The library's errors have the status; anything else never reached Stripe. A wrong key is not repeated, not even in part. */
-function asOriginError(error: unknown, host: string, nowMs: number): Error {
-  const { statusCode, message, headers } = error as {
-    statusCode?: number
-    message?: string
-    headers?: Record<string, string>
-  }
-  const shown = (message ?? '').replace(/\b[sr]k_\S+/g, '…').slice(0, 300)
-  if (statusCode === undefined) return fail('ORIGIN_UNAVAILABLE', `${host} does not answer: ${shown}`)
-  return originError({
-    host,
-    status: statusCode,
-    message: shown,
-    header: (name) => headers?.[name],
-    nowMs,
-  })
-}
+/** Stripe's words; a wrong key is not repeated, not even in part. */
+const withoutKey = (body: any): string =>
+  String(body?.error?.message ?? '')
+    .replace(/\b[sr]k_\S+/g, '…')
+    .slice(0, 300)
