@@ -228,6 +228,59 @@ test('hooks: a GitHub App authenticates with its key', async (t) => {
   }
 })
 
+test('hooks: an App’s token that not all of GitHub’s servers know yet, and a clock that is wrong', async (t) => {
+  const { privateKey, publicKey } = generateKeyPairSync('rsa', { modulusLength: 2048 })
+  const fake = await startFakeGithub({ app: publicKey.export({ format: 'pem', type: 'spki' }).toString() })
+  t.after(() => fake.close())
+  const githubApp = { privateKey: { name: 's', key: 'app' }, appID: 7, installationID: 42 }
+  const spec = base(fake.url, { apiToken: undefined, githubApp })
+  const pem = privateKey.export({ format: 'pem', type: 'pkcs8' }).toString().replaceAll('\n', '\\n')
+  const registration = (await hooksOf(spec, { ...secrets, 's/app': pem }))!
+  const message = "'Expiration time' claim ('exp') is too far in the future"
+  const date = new Date(Date.now() - 3_600_000).toUTCString()
+  fake.faults.push({ status: 401, body: { message }, headers: { date } }, null, {
+    status: 401,
+    body: { message: 'Bad credentials' },
+  })
+  const [target] = await registration.targets(signal)
+  assert.deepEqual(await target!.list(signal), [])
+  const claims = fake.asked
+    .map(({ headers }) => String(headers.authorization))
+    .filter((one) => one.startsWith('bearer'))
+  const [ours, theirs] = claims.map((one) => JSON.parse(Buffer.from(one.split('.')[1]!, 'base64url').toString()))
+  assert.deepEqual([theirs.iss, theirs.exp - theirs.iat], [7, 600])
+  assert.equal(theirs.iat, Date.parse(date) / 1_000 - 30)
+  assert.ok(ours.iat - theirs.iat >= 3_599)
+  assert.deepEqual([fake.asked.length, fake.count('GET', /hooks$/)], [4, 2])
+  fake.installationTokens.length = 0
+  const another = (await hooksOf(spec, { ...secrets, 's/app': 'no key' }))!
+  await assert.rejects(another.targets(signal), {
+    code: 'SPEC_INVALID',
+    message: /githubApp\.privateKey is no private key/,
+  })
+})
+
+test('hooks: a repository that was renamed is asked for where it is now, and never at another host', async (t) => {
+  const fake = await startFakeGithub()
+  const other = await startFakeGithub()
+  t.after(() => Promise.all([fake.close(), other.close()]))
+  const [target] = await (await hooksOf(base(fake.url), secrets))!.targets(signal)
+  fake.addHook('repos/acme/new', { config: { url: 'http://a' } })
+  const moved = (url: string, status = 307) => ({ status, headers: { location: `${url}/repos/acme/new/hooks` } })
+  fake.faults.push(moved(fake.url, 301))
+  assert.equal((await target!.list(signal)).length, 1)
+  fake.faults.push(moved(fake.url))
+  await target!.create(signal)
+  assert.equal(fake.hooks.get('repos/acme/new')!.length, 2)
+  fake.faults.push(moved(fake.url, 302))
+  await assert.rejects(target!.create(signal), /answered 302/)
+  fake.faults.push(moved(other.url))
+  await assert.rejects(target!.list(signal), /sent a link to/)
+  assert.equal(other.asked.length, 0)
+  fake.faults.push(...Array.from({ length: 9 }, () => moved(fake.url)))
+  await assert.rejects(target!.list(signal), /answered 307/)
+})
+
 test('hooks: a rate limit that is used up is waited for', async (t) => {
   const fake = await startFakeGithub()
   t.after(() => fake.close())

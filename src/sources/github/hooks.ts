@@ -1,11 +1,10 @@
-/** The hooks at GitHub (REST API v3, "Repository webhooks" and "Organization webhooks"), through @octokit/rest. */
+/** The hooks at GitHub (REST API v3, "Repository webhooks" and "Organization webhooks"). */
 import type { Clock } from '../../core/clock.ts'
-import { fail, messageOf } from '../../core/errors.ts'
-import { providerSecret, sentSecret } from '../../source/secrets.ts'
+import { providerSecret } from '../../source/secrets.ts'
 import type { Hook, HookRegistration, HookTarget, PrepareContext } from '../../source.ts'
 import { sameSet } from '../hooks/fields.ts'
 import { hookUrl } from '../hooks/request.ts'
-import { originError } from '../http/rest.ts'
+import { connect, type GithubApi } from './api.ts'
 import { managesHooks, repositoriesOf, type Spec } from './spec.ts'
 
 /** What GitHub lists, as far as we look at it. */
@@ -42,47 +41,21 @@ export async function githubHooks(ctx: PrepareContext<Spec>): Promise<HookRegist
   return {
     wanted,
     removeOnDelete: spec.deleteHookOnFinish,
-    async targets() {
-      const api = await connect(ctx)
-      const organizations = (spec.organizations ?? []).map((org) => ({
-        path: '/orgs/{org}/hooks',
-        name: `orgs/${org}`,
-        at: { org },
-      }))
-      const repositories = (repositoriesOf(spec) ?? []).map(({ owner, name }) => ({
-        path: '/repos/{owner}/{repo}/hooks',
-        name: `repos/${owner}/${name}`,
-        at: { owner, repo: name },
-      }))
+    async targets(signal) {
+      const api = await connect(ctx, signal)
+      const organizations = (spec.organizations ?? []).map((org) => ['orgs', org])
+      const repositories = (repositoriesOf(spec) ?? []).map(({ owner, name }) => ['repos', owner, name])
       return [...organizations, ...repositories].map((place) => target(api, wanted, place, ctx.clock))
     },
   }
 }
 
-interface Place {
-  /** Route of the list of hooks. */
-  path: string
-  name: string
-  /** Values for the route. */
-  at: Record<string, string>
-}
-
-type Call<T> = (route: string, signal: AbortSignal, parameters: Record<string, unknown>) => Promise<T>
-
-interface Api {
-  call: Call<any>
-  /** All pages of a list, until `enough` says so of a page. */
-  pages(...args: [...Parameters<Call<any>>, enough?: (page: any[]) => boolean]): Promise<any[]>
-}
-
-function target({ call, pages }: Api, wanted: Wanted, { path, name, at }: Place, clock: Clock): HookTarget<GithubHook> {
-  const one = `${path}/{hook_id}`
+/** @param place the parts of its path */
+function target({ call, pages }: GithubApi, wanted: Wanted, place: string[], clock: Clock): HookTarget<GithubHook> {
+  const path = `/${place.map(encodeURIComponent).join('/')}/hooks`
   return {
-    name,
-    async list(signal) {
-      const found: any[] = await pages(`GET ${path}`, signal, { ...at, per_page: 100 })
-      return found.map(hookOf)
-    },
+    name: place.join('/'),
+    list: async (signal) => (await pages(`${path}?per_page=100`, signal)).map(hookOf),
     isOurs: (hook) => hook.url === wanted.config.url,
     isCurrent: (hook) =>
       hook.url === wanted.config.url &&
@@ -90,23 +63,21 @@ function target({ call, pages }: Api, wanted: Wanted, { path, name, at }: Place,
       hook.active === wanted.active &&
       hook.contentType === (wanted.config.content_type ?? 'form') &&
       hook.insecure === (wanted.config.insecure_ssl === '1'),
-    create: async (signal) => ({ hook: hookOf(await call(`POST ${path}`, signal, { ...at, name: 'web', ...wanted })) }),
-    update: (hook, signal) => call(`PATCH ${one}`, signal, { ...at, hook_id: hook.id, ...wanted }),
+    create: async (signal) => ({ hook: hookOf(await call('POST', path, signal, { name: 'web', ...wanted })) }),
+    update: (hook, signal) => call('PATCH', `${path}/${hook.id}`, signal, wanted),
     async delete(hook, signal) {
       try {
-        await call(`DELETE ${one}`, signal, { ...at, hook_id: hook.id })
+        await call('DELETE', `${path}/${hook.id}`, signal)
       } catch (error) {
         if ((error as { details?: { status?: number } }).details?.status !== 404) throw error
       }
     },
-    async recover({ id: hook_id }, signal) {
+    async recover({ id }, signal) {
       const since = clock.now() - RECOVER_MS
       const tooOld = (page: any[]) => page.some(({ delivered_at }) => Date.parse(delivered_at) < since)
-      const recent = await pages(`GET ${one}/deliveries`, signal, { ...at, hook_id, per_page: 100 }, tooOld)
-      const lost = undelivered(recent, clock.now())
-      for (const delivery_id of lost) {
-        await call(`POST ${one}/deliveries/{delivery_id}/attempts`, signal, { ...at, hook_id, delivery_id })
-      }
+      const deliveries = `${path}/${id}/deliveries`
+      const lost = undelivered(await pages(`${deliveries}?per_page=100`, signal, tooOld), clock.now())
+      for (const delivery of lost) await call('POST', `${deliveries}/${delivery}/attempts`, signal)
       return lost.length
     },
   }
@@ -155,71 +126,4 @@ function hookOf(listed: any): GithubHook {
 /** Upstream's rule: the same sets, or both have `*`. */
 function sameEvents(a: readonly string[], b: readonly string[]): boolean {
   return (a.includes('*') && b.includes('*')) || sameSet(a, b)
-}
-
-const silent = { debug() {}, info() {}, warn() {}, error() {} }
-
-/** Loads the client library and authenticates. @throws SECRET_MISSING, SPEC_INVALID */
-async function connect(ctx: PrepareContext<Spec>): Promise<Api> {
-  const { spec, clock } = ctx
-  const { Octokit } = await import('@octokit/rest')
-  const baseUrl = spec.githubBaseURL === '' ? 'https://api.github.com' : spec.githubBaseURL.replace(/\/+$/, '')
-  if (!URL.canParse(baseUrl)) throw fail('SPEC_INVALID', `githubBaseURL ${JSON.stringify(baseUrl)} is no URL`)
-  const octokit = new Octokit({ baseUrl, userAgent: 'vedette', log: silent, ...(await credentials(ctx)) })
-  const { host } = new URL(baseUrl)
-  const guarded = async <T>(
-    signal: AbortSignal,
-    work: (request: { signal: AbortSignal }) => Promise<T>,
-  ): Promise<T> => {
-    try {
-      return await work({ signal })
-    } catch (error) {
-      signal.throwIfAborted()
-      throw asOriginError(error, host, clock)
-    }
-  }
-  const { origin } = new URL(baseUrl)
-  return {
-    call: (route, signal, parameters) =>
-      guarded(signal, async (request) => (await octokit.request(route, { ...parameters, request })).data),
-    // Not octokit.paginate: it drops the signal.
-    pages: (route, signal, parameters, enough) =>
-      guarded(signal, async (request) => {
-        const all: any[] = []
-        let next: string | null = route
-        let given: Record<string, unknown> = parameters
-        while (next !== null) {
-          const page: { data: any[]; headers: { link?: string } } = await octokit.request(next, { ...given, request })
-          all.push(...page.data)
-          next = enough?.(page.data) ? null : nextPage(page.headers.link, origin)
-          given = {}
-        }
-        return all
-      }),
-  }
-}
-
-/** The route of the next page (RFC 8288); the token goes to no other origin, wherever a link points. */
-function nextPage(link: string | undefined, origin: string): string | null {
-  const url = /<([^>]+)>;\s*rel="next"/.exec(link ?? '')?.[1]
-  return url !== undefined && URL.canParse(url) && new URL(url).origin === origin ? `GET ${url}` : null
-}
-
-async function credentials(ctx: PrepareContext<Spec>): Promise<object> {
-  const { apiToken, githubApp } = ctx.spec
-  if (apiToken !== undefined) return { auth: await sentSecret(ctx, apiToken) }
-  const { createAppAuth } = await import('@octokit/auth-app')
-  const { appID: appId, installationID: installationId } = githubApp!
-  const privateKey = await ctx.secret(githubApp!.privateKey!)
-  return { authStrategy: createAppAuth, auth: { appId, installationId, privateKey } }
-}
-
-/** Octokit's RequestError has the status and the headers; anything else never reached GitHub. */
-function asOriginError(error: unknown, host: string, clock: Clock): Error {
-  const { status, response } = error as { status?: number; response?: { headers?: Record<string, string>; data?: any } }
-  if (status === undefined || response === undefined) {
-    return fail('ORIGIN_UNAVAILABLE', `${host} does not answer: ${messageOf(error)}`, {}, { cause: error })
-  }
-  const message = typeof response.data?.message === 'string' ? response.data.message.slice(0, 300) : ''
-  return originError({ host, status, message, header: (name) => response.headers?.[name], nowMs: clock.now() })
 }
