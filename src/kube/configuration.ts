@@ -43,7 +43,7 @@ export async function kubeConfiguration({
     return await inClusterConfiguration({ clock, env })
   }
   const { fromKubeconfig } = await import('./kubeconfig.ts')
-  return await fromKubeconfig(env.KUBECONFIG, context)
+  return await fromKubeconfig({ env, context, clock })
 }
 
 /**

@@ -1,79 +1,55 @@
-/** Outside a cluster: a kubeconfig, with whatever way to log in it names. That is what the big client is good at; only this is taken of it. */
-import type { RequestOptions } from 'node:https'
-import { delimiter } from 'node:path'
-import type { KubeConfig } from '@kubernetes/client-node'
+/** Outside a cluster: where it is and who we are there, as a kubeconfig says it. */
+import { homedir } from 'node:os'
+import { delimiter, join } from 'node:path'
 import { certifiedFor } from '../clients/server-name.ts'
+import type { Clock } from '../core/clock.ts'
 import { fail, messageOf } from '../core/errors.ts'
 import type { KubeConfiguration } from './configuration.ts'
+import { bytesOf, merged } from './kubeconfig/files.ts'
+import { loginOf } from './kubeconfig/login.ts'
 
 /**
- * @param files as in `KUBECONFIG`; left out: `~/.kube/config`
+ * The files of `KUBECONFIG`, or `~/.kube/config`.
  * @param context left out: the current one
  * @throws KUBERNETES_CONFIG
  */
-export async function fromKubeconfig(files: string | undefined, context?: string): Promise<KubeConfiguration> {
-  const { KubeConfig } = await import('@kubernetes/client-node')
-  const config = new KubeConfig()
-  const name = files ?? '~/.kube/config'
-  try {
-    if (files === undefined) config.loadFromDefault()
-    else {
-      const [first = '', ...others] = files.split(delimiter)
-      config.loadFromFile(first)
-      for (const file of others) {
-        const other = new KubeConfig()
-        other.loadFromFile(file)
-        config.mergeConfig(other, true)
-      }
-    }
-  } catch (error) {
-    throw fail('KUBERNETES_CONFIG', `the kubeconfig ${name} cannot be read: ${messageOf(error)}`, {}, { cause: error })
-  }
-  if (context !== undefined) {
-    if (config.getContextObject(context) === null) {
-      const known = config.getContexts().map((one) => one.name)
-      throw fail(
-        'KUBERNETES_CONFIG',
-        `the kubeconfig ${name} has no context "${context}", but ${known.join(', ') || 'none'}`,
-      )
-    }
-    config.setCurrentContext(context)
-  }
-  const cluster = config.getCurrentCluster()
-  if (cluster === null) {
-    throw fail(
-      'KUBERNETES_CONFIG',
-      `the kubeconfig ${name} has no current context with a cluster: kubectl config use-context NAME`,
-    )
-  }
-  const { ca, cert, key } = await login(config)
+export async function fromKubeconfig({
+  env,
+  context,
+  clock,
+}: {
+  env: Record<string, string | undefined>
+  context?: string | undefined
+  clock: Clock
+}): Promise<KubeConfiguration> {
+  const named = (env.KUBECONFIG ?? '').split(delimiter).filter((file) => file !== '')
+  const name = named.length === 0 ? '~/.kube/config' : env.KUBECONFIG
+  const wrong = (text: string, cause?: unknown) =>
+    fail('KUBERNETES_CONFIG', `the kubeconfig ${name} ${text}`, {}, { cause })
+  const config = await merged(named.length === 0 ? [join(homedir(), '.kube/config')] : named).catch((error) => {
+    throw wrong(`cannot be read: ${messageOf(error)}`, error)
+  })
+  if (context !== undefined && !config.contexts.has(context))
+    throw wrong(`has no context "${context}", but ${[...config.contexts.keys()].join(', ') || 'none'}`)
+  const chosen = config.contexts.get(context ?? config.current ?? '')
+  const cluster = config.clusters.get(chosen?.cluster)
+  if (chosen === undefined || typeof cluster?.server !== 'string')
+    throw wrong('has no current context with a cluster: kubectl config use-context NAME')
+  const ca = await bytesOf(cluster, 'certificate-authority').catch((error) => {
+    throw wrong(`has a cluster whose certificate-authority cannot be read: ${messageOf(error)}`, error)
+  })
+  const { cert, key, authorization } = await loginOf({ user: config.users.get(chosen.user), cluster, env, clock })
   return {
     server: cluster.server.replace(/\/$/, ''),
-    namespace: config.getContextObject(config.currentContext)?.namespace ?? 'default',
+    namespace: chosen.namespace || 'default',
     tls: {
-      ...(ca === undefined ? {} : { ca: Buffer.from(ca as Buffer) }),
-      ...(cert === undefined ? {} : { cert: Buffer.from(cert as Buffer) }),
-      ...(key === undefined ? {} : { key: Buffer.from(key as Buffer) }),
-      ...(cluster.tlsServerName ? certifiedFor(cluster.tlsServerName) : {}),
-      ...(cluster.skipTLSVerify ? { rejectUnauthorized: false } : {}),
+      ...(ca === undefined ? {} : { ca }),
+      ...(cert === undefined ? {} : { cert }),
+      ...(key === undefined ? {} : { key }),
+      ...(cluster['tls-server-name'] ? certifiedFor(cluster['tls-server-name']) : {}),
+      ...(cluster['insecure-skip-tls-verify'] === true ? { rejectUnauthorized: false } : {}),
     },
-    ...(cluster.proxyUrl ? { proxy: cluster.proxyUrl } : {}),
-    authorization: async () => authorizationOf(await login(config)),
+    ...(cluster['proxy-url'] ? { proxy: cluster['proxy-url'] } : {}),
+    authorization,
   }
-}
-
-async function login(config: KubeConfig): Promise<RequestOptions> {
-  const options: RequestOptions = {}
-  try {
-    await config.applyToHTTPSOptions(options)
-  } catch (error) {
-    throw fail('KUBERNETES_CONFIG', `the kubeconfig's login failed: ${messageOf(error)}`, {}, { cause: error })
-  }
-  return options
-}
-
-function authorizationOf({ headers, auth }: RequestOptions): string | null {
-  const header = (headers as Record<string, string | string[] | undefined> | undefined)?.Authorization
-  if (typeof header === 'string') return header
-  return typeof auth === 'string' ? `Basic ${Buffer.from(auth).toString('base64')}` : null
 }
