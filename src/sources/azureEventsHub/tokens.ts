@@ -3,6 +3,8 @@ import type * as Amqp from '@azure/core-amqp'
 import { fail, messageOf } from '../../core/errors.ts'
 import { sentSecret } from '../../source/secrets.ts'
 import type { PrepareContext, SecretKeySelector } from '../../source.ts'
+import { noToken } from './errors.ts'
+import { entraToken } from './identity.ts'
 import type { AzureEventsHubSpec } from './spec.ts'
 
 export interface Token {
@@ -13,9 +15,11 @@ export interface Token {
   renewAfterMs: number
 }
 
-/** @throws what the identity library throws */
+/** @throws ORIGIN_UNAVAILABLE */
 export type TokenFor = (audience: string, abortSignal: AbortSignal) => Promise<Token>
 
+/** What Entra ID's tokens are for. */
+const RESOURCE = 'https://eventhubs.azure.net/'
 /** Signed tokens are good for an hour. */
 const RENEW_SIGNED_MS = 45 * 60_000
 /** Before the end of what Entra ID gave out. */
@@ -27,6 +31,7 @@ const LEAST_MS = 1_000
 export async function tokensOf(
   ctx: Pick<PrepareContext<AzureEventsHubSpec>, 'spec' | 'secret' | 'clock'>,
   amqp: typeof Amqp,
+  env: Readonly<Record<string, string | undefined>> = process.env,
 ): Promise<TokenFor> {
   const { sharedAccessKeyName, sharedAccessKey } = ctx.spec
   if (sharedAccessKeyName !== undefined && sharedAccessKey !== undefined) {
@@ -44,15 +49,18 @@ export async function tokensOf(
       return { token, type: amqp.TokenType.CbsTokenTypeSas, renewAfterMs: RENEW_SIGNED_MS }
     }
   }
-  const { DefaultAzureCredential } = await import('@azure/identity')
-  const credential = new DefaultAzureCredential()
-  // Some members of its chain would start a program each time.
+  // Asked again it may start a program each time.
   let last = { token: '', untilMs: Number.NEGATIVE_INFINITY }
-  return async (_, abortSignal) => {
+  return async (_, signal) => {
     const nowMs = ctx.clock.monotonic()
     if (nowMs >= last.untilMs) {
-      const { token, expiresOnTimestamp } = await credential.getToken(amqp.Constants.aadEventHubsScope, { abortSignal })
-      const goodMs = expiresOnTimestamp - ctx.clock.now() - RENEW_BEFORE_MS
+      const { token, endsAtMs } = await entraToken({ resource: RESOURCE, env, clock: ctx.clock, signal }).catch(
+        (error) => {
+          signal.throwIfAborted()
+          throw noToken(error, ctx.spec)
+        },
+      )
+      const goodMs = endsAtMs - ctx.clock.now() - RENEW_BEFORE_MS
       last = { token, untilMs: nowMs + Math.max(SHORTEST_MS, goodMs) }
     }
     const renewAfterMs = Math.max(LEAST_MS, last.untilMs - nowMs)
