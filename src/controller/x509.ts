@@ -1,6 +1,8 @@
-/** X.509 certificates (RFC 5280) without any outside program: Node makes keys and signatures, the few DER structures are here. */
+/** X.509 certificates (RFC 5280): Node makes keys and signatures, the structures are those of @peculiar/asn1-x509. */
 import { createPrivateKey, createSign, generateKeyPairSync, randomBytes } from 'node:crypto'
-import { isIP, isIPv4 } from 'node:net'
+import { isIP, isIPv6 } from 'node:net'
+import { AsnConvert, OctetString } from '@peculiar/asn1-schema'
+import * as x509 from '@peculiar/asn1-x509'
 
 /** PEM texts. */
 export interface KeyPair {
@@ -12,7 +14,7 @@ export interface KeyPair {
 export type Name = { commonName: string } | { organization: string }
 
 export type CertificateRequest = Name & {
-  /** DNS names and IPv4 addresses that it is for. */
+  /** DNS names and IP addresses that it is for. */
   names?: string[]
   /** What it may be used for; left out: anything. */
   usages?: ('server' | 'client')[]
@@ -22,7 +24,7 @@ export type CertificateRequest = Name & {
   authority?: boolean
   /** Kind of the key; P-256 by default. */
   keyKind?: 'p256' | 'rsa'
-  /** Milliseconds since the epoch; before 2050, as UTCTime has it. */
+  /** Milliseconds since the epoch. */
   notBefore: number
   notAfter: number
 }
@@ -35,83 +37,69 @@ export function makeCertificate(request: CertificateRequest): KeyPair {
       ? generateKeyPairSync('rsa', { modulusLength: 2048 })
       : generateKeyPairSync('ec', { namedCurve: 'P-256' })
   const signer = issuer === undefined ? privateKey : createPrivateKey(issuer.key)
-  const algorithm = signer.asymmetricKeyType === 'rsa' ? RSA_WITH_SHA256 : ECDSA_WITH_SHA256
-  const tbs = sequence(
-    der(0xa0, integer(Buffer.from([2]))),
-    integer(Buffer.concat([Buffer.from([1]), randomBytes(15)])),
-    algorithm,
-    distinguishedName(issuer ?? request),
-    sequence(utcTime(notBefore), utcTime(notAfter)),
-    distinguishedName(request),
-    publicKey.export({ type: 'spki', format: 'der' }),
-    der(0xa3, sequence(...extensions(request))),
-  )
-  const signature = createSign('sha256').update(tbs).sign(signer)
-  const certificate = sequence(tbs, algorithm, der(0x03, Buffer.from([0]), signature))
-  const lines = certificate.toString('base64').match(/.{1,64}/g) ?? []
+  const signatureAlgorithm =
+    signer.asymmetricKeyType === 'rsa'
+      ? new x509.AlgorithmIdentifier({ algorithm: SHA256_WITH_RSA, parameters: null })
+      : new x509.AlgorithmIdentifier({ algorithm: ECDSA_WITH_SHA256 })
+  const tbsCertificate = new x509.TBSCertificate({
+    version: x509.Version.v3,
+    // Positive, and never with a byte that could be left out.
+    serialNumber: bytes(Buffer.concat([Buffer.from([1]), randomBytes(15)])),
+    signature: signatureAlgorithm,
+    issuer: distinguishedName(issuer ?? request),
+    validity: new x509.Validity({ notBefore: new Date(notBefore), notAfter: new Date(notAfter) }),
+    subject: distinguishedName(request),
+    subjectPublicKeyInfo: AsnConvert.parse(
+      publicKey.export({ type: 'spki', format: 'der' }),
+      x509.SubjectPublicKeyInfo,
+    ),
+    extensions: new x509.Extensions(extensions(request)),
+  })
+  const signature = createSign('sha256')
+    .update(Buffer.from(AsnConvert.serialize(tbsCertificate)))
+    .sign(signer)
+  const certificate = new x509.Certificate({ tbsCertificate, signatureAlgorithm, signatureValue: bytes(signature) })
+  const lines =
+    Buffer.from(AsnConvert.serialize(certificate))
+      .toString('base64')
+      .match(/.{1,64}/g) ?? []
   return {
     cert: `-----BEGIN CERTIFICATE-----\n${lines.join('\n')}\n-----END CERTIFICATE-----\n`,
     key: privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(),
   }
 }
 
-function extensions({ names = [], usages = [], authority = false }: CertificateRequest): Buffer[] {
-  const list: Buffer[] = []
-  const add = (id: string, critical: boolean, value: Buffer) =>
-    list.push(sequence(oid(id), ...(critical ? [TRUE] : []), der(0x04, value)))
+const SHA256_WITH_RSA = '1.2.840.113549.1.1.11'
+const ECDSA_WITH_SHA256 = '1.2.840.10045.4.3.2'
+const COMMON_NAME = '2.5.4.3'
+const ORGANIZATION = '2.5.4.10'
+const PURPOSES = { server: x509.id_kp_serverAuth, client: x509.id_kp_clientAuth }
+
+function extensions({ names = [], usages = [], authority = false }: CertificateRequest): x509.Extension[] {
+  const list: x509.Extension[] = []
+  const add = (extnID: string, critical: boolean, value: unknown) =>
+    list.push(new x509.Extension({ extnID, critical, extnValue: new OctetString(AsnConvert.serialize(value)) }))
   if (authority) {
-    add('551d13', true, sequence(TRUE))
-    // keyCertSign and cRLSign
-    add('551d0f', true, der(0x03, Buffer.from([1, 0x06])))
+    add(x509.id_ce_basicConstraints, true, new x509.BasicConstraints({ cA: true }))
+    const { keyCertSign, cRLSign } = x509.KeyUsageFlags
+    add(x509.id_ce_keyUsage, true, new x509.KeyUsage(keyCertSign | cRLSign))
   }
-  const purposes = { server: '2b06010505070301', client: '2b06010505070302' }
-  if (usages.length > 0) add('551d25', false, sequence(...usages.map((usage) => oid(purposes[usage]))))
-  if (names.length > 0) add('551d11', false, sequence(...names.map(generalName)))
+  const purposes = usages.map((usage) => PURPOSES[usage])
+  if (usages.length > 0) add(x509.id_ce_extKeyUsage, false, new x509.ExtendedKeyUsage(purposes))
+  if (names.length > 0) add(x509.id_ce_subjectAltName, false, new x509.SubjectAlternativeName(names.map(generalName)))
   return list
 }
 
-function generalName(name: string): Buffer {
-  if (isIP(name) === 0) return der(0x82, Buffer.from(name))
-  return der(0x87, isIPv4(name) ? Buffer.from(name.split('.').map(Number)) : bytesOfIPv6(name))
+function generalName(name: string): x509.GeneralName {
+  if (isIP(name) === 0) return new x509.GeneralName({ dNSName: name })
+  // As a URL has it, without digits of IPv4 at its end, which the library does not know.
+  return new x509.GeneralName({ iPAddress: isIPv6(name) ? new URL(`http://[${name}]`).hostname.slice(1, -1) : name })
 }
 
-function bytesOfIPv6(address: string): Buffer {
-  // As a URL has it, without digits of IPv4 at its end: groups in hex, one run of zeros left out.
-  const groups = new URL(`http://[${address}]`).hostname.slice(1, -1)
-  const [head = [], tail = []] = groups.split('::').map((part) => part.split(':').filter((one) => one !== ''))
-  const zeros = Array.from({ length: 8 - head.length - tail.length }, () => '0')
-  return Buffer.from([...head, ...zeros, ...tail].map((group) => group.padStart(4, '0')).join(''), 'hex')
+function distinguishedName(name: Name): x509.Name {
+  const [type, text] = 'commonName' in name ? [COMMON_NAME, name.commonName] : [ORGANIZATION, name.organization]
+  const value = new x509.AttributeValue({ utf8String: text })
+  return new x509.Name([new x509.RelativeDistinguishedName([new x509.AttributeTypeAndValue({ type, value })])])
 }
 
-function der(tag: number, ...parts: Buffer[]): Buffer {
-  const content = Buffer.concat(parts)
-  const { length } = content
-  const size = length < 0x80 ? [length] : length < 0x100 ? [0x81, length] : [0x82, length >> 8, length & 0xff]
-  return Buffer.concat([Buffer.from([tag, ...size]), content])
-}
-
-function sequence(...parts: Buffer[]): Buffer {
-  return der(0x30, ...parts)
-}
-
-function oid(hex: string): Buffer {
-  return der(0x06, Buffer.from(hex, 'hex'))
-}
-
-function integer(value: Buffer): Buffer {
-  return der(0x02, value)
-}
-
-function utcTime(ms: number): Buffer {
-  const text = new Date(ms).toISOString().replace(/[-:T]/g, '').slice(2, 14)
-  return der(0x17, Buffer.from(`${text}Z`))
-}
-
-function distinguishedName(name: Name): Buffer {
-  const [attribute, text] = 'commonName' in name ? ['550403', name.commonName] : ['55040a', name.organization]
-  return sequence(der(0x31, sequence(oid(attribute), der(0x0c, Buffer.from(text)))))
-}
-
-const TRUE = der(0x01, Buffer.from([0xff]))
-const ECDSA_WITH_SHA256 = sequence(oid('2a8648ce3d040302'))
-const RSA_WITH_SHA256 = sequence(oid('2a864886f70d01010b'), der(0x05))
+const bytes = (buffer: Buffer): ArrayBuffer => new Uint8Array(buffer).buffer
