@@ -1,4 +1,3 @@
-#!/usr/bin/env node
 /** The command line: finds the command, loads only that one, and turns what it throws into a message and an exit code. */
 import { Command, CommanderError } from 'commander'
 import { exitCodeOf, isVedetteError, messageOf } from '../core/errors.ts'

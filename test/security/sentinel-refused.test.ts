@@ -45,7 +45,7 @@ const privileged = {
 }
 
 const main: Without = {
-  file: 'src/cli/main.ts',
+  file: 'src/cli/program.ts',
   find: 'printablePage(redactor.redact(text))',
   replace: 'printablePage(text)',
 }
