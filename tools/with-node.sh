@@ -46,6 +46,10 @@ install() {
 }
 
 if stale; then install; fi
+# what only add-ons are built with: a third of Node's package
+for headers in "$root"/node_modules/node-*/include; do
+  if [ -d "$headers" ]; then rm -rf "$headers"; fi
+done
 
 node=
 for candidate in "$root"/node_modules/node-linux-*/bin/node "$root"/node_modules/node-darwin-*/bin/node "$root"/node_modules/node-bin-*/bin/node; do

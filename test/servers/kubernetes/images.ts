@@ -110,19 +110,15 @@ export function nodeLayer(): string {
   return packages
 }
 
-/** Folders of `node_modules`, without what only development needs, and without the Node that is there as a program already. */
+/** Folders of `node_modules`, without what only development needs. */
 function productionPackages(): string[] {
   const { packages } = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8')) as {
-    packages: Record<string, { dev?: boolean }>
+    packages: Record<string, { dev?: boolean; link?: boolean }>
   }
   return Object.entries(packages)
-    .filter(([path, { dev }]) => path !== '' && dev !== true && existsSync(join(root, path)))
+    .filter(([path, { dev, link }]) => path !== '' && !dev && !link && existsSync(join(root, path)))
     .map(([path]) => path)
-    .filter(
-      (path) =>
-        !/^node_modules\/node-(?:bin-)?(?:darwin|linux)-[^/]*$/.test(path) &&
-        !/node_modules\/.*node_modules/.test(path),
-    )
+    .filter((path) => !/node_modules\/.*node_modules/.test(path))
 }
 
 /** Programs by the path where they are to be, with the libraries that they are linked to, and what nearly every program looks for. */
