@@ -71,7 +71,8 @@ async function replay(t: TestContext): Promise<void> {
         workdir = argument
         mkdirSync(join(tree, workdir), { recursive: true })
       } else if (instruction === 'RUN') {
-        await run('sh', ['-ec', argument], { cwd: join(tree, workdir), maxBuffer: 2 ** 26 })
+        const env = { ...process.env, PATH: `${join(tree, 'usr/local/bin')}:${process.env.PATH}` }
+        await run('sh', ['-ec', argument], { cwd: join(tree, workdir), env, maxBuffer: 2 ** 26 })
       } else if (instruction === 'COPY') copy(base, tree, workdir, argument)
     }
   }
