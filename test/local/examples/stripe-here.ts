@@ -1,8 +1,9 @@
 /** Loaded into every process of a run (`node --import`): Stripe is at `$VEDETTE_TEST_STRIPE`. */
-const real = globalThis.fetch
+import { Agent } from 'undici'
 
-globalThis.fetch = (input, init) => {
-  const url = new URL(input instanceof Request ? input.url : input)
-  if (url.hostname !== 'api.stripe.com') return real(input, init)
-  return real(new URL(`${url.pathname}${url.search}`, process.env.VEDETTE_TEST_STRIPE), init)
+const real = Agent.prototype.dispatch
+
+Agent.prototype.dispatch = function (options, handler) {
+  const stripe = String(options.origin) === 'https://api.stripe.com'
+  return real.call(this, stripe ? { ...options, origin: process.env.VEDETTE_TEST_STRIPE! } : options, handler)
 }
