@@ -276,12 +276,22 @@ suite('forged records on Kafka, and a forged Lease', { skip, timeout: 900_000 },
 
 const leaseOf = (cluster: Kubernetes) => cluster.client.get<Lease>(resources.leases, place)
 
+/** Its annotation is one of Vedette's, for who holds it. */
+function isWritten({ metadata, spec }: Lease): boolean {
+  try {
+    return JSON.parse(metadata.annotations?.[NOTE] ?? '').holder === spec.holderIdentity
+  } catch {
+    return false
+  }
+}
+
 async function forge(cluster: Kubernetes, change: (lease: Lease) => Lease): Promise<void> {
   await until(
     'the Lease is changed',
     async () => {
       const lease = await leaseOf(cluster)
-      if (lease === null) return false
+      // What was forged before is still there.
+      if (lease === null || !isWritten(lease)) return false
       // Refused is only what somebody else came before with.
       return cluster.client.update(resources.leases, change(lease)).then(
         () => true,
