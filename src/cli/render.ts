@@ -91,10 +91,10 @@ async function renderUsers(sources: EventSource[], json: boolean): Promise<void>
 
 /** As commands, or as one JSON list. */
 async function renderAcls({ eventSources, eventBuses }: Manifest, json: boolean, { redact }: Redactor): Promise<void> {
-  const [{ busUses }, { kafkaAcls, kafkaAclsText }, { topicOf }] = await Promise.all([
+  const [{ busUses }, { kafkaAcls, kafkaAclsText }, { renderingOf }] = await Promise.all([
     import('../runtime/natsPermissions.ts'),
     import('../runtime/kafkaAcls.ts'),
-    import('../buses/kafka/spec.ts'),
+    import('../buses/index.ts'),
   ])
   const output = createOutput(process.stdout)
   const list: object[] = []
@@ -107,7 +107,9 @@ async function renderAcls({ eventSources, eventBuses }: Manifest, json: boolean,
       process.stderr.write(`# ${redact(`EventSource ${name}: ${why}`)}\n`)
       continue
     }
-    const topic = topicOf(bus.spec.kafka, bus)
+    const rendering = renderingOf(bus)
+    if (rendering.what !== 'address') continue
+    const { topic } = rendering.config.kafka as { topic: string }
     const acls = kafkaAcls(source, await busUses(source.entries), topic)
     if (json) list.push({ namespace, name, topic, acls })
     else await output.write(`${kafkaAclsText(source, acls)}\n`)

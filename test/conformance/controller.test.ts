@@ -113,7 +113,7 @@ for (const file of readdirSync(golden)) {
       const [what, kind, name = ''] = heading.split(' ')
       if (what === 'DECODED') {
         const ours = decoded(deployment, name)
-        includes(ours, read(withoutGoZeros(object)), heading)
+        includes(ours, withOwnLogin(read(withoutGoZeros(object)), deployment), heading)
       } else if (kind === 'EventBus' || kind === 'EventSource') continue
       else {
         const made = objects.find((one) => one.kind === kind && one.metadata.name === name.replace(/-$/, ''))
@@ -137,6 +137,14 @@ function withoutGoZeros(object: Plain): Plain {
   return JSON.parse(JSON.stringify(object, (_, value) => (value === '' ? undefined : value)))
 }
 
+/** On a native bus each EventSource has a NATS user of its own; Sensors have upstream's for all. @param deployment ours */
+function withOwnLogin<Part>(wanted: Part, { metadata }: Plain): Part {
+  const { controller, 'eventsource-name': name } = metadata.labels
+  const of = controller === 'eventsource-controller' ? `user-${name}` : 'client-auth'
+  const text = JSON.stringify(wanted).replaceAll('"eventbus-default-js-client-auth"', `"eventbus-default-js-${of}"`)
+  return JSON.parse(text)
+}
+
 /** docs/differences.md, part Kubernetes, field by field. */
 function withDifferences(wanted: Plain, made: Plain): Plain {
   const pod = wanted.spec?.template?.spec
@@ -149,6 +157,8 @@ function withDifferences(wanted: Plain, made: Plain): Plain {
     const [main] = pod.containers
     // The template's policy is honoured.
     if (made.metadata.name === 'webhook-eventsource') main.imagePullPolicy = 'Never'
+    // Each EventSource has a NATS user of its own.
+    pod.volumes = withOwnLogin(pod.volumes, made)
   }
   if (made.kind === 'ConfigMap') {
     wanted.data['nats-js'] = wanted.data['nats-js']
