@@ -77,6 +77,9 @@ suite('Pods of strangers', { skip, timeout: 300_000 }, () => {
     await says(eventbus, ns, 'default', 'ChangeRefused', 'PodSecurityRefused')
     await says(eventsources, ns, 'limited', 'TemplateLimited', 'SteersTheRuntime')
     await deployed(ns, 'limited')
+    // What is refused of the bus keeps nobody from it.
+    await rig.apply(object('EventSource', ns, 'later', tick))
+    await deployed(ns, 'later')
     assert.equal((await rig.get(deployments, ns, 'runs-eventsource'))!.metadata.generation, before.metadata.generation)
     for (const name of ['new-eventsource', 'follows-sensor'])
       assert.equal(await rig.get(deployments, ns, name), null, name)

@@ -19,6 +19,8 @@ const MESSAGES = FULL ? 5_000 : 500
 const PER_SECOND = FULL ? 200 : 100
 /** Events of a source come again through the next replica within this, milliseconds: what full runs, which are alone on the machine, measure; beside other tests it only must go on. */
 const GAP_MS = FULL ? 2_000 : 6_000
+/** So long after a kill what was on its way still arrives, milliseconds. */
+const ON_ITS_WAY_MS = 500
 /** What a consumer took and did not finish comes again within this, milliseconds: origins wait for half a minute. */
 const AGAIN_MS = 60_000
 
@@ -61,6 +63,10 @@ async function deliver(t: TestContext, adapter: DeliveryAdapter, bus: 'embedded'
   const sender = startSender(broker)
   /** The next fault might heal what this one broke. */
   const judge = async (fault: string) => {
+    // Served again: what a dead consumer holds may come later, and the pause until the next event is measured.
+    await pause(ON_ITS_WAY_MS)
+    const from = sender.sent
+    await waitFor(async () => [...onBus].some((n) => n >= from), AGAIN_MS, 50)
     const sent = await sender.pause()
     const missing = () => Array.from({ length: sent }, (_, n) => n).filter((n) => !onBus.has(n))
     await waitFor(async () => missing().length === 0, AGAIN_MS, 50).catch(() => {
@@ -156,6 +162,8 @@ async function freeze(rig: Rig): Promise<void> {
 }
 
 interface Sender {
+  /** How many are with the broker. */
+  readonly sent: number
   /** Resolves when so many are with the broker. */
   reached(count: number): Promise<void>
   /** Resolves when nothing is on its way. @returns how many there are, all with the broker */
@@ -198,6 +206,9 @@ function startSender(broker: Broker): Sender {
   }
   const done = run()
   return {
+    get sent() {
+      return sent
+    },
     reached: (count) => waitFor(async () => sent >= count, 300_000),
     async pause() {
       wanted = false
@@ -238,7 +249,7 @@ export async function settledLog(rig: Rig, total: number, numberOf = bodyNumber)
 /** The longest time without an event that began with a kill, milliseconds. What was on its way at that moment still arrives. */
 function pauseAround(at: number, lines: Line[]): number {
   const times = lines.map(({ time }) => Date.parse(time))
-  const pauses = times.slice(1).map((time, i) => (time > at && times[i]! < at + 500 ? time - times[i]! : 0))
+  const pauses = times.slice(1).map((time, i) => (time > at && times[i]! < at + ON_ITS_WAY_MS ? time - times[i]! : 0))
   return Math.max(0, ...pauses)
 }
 

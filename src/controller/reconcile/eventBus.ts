@@ -91,7 +91,8 @@ async function carryOut(cluster: Cluster, applier: Applier, object: KubeObject):
       return present
     })
     const { bus, plan } = planned
-    if (bus === null || !isNative(bus) || plan === undefined) return { ...planned, failed: null }
+    if (bus === null || !isNative(bus) || planned.config === null) return { ...planned, failed: null }
+    if (plan === undefined) return await asTheyRun(cluster, applier, object, bus, planned)
     if (plan.disks?.remake && set !== undefined) {
       await clearAway(cluster, bus, set)
       return { ...planned, failed: null }
@@ -127,6 +128,26 @@ async function carryOut(cluster: Cluster, applier: Applier, object: KubeObject):
     }
   }
 }
+
+/** Of servers that go on since their change is refused: EventSources come and go all the same, and with them their logins. */
+async function asTheyRun(
+  cluster: Cluster,
+  applier: Applier,
+  object: KubeObject,
+  bus: EventBus,
+  planned: PlannedBus,
+): Promise<Done> {
+  const {
+    failed = null,
+    told = [],
+    unsettled,
+    access,
+  } = await applyAll(cluster, applier, object, bus, planned, dropNothing)
+  const conditions = [...planned.conditions, ...told]
+  return { ...planned, bus, conditions, failed, usersUnsettled: unsettled === true, access: access ?? null }
+}
+
+const dropNothing = async () => {}
 
 const DISKS_GROW = 'DisksGrow'
 

@@ -51,12 +51,6 @@ export async function reconcileEventSource(
   }
   const { bus } = login
   const objects = objectsOf(cluster, object, source, bus)
-  const refusal = podRefusal(objects, cluster.settings().pods, cluster.home)
-  if (refusal !== null) {
-    const deployed = await deployedOf(cluster, object, deploymentOf(cluster, object))
-    await write({ ...asBefore(object), ...deployed.status, conditions: [provided, refusal], strategy })
-    return deployed.again
-  }
   if (!mayRollOut(deploymentOf(cluster, object), objects, turn)) {
     const deployed = await deployedOf(cluster, object, deploymentOf(cluster, object))
     await write({ ...asBefore(object), ...deployed.status, conditions: [provided, waitsForTurn(turn)], strategy })
@@ -143,7 +137,7 @@ function whyRefused(object: KubeObject, source: EventSource | null, errors: Diag
   return refused('TypeNotSupported', `not in this version: ${missing.join(', ')}. What is deployed is left alone.`)
 }
 
-/** What its Pods may be told of the bus, or why nothing is deployed anew. */
+/** What its Pods may be told of the bus, or why none are made. */
 async function usableBus(
   cluster: Cluster,
   object: KubeObject,
@@ -154,6 +148,9 @@ async function usableBus(
 > {
   const { planned, trouble } = await findBus(cluster, source.namespace, source.eventBusName)
   if (trouble !== undefined) return { trouble: { conditions: [trouble] } }
+  // Whichever login they get.
+  const refusal = podRefusal(objectsOf(cluster, object, source, planned.ours!), cluster.settings().pods, cluster.home)
+  if (refusal !== null) return { trouble: { conditions: [refusal] } }
   const login = await busLogin(cluster, object, source, planned, deploymentOf(cluster, object))
   return login.bus === undefined ? { trouble: { conditions: login.waits, afterMs: login.afterMs } } : { login }
 }
