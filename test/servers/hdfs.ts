@@ -57,7 +57,8 @@ export async function startHdfs({ permissions = false, files = true } = {}): Pro
     'dfs.namenode.http-bind-host': '127.0.0.1',
   }
   const arguments_ = (format: boolean) => [
-    ...['-Xms64m', '-Xmx512m', '-XX:+UseSerialGC', `-Dtest.build.data=${dir}`, `-Dhadoop.log.dir=${dir}`],
+    ...['-Xms64m', '-Xmx512m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1'],
+    ...[`-Dtest.build.data=${dir}`, `-Dhadoop.log.dir=${dir}`],
     ...['-cp', join(jars, '*'), 'org.apache.hadoop.test.MiniDFSClusterManager'],
     ...(format ? ['-format'] : []),
     ...['-nnport', String(rpc), '-httpport', String(http), '-datanodes', files ? '1' : '0'],

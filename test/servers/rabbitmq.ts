@@ -76,7 +76,9 @@ export async function startRabbitmq({
     RABBITMQ_GENERATED_CONFIG_DIR: join(dir, 'generated'),
     RABBITMQ_PID_FILE: join(dir, 'pid'),
     RABBITMQ_FEATURE_FLAGS_FILE: join(dir, 'feature_flags'),
-    RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS: '-kernel inet_dist_use_interface {127,0,0,1}',
+    // Its schedulers sleep when there is nothing to do, instead of spinning for what may come.
+    RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS:
+      '-kernel inet_dist_use_interface {127,0,0,1} +sbwt none +sbwtdcpu none +sbwtdio none',
   }
   const start = () => startProcess(binary, [], { ready: () => speaksAmqp(port), env, group: true, timeoutMs: 180_000 })
   // The node would start the name server of Erlang itself, as a daemon that outlives it.
