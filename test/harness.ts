@@ -42,10 +42,13 @@ export interface Harness<Position> {
   onEnd(listener: (error: unknown) => void): void
   /** Ends `serve` and returns what it threw, if it threw. */
   stop(): Promise<unknown>
-  /** Resolves once `predicate` holds; throws after `timeoutMs`. */
+  /** Resolves once `predicate` holds; throws after `timeoutMs`, and soon when `serve` has ended by an error, which nobody repeats here. */
   until(predicate: (harness: Harness<Position>) => boolean, timeoutMs?: number): Promise<void>
   context: SourceContext<any, Position>
 }
+
+/** So long after `serve` has ended something may still follow from that, milliseconds. */
+const ENDED_MS = 2_000
 
 export function serveInHarness<Spec, Position>(
   definition: SourceDefinition<Spec, Position>,
@@ -109,14 +112,13 @@ export function serveInHarness<Spec, Position>(
     },
     until(predicate, timeoutMs = 5000) {
       return new Promise((resolve, reject) => {
-        const timer = setTimeout(() => {
+        const giveUp = (why: string, cause?: unknown) => {
+          clearTimeout(timer)
           waiters.delete(check)
-          reject(
-            new Error(
-              `not within ${timeoutMs} ms; emitted: ${goJson(harness.emitted.map((e) => e.text)).slice(-2000)}`,
-            ),
-          )
-        }, timeoutMs)
+          const emitted = goJson(harness.emitted.map((e) => e.text)).slice(-2000)
+          reject(new Error(`${why}; emitted: ${emitted}`, { cause }))
+        }
+        const timer = setTimeout(giveUp, timeoutMs, `not within ${timeoutMs} ms`)
         const check = () => {
           if (!predicate(harness)) return
           clearTimeout(timer)
@@ -125,6 +127,11 @@ export function serveInHarness<Spec, Position>(
         }
         waiters.add(check)
         check()
+        // What the test awaits may be a consequence of the end.
+        harness.onEnd((error) => {
+          if (error !== undefined && waiters.has(check))
+            setTimeout(giveUp, ENDED_MS, `it has ended: ${messageOf(error)}`, error)
+        })
       })
     },
   }

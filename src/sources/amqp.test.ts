@@ -333,6 +333,10 @@ suite('RabbitMQ', { skip }, () => {
         { exchangeName: 'other' },
         /failed to declare exchange with name other and type topic.*it is there with other properties/,
       ],
+      [
+        { queueDeclare: { name: 'expires', arguments: 'x-expires: -1' } },
+        /failed to declare queue.*the broker cannot do it as things stand \(PRECONDITION_FAILED - invalid arg 'x-expires'/,
+      ],
       [{ url: `amqp://127.0.0.1:${silent.port}?connection_timeout=500` }, /TCP: 127\.0\.0\.1:\d+: no answer/],
       [{ url: url.replace('amqp:', 'amqps:') }, /TLS: /],
     ] as const) {

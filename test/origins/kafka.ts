@@ -68,6 +68,8 @@ export const contract = (share: Share): ContractAdapter[] => {
         await client.admin.createTopics({ topics: [name], partitions: 2, replicas: 1 })
         // A broker makes the topic of group offsets when the first group asks; the runtime would try again, the harness does not.
         await waitFor(() => client.committed(name, name, [0]).then(Boolean, () => false), 60_000, 100)
+        // Nor is a broker the leader of a partition from the moment at which it is made.
+        await waitFor(() => client.offsets(name, [0, 1], 'earliest').then(Boolean, () => false), 60_000, 100)
         const producer = new Producer({ clientId: 'test', bootstrapBrokers: [broker], retries: 20, retryDelay: 100 })
         t.after(() => producer.close())
         let n = 0

@@ -122,10 +122,13 @@ const REPLIES: Readonly<Record<string, string>> = {
   ACCESS_REFUSED: 'the broker refuses access',
   'NOT-ALLOWED': 'the broker does not allow it',
   'NOT-FOUND': 'not there',
-  'PRECONDITION-FAILED': 'it is there with other properties',
+  'PRECONDITION-FAILED': 'the broker cannot do it as things stand',
   'RESOURCE-LOCKED': 'somebody else holds it exclusively',
   'CONNECTION-FORCED': 'the broker goes down or has closed the connection',
 }
+
+/** How RabbitMQ words that something is declared anew otherwise than it is: one of several things for which it has that reply. */
+const OTHERWISE = /inequivalent arg/
 
 /** An error of the library or the network as one of ours. */
 export function described(error: unknown, where: string): VedetteError {
@@ -136,7 +139,8 @@ export function described(error: unknown, where: string): VedetteError {
     const [, name = '', text = ''] = reply
     const during = /^Operation failed: (\w+)/.exec(message)?.[1]
     const login = /Handshake terminated/.test(message) && name.startsWith('ACCESS')
-    const what = login ? 'authentication: the broker refuses the user or the password' : (REPLIES[name] ?? name)
+    const otherwise = OTHERWISE.test(message) ? 'it is there with other properties' : (REPLIES[name] ?? name)
+    const what = login ? 'authentication: the broker refuses the user or the password' : otherwise
     const detail = text === '' ? name : text
     return fail(
       'ORIGIN_UNAVAILABLE',

@@ -265,7 +265,9 @@ suite('RabbitMQ', { skip: without('rabbitmq-server', rabbitmqBinary()) }, () => 
   })
 
   test('refused by the bus: all is there for the next one; two entries read one stream, each for itself', async (t) => {
-    const { send, serve } = await origin(t)
+    const { send, serve, make } = await origin(t)
+    // Declared by two at once it is there for a moment before the node has a copy of it to read from.
+    await make()
     const [one, other] = [serve(), serve()]
     await Promise.all([one, other].map(reading))
     one.failWith = fail('FENCED', 'term 2 rules')
