@@ -10,7 +10,7 @@ import { faults } from '../sim/faults.ts'
 import type { Sum } from '../sim/run.ts'
 import { simulate } from '../sim/world.ts'
 
-const WORLDS = 5_000
+const WORLDS = process.env.VEDETTE_FULL === '1' ? 10_000 : 2_000
 
 /**
  * In processes of their own, one per processor: the test runner follows every promise, which makes a simulation five times

@@ -1,5 +1,6 @@
 /**
- * Lists the tests that only the full length has (`npm run test:full`), by file; with `--all` every test, with a mark at those.
+ * Lists the tests that `npm test` leaves out, by file, each with the length in which it is run: `whole` by the CI (`CI=true npm test`), `full`
+ * by `npm run test:full` only; with `--all` every test.
  *
  *   node tools/list-tests.ts [--all] [--json] [FILE…]
  */
@@ -7,6 +8,7 @@ import { execFileSync } from 'node:child_process'
 import { globSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
+import { filesOf, type Length } from './tests/lengths.ts'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 process.chdir(root)
@@ -17,7 +19,7 @@ const { values, positionals } = parseArgs({
 const files = positionals.length > 0 ? positionals : globSync('{src,test,sim,tools}/**/*.test.ts').sort()
 
 /** By file. */
-function named(length: 'ordinary' | 'full'): Record<string, string[]> {
+function named(length: 'whole' | 'full'): Record<string, string[]> {
   const { VEDETTE_FULL: _, ...env } = process.env
   return JSON.parse(
     execFileSync(process.execPath, ['tools/tests/named.ts', ...files], {
@@ -28,20 +30,23 @@ function named(length: 'ordinary' | 'full'): Record<string, string[]> {
   )
 }
 
-const ordinary = named('ordinary')
+const whole = named('whole')
 const full = named('full')
+const short = new Set(filesOf('short', files))
+/** The shortest that has it. */
+const lengthOf = (file: string, name: string): Length =>
+  !whole[file]!.includes(name) ? 'full' : short.has(file) ? 'short' : 'whole'
 const listed = files
-  .flatMap((file) =>
-    full[file]!.map((name) => ({ file, name, length: ordinary[file]!.includes(name) ? 'ordinary' : 'full' })),
-  )
-  .filter(({ length }) => values.all || length === 'full')
+  .flatMap((file) => full[file]!.map((name) => ({ file, name, length: lengthOf(file, name) })))
+  .filter(({ length }) => values.all || length !== 'short')
 if (values.json) console.log(JSON.stringify(listed, null, 2))
 else {
   let last = ''
   for (const { file, name, length } of listed) {
     if (file !== last) console.log(file)
-    console.log(`  ${values.all ? (length === 'full' ? 'full  ' : '      ') : ''}${name}`)
+    console.log(`  ${length.padEnd(6)}${name}`)
     last = file
   }
-  console.log(`${listed.filter(({ length }) => length === 'full').length} tests are in the full length only`)
+  const count = (length: Length) => listed.filter((one) => one.length === length).length
+  console.log(`${count('whole')} tests are left to the CI, ${count('full')} are in the full length only`)
 }

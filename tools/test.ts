@@ -1,11 +1,13 @@
 /**
  * Runs the tests and ends with the line `N passed, N failed, N skipped`.
  *
- *   node tools/test.ts [--full] [--coverage] [--only TEXT] [FILE…]
+ *   node tools/test.ts [--length short|whole|full] [--coverage] [--only TEXT] [FILE…]
+ *
+ * Without files, those of the length: `short`, with CI=true `whole`; `full` lets suites run their whole matrix too (VEDETTE_FULL=1).
  *
  * Three lanes, a file at a time each. One runs test/faults and test/security, which judge times, with wide bounds; two the tests beside the code
  * and the contract suites. When those are through, one of the two goes on with test/local and test/pod, and whichever lane is idle with what
- * another has left. `--full` lets suites run their whole matrix (VEDETTE_FULL=1). With VEDETTE_REQUIRE=all a skipped test counts as a failure.
+ * another has left. With VEDETTE_REQUIRE=all a skipped test counts as a failure.
  * With CI=true a test that failed is run once more alone: one that passes then counts as passed, is named in a line `flaky: …` and gets an
  * entry with its log in test/flaky.md. When more than two have failed none is.
  */
@@ -15,6 +17,7 @@ import { run } from 'node:test'
 import { spec, type TestEvent } from 'node:test/reporters'
 import { parseArgs } from 'node:util'
 import { collectFailures, type Failure, flakyEntry } from './tests/failures.ts'
+import { filesOf, lengthOf } from './tests/lengths.ts'
 
 interface Tally {
   passed: number
@@ -29,15 +32,16 @@ const MOST_FLAKY = 2
 const root = new URL('..', import.meta.url).pathname
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { full: { type: 'boolean' }, coverage: { type: 'boolean' }, only: { type: 'string' } },
+  options: { length: { type: 'string' }, coverage: { type: 'boolean' }, only: { type: 'string' } },
 })
-if (values.full) process.env.VEDETTE_FULL = '1'
+const length = lengthOf(values.length, process.env)
+if (length === 'full') process.env.VEDETTE_FULL = '1'
 process.chdir(root)
 
 const all =
   positionals.length > 0
     ? positionals
-    : globSync(['src/**/*.test.ts', 'test/**/*.test.ts', 'sim/**/*.test.ts', 'tools/**/*.test.ts']).sort()
+    : filesOf(length, globSync(['src/**/*.test.ts', 'test/**/*.test.ts', 'tools/**/*.test.ts'])).sort()
 const inFolders = (...folders: string[]): string[] =>
   all.filter((file) => folders.some((folder) => new RegExp(`(^|/)test/${folder}/`).test(file)))
 const faults = inFolders('faults', 'security')
@@ -47,7 +51,7 @@ const tally: Tally = { passed: 0, skipped: [], failures: [], flaky: [] }
 const durations = new Map<string, number>()
 const startedMs = performance.now()
 if (values.coverage) await runFiles(together, 2)
-else await Promise.all([lane(faults, together), lane(together, processes, faults), lane(together)])
+else await Promise.all([lane(faults, processes, together), lane(together, processes, faults), lane(together, faults)])
 if (process.env.CI === 'true' && tally.failures.length <= MOST_FLAKY) await runFailuresAgain()
 conclude()
 
@@ -71,7 +75,7 @@ async function runFiles(files: string[], concurrency: number, only?: RegExp): Pr
     concurrency,
     cwd: root,
     // Of a file.
-    timeout: values.full ? 2_700_000 : 900_000,
+    timeout: length === 'full' ? 2_700_000 : 900_000,
     ...(pattern === undefined ? {} : { testNamePatterns: [pattern] }),
     ...(values.coverage
       ? { coverage: true, coverageIncludeGlobs: ['src/**'], coverageExcludeGlobs: ['**/*.test.ts'] }

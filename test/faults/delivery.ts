@@ -35,7 +35,7 @@ export function deliveryContract(adapter: DeliveryAdapter): void {
     },
     (t) => deliver(t, adapter, 'embedded'),
   )
-  if (adapter.otherwise && !FULL) return
+  if (adapter.overJetStream !== true && !FULL) return
   test(
     `${title} over JetStream: 3 kills, a freeze, a restart of the broker: ${guarantee}`,
     {

@@ -75,10 +75,14 @@ export const amqpAdapters = (server: () => Promise<RabbitmqServer>): DeliveryAda
       return rabbitBroker(rabbit, { name, queue: queueOf(name), withId, port: await via(rabbit.port) })
     }
   return [
-    { type: 'amqp', variant: 'message-id', guarantee: 'exactly-once', skip, start: start(durableQueue, true) },
+    {
+      // An origin that waits for an acknowledgement.
+      ...{ type: 'amqp', variant: 'message-id', guarantee: 'exactly-once', overJetStream: true },
+      ...{ skip, start: start(durableQueue, true) },
+    },
     {
       ...{ type: 'amqp', variant: 'no message-id', guarantee: 'at-least-once', unacknowledged: PREFETCH },
-      ...{ otherwise: true, skip, start: start(durableQueue, false) },
+      ...{ skip, start: start(durableQueue, false) },
     },
     {
       type: 'amqp',
@@ -89,7 +93,7 @@ export const amqpAdapters = (server: () => Promise<RabbitmqServer>): DeliveryAda
       start: start(streamQueue, false),
     },
     {
-      ...{ type: 'amqp', variant: 'queue without a name', guarantee: 'hot-standby', otherwise: true, skip },
+      ...{ type: 'amqp', variant: 'queue without a name', guarantee: 'hot-standby', skip },
       async start(t, name, via) {
         const made = await start(() => '', false)(t, name, via)
         const rabbit = await server()

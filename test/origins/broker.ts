@@ -36,8 +36,8 @@ export interface DeliveryAdapter {
   /** What distinguishes several adapters of one type. */
   variant?: string
   guarantee: Guarantee
-  /** Over JetStream with VEDETTE_FULL=1 only: another variant, or another type of the same make, is tested over it by default. */
-  otherwise?: boolean
+  /** Over JetStream in every length: it stands there for all whose origin keeps what it told in the same way. Those only with VEDETTE_FULL=1. */
+  overJetStream?: true
   /** What its broker has stored without confirming it, and the sender repeats, is there twice: nothing is sent while the broker restarts. */
   repeats?: boolean
   /** Messages that may be unacknowledged: what at-least-once may double at each fault. */

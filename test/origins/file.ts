@@ -10,7 +10,6 @@ export const delivery = (): DeliveryAdapter[] => [
   {
     type: 'file',
     guarantee: 'exactly-once',
-    otherwise: true,
     skip: false,
     numberOf: (line) => Number(basename(dataOf(line).name)),
     async start(_, name) {

@@ -50,7 +50,6 @@ export const hdfsAdapter = (server: () => Promise<HdfsServer>): DeliveryAdapter 
 const nameNodesAdapter: DeliveryAdapter = {
   ...hdfsCommon,
   variant: 'two name nodes',
-  otherwise: true,
   async start(_, name) {
     const pair = await startNameNodes()
     const [one, other] = pair.nodes

@@ -16,7 +16,9 @@ const variants = {
 
 export const kafkaAdapters = (server: () => Promise<KafkaServer>): DeliveryAdapter[] =>
   Object.entries(variants).map(([variant, { partitions, from }]) => ({
-    ...{ type: 'kafka', variant, guarantee: 'exactly-once', otherwise: variant === 'one partition' },
+    ...{ type: 'kafka', variant, guarantee: 'exactly-once' },
+    // An origin in which the entry has a place.
+    ...(variant === 'consumer group' ? { overJetStream: true } : {}),
     skip: without('Kafka', kafkaJars()),
     async start(_, name, via = direct) {
       const kafka = await server()

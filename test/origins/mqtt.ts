@@ -41,7 +41,7 @@ export const mqttAdapters = (): DeliveryAdapter[] => {
   const skip = without('mosquitto', mosquittoBinary())
   return [
     {
-      ...{ type: 'mqtt', variant: 'QoS 0', guarantee: 'hot-standby', otherwise: true, skip },
+      ...{ type: 'mqtt', variant: 'QoS 0', guarantee: 'hot-standby', skip },
       async start(_, __, via = direct) {
         const made = await mqttBroker(0, via)
         return { ...made, listeners: async () => made.subscriptions() }

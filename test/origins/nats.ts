@@ -11,7 +11,10 @@ import { saysFine } from './suites.ts'
 /** @param queue a queue group, in which the serving replica alone listens */
 export const natsAdapter = ({ queue }: { queue?: string } = {}): DeliveryAdapter => ({
   type: 'nats',
-  ...(queue === undefined ? { guarantee: 'hot-standby' } : { variant: 'queue group', guarantee: 'at-most-once' }),
+  // An origin that forgets.
+  ...(queue === undefined
+    ? { guarantee: 'hot-standby', overJetStream: true }
+    : { variant: 'queue group', guarantee: 'at-most-once' }),
   skip: without('nats-server', natsBinary('newest')),
   async start(_, __, via = direct) {
     const [monitor] = (await freePorts(1)) as [number]

@@ -15,7 +15,7 @@ const skip = () => without('Pulsar', pulsarJars())
 type Kind = 'exclusive' | 'shared'
 
 export const pulsarAdapter = (server: () => Promise<PulsarServer>, variant: Kind): DeliveryAdapter => ({
-  ...{ type: 'pulsar', variant, guarantee: 'exactly-once', otherwise: variant === 'shared', skip: skip() },
+  ...{ type: 'pulsar', variant, guarantee: 'exactly-once', skip: skip() },
   async start(_, topic) {
     const pulsar = await server()
     let open: PulsarProducer | null = null
@@ -44,7 +44,7 @@ export const pulsarAdapter = (server: () => Promise<PulsarServer>, variant: Kind
 })
 
 export const pulsarChunksAdapter = (server: () => Promise<PulsarServer>, variant: Kind): DeliveryAdapter => ({
-  ...{ type: 'pulsar', variant: `${variant}, in chunks`, guarantee: 'exactly-once', otherwise: true, skip: skip() },
+  ...{ type: 'pulsar', variant: `${variant}, in chunks`, guarantee: 'exactly-once', skip: skip() },
   async start(_, topic) {
     const pulsar = await server()
     const { url } = pulsar
