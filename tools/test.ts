@@ -1,13 +1,13 @@
 /**
  * Runs the tests and ends with the line `N passed, N failed, N skipped`.
  *
- *   node tools/test.ts [--length short|whole|full] [--coverage] [--only TEXT] [FILE…]
+ *   node tools/test.ts [--length short|whole|full] [--limit SECONDS] [--coverage] [--only TEXT] [FILE…]
  *
  * Without files, those of the length: `short`, with CI=true `whole`; `full` lets suites run their whole matrix too (VEDETTE_FULL=1).
  *
  * Three lanes, a file at a time each. One runs test/faults and test/security, which judge times, with wide bounds; two the tests beside the code
  * and the contract suites. When those are through, one of the two goes on with test/local and test/pod, and whichever lane is idle with what
- * another has left. With VEDETTE_REQUIRE=all a skipped test counts as a failure.
+ * another has left. A file that has not ended within the limit is ended, and has failed. With VEDETTE_REQUIRE=all a skipped test counts as a failure.
  * With CI=true a test that failed is run once more alone: one that passes then counts as passed, is named in a line `flaky: …` and gets an
  * entry with its log in test/flaky.md. When more than two have failed none is.
  */
@@ -32,11 +32,18 @@ const MOST_FLAKY = 2
 const root = new URL('..', import.meta.url).pathname
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { length: { type: 'string' }, coverage: { type: 'boolean' }, only: { type: 'string' } },
+  options: {
+    length: { type: 'string' },
+    limit: { type: 'string' },
+    coverage: { type: 'boolean' },
+    only: { type: 'string' },
+  },
 })
 const length = lengthOf(values.length, process.env)
 if (length === 'full') process.env.VEDETTE_FULL = '1'
 process.chdir(root)
+/** Of a file, milliseconds. */
+const FILE_LIMIT_MS = 1000 * Number(values.limit ?? (length === 'full' ? 2_700 : 600))
 
 const all =
   positionals.length > 0
@@ -74,8 +81,9 @@ async function runFiles(files: string[], concurrency: number, only?: RegExp): Pr
     files,
     concurrency,
     cwd: root,
-    // Of a file.
-    timeout: length === 'full' ? 2_700_000 : 900_000,
+    timeout: FILE_LIMIT_MS,
+    // A process that goes on after its last test has no time-out of its own.
+    signal: AbortSignal.timeout(FILE_LIMIT_MS * 1.05),
     ...(pattern === undefined ? {} : { testNamePatterns: [pattern] }),
     ...(values.coverage
       ? { coverage: true, coverageIncludeGlobs: ['src/**'], coverageExcludeGlobs: ['**/*.test.ts'] }

@@ -173,6 +173,7 @@ for (const type of FULL ? ['exclusive', 'shared'] : ['exclusive']) {
     await nextLeader(rig, 'queue', null)
     await fine()
     const sender = startSending(topic, all)
+    t.after(() => sender.end())
     const rounds = FULL ? 10 : 3
     for (let i = 0; i < rounds; i++) {
       await sender.further(30)
