@@ -33,7 +33,8 @@ async function survives(index: number, file: string, only?: string): Promise<boo
   return code === 0
 }
 
-suite('mutations', { concurrency: 2, timeout: 900_000 }, () => {
+// Most of the time is waited for mutants that hang.
+suite('mutations', { concurrency: 4, timeout: 900_000 }, () => {
   for (const [index, { file, breaks, tests, only, skip = false }] of mutations.entries()) {
     test(`${file}: ${breaks}`, { skip }, async () => {
       for (const one of tests) if (!(await survives(index, one, only))) return
