@@ -85,7 +85,7 @@ async function removeEntry(options: RemovalOptions, entry: Entry, signal: AbortS
     if (kv === null) await remove(signal)
     else await withLease({ kv, key: keys.lease, holder, clock }, signal, remove)
   }
-  if (definition.remove !== undefined && definition.removes?.(entry.spec) !== false) {
+  if (definition.remove !== undefined && definition.removes(entry.spec)) {
     const by = await claimant(options, definition, entry)
     if (by === null) await definition.remove(ctx)
     else if (!options.changed) ctx.log.info('what this entry had at its origin stays: another one claims it', { by })
