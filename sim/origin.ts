@@ -5,7 +5,7 @@
 
 import { isVedetteError, messageOf } from '../src/core/errors.ts'
 import type { Entry, EventSource } from '../src/manifest/manifest.ts'
-import type { SourceContext, SourceDefinition } from '../src/source.ts'
+import type { ServeContext, ServeDefinition } from '../src/source.ts'
 import type { Random } from './random.ts'
 
 export const source = { namespace: 'sim', name: 'orders' }
@@ -61,8 +61,8 @@ export function originSource({
   /** Items in flight at once. */
   window: number
   watch: OriginWatch
-}): SourceDefinition<any, number> {
-  const handOver = async (ctx: SourceContext<unknown, number>, item: number): Promise<void> => {
+}): ServeDefinition<any, number> {
+  const handOver = async (ctx: ServeContext<unknown, number>, item: number): Promise<void> => {
     const { entry } = ctx
     const event = isEvent(entry, item)
     try {
@@ -80,7 +80,7 @@ export function originSource({
     }
   }
 
-  const definition: Pick<SourceDefinition<any, number>, 'type' | 'strategy' | 'serve' | 'recall'> = {
+  const definition: Pick<ServeDefinition<any, number>, 'type' | 'strategy' | 'serve' | 'recall'> = {
     type: 'origin',
     strategy: 'active-passive',
     // As sources have it whose origin redelivers; none of these events comes again, so it changes nothing but that the bus is asked.
@@ -110,5 +110,5 @@ export function originSource({
       await Promise.race([Promise.all(flying), failed.promise])
     },
   }
-  return definition as SourceDefinition<any, number>
+  return definition as ServeDefinition<any, number>
 }

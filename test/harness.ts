@@ -9,12 +9,35 @@ import {
   type Closable,
   type Emit,
   type Emitted,
+  type FollowContext,
+  type FollowDefinition,
   guaranteeOf,
+  type HttpContext,
   type HttpRoute,
   type Predecessor,
-  type SourceContext,
+  type PrepareContext,
+  type ServeDefinition,
   type SourceDefinition,
 } from '../src/source.ts'
+
+/** What any kind of source is given. */
+export type AnyContext<Spec, Position> = FollowContext<Spec, Position> &
+  PrepareContext<Spec> &
+  Omit<HttpContext<Spec>, 'emit'>
+
+/** A type that serves on one replica, for tests that call or change its `serve`. */
+export function serving<Spec, Position>(definition: SourceDefinition<Spec, Position>): ServeDefinition<Spec, Position> {
+  if (definition.strategy === 'active-active' || definition.serve === undefined) throw new Error('it does not')
+  return definition as ServeDefinition<Spec, Position>
+}
+
+/** Likewise, for a type that follows Argo Events' own Pods. */
+export function following<Spec, Position>(
+  definition: SourceDefinition<Spec, Position>,
+): FollowDefinition<Spec, Position> {
+  if (definition.follows === undefined) throw new Error('it does not')
+  return definition
+}
 
 export interface Harness<Position> {
   emitted: (Emit<Position> & { text: string })[]
@@ -44,7 +67,7 @@ export interface Harness<Position> {
   stop(): Promise<unknown>
   /** Resolves once `predicate` holds; throws after `timeoutMs`, and soon when `serve` has ended by an error, which nobody repeats here. */
   until(predicate: (harness: Harness<Position>) => boolean, timeoutMs?: number): Promise<void>
-  context: SourceContext<any, Position>
+  context: AnyContext<any, Position>
 }
 
 /** So long after `serve` has ended something may still follow from that, milliseconds. */
@@ -208,7 +231,8 @@ export function serveInHarness<Spec, Position>(
       changed()
     },
     hookSecret: async (target) => hookSecrets[target] ?? null,
-  } satisfies SourceContext<Spec, Position>
+    hooksSettledMs: () => null,
+  }
   const { spec } = harness.context
   /** What hot standby hears is handed over as the runtime of a leader does. */
   const listen = () =>
@@ -221,9 +245,13 @@ export function serveInHarness<Spec, Position>(
           () => null,
         ),
     })
-  const hot = guaranteeOf(definition, spec) === 'hot-standby' && definition.listen !== undefined
-  const work = prepareOnly ? definition.prepare?.(harness.context) : hot ? listen() : definition.serve(harness.context)
-  const served: Promise<unknown> = Promise.resolve(work).then(
+  const work = async (): Promise<void> => {
+    if (prepareOnly) return await definition.prepare?.(harness.context)
+    if (guaranteeOf(definition, spec) === 'hot-standby') return await listen()
+    if (definition.poll !== undefined) return await definition.poll(harness.context)
+    await definition.serve?.(harness.context)
+  }
+  const served: Promise<unknown> = work().then(
     () => undefined,
     (error: unknown) => error,
   )

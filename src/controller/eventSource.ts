@@ -143,7 +143,11 @@ const probes = {
 
 /** Without a Lease and the Kubernetes API as origin the Pod has no use for a token; an account of the user's own is left as it is. */
 function needsToken(source: EventSource, bus: BusConfig): boolean {
-  return usesLease(source, bus) || source.spec.resource !== undefined || serviceAccountOf(source) !== 'default'
+  return (
+    usesLease(source, bus) ||
+    source.entries.some(({ needs }) => needs?.includes('kubernetes')) ||
+    serviceAccountOf(source) !== 'default'
+  )
 }
 
 function listensLow({ spec }: EventSource): boolean {

@@ -206,6 +206,8 @@ suite('EventSource', () => {
     assert.equal(binding.subjects[0].name, 'default')
     assert.equal(podOf(leased).automountServiceAccountToken, undefined)
     assert.equal(podOf(built(webhook)).automountServiceAccountToken, false)
+    const asking = { entries: [{ type: 'any', name: 'e', spec: {}, place, needs: ['kubernetes' as const] }] }
+    assert.equal(podOf(built(webhook, asking)).automountServiceAccountToken, undefined, 'a type that needs it')
     assert.equal(podOf(built(webhook, {}, { kafka: { url: 'k', topic: 't' } })).automountServiceAccountToken, undefined)
     assert.equal(
       podOf(built({ ...webhook, template: { serviceAccountName: 'me' } })).automountServiceAccountToken,

@@ -185,6 +185,7 @@ function readEntry(
   checkFilter: CheckFilter,
   notes: Notes,
 ): void {
+  if (definition.needs !== undefined) entry.needs = definition.needs
   const written = map.members.get(entry.name)!.value
   if (written.kind !== 'map' && !(written.kind === 'scalar' && written.value === null)) {
     const message = `must be an object, is ${kindOf(written)}`

@@ -36,6 +36,13 @@ test('a valid manifest has no findings and every default', async () => {
   assert.deepEqual(source!.spec, { webhook: { created: { port: '12000', endpoint: '/orders', method: 'POST' } } })
 })
 
+test('an entry knows what its type needs, also one that is refused', async () => {
+  const types = ['resource:\n    e: {}', 'file:\n    e: {}', `webhook:\n    e:\n${webhook('      ')}`]
+  const loaded = await Promise.all(types.map((text) => load(`${head}  ${text}\n`)))
+  const needs = loaded.map(({ manifest }) => manifest.eventSources[0]!.entries[0]!.needs)
+  assert.deepEqual(needs, [['kubernetes'], ['files'], undefined])
+})
+
 test('names that a bus cannot carry are warned of and refused, but for Kafka', async () => {
   const text = (bus: string) => `apiVersion: argoproj.io/v1alpha1
 kind: EventBus

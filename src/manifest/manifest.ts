@@ -1,6 +1,6 @@
 /** What is left of the YAML files once they are read: plain, typed objects. See load.ts for how they come about. */
 import type { BusChoice, NativeChoice } from '../buses/index.ts'
-import type { Finding } from '../source.ts'
+import type { Finding, Need } from '../source.ts'
 
 /** A place in a file; line and column count from 1. */
 export interface Place {
@@ -28,6 +28,8 @@ export interface Entry {
   /** Parsed by the type's schema. */
   spec: unknown
   filter?: Filter | undefined
+  /** What its type needs of the process that serves it. */
+  needs?: readonly Need[] | undefined
   /** TCP ports that it listens on. */
   ports?: number[] | undefined
   /** Why `run` does not serve it, when it cannot work. */

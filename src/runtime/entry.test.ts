@@ -8,16 +8,16 @@ import type { Advance, Append, Bus, Outcome } from '../bus/bus.ts'
 import { fail, type VedetteError } from '../core/errors.ts'
 import { silentLogger } from '../core/log.ts'
 import { createRedactor } from '../core/redact.ts'
-import { defineSource, type SourceContext, type SourceDefinition } from '../source.ts'
+import { defineSource, type ServeContext, type ServeDefinition, type SourceDefinition } from '../source.ts'
 import { createEntry, type EntryRunner } from './entry.ts'
 import { createListeners } from './http/listeners.ts'
 import { createMetrics } from './metrics.ts'
 import type { Sink } from './pipeline.ts'
 import { localSecrets } from './secrets.ts'
 
-type Serve = (ctx: SourceContext<any, number>) => Promise<void>
+type Serve = (ctx: ServeContext<any, number>) => Promise<void>
 
-const definitionOf = (serve: Serve, more: Partial<SourceDefinition<any, number>> = {}) =>
+const definitionOf = (serve: Serve, more: Pick<ServeDefinition<any, number>, 'recall'> = {}) =>
   defineSource<any, number>({
     ...{
       type: 'test',

@@ -4,6 +4,7 @@ import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
 import { z } from 'zod'
+import { serving } from '../../test/harness.ts'
 import { type MemoryBusWorld, memoryBusWorld } from '../bus/memory.ts'
 import { systemClock } from '../core/clock.ts'
 import { decodeEvent, eventData } from '../core/event.ts'
@@ -23,29 +24,31 @@ const place = { file: 'test.yaml', line: 1, column: 1 }
 const timing = { leaseMs: 300, renewDeadlineMs: 200, retryMs: 50 }
 
 /** Counts from its position on; each number is an event with that id. */
-const counter = defineSource<{ step?: number; everyMs?: number; failAt?: number }, number>({
-  type: 'counter',
-  title: 'Counter',
-  summary: 'counts',
-  strategy: 'active-passive',
-  guarantee: 'exactly-once',
-  because: 'it counts',
-  ids: 'The number.',
-  spec: z.any(),
-  event: z.any(),
-  filterable: true,
-  examples: [],
-  identity: (spec) => spec.step,
-  async serve(ctx) {
-    const { step = 1, everyMs = 2, failAt } = ctx.spec
-    ctx.condition(null)
-    for (let n = (ctx.resume() ?? 0) + step; ; n += step) {
-      await ctx.clock.sleep(everyMs, ctx.signal)
-      if (n === failAt) throw new Error('the origin is away')
-      await ctx.emit({ data: JSON.stringify({ n }), id: String(n), position: n })
-    }
-  },
-})
+const counter = serving(
+  defineSource<{ step?: number; everyMs?: number; failAt?: number }, number>({
+    type: 'counter',
+    title: 'Counter',
+    summary: 'counts',
+    strategy: 'active-passive',
+    guarantee: 'exactly-once',
+    because: 'it counts',
+    ids: 'The number.',
+    spec: z.any(),
+    event: z.any(),
+    filterable: true,
+    examples: [],
+    identity: (spec) => spec.step,
+    async serve(ctx) {
+      const { step = 1, everyMs = 2, failAt } = ctx.spec
+      ctx.condition(null)
+      for (let n = (ctx.resume() ?? 0) + step; ; n += step) {
+        await ctx.clock.sleep(everyMs, ctx.signal)
+        if (n === failAt) throw new Error('the origin is away')
+        await ctx.emit({ data: JSON.stringify({ n }), id: String(n), position: n })
+      }
+    },
+  }),
+)
 
 const entry = (name: string, spec: object = {}, more: Partial<Entry> = {}): Entry => ({
   type: 'counter',

@@ -3,8 +3,8 @@ import type { Clock } from '../core/clock.ts'
 import type { Logger } from '../core/log.ts'
 import type { HttpRoute } from './http.ts'
 
-/** What an entry has before it leads. */
-export interface PrepareContext<Spec = unknown> {
+/** What every entry has, whatever it does. */
+export interface EntryContext<Spec = unknown> {
   readonly spec: Spec
   /** The entry's name. */
   readonly entry: string
@@ -31,6 +31,10 @@ export interface PrepareContext<Spec = unknown> {
    * @param what as in {@link Item} @param fate as there
    */
   skip(what: string, error: unknown, fate?: string): void
+}
+
+/** What an entry has that stands by. */
+export interface PrepareContext<Spec = unknown> extends EntryContext<Spec> {
   /** Leaves a warm connection to the next `serve` of this replica. Whatever is not taken is closed. */
   keep(connection: Closable): void
 }
@@ -52,7 +56,7 @@ export interface Watched {
 }
 
 /** What an entry has that listens on every replica. */
-export interface ListenContext<Spec = unknown> extends PrepareContext<Spec>, Watched {
+export interface ListenContext<Spec = unknown> extends EntryContext<Spec>, Watched {
   /** The subscription stands: from here on everything is heard. Says too that nothing is wrong, and that the entry reads. */
   subscribed(): void
   /**
@@ -62,13 +66,18 @@ export interface ListenContext<Spec = unknown> extends PrepareContext<Spec>, Wat
   hear(message: Heard): Promise<Emitted['outcome'] | null>
 }
 
-export interface Heard {
-  /** The payload: JSON text, exactly as it goes into the event; the same bytes on every replica that hears the message. */
+/** What becomes an event. */
+export interface Incoming {
+  /** The payload: JSON text, exactly as it goes into the event. */
   data: string | Uint8Array
-  /** What identifies the message, where the origin or its sender says so. */
-  id?: string
-  item?: Item
+  /** What the source saw, reproducibly (offset, delivery id, tick time…). Left out: a random id. */
+  id?: string | undefined
+  /** What it is made of. Absent where a sender waits for the answer. */
+  item?: Item | undefined
 }
+
+/** Its payload has the same bytes on every replica that hears the message; its id is what the origin or the sender says. */
+export type Heard = Incoming
 
 /** Something of an origin that people may want to find again when it can never become an event. */
 export interface Item {
@@ -78,17 +87,48 @@ export interface Item {
   fate: string
 }
 
-/** What a serving entry has. */
-export interface SourceContext<Spec = unknown, Position = unknown> extends PrepareContext<Spec>, Watched {
+/** What an entry has that all replicas serve: each event stands for itself, and there is nothing to resume. */
+interface ActiveContext<Spec> extends EntryContext<Spec> {
+  /**
+   * Hands an event over. Resolves only when the bus holds it durably, or it was filtered out or already there; only
+   * then ack upstream. Calls may overlap.
+   *
+   * What the bus will never take (too large, no valid event) is `skipped`, where it has an `item`: counted, logged and shown with that. Only a
+   * sender who waits for an answer, so that there is no `item`, is told by an error.
+   * @throws BUS_UNAVAILABLE, BUS_FULL, BUS_BUSY: not stored, tell the sender to retry; EVENT_TOO_LARGE, EVENT_INVALID (without an `item`): never
+   * storable; NOT_LEADING: this entry is being stopped, let it through
+   */
+  emit(event: Incoming): Promise<Emitted>
+}
+
+/** What an entry has whose origin calls it, on every replica. It reads as soon as its port accepts. */
+export interface HttpContext<Spec = unknown> extends ActiveContext<Spec> {
+  /** Adds a route; see {@link HttpRoute}. It is active until `signal` aborts. @throws PORT_IN_USE */
+  http(route: HttpRoute): Promise<void>
+  /**
+   * The secret that a provider made for the hook of a target (see {@link HookTarget.create}), or null while there is none. May be a
+   * second old. @throws BUS_UNAVAILABLE
+   */
+  hookSecret(target: string): Promise<string | null>
+  /**
+   * Since when the hooks of the entry are known to be as they should: what was wanted then, secrets included, the provider has. Monotonic
+   * milliseconds; null: not yet.
+   */
+  hooksSettledMs(): number | null
+}
+
+/** What an entry has that asks its origin, on every replica. */
+export interface PollContext<Spec = unknown> extends ActiveContext<Spec>, Watched {}
+
+/** What an entry has that serves on one replica only. */
+export interface ServeContext<Spec = unknown, Position = unknown> extends EntryContext<Spec>, Watched {
   /**
    * Hands an event over. Resolves only when the bus holds it durably, or it was filtered out or already there; only
    * then ack upstream. Calls may overlap; they are stored in call order. Waits while too much is in flight.
    *
    * What the bus will never take (too large, no valid event) is `skipped`: counted, logged and shown with its `item`, and only then is the
-   * position beyond it. Reject it to the origin, where that has a place for such things (see `handOver` in sources/queues). Only a sender
-   * who waits for an answer is told by an error: an active-active event without an `item`.
-   * @throws FENCED, OUTCOME_UNKNOWN or NOT_LEADING: this entry is being stopped, let it through; active-active only: BUS_UNAVAILABLE, BUS_FULL,
-   * BUS_BUSY: not stored, tell the sender to retry; EVENT_TOO_LARGE, EVENT_INVALID (without an `item`): never storable
+   * position beyond it. Reject it to the origin, where that has a place for such things (see `handOver` in sources/queues).
+   * @throws FENCED, OUTCOME_UNKNOWN or NOT_LEADING: this entry is being stopped, let it through
    */
   emit(event: Emit<Position>): Promise<Emitted>
   /** Moves the position on without an event (filtered or skipped upstream items). Resolves when durable; may be batched. */
@@ -101,27 +141,19 @@ export interface SourceContext<Spec = unknown, Position = unknown> extends Prepa
   commits(cluster: string, group: string): boolean
   /** The last durable position of this entry, or null on a fresh start. Fixed for one call of `serve`. */
   resume(): Position | null
-  /**
-   * What Argo Events' own Pods left of this entry, where they served it last; null: they did not, or nobody knows. Only for a type that says
-   * `follows`. Fixed for one call of `serve`. With a position it says what they told after it.
-   */
-  predecessor(): Predecessor | null
   /** What `prepare` kept on this replica, or null. Taken once; it may have died meanwhile. */
   kept(): Closable | null
   /** State too big for a position (known paths, uids), beside it. A lagging one may only cause re-evaluation. */
   readonly snapshot: Snapshot
-  /** Adds a route; see {@link HttpRoute}. It is active until `signal` aborts. @throws PORT_IN_USE */
-  http(route: HttpRoute): Promise<void>
+}
+
+/** What an entry has besides, whose type says `follows`. */
+export interface FollowContext<Spec = unknown, Position = unknown> extends ServeContext<Spec, Position> {
   /**
-   * The secret that a provider made for the hook of a target (see {@link HookTarget.create}), or null while there is none. May be a
-   * second old. @throws BUS_UNAVAILABLE
+   * What Argo Events' own Pods left of this entry, where they served it last; null: they did not, or nobody knows. Fixed for one call of
+   * `serve`. With a position it says what they told after it.
    */
-  hookSecret(target: string): Promise<string | null>
-  /**
-   * Since when the hooks of the entry are known to be as they should: what was wanted then, secrets included, the provider has. Monotonic
-   * milliseconds; null: not yet. Absent: nobody knows.
-   */
-  hooksSettledMs?(): number | null
+  predecessor(): Predecessor | null
 }
 
 /** Argo Events' own Pods, which served the entry before. They leave their events and no position. */
@@ -149,19 +181,14 @@ export interface Seen {
   look: unknown
 }
 
-export interface Emit<Position = unknown> {
-  /** The payload: JSON text, exactly as it goes into the event. */
-  data: string | Uint8Array
-  /** What the source saw, reproducibly (offset, delivery id, tick time…). Left out: a random id. */
-  id?: string
+/** An event of an entry that has a position. */
+export interface Emit<Position = unknown> extends Incoming {
   /** The CloudEvent id itself, where upstream's form is kept (Kafka). Wins over `id`. */
   eventId?: string
   /** Where the entry stands once this event is stored. */
   position?: Position
-  /** See {@link SourceContext.commits}. */
+  /** See {@link ServeContext.commits}. */
   consumed?: Consumed | undefined
-  /** What it is made of. Absent where a sender waits for the answer. */
-  item?: Item | undefined
 }
 
 /** How far a consumer group has read a topic. */

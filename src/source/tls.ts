@@ -1,7 +1,7 @@
 /** `tls`: how a type talks TLS to its origin (upstream's TLSConfig). */
 import { z } from 'zod'
 import { fail, messageOf } from '../core/errors.ts'
-import type { Finding, PrepareContext } from '../source.ts'
+import type { EntryContext, Finding } from '../source.ts'
 import { secretKeySelector } from './schemas.ts'
 
 export const tlsSchema = z
@@ -56,7 +56,7 @@ export interface TlsMaterial {
 
 /** Reads the certificates. @throws SECRET_MISSING; SPEC_INVALID when `caCertSecret` holds no certificate */
 export async function tlsMaterial(
-  { secret }: Pick<PrepareContext, 'secret'>,
+  { secret }: Pick<EntryContext, 'secret'>,
   tls: TlsSpec | undefined,
 ): Promise<TlsMaterial> {
   if (tls === undefined) return { rejectUnauthorized: true }

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { after, suite, type TestContext, test } from 'node:test'
 import { type Channel, connect, type Options } from 'amqplib'
 import { makeCertificate } from '../../test/certificate.ts'
-import { endOf, type Harness, serveInHarness } from '../../test/harness.ts'
+import { endOf, type Harness, serveInHarness, serving } from '../../test/harness.ts'
 import { without } from '../../test/servers/cache.ts'
 import { freePorts } from '../../test/servers/process.ts'
 import { startProxy } from '../../test/servers/proxy.ts'
@@ -306,12 +306,12 @@ suite('RabbitMQ', { skip }, () => {
     await consuming(warm)
     assert.equal(proxy.connections(), 1)
     await warm.stop()
-    const serving = amqp.serve({ ...warm.context, signal: new AbortController().signal } as never)
-    serving.catch(() => {})
+    const taking = serving(amqp).serve({ ...warm.context, signal: new AbortController().signal } as never)
+    taking.catch(() => {})
     await warm.until(({ conditions }) => conditions.filter((one) => one === null).length === 2)
     assert.equal(proxy.connections(), 1, 'no second connection')
     proxy.cut()
-    await assert.rejects(serving, /TCP|closed/)
+    await assert.rejects(taking, /TCP|closed/)
   })
 
   test('what is wrong is said: nobody there, no such host, wrong password, another exchange, a silent broker', async (t) => {

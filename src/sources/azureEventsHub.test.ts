@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { EventHubConsumerClient } from '@azure/event-hubs'
 import rhea from 'rhea'
-import { endOf } from '../../test/harness.ts'
+import { endOf, following } from '../../test/harness.ts'
 import { until } from '../../test/http-routes.ts'
 import { bodies, keys, openHub, PATIENCE_MS, receiving, serveEntry } from '../../test/servers/event-hubs-entry.ts'
 import { type Clock, systemClock } from '../core/clock.ts'
@@ -261,7 +261,7 @@ test('a standby is connected and authorized and receives nothing; what it kept s
   const kept = harness.context.kept()!
   await harness.stop()
   const serving = new AbortController()
-  const served = azureEventsHub.serve({ ...harness.context, signal: serving.signal, kept: () => kept })
+  const served = following(azureEventsHub).serve({ ...harness.context, signal: serving.signal, kept: () => kept })
   await hub.send(0, 'before or after')
   await until(() => hub.credits().length === 3, 'the double has seen it', PATIENCE_MS)
   assert.equal(hub.authorized.filter((address) => address.endsWith('$management')).length, 1)

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { type FakeClock, fakeClock } from '../../test/fake-clock.ts'
-import { type Harness, serveInHarness } from '../../test/harness.ts'
+import { following, type Harness, serveInHarness } from '../../test/harness.ts'
 import { fail } from '../core/errors.ts'
 import type { Predecessor } from '../source.ts'
 import type { CalendarPosition } from './calendar/serve.ts'
@@ -87,7 +87,7 @@ test('the local zone of the process is used where the spec names none', async ()
   const clock = fakeClock(Date.parse(START))
   const harness = serveInHarness(calendar, { schedule: '0 9 * * *' }, { clock, prepareOnly: true })
   const context = { ...harness.context, localZone: 'Asia/Tokyo' }
-  const stopped = calendar.serve(context)
+  const stopped = following(calendar).serve(context)
   await clock.advance(24 * 3600 * 1000)
   assert.deepEqual(ids(harness), ['2026-11-23T00:00:00Z'])
   assert.match(eventTimes(harness)[0]!, /^2026-11-23 09:00:00 \+0900 (JST|\+09) m=\+/)

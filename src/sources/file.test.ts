@@ -14,7 +14,7 @@ import {
 import { join } from 'node:path'
 import { suite, test } from 'node:test'
 import { directory, names, open, payloads, type Running, serving, specOf } from '../../test/file-source.ts'
-import { serveInHarness } from '../../test/harness.ts'
+import { following, serveInHarness } from '../../test/harness.ts'
 import { serveDirectory } from './file/serve.ts'
 import file from './file.ts'
 
@@ -195,7 +195,7 @@ suite('file with notifications', () => {
         payload: (op: string, name: string) => `${op} ${name}`,
       }
       const running: Running = serveInHarness(
-        { ...file, serve: (ctx) => serveDirectory(ctx, plan, wakers) },
+        { ...following(file), serve: (ctx: Running['context']) => serveDirectory(ctx, plan, wakers) },
         specOf(dir, 'CREATE'),
       )
       open.running.push(running)

@@ -95,6 +95,7 @@ export default defineSource<FileSpec, FilePosition>({
   because:
     "The directory's last told state is kept on the bus in the same write as the events, so a new leader tells exactly what changed since, under ids made from name, inode, size and times. A directory only shows states: each entry's final state is told once, and changes inside a gap may fold into one.",
   ids: "The kind of change, the file's name, and its inode, size, time of writing and time of change, in this directory: the last one cannot be set, so a file that comes back as it was is told apart.",
+  needs: ['files'],
   spec,
   event,
   filterable: true,

@@ -1,7 +1,7 @@
 /** The type `gitlab`: hooks of GitLab projects and groups become events; the hooks are managed too. */
 import { z } from 'zod'
 import { checkStandardWebhook, isOneOf, signedName } from '../source/signature.ts'
-import { defineSource, type HttpRequest, type SourceContext } from '../source.ts'
+import { defineSource, type HttpContext, type HttpRequest } from '../source.ts'
 import { examples } from './gitlab/examples.ts'
 import { gitlabHooks } from './gitlab/hooks.ts'
 import { isUnsigned, managesHooks, type Spec, spec, validate } from './gitlab/spec.ts'
@@ -50,7 +50,7 @@ export default defineSource<Spec>({
 })
 
 /** What GitLab proves: its token, its signature, or both. */
-async function proofs(ctx: SourceContext<Spec>): Promise<Proof[]> {
+async function proofs(ctx: HttpContext<Spec>): Promise<Proof[]> {
   const { secretToken, signingToken } = ctx.spec
   const managed = managesHooks(ctx.spec)
   const wanted: Promise<Proof>[] = []

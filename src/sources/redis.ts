@@ -26,6 +26,5 @@ export default defineSource<RedisSpec>({
   examples,
   validate: validateSpec,
   identity: ({ hostAddress, db, channels }) => ({ hostAddress, db, channels }),
-  serve: async () => {},
   listen: stoppable(listenToChannels),
 })

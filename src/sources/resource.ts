@@ -16,6 +16,7 @@ export default defineSource<ResourceSpec, ResourcePosition>({
   because:
     "The position is the resourceVersion: the next leader watches from there, and once the API server has forgotten it, compares what is there with what was last told: each object's final state once. Ids are made from the object's uid and resourceVersion.",
   ids: "The kind of event, the object's `uid`, which no two objects of any cluster share, and its `resourceVersion`; for a deletion the version that was last told.",
+  needs: ['kubernetes'],
   spec: specSchema,
   event: z.object({
     type: z.enum(['ADD', 'UPDATE', 'DELETE']).describe('What happened.'),

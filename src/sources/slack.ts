@@ -4,7 +4,7 @@ import { parseQuery } from '../core/query.ts'
 import { whenAborted } from '../core/signals.ts'
 import { filterSchema, metadataSchema, secretKeySelector } from '../source/schemas.ts'
 import { checkSlackSignature, isOneOf } from '../source/signature.ts'
-import { defineSource, type Finding, type HttpAnswer, type HttpRequest, type SourceContext } from '../source.ts'
+import { defineSource, type Finding, type HttpAnswer, type HttpContext, type HttpRequest } from '../source.ts'
 import { proofOf } from './hooks/proof.ts'
 import { deliveryId, success } from './hooks/request.ts'
 import { validateWebhookContext, webhookContextSchema, webhookListens, webhookRoute } from './hooks/webhook-context.ts'
@@ -74,7 +74,7 @@ function validate({ token, signingSecret, webhook }: Spec): Finding[] {
 const signedId = (request: HttpRequest): string | undefined =>
   deliveryId(request.header('X-Slack-Request-Timestamp'), request.body)
 
-async function serve(ctx: SourceContext<Spec>): Promise<void> {
+async function serve(ctx: HttpContext<Spec>): Promise<void> {
   const { webhook, token, signingSecret, metadata } = ctx.spec
   const payloads = slackPayloads(metadata)
   const signed = await proofOf(ctx, signingSecret!, (request, secrets) =>

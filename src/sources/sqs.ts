@@ -4,7 +4,7 @@ import { filterSchema, metadataSchema, secretKeySelector } from '../source/schem
 import { defineSource, type Finding } from '../source.ts'
 import { awsAccessFields, awsAccessFindings } from './aws/aws.ts'
 import { examples } from './sqs/examples.ts'
-import { serveSqs } from './sqs/serve.ts'
+import { pollQueue } from './sqs/serve.ts'
 
 const spec = z.object({
   queue: z.string().default('').describe('Name of the queue (not its URL or ARN); FIFO queues end in `.fifo`.'),
@@ -71,7 +71,7 @@ export default defineSource<Spec>({
   }),
   examples,
   validate,
-  serve: serveSqs,
+  poll: pollQueue,
   claims({ queue, queueAccountId, region, endpoint }) {
     const at = [endpoint, region, queueAccountId].filter((one) => one !== '').join(' ')
     return [{ at, name: queue, what: `the queue ${queue} (${at})`, remedy: 'give each entry a queue of its own' }]

@@ -2,7 +2,7 @@
 import { z } from 'zod'
 import { whenAborted } from '../core/signals.ts'
 import { checkStripeSignature, stripeTime } from '../source/signature.ts'
-import { defineSource, type HttpAnswer, type HttpRequest, type SourceContext } from '../source.ts'
+import { defineSource, type HttpAnswer, type HttpContext, type HttpRequest } from '../source.ts'
 import { letAllIn, type Proof, proofOf } from './hooks/proof.ts'
 import { deliveryId, success, unauthorized } from './hooks/request.ts'
 import { webhookListens, webhookRoute } from './hooks/webhook-context.ts'
@@ -65,7 +65,7 @@ export default defineSource<Spec>({
   serve,
 })
 
-async function serve(ctx: SourceContext<Spec>): Promise<void> {
+async function serve(ctx: HttpContext<Spec>): Promise<void> {
   const { webhook, eventFilter = [], metadata } = ctx.spec
   const eventOf = stripeEvents(metadata)
   const proof = await proofFor(ctx)
@@ -94,7 +94,7 @@ async function serve(ctx: SourceContext<Spec>): Promise<void> {
 const signedId = (request: HttpRequest): string | undefined => deliveryId(stripeTime(request), request.body)
 
 /** By the secret of the spec, else by that of the endpoint which the registrar made. */
-async function proofFor(ctx: SourceContext<Spec>): Promise<Proof> {
+async function proofFor(ctx: HttpContext<Spec>): Promise<Proof> {
   const { createWebhook, signingSecret } = ctx.spec
   const check = (request: Parameters<Proof>[0], secrets: readonly string[]) =>
     checkStripeSignature(request, secrets, ctx.clock.now())

@@ -5,7 +5,7 @@ import { compactJsonBytes, goJson } from '../core/json.ts'
 import { parseQuery } from '../core/query.ts'
 import { whenAborted } from '../core/signals.ts'
 import { filterSchema } from '../source/schemas.ts'
-import { defineSource, type Finding, type HttpRequest, type SourceContext } from '../source.ts'
+import { defineSource, type Finding, type HttpContext, type HttpRequest } from '../source.ts'
 import { payloadEncoder, success } from './hooks/request.ts'
 import { scopes } from './hooks/scope.ts'
 import { unsignedAdvice } from './hooks/serve.ts'
@@ -137,7 +137,7 @@ const KEY_HEADERS = ['Idempotency-Key', 'Webhook-Id', 'Svix-Id']
  * without a key. Where the name itself is signed nothing counts that is not: who replays a signed request can change all of that.
  */
 function senderIds(
-  { spec, namespace, eventSource, entry }: SourceContext<Spec>,
+  { spec, namespace, eventSource, entry }: HttpContext<Spec>,
   signed: Pick<SignatureProof, 'signerOf' | 'nameOf'>,
 ): (request: HttpRequest, body: Uint8Array) => Promise<string | undefined> {
   const scopeOf = scopes(`${namespace}/${eventSource}/${entry}`)

@@ -95,7 +95,7 @@ export async function serve(t: TestContext, definition: SourceDefinition<any, an
     log: silentLogger,
     onReport: () => {},
     onFailover: () => {},
-    load: async () => ({ ...definition, hooks: async () => null }),
+    load: async () => (definition.hooks === undefined ? definition : { ...definition, hooks: async () => null }),
   })
   t.after(async () => {
     await replica.stop()

@@ -697,7 +697,7 @@ spec: { dependencies: [], triggers: [] }
     await controller.stop()
     const load: LoadSource = async (type) => {
       const definition = await loadSource(type)
-      return definition && { ...definition, remove: async () => {} }
+      return definition?.listens === undefined ? definition : { ...definition, hooks: async () => null }
     }
     controller = await rig.startController({ load, webhook: true })
     for (const outcome of ['Complete', 'Failed']) {

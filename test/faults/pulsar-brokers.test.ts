@@ -7,7 +7,7 @@ import { after, type TestContext, test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
 import { systemClock } from '../../src/core/clock.ts'
 import pulsar from '../../src/sources/pulsar.ts'
-import { serveInHarness } from '../harness.ts'
+import { serveInHarness, serving } from '../harness.ts'
 import { manifest } from '../origins/broker.ts'
 import { without } from '../servers/cache.ts'
 import { startProxy } from '../servers/proxy.ts'
@@ -17,8 +17,6 @@ import { startPulsarProxy } from '../servers/pulsar-proxy.ts'
 import { chunksOf, type WireProducer, wireProducer } from '../servers/pulsar-wire.ts'
 import { count, FULL, settledLog } from './delivery.ts'
 import { nextLeader, startRig, waitFor } from './rig.ts'
-
-type Context = Parameters<typeof pulsar.serve>[0]
 
 const skip = without('Pulsar', pulsarJars())
 
@@ -74,7 +72,10 @@ test('what a standby has kept finds the brokers that it had not reached', { skip
     await prepared.stop()
     const warm = prepared.context.kept()
     assert.notEqual(warm, null)
-    const takesOver = { ...pulsar, serve: (ctx: Context) => pulsar.serve({ ...ctx, kept: () => warm }) }
+    const takesOver = {
+      ...serving(pulsar),
+      serve: (ctx: typeof prepared.context) => serving(pulsar).serve({ ...ctx, kept: () => warm }),
+    }
     const harness = serveInHarness(takesOver, spec)
     t.after(() => harness.stop())
     harness.onEnd((error) => assert.equal(error, undefined))

@@ -136,7 +136,7 @@ const letGo = ({ metadata: { finalizers = [] } }: KubeObject) =>
 /** Argo Events' Pods may be root, ours are only when they are told to. */
 function asRoot({ spec, entries }: EventSource): string {
   const { securityContext } = (spec.template ?? {}) as { securityContext?: { runAsUser?: number; fsGroup?: number } }
-  const reads = entries.some(({ type }) => type === 'file')
+  const reads = entries.some(({ needs }) => needs?.includes('files'))
   if (!reads || securityContext?.runAsUser !== undefined || securityContext?.fsGroup !== undefined) return ''
   return '. They do not run as root: files that only root may read need template.securityContext'
 }

@@ -5,7 +5,6 @@
 import { isVedetteError, messageOf } from '../../core/errors.ts'
 import type { Informer } from '../../kube/informer.ts'
 import { type KubeObject, type Resource, resources } from '../../kube/resources.ts'
-import type { SourceDefinition } from '../../source.ts'
 import type { Cluster } from '../cluster.ts'
 import { condition } from '../conditions.ts'
 import { selectorOf } from '../objects.ts'
@@ -121,16 +120,16 @@ async function hasRemote({ load }: Cluster, { spec }: KubeObject): Promise<boole
   for (const [type, entries] of Object.entries((spec ?? {}) as object)) {
     const definition = await load(type)
     if (definition?.hooks !== undefined) return true
-    if (definition?.remove !== undefined && Object.values(entries ?? {}).some((one) => removes(definition, one)))
-      return true
+    if (definition?.removes === undefined) continue
+    const { spec: schema, removes } = definition
+    if (Object.values(entries ?? {}).some((one) => hasRemains(schema.safeParse(one), removes))) return true
   }
   return false
 }
 
 /** Of what cannot be read it is not known. */
-function removes({ removes: wanted, spec }: SourceDefinition<any, any>, entry: unknown): boolean {
-  const read = spec.safeParse(entry)
-  return wanted === undefined || !read.success || wanted(read.data)
+function hasRemains(read: { success: boolean; data?: any }, removes: (spec: any) => boolean): boolean {
+  return !read.success || removes(read.data)
 }
 
 function isHeld({ metadata }: KubeObject, kind: Kind): boolean {

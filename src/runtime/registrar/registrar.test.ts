@@ -334,6 +334,7 @@ test('removal: our hooks go, those of others stay, what fails is tried again unt
         event: z.any(),
         filterable: true,
         examples: [],
+        listens: () => [],
         async serve() {},
         hooks: wants(provider.target('http://us', 's'), 'w', { removeOnDelete }),
       }),

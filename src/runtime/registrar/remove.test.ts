@@ -5,7 +5,7 @@ import { z } from 'zod'
 import { systemClock } from '../../core/clock.ts'
 import { silentLogger } from '../../core/log.ts'
 import type { Entry } from '../../manifest/manifest.ts'
-import { defineSource } from '../../source.ts'
+import { defineSource, type SourceDefinition } from '../../source.ts'
 import { removeRemote } from './remove.ts'
 
 interface Spec {
@@ -38,7 +38,6 @@ async function removed(gone: Entry, wanted: Entry[], changed: boolean): Promise<
     filterable: true,
     examples: [],
     async serve() {},
-    hooks: async () => assert.fail('hooks are no business of a changed entry'),
     claims({ at, queue, bad }) {
       if (bad) throw new Error('it cannot be read')
       return [{ at, name: queue, what: queue, remedy: '' }]
@@ -46,8 +45,18 @@ async function removed(gone: Entry, wanted: Entry[], changed: boolean): Promise<
     removes: ({ keep }) => keep !== true,
     remove: async ({ spec }) => void ended.push(spec.queue),
   })
-  if (!changed) delete definition.hooks
-  const left = await removeRemote(
+  assert.deepEqual(await remains(definition, gone, wanted, changed), [])
+  return ended
+}
+
+/** What could not be removed. */
+async function remains(
+  definition: SourceDefinition<any, any>,
+  gone: Entry,
+  wanted: Entry[],
+  changed: boolean,
+): Promise<string[]> {
+  return await removeRemote(
     {
       object: { namespace: 'default', name: 'es', entries: [gone] },
       secrets: { secret: async () => '', configMap: async () => '' } as never,
@@ -61,8 +70,6 @@ async function removed(gone: Entry, wanted: Entry[], changed: boolean): Promise<
     },
     AbortSignal.timeout(5_000),
   )
-  assert.deepEqual(left, [])
-  return ended
 }
 
 test('deleted: ended, unless an entry that is there has the same at the same origin, or may have', async () => {
@@ -81,4 +88,16 @@ test('changed: what it had under another name is ended; the same name by another
   assert.deepEqual(await removed(before, [entry('e', { at: 'b', queue: 'r' })], true), ['q'])
   assert.deepEqual(await removed(before, [entry('e', { at: 'b.example', queue: 'q' })], true), [])
   assert.deepEqual(await removed(before, [entry('e', { at: 'b', queue: 'q', keep: true })], true), [])
+})
+
+test('changed: its hooks are no business of this', async () => {
+  const called = defineSource<Spec>({
+    ...{ type: 'called', title: '', summary: '', because: '', ids: '', spec: z.any(), event: z.any() },
+    ...{ strategy: 'active-active', guarantee: 'at-least-once', filterable: true, examples: [] },
+    listens: () => [],
+    async serve() {},
+    hooks: async () => assert.fail('hooks are no business of a changed entry'),
+  })
+  const before = entry('e', { at: 'b', queue: 'q' })
+  assert.deepEqual(await remains(called, before, [entry('e', { at: 'b', queue: 'r' })], true), [])
 })

@@ -5,7 +5,7 @@ import type { Clock } from '../../core/clock.ts'
 import { messageOf } from '../../core/errors.ts'
 import type { Logger } from '../../core/log.ts'
 import type { Entry, EventSource } from '../../manifest/manifest.ts'
-import type { HookRegistration, PrepareContext, SourceDefinition } from '../../source.ts'
+import type { EntryContext, HookRegistration, SourceDefinition } from '../../source.ts'
 import { loadSource } from '../../sources/index.ts'
 import type { SecretStore } from '../secrets.ts'
 import { withLease } from './lease.ts'
@@ -64,7 +64,7 @@ async function removeEntry(options: RemovalOptions, entry: Entry, signal: AbortS
   const { object, secrets, kv, holder, clock, log, load = loadSource } = options
   const definition = entry.refused === undefined ? await load(entry.type) : null
   if (definition === null || (definition.hooks === undefined && definition.remove === undefined)) return
-  const ctx: PrepareContext = {
+  const ctx: EntryContext = {
     spec: entry.spec,
     entry: entry.name,
     eventSource: object.name,
@@ -76,8 +76,6 @@ async function removeEntry(options: RemovalOptions, entry: Entry, signal: AbortS
     configMap: (selector) => secrets.configMap(object.namespace, selector),
     condition() {},
     skip() {},
-    // Nothing serves after this.
-    keep: (connection) => void connection.close(),
   }
   const registration = options.changed ? null : ((await definition.hooks?.(ctx)) ?? null)
   const keys = keysOf(object, entry.name)
@@ -87,7 +85,7 @@ async function removeEntry(options: RemovalOptions, entry: Entry, signal: AbortS
     if (kv === null) await remove(signal)
     else await withLease({ kv, key: keys.lease, holder, clock }, signal, remove)
   }
-  if (definition.remove !== undefined && definition.removes?.(entry.spec) !== false) {
+  if (definition.remove !== undefined && definition.removes(entry.spec)) {
     const by = await claimant(options, definition, entry)
     if (by === null) await definition.remove(ctx)
     else if (!options.changed) ctx.log.info('what this entry had at its origin stays: another one claims it', { by })

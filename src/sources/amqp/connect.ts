@@ -6,7 +6,7 @@ import { fail, isVedetteError, messageOf, type VedetteError } from '../../core/e
 import { whenAborted } from '../../core/signals.ts'
 import { sentSecret } from '../../source/secrets.ts'
 import { tlsMaterial } from '../../source/tls.ts'
-import type { Closable, PrepareContext } from '../../source.ts'
+import type { Closable, EntryContext } from '../../source.ts'
 import { readBasicAuth } from '../connections/basic-auth.ts'
 import { networkError } from '../connections/network-error.ts'
 import type { AmqpSpec } from './spec.ts'
@@ -27,7 +27,7 @@ const CLOSE_TIMEOUT_MS = 2_000
 export const HEARTBEAT_SECONDS = 10
 
 /** @throws ORIGIN_UNAVAILABLE, SECRET_MISSING, SPEC_INVALID: what is wrong, and in which layer */
-export async function connect(ctx: PrepareContext<AmqpSpec>): Promise<AmqpConnection> {
+export async function connect(ctx: EntryContext<AmqpSpec>): Promise<AmqpConnection> {
   const { spec, signal } = ctx
   const url = await readUrl(ctx)
   const auth = await readBasicAuth(ctx, spec.auth)
@@ -68,7 +68,7 @@ export async function connect(ctx: PrepareContext<AmqpSpec>): Promise<AmqpConnec
   return wrap(model, where, ctx.clock)
 }
 
-async function readUrl({ spec, secret }: Pick<PrepareContext<AmqpSpec>, 'spec' | 'secret'>): Promise<URL> {
+async function readUrl({ spec, secret }: Pick<EntryContext<AmqpSpec>, 'spec' | 'secret'>): Promise<URL> {
   const text =
     spec.urlSecret === undefined
       ? spec.url

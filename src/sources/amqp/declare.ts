@@ -1,7 +1,7 @@
 /** Exchange, queue and binding, in upstream's order. */
 import type { Channel } from 'amqplib'
 import { fail, isVedetteError, messageOf } from '../../core/errors.ts'
-import type { PrepareContext } from '../../source.ts'
+import type { EntryContext } from '../../source.ts'
 import { type AmqpConnection, described } from './connect.ts'
 import { type AmqpSpec, exchangeOf, isStream, queueArguments, queueOf } from './spec.ts'
 
@@ -18,7 +18,7 @@ export interface Declared {
 }
 
 /** @throws ORIGIN_UNAVAILABLE */
-export async function declare(ctx: PrepareContext<AmqpSpec>, connection: AmqpConnection): Promise<Declared> {
+export async function declare(ctx: EntryContext<AmqpSpec>, connection: AmqpConnection): Promise<Declared> {
   const { spec } = ctx
   const { exchangeName: exchange, exchangeType, routingKey } = spec
   const { name, noWait: _, arguments: text, ...flags } = queueOf(spec)
@@ -60,7 +60,7 @@ export async function declare(ctx: PrepareContext<AmqpSpec>, connection: AmqpCon
 /** What RabbitMQ says of a queue that is declared without its type. */
 const IS_STREAM = /inequivalent arg 'x-queue-type'.*current is the value 'stream'/
 
-export function failed(what: string, { entry }: PrepareContext, error: unknown, where: string) {
+export function failed(what: string, { entry }: EntryContext, error: unknown, where: string) {
   const { message } = isVedetteError(error) ? error : described(error, where)
   const text = `failed to get the delivery for the event source ${entry}, ${what}: ${message}`
   return fail('ORIGIN_UNAVAILABLE', text, { error: messageOf(error) }, { cause: error })

@@ -1,13 +1,13 @@
 /** What stays at the broker: bindings of an entry as it was before, and its queue when it is deleted. */
 import type { Channel } from 'amqplib'
-import type { PrepareContext, SourceContext } from '../../source.ts'
+import type { EntryContext, ServeContext } from '../../source.ts'
 import { endWhatIsNotWanted } from '../queues/made-at-origin.ts'
 import { type AmqpConnection, connect, described } from './connect.ts'
 import { type AmqpSpec, brokerOf, deletesQueue, queueOf } from './spec.ts'
 
 /** A queue with a name goes on to get what it was bound to, until that is unbound. */
 export async function unbindWhatWas(
-  ctx: SourceContext<AmqpSpec>,
+  ctx: ServeContext<AmqpSpec>,
   connection: AmqpConnection,
   recalled: Promise<Uint8Array | null>,
 ): Promise<void> {
@@ -27,7 +27,7 @@ export async function unbindWhatWas(
 }
 
 /** Deletes the queue, if that is wanted: when the entry is deleted, never when a replica stops. Not from under other consumers. */
-export async function removeQueue(ctx: PrepareContext<AmqpSpec>): Promise<void> {
+export async function removeQueue(ctx: EntryContext<AmqpSpec>): Promise<void> {
   if (!deletesQueue(ctx.spec)) return
   const connection = await connect(ctx)
   try {

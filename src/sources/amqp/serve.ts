@@ -2,7 +2,7 @@
 import type { ConsumeMessage } from 'amqplib'
 import { fail } from '../../core/errors.ts'
 import { whenAborted } from '../../core/signals.ts'
-import type { Item, ListenContext, PrepareContext, SourceContext } from '../../source.ts'
+import type { EntryContext, Item, ListenContext, PrepareContext, ServeContext } from '../../source.ts'
 import { ackWindow } from '../queues/ack-window.ts'
 import { type Handed, handOver, payloadOrSkip } from '../queues/hand-over.ts'
 import { recall } from '../queues/made-at-origin.ts'
@@ -21,7 +21,7 @@ export async function standBy(ctx: PrepareContext<AmqpSpec>): Promise<void> {
   await Promise.race([connection.lost, whenAborted(ctx.signal)])
 }
 
-export async function serveQueue(ctx: SourceContext<AmqpSpec, StreamPosition | null>): Promise<void> {
+export async function serveQueue(ctx: ServeContext<AmqpSpec, StreamPosition | null>): Promise<void> {
   const recalled = recall(ctx)
   const kept = ctx.kept() as AmqpConnection | null
   const connection = kept?.alive ? kept : await connect(ctx)
@@ -89,7 +89,7 @@ interface Taking {
 }
 
 async function consume(
-  ctx: PrepareContext<AmqpSpec>,
+  ctx: EntryContext<AmqpSpec>,
   connection: AmqpConnection,
   { channel, closed, queue }: Declared,
   { consuming, publish }: Taking,

@@ -7,7 +7,7 @@ import { hash } from 'node:crypto'
 import type { ConsumeMessage } from 'amqplib'
 import { fail, messageOf } from '../../core/errors.ts'
 import { whenAborted } from '../../core/signals.ts'
-import type { SourceContext } from '../../source.ts'
+import type { ServeContext } from '../../source.ts'
 import { ackWindow } from '../queues/ack-window.ts'
 import { handOver } from '../queues/hand-over.ts'
 import type { AmqpConnection } from './connect.ts'
@@ -24,7 +24,7 @@ export interface StreamPosition {
   resets?: number
 }
 
-type Context = SourceContext<AmqpSpec, StreamPosition | null>
+type Context = ServeContext<AmqpSpec, StreamPosition | null>
 
 /** A stream that is asked for a message that it has answers at once. Longer than that, and it is looked at otherwise. */
 const SILENT_MS = 3_000

@@ -4,7 +4,7 @@ import { z } from 'zod'
 import { fail } from '../../core/errors.ts'
 import { secretKeySelector } from '../../source/schemas.ts'
 import { sentSecret } from '../../source/secrets.ts'
-import type { Finding, PrepareContext, SecretKeySelector } from '../../source.ts'
+import type { EntryContext, Finding, SecretKeySelector } from '../../source.ts'
 import { isHttpUrl } from '../hooks/findings.ts'
 
 export const awsAccessFields = {
@@ -72,7 +72,7 @@ const CONNECT_MS = 5_000
  */
 export function awsClientConfig(
   access: AwsAccess,
-  ctx: Pick<PrepareContext, 'secret' | 'clock' | 'eventSource' | 'entry'>,
+  ctx: Pick<EntryContext, 'secret' | 'clock' | 'eventSource' | 'entry'>,
   { answerMs }: { answerMs: number },
 ) {
   const { region, endpoint } = access
@@ -90,7 +90,7 @@ export function awsClientConfig(
 
 function credentialsOf(
   { accessKey, secretKey, sessionToken, roleARN, region }: AwsAccess,
-  ctx: Pick<PrepareContext, 'secret' | 'clock' | 'eventSource' | 'entry'>,
+  ctx: Pick<EntryContext, 'secret' | 'clock' | 'eventSource' | 'entry'>,
 ): AwsCredentialIdentityProvider | undefined {
   const { clock, eventSource, entry } = ctx
   if (roleARN !== '') return () => assumeRole(roleARN, region, `vedette-${eventSource}-${entry}`)

@@ -3,7 +3,7 @@ import type * as Amqp from '@azure/core-amqp'
 import type * as Rhea from 'rhea-promise'
 import { fail, isVedetteError, type VedetteError } from '../../core/errors.ts'
 import { patiently } from '../../core/signals.ts'
-import type { Closable, PrepareContext } from '../../source.ts'
+import type { Closable, EntryContext } from '../../source.ts'
 import { described } from './errors.ts'
 import type { AzureEventsHubSpec } from './spec.ts'
 import { transportTo } from './transport.ts'
@@ -33,7 +33,7 @@ const timeoutInMs = 2 * STEP_MS
 
 /** Opens nothing yet: the first step does. */
 export async function connectionTo(
-  ctx: Pick<PrepareContext<AzureEventsHubSpec>, 'spec' | 'clock'>,
+  ctx: Pick<EntryContext<AzureEventsHubSpec>, 'spec' | 'clock'>,
 ): Promise<HostConnection> {
   const { spec, clock } = ctx
   const [amqp, rhea] = await Promise.all([import('@azure/core-amqp'), import('rhea-promise')])

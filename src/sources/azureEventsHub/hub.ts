@@ -4,7 +4,7 @@
  */
 import { randomUUID } from 'node:crypto'
 import type { Message } from 'rhea-promise'
-import type { Closable, PrepareContext } from '../../source.ts'
+import type { Closable, EntryContext } from '../../source.ts'
 import { claimsOn } from './claims.ts'
 import { connectionTo } from './connection.ts'
 import { type Management, openManagement } from './management.ts'
@@ -38,7 +38,7 @@ const CONSUMER_GROUP = '$Default'
 const SELECTOR = 0x468c00000004
 
 /** Connected and authorized. @throws ORIGIN_UNAVAILABLE, SECRET_MISSING; the reason of `ctx.signal` */
-export async function connectHub(ctx: PrepareContext<AzureEventsHubSpec>): Promise<Hub> {
+export async function connectHub(ctx: EntryContext<AzureEventsHubSpec>): Promise<Hub> {
   const { hubName, fqdn } = ctx.spec
   const host = await connectionTo(ctx)
   const { connection, rhea, ended, lost, lose, step } = host

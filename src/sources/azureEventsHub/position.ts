@@ -1,5 +1,5 @@
 /** Where an entry stands in its hub, and where it begins. */
-import type { SourceContext } from '../../source.ts'
+import type { FollowContext } from '../../source.ts'
 import type { HubDescription, Management } from './management.ts'
 import type { AzureEventsHubSpec } from './spec.ts'
 
@@ -30,7 +30,7 @@ export async function whereToBegin(
     resume,
     skip,
     predecessor,
-  }: Pick<SourceContext<AzureEventsHubSpec, HubPosition>, 'spec' | 'log' | 'resume' | 'skip' | 'predecessor'>,
+  }: Pick<FollowContext<AzureEventsHubSpec, HubPosition>, 'spec' | 'log' | 'resume' | 'skip' | 'predecessor'>,
   hub: Pick<Management, 'partition'>,
   { created, partitions }: HubDescription,
 ): Promise<HubPosition> {
@@ -64,7 +64,7 @@ export async function whereToBegin(
 
 /** Says which events retention took before they were read. */
 export function skipRemoved(
-  { spec, skip }: Pick<SourceContext<AzureEventsHubSpec>, 'spec' | 'skip'>,
+  { spec, skip }: Pick<FollowContext<AzureEventsHubSpec>, 'spec' | 'skip'>,
   partition: string,
   from: number,
   to: number,

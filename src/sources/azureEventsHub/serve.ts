@@ -2,7 +2,7 @@
 import type { Message } from 'rhea-promise'
 import { fail } from '../../core/errors.ts'
 import { whenAborted } from '../../core/signals.ts'
-import type { PrepareContext, SourceContext } from '../../source.ts'
+import type { EntryContext, FollowContext, PrepareContext } from '../../source.ts'
 import { handOver } from '../queues/hand-over.ts'
 import { type Hand, sideBySide } from '../queues/side-by-side.ts'
 import { connectHub, type Hub, type Receiving } from './hub.ts'
@@ -19,7 +19,7 @@ const UNDER_WAY_MS = 1_000
 /** After so long without a look it stands still. */
 const SILENT_MS = 60_000
 
-type Context = SourceContext<AzureEventsHubSpec, HubPosition>
+type Context = FollowContext<AzureEventsHubSpec, HubPosition>
 
 /** Connected and authorized, and the hub is there; receives nothing. */
 export async function standBy(ctx: PrepareContext<AzureEventsHubSpec>): Promise<void> {
@@ -36,7 +36,7 @@ export async function standBy(ctx: PrepareContext<AzureEventsHubSpec>): Promise<
 }
 
 /** Where the hub ends while Argo Events' own Pods receive: they keep no place. */
-export async function look(ctx: PrepareContext<AzureEventsHubSpec>): Promise<HubPosition> {
+export async function look(ctx: EntryContext<AzureEventsHubSpec>): Promise<HubPosition> {
   const hub = await connectHub(ctx)
   try {
     return await endOf(hub)

@@ -2,7 +2,7 @@
 import type * as Amqp from '@azure/core-amqp'
 import { fail, messageOf } from '../../core/errors.ts'
 import { sentSecret } from '../../source/secrets.ts'
-import type { PrepareContext, SecretKeySelector } from '../../source.ts'
+import type { EntryContext, SecretKeySelector } from '../../source.ts'
 import { noToken } from './errors.ts'
 import { entraToken } from './identity.ts'
 import type { AzureEventsHubSpec } from './spec.ts'
@@ -29,7 +29,7 @@ const LEAST_MS = 1_000
 
 /** @returns makes the token for one address of the namespace. @throws SECRET_MISSING */
 export async function tokensOf(
-  ctx: Pick<PrepareContext<AzureEventsHubSpec>, 'spec' | 'secret' | 'clock'>,
+  ctx: Pick<EntryContext<AzureEventsHubSpec>, 'spec' | 'secret' | 'clock'>,
   amqp: typeof Amqp,
   env: Readonly<Record<string, string | undefined>> = process.env,
 ): Promise<TokenFor> {

@@ -1,7 +1,7 @@
 /** The hooks at Bitbucket Cloud (REST API 2.0, "Webhooks" of repositories). */
 
 import { providerSecret, sentSecret } from '../../source/secrets.ts'
-import type { Hook, HookRegistration, HookTarget, PrepareContext } from '../../source.ts'
+import type { EntryContext, Hook, HookRegistration, HookTarget } from '../../source.ts'
 import { deleteAt, sameSet } from '../hooks/fields.ts'
 import { hookUrl } from '../hooks/request.ts'
 import { createRest, type Rest } from '../http/rest.ts'
@@ -25,7 +25,7 @@ interface Wanted {
 const API = 'https://api.bitbucket.org/2.0'
 
 /** @throws SECRET_MISSING */
-export async function bitbucketHooks(ctx: PrepareContext<Spec>): Promise<HookRegistration | null> {
+export async function bitbucketHooks(ctx: EntryContext<Spec>): Promise<HookRegistration | null> {
   const { spec, clock } = ctx
   if (!managesHooks(spec)) return null
   const secret = await providerSecret(ctx, spec.webhookSecret)
@@ -50,7 +50,7 @@ export async function bitbucketHooks(ctx: PrepareContext<Spec>): Promise<HookReg
   }
 }
 
-async function authorization(ctx: PrepareContext<Spec>): Promise<string> {
+async function authorization(ctx: EntryContext<Spec>): Promise<string> {
   const { auth } = ctx.spec
   const { username, password } = auth?.basic ?? {}
   if (username === undefined || password === undefined) return `Bearer ${await sentSecret(ctx, auth!.oauthToken!)}`

@@ -1,13 +1,13 @@
 /** Bitbucket Server's and Data Center's REST API 1.0, as far as we use it. */
 
 import { sentSecret } from '../../source/secrets.ts'
-import type { SourceContext } from '../../source.ts'
+import type { HttpContext } from '../../source.ts'
 import { restTls } from '../hooks/fields.ts'
 import { createRest, type Rest } from '../http/rest.ts'
 import type { Spec } from './spec.ts'
 
 /** @throws SECRET_MISSING, SPEC_INVALID */
-export async function connect(ctx: Pick<SourceContext<Spec>, 'spec' | 'secret' | 'clock'>): Promise<Rest> {
+export async function connect(ctx: Pick<HttpContext<Spec>, 'spec' | 'secret' | 'clock'>): Promise<Rest> {
   const { bitbucketserverBaseURL, accessToken, tls } = ctx.spec
   return await createRest({
     base: `${bitbucketserverBaseURL.replace(/\/+$/, '')}/api/1.0`,

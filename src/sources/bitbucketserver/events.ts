@@ -1,7 +1,7 @@
 /** What becomes of a delivery of Bitbucket Server: one event, several, or none. */
 import { fail, messageOf } from '../../core/errors.ts'
 import type { Gate } from '../../core/gate.ts'
-import type { HttpRequest, SourceContext } from '../../source.ts'
+import type { HttpContext, HttpRequest } from '../../source.ts'
 import { deliveryId, jsonBody } from '../hooks/request.ts'
 import type { HookEvent } from '../hooks/serve.ts'
 import { connect, repositoryPath, valuesOf } from './api.ts'
@@ -12,7 +12,7 @@ import type { Spec } from './spec.ts'
  * @param asking bounds the calls to Bitbucket: without `webhookSecret` anybody can cause them
  * @throws EVENT_INVALID; ORIGIN_UNAVAILABLE when Bitbucket cannot be asked about pull requests: the sender may try again
  */
-export async function eventsOf(ctx: SourceContext<Spec>, request: HttpRequest, asking: Gate): Promise<HookEvent[]> {
+export async function eventsOf(ctx: HttpContext<Spec>, request: HttpRequest, asking: Gate): Promise<HookEvent[]> {
   const { oneEventPerChange, skipBranchRefsChangedOnOpenPR } = ctx.spec
   const id = deliveryId(request.header('X-Request-Id'), request.body)
   const special = oneEventPerChange || skipBranchRefsChangedOnOpenPR
@@ -26,7 +26,7 @@ export async function eventsOf(ctx: SourceContext<Spec>, request: HttpRequest, a
   return changes.length === 0 ? [] : [{ body: withChanges(push, changes), id }]
 }
 
-async function withoutOpenPullRequests(ctx: SourceContext<Spec>, push: Push, asking: Gate): Promise<Change[]> {
+async function withoutOpenPullRequests(ctx: HttpContext<Spec>, push: Push, asking: Gate): Promise<Change[]> {
   if (!push.changes.some(movesBranch)) return push.changes
   const { projectKey, repositorySlug } = push
   try {

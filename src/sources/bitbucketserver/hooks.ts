@@ -1,7 +1,7 @@
 /** The hooks at Bitbucket Server (REST API 1.0, "webhooks" of repositories). */
 
 import { providerSecret } from '../../source/secrets.ts'
-import type { Hook, HookRegistration, HookTarget, PrepareContext } from '../../source.ts'
+import type { EntryContext, Hook, HookRegistration, HookTarget } from '../../source.ts'
 import { deleteAt, sameSet } from '../hooks/fields.ts'
 import { hookUrl } from '../hooks/request.ts'
 import type { Rest } from '../http/rest.ts'
@@ -23,7 +23,7 @@ interface Wanted {
 }
 
 /** @throws SECRET_MISSING */
-export async function serverHooks(ctx: PrepareContext<Spec>): Promise<HookRegistration | null> {
+export async function serverHooks(ctx: EntryContext<Spec>): Promise<HookRegistration | null> {
   const { spec } = ctx
   if (!managesHooks(spec)) return null
   const secret = await providerSecret(ctx, spec.webhookSecret)

@@ -6,7 +6,7 @@ import type { Clock } from '../../core/clock.ts'
 import { fail } from '../../core/errors.ts'
 import { rfc3339Nano } from '../../core/event.ts'
 import { goJsonString } from '../../core/json.ts'
-import type { PrepareContext, SourceContext, Told } from '../../source.ts'
+import type { EntryContext, FollowContext, Told } from '../../source.ts'
 import { goTimeMs, goTimeString } from './go-time.ts'
 import { inFlight } from './in-flight.ts'
 import { type CalendarSpec, compile, type Schedule } from './spec.ts'
@@ -37,11 +37,11 @@ const MOST_COUNTED = 10_000
  * Computes one tick and forgets it: the first use of a time zone in a process costs tens of milliseconds, and a standby should have
  * them behind it.
  */
-export async function warmUp({ spec, localZone, clock }: PrepareContext<CalendarSpec>): Promise<void> {
+export async function warmUp({ spec, localZone, clock }: EntryContext<CalendarSpec>): Promise<void> {
   compile(spec, localZone).next(clock.now(), clock.now())
 }
 
-export async function serveCalendar(ctx: SourceContext<CalendarSpec, CalendarPosition>): Promise<void> {
+export async function serveCalendar(ctx: FollowContext<CalendarSpec, CalendarPosition>): Promise<void> {
   const schedule = compile(ctx.spec, ctx.localZone)
   const local = loadZone(ctx.localZone ?? 'UTC')
   const flight = inFlight(MOST_IN_FLIGHT, ctx.signal)
@@ -88,7 +88,7 @@ export async function serveCalendar(ctx: SourceContext<CalendarSpec, CalendarPos
  * a next leader misses nothing from here on.
  */
 async function start(
-  ctx: SourceContext<CalendarSpec, CalendarPosition>,
+  ctx: FollowContext<CalendarSpec, CalendarPosition>,
   { kind }: Schedule,
 ): Promise<{ lastMs: number; anchorMs: number }> {
   const resumed = ctx.resume()
@@ -112,7 +112,7 @@ async function start(
  * up by the rule for what we miss.
  */
 function lastOfPredecessor(
-  ctx: SourceContext<CalendarSpec, CalendarPosition>,
+  ctx: FollowContext<CalendarSpec, CalendarPosition>,
   now: number,
 ): { lastMs: number; ticked: boolean } | null {
   const before = ctx.predecessor()
@@ -142,7 +142,7 @@ function nextTick(schedule: Schedule, afterMs: number, anchorMs: number): number
 async function waitUntil(
   due: number,
   lastMs: number,
-  { clock, condition, reading }: Pick<SourceContext, 'clock' | 'condition' | 'reading'>,
+  { clock, condition, reading }: Pick<FollowContext, 'clock' | 'condition' | 'reading'>,
   signal: AbortSignal,
 ): Promise<void> {
   signal.throwIfAborted()
@@ -161,7 +161,7 @@ async function waitUntil(
 }
 
 function logSkipped(
-  { log }: Pick<SourceContext, 'log'>,
+  { log }: Pick<FollowContext, 'log'>,
   schedule: Schedule,
   { lastMs, skipTo, anchorMs }: { lastMs: number; skipTo: number; anchorMs: number },
 ): void {

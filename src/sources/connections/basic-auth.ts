@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { fail, messageOf } from '../../core/errors.ts'
 import { secretKeySelector } from '../../source/schemas.ts'
 import { sentSecret } from '../../source/secrets.ts'
-import type { Finding, PrepareContext } from '../../source.ts'
+import type { EntryContext, Finding } from '../../source.ts'
 
 export const basicAuthSchema = z
   .object({
@@ -26,7 +26,7 @@ export function validateBasicAuth(auth: BasicAuth | undefined, path: string[] = 
 
 /** Read anew at each connection, so that rotation needs no restart. @throws SECRET_MISSING */
 export async function readBasicAuth(
-  ctx: Pick<PrepareContext, 'secret'>,
+  ctx: Pick<EntryContext, 'secret'>,
   auth: BasicAuth | undefined,
 ): Promise<{ username: string; password: string } | null> {
   if (auth === undefined || auth.username === undefined || auth.password === undefined) return null

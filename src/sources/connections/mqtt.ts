@@ -3,7 +3,7 @@ import type { IClientOptions, MqttClient } from 'mqtt'
 import { fail, messageOf, type VedetteError } from '../../core/errors.ts'
 import { whenAborted } from '../../core/signals.ts'
 import { type TlsSpec, tlsMaterial } from '../../source/tls.ts'
-import type { PrepareContext } from '../../source.ts'
+import type { EntryContext } from '../../source.ts'
 import { networkError } from './network-error.ts'
 
 /** Schemes of upstream's library, as those of ours. */
@@ -68,7 +68,7 @@ const KEEP_ALIVE_SECONDS = 10
  * @throws ORIGIN_UNAVAILABLE, SECRET_MISSING: what is wrong, and in which layer
  */
 export async function connectMqtt(
-  ctx: Pick<PrepareContext, 'signal' | 'secret'>,
+  ctx: Pick<EntryContext, 'signal' | 'secret'>,
   { url, clientId, keep, login, tls }: MqttOptions,
   onClient: (client: MqttClient) => void,
 ): Promise<MqttConnection> {

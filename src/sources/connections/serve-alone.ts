@@ -1,10 +1,10 @@
 /** For an origin that forgets, and gives each message to one taker only: the leader alone listens. */
 import { whenAborted } from '../../core/signals.ts'
-import type { ListenContext, SourceContext } from '../../source.ts'
+import type { ListenContext, ServeContext } from '../../source.ts'
 
 /** At most once: what comes between two leaders goes to other takers, or is lost. */
 export async function serveAlone<Spec>(
-  ctx: SourceContext<Spec>,
+  ctx: ServeContext<Spec>,
   listen: (ctx: ListenContext<Spec>) => Promise<void>,
 ): Promise<void> {
   const failed = new AbortController()

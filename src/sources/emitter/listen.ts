@@ -4,7 +4,7 @@ import type { IPublishPacket } from 'mqtt'
 import { fail, messageOf } from '../../core/errors.ts'
 import { whenAborted } from '../../core/signals.ts'
 import { sentSecret } from '../../source/secrets.ts'
-import type { Heard, ListenContext, PrepareContext, SourceContext } from '../../source.ts'
+import type { EntryContext, Heard, ListenContext, ServeContext } from '../../source.ts'
 import { connectMqtt, subscribeMqtt } from '../connections/mqtt.ts'
 import { serveAlone } from '../connections/serve-alone.ts'
 import { bodyOf, payloadOf } from '../payload/json-body.ts'
@@ -49,12 +49,12 @@ export async function listenToChannel(ctx: ListenContext<EmitterSpec>): Promise<
 }
 
 /** A shared channel gives each message to one of its group, so only the serving replica may be in it. */
-export async function serveSharedChannel(ctx: SourceContext<EmitterSpec>): Promise<void> {
+export async function serveSharedChannel(ctx: ServeContext<EmitterSpec>): Promise<void> {
   await serveAlone(ctx, listenToChannel)
 }
 
 /** Each may be there without the other. @throws SECRET_MISSING */
-async function readLogin(ctx: PrepareContext<EmitterSpec>): Promise<{ username?: string; password?: string }> {
+async function readLogin(ctx: EntryContext<EmitterSpec>): Promise<{ username?: string; password?: string }> {
   const login: { username?: string; password?: string } = {}
   for (const member of ['username', 'password'] as const) {
     const selector = ctx.spec[member]
@@ -73,7 +73,7 @@ function refusal(bytes: Uint8Array, where: string): Error {
   return fail('ORIGIN_UNAVAILABLE', `${where}: the broker refuses: ${text}`)
 }
 
-function messageOfPacket(packet: IPublishPacket, ctx: PrepareContext<EmitterSpec>): Heard | null {
+function messageOfPacket(packet: IPublishPacket, ctx: EntryContext<EmitterSpec>): Heard | null {
   const { jsonBody, metadata } = ctx.spec
   const { topic, payload } = packet
   const bytes = typeof payload === 'string' ? Buffer.from(payload) : payload

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
-import { serveInHarness } from '../../../test/harness.ts'
+import { type AnyContext, following, serveInHarness } from '../../../test/harness.ts'
 import file from '../file.ts'
 import { type FilePlan, type FilePosition, serveDirectory } from './serve.ts'
 
@@ -35,8 +35,8 @@ function leader(durable: Durable, plan: FilePlan, most: number) {
   }
   const harness = serveInHarness<unknown, FilePosition>(
     {
-      ...(file as object as typeof file & { spec: never }),
-      serve: (ctx) =>
+      ...following(file as object as typeof file & { spec: never }),
+      serve: (ctx: AnyContext<unknown, FilePosition>) =>
         serveDirectory(
           {
             ...ctx,

@@ -3,7 +3,7 @@ import { appendFileSync, chmodSync, renameSync, unlinkSync, writeFileSync } from
 import { join } from 'node:path'
 import { suite, test } from 'node:test'
 import { directory, lastPosition, names, open, type Running, serving, specOf } from '../../../test/file-source.ts'
-import { serveInHarness } from '../../../test/harness.ts'
+import { following, serveInHarness } from '../../../test/harness.ts'
 import file from '../file.ts'
 
 suite('file across a change of leader', () => {
@@ -139,12 +139,14 @@ suite('file across a change of leader', () => {
   test('what emit throws comes out of serve, and the next leader tells the event', async () => {
     const dir = directory()
     const definition = {
-      ...file,
+      ...following(file),
       serve: (ctx: Running['context']) =>
-        file.serve(ctx).catch((error: unknown) => {
-          ctx.condition('ended')
-          throw error
-        }),
+        following(file)
+          .serve(ctx)
+          .catch((error: unknown) => {
+            ctx.condition('ended')
+            throw error
+          }),
     }
     const first: Running = serveInHarness(definition, specOf(dir, 'CREATE'))
     open.running.push(first)

@@ -1,5 +1,5 @@
 /** Going on where Argo Events' own Pods stopped: from a look while they still served, without what they told themselves. */
-import type { Predecessor, PrepareContext, Told } from '../../source.ts'
+import type { EntryContext, Predecessor, Told } from '../../source.ts'
 import type { Op } from '../states/file-event.ts'
 import type { Change } from './diff.ts'
 import { lookAtAll } from './scan.ts'
@@ -7,7 +7,7 @@ import { type FileState, SELF, type Table } from './table.ts'
 
 /** @param polling then the directory itself takes part. @throws the system's error when it cannot be read */
 export async function lookOnce(
-  { signal }: PrepareContext,
+  { signal }: EntryContext,
   { directory, polling }: { directory: string; polling: boolean },
 ): Promise<Table> {
   const { table, facts } = await lookAtAll(directory, new Map(), signal)

@@ -1,6 +1,6 @@
 /** The loop of a file entry: wake, look, tell what changed, write down how far it got. */
 import { isAbort, messageOf } from '../../core/errors.ts'
-import type { Predecessor, PrepareContext, SourceContext } from '../../source.ts'
+import type { EntryContext, FollowContext, Predecessor } from '../../source.ts'
 import type { Op } from '../states/file-event.ts'
 import { type Journal, type JournalPosition, type Owed, openJournal } from '../states/journal.ts'
 import { type Change, differences, diffPolled, diffWatched, type Hints } from './diff.ts'
@@ -59,7 +59,7 @@ const SILENT_MS = 600_000
 
 /** Serves until `ctx.signal` aborts. @throws what `emit` throws */
 export async function serveDirectory(
-  ctx: SourceContext<unknown, FilePosition>,
+  ctx: FollowContext<unknown, FilePosition>,
   plan: FilePlan,
   wakers: Wakers = { watchDirectory, networkFileSystem },
 ): Promise<void> {
@@ -78,7 +78,7 @@ export async function serveDirectory(
 }
 
 /** Looks whether the directory can be read, until `ctx.signal` aborts; consumes nothing. */
-export async function checkDirectory(ctx: PrepareContext, directory: string): Promise<void> {
+export async function checkDirectory(ctx: EntryContext, directory: string): Promise<void> {
   while (!ctx.signal.aborted) {
     const problem = await directoryFacts(directory).then(
       () => null,
@@ -91,7 +91,7 @@ export async function checkDirectory(ctx: PrepareContext, directory: string): Pr
 }
 
 async function follow(
-  ctx: SourceContext<unknown, FilePosition>,
+  ctx: FollowContext<unknown, FilePosition>,
   plan: FilePlan,
   wakers: Wakers,
   journal: Journal<Op, FileState>,
@@ -270,7 +270,7 @@ interface Ear {
   close(): void
 }
 
-function createEar({ clock, signal, log }: SourceContext<unknown, FilePosition>, plan: FilePlan, wakers: Wakers): Ear {
+function createEar({ clock, signal, log }: FollowContext<unknown, FilePosition>, plan: FilePlan, wakers: Wakers): Ear {
   let on: { wake: Wake; facts: DirectoryFacts } | null = null
   let retryMs = Number.NEGATIVE_INFINITY
   const close = () => {

@@ -6,7 +6,7 @@ import { fail, messageOf, type VedetteError } from '../../core/errors.ts'
 import { whenAborted } from '../../core/signals.ts'
 import { sentSecret } from '../../source/secrets.ts'
 import { tlsMaterial } from '../../source/tls.ts'
-import type { Closable, PrepareContext } from '../../source.ts'
+import type { Closable, EntryContext } from '../../source.ts'
 import { networkError } from '../connections/network-error.ts'
 import { eventingService, type StartRequest, type StreamedEvent } from './contract.ts'
 import type { GenericSpec } from './spec.ts'
@@ -25,7 +25,7 @@ export interface Channel extends Closable {
 }
 
 /** @throws SECRET_MISSING, SPEC_INVALID */
-export async function openChannel(ctx: PrepareContext<GenericSpec>): Promise<Channel> {
+export async function openChannel(ctx: EntryContext<GenericSpec>): Promise<Channel> {
   const { spec } = ctx
   const { Client: GrpcClient, credentials } = await import('@grpc/grpc-js')
   const ip = addressIn(spec.url)
@@ -56,7 +56,7 @@ function addressIn(target: string): string | null {
 }
 
 /** Connected, until the connection is lost (then it throws) or `signal` aborts. */
-export async function staysConnected({ client }: Channel, ctx: PrepareContext<GenericSpec>): Promise<void> {
+export async function staysConnected({ client }: Channel, ctx: EntryContext<GenericSpec>): Promise<void> {
   const { spec, clock, signal } = ctx
   const ready = Promise.withResolvers<void>()
   client.waitForReady(Date.now() + CONNECT_TIMEOUT_MS, (error) => (error ? ready.reject(error) : ready.resolve()))
@@ -82,7 +82,7 @@ export async function staysConnected({ client }: Channel, ctx: PrepareContext<Ge
  */
 export async function openStream(
   { client }: Channel,
-  ctx: PrepareContext<GenericSpec>,
+  ctx: EntryContext<GenericSpec>,
   lastName: string | null,
 ): Promise<ClientReadableStream<StreamedEvent>> {
   const { spec } = ctx

@@ -1,7 +1,7 @@
 /** One stream of events, each published side by side with the others, in the order in which they came. */
 import { fail, isVedetteError } from '../../core/errors.ts'
 import { whenAborted } from '../../core/signals.ts'
-import type { PrepareContext, SourceContext } from '../../source.ts'
+import type { PrepareContext, ServeContext } from '../../source.ts'
 import { bodyOrNull, payloadOf } from '../payload/json-body.ts'
 import { senderKey } from '../payload/sender-id.ts'
 import { handOver } from '../queues/hand-over.ts'
@@ -25,7 +25,7 @@ export async function standBy(ctx: PrepareContext<GenericSpec>): Promise<void> {
   await staysConnected(channel, ctx)
 }
 
-export async function serveStream(ctx: SourceContext<GenericSpec, GenericPosition>): Promise<void> {
+export async function serveStream(ctx: ServeContext<GenericSpec, GenericPosition>): Promise<void> {
   const { spec, signal } = ctx
   const channel = (ctx.kept() as Channel | null) ?? (await openChannel(ctx))
   const { hand, failed, settled } = sideBySide(IN_FLIGHT)
@@ -52,7 +52,7 @@ export async function serveStream(ctx: SourceContext<GenericSpec, GenericPositio
   }
 }
 
-async function publish(ctx: SourceContext<GenericSpec, GenericPosition>, event: StreamedEvent): Promise<void> {
+async function publish(ctx: ServeContext<GenericSpec, GenericPosition>, event: StreamedEvent): Promise<void> {
   const { jsonBody, metadata, uniqueNames } = ctx.spec
   const { name, payload } = event
   const named = uniqueNames && name !== ''

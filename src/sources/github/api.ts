@@ -2,7 +2,7 @@
 import { createPrivateKey, type KeyObject } from 'node:crypto'
 import { fail, messageOf } from '../../core/errors.ts'
 import { sentSecret } from '../../source/secrets.ts'
-import type { PrepareContext } from '../../source.ts'
+import type { EntryContext } from '../../source.ts'
 import { jsonWebToken } from '../http/jwt.ts'
 import { createRest, type Rest, type RestAnswer } from '../http/rest.ts'
 import type { Spec } from './spec.ts'
@@ -26,7 +26,7 @@ const NEW_MS = 5_000
 const MOST_MOVES = 5
 
 /** Authenticates. @throws SECRET_MISSING, SPEC_INVALID, ORIGIN_UNAVAILABLE */
-export async function connect(ctx: PrepareContext<Spec>, signal: AbortSignal): Promise<GithubApi> {
+export async function connect(ctx: EntryContext<Spec>, signal: AbortSignal): Promise<GithubApi> {
   const { spec, clock } = ctx
   const base = spec.githubBaseURL === '' ? 'https://api.github.com' : spec.githubBaseURL.replace(/\/+$/, '')
   if (!URL.canParse(base)) throw fail('SPEC_INVALID', `githubBaseURL ${JSON.stringify(base)} is no URL`)
@@ -86,7 +86,7 @@ function nextPage(link: string | undefined, origin: string): string | null {
 }
 
 async function loginOf(
-  ctx: PrepareContext<Spec>,
+  ctx: EntryContext<Spec>,
   restAs: (authorization: string) => Promise<Rest>,
   signal: AbortSignal,
 ): Promise<Login> {

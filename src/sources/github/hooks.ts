@@ -1,7 +1,7 @@
 /** The hooks at GitHub (REST API v3, "Repository webhooks" and "Organization webhooks"). */
 import type { Clock } from '../../core/clock.ts'
 import { providerSecret } from '../../source/secrets.ts'
-import type { Hook, HookRegistration, HookTarget, PrepareContext } from '../../source.ts'
+import type { EntryContext, Hook, HookRegistration, HookTarget } from '../../source.ts'
 import { sameSet } from '../hooks/fields.ts'
 import { hookUrl } from '../hooks/request.ts'
 import { connect, type GithubApi } from './api.ts'
@@ -24,7 +24,7 @@ interface Wanted {
 }
 
 /** @throws SECRET_MISSING */
-export async function githubHooks(ctx: PrepareContext<Spec>): Promise<HookRegistration | null> {
+export async function githubHooks(ctx: EntryContext<Spec>): Promise<HookRegistration | null> {
   const { spec } = ctx
   if (!managesHooks(spec)) return null
   const secret = await providerSecret(ctx, spec.webhookSecret)

@@ -1,7 +1,7 @@
 /** The hooks at GitLab (REST API v4, "Project webhooks" and "Group webhooks"). Plain calls: the client libraries take no signal. */
 import { fail } from '../../core/errors.ts'
 import { providerSecret, sentSecret } from '../../source/secrets.ts'
-import type { Hook, HookRegistration, HookTarget, PrepareContext } from '../../source.ts'
+import type { EntryContext, Hook, HookRegistration, HookTarget } from '../../source.ts'
 import { deleteAt } from '../hooks/fields.ts'
 import { hookUrl } from '../hooks/request.ts'
 import { createRest, type Rest } from '../http/rest.ts'
@@ -11,7 +11,7 @@ import { EVENTS, managesHooks, projectsOf, type Spec } from './spec.ts'
 type GitlabHook = Hook & { shown: Record<string, unknown> }
 
 /** @throws SECRET_MISSING */
-export async function gitlabHooks(ctx: PrepareContext<Spec>): Promise<HookRegistration | null> {
+export async function gitlabHooks(ctx: EntryContext<Spec>): Promise<HookRegistration | null> {
   const { spec, clock } = ctx
   if (!managesHooks(spec)) return null
   const [token, signing_token] = await Promise.all([

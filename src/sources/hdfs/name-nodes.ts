@@ -6,7 +6,7 @@ import { fail, isVedetteError, type VedetteError } from '../../core/errors.ts'
 import { within } from '../../core/signals.ts'
 import { sentSecret } from '../../source/secrets.ts'
 import { tlsMaterial } from '../../source/tls.ts'
-import type { Closable, PrepareContext } from '../../source.ts'
+import type { Closable, EntryContext } from '../../source.ts'
 import { networkError } from '../connections/network-error.ts'
 import { textOf } from '../http/body-text.ts'
 import { type Rank, ranked } from './rank.ts'
@@ -49,7 +49,7 @@ export function httpAddresses({ addresses, webhdfsAddresses }: HdfsSpec): string
 }
 
 /** @throws SECRET_MISSING, SPEC_INVALID */
-export async function openNameNodes(ctx: PrepareContext<HdfsSpec>): Promise<NameNodes> {
+export async function openNameNodes(ctx: EntryContext<HdfsSpec>): Promise<NameNodes> {
   const { spec, clock, log } = ctx
   const nodes = [...new Set(httpAddresses(spec))]
   const tls = await tlsMaterial(ctx, spec.tls)

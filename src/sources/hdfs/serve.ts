@@ -1,7 +1,7 @@
 /** The loop of an HDFS entry: look at the tree, tell what changed, write down how far it got. */
 import { fail, isVedetteError } from '../../core/errors.ts'
 import { whenAborted } from '../../core/signals.ts'
-import type { PrepareContext, SourceContext } from '../../source.ts'
+import type { EntryContext, FollowContext } from '../../source.ts'
 import { fileEvents, pathWithin } from '../states/file-event.ts'
 import { type JournalPosition, type Owed, openJournal } from '../states/journal.ts'
 import { cleanDirectory, matcherOf } from '../states/watch-path.ts'
@@ -22,7 +22,7 @@ const MOST_TOLD = 50_000
 const SILENT_MS = 120_000
 
 /** The directory can be listed by this user. */
-export async function standBy(ctx: PrepareContext<HdfsSpec>): Promise<void> {
+export async function standBy(ctx: EntryContext<HdfsSpec>): Promise<void> {
   const hdfs = await openWebHdfs(ctx)
   try {
     await rootOf(hdfs, cleanDirectory(ctx.spec.directory), ctx.signal)
@@ -34,7 +34,7 @@ export async function standBy(ctx: PrepareContext<HdfsSpec>): Promise<void> {
 }
 
 /** The tree as it is. */
-export async function lookOnce(ctx: PrepareContext<HdfsSpec>): Promise<Tree> {
+export async function lookOnce(ctx: EntryContext<HdfsSpec>): Promise<Tree> {
   const hdfs = await openWebHdfs(ctx)
   try {
     return await look(hdfs, cleanDirectory(ctx.spec.directory), ctx.signal, () => {})
@@ -43,7 +43,7 @@ export async function lookOnce(ctx: PrepareContext<HdfsSpec>): Promise<Tree> {
   }
 }
 
-export async function serveTree(ctx: SourceContext<HdfsSpec, HdfsPosition>): Promise<void> {
+export async function serveTree(ctx: FollowContext<HdfsSpec, HdfsPosition>): Promise<void> {
   const { spec, signal, clock } = ctx
   const directory = cleanDirectory(spec.directory)
   const [mask, matches] = [maskOf(spec.type), matcherOf(spec)]

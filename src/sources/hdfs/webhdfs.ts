@@ -1,6 +1,6 @@
 /** What is in a directory of HDFS, asked for page by page. */
 import { fail, isVedetteError, messageOf } from '../../core/errors.ts'
-import type { Closable, PrepareContext } from '../../source.ts'
+import type { Closable, EntryContext } from '../../source.ts'
 import type { EntryState } from './diff.ts'
 import { openNameNodes } from './name-nodes.ts'
 import type { HdfsSpec } from './spec.ts'
@@ -21,7 +21,7 @@ export interface WebHdfs extends Closable {
 }
 
 /** @throws SECRET_MISSING, SPEC_INVALID */
-export async function openWebHdfs(ctx: PrepareContext<HdfsSpec>): Promise<WebHdfs> {
+export async function openWebHdfs(ctx: EntryContext<HdfsSpec>): Promise<WebHdfs> {
   const { ask, close } = await openNameNodes(ctx)
   /** Listing page by page came with Hadoop 3 (HDFS-10823). */
   let paged = true

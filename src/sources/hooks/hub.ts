@@ -1,5 +1,5 @@
 /** Hooks that a provider signs with `X-Hub-Signature` or its like, by the Secret that `webhookSecret` names. */
-import type { HttpRequest, SecretKeySelector, SourceContext } from '../../source.ts'
+import type { HttpContext, HttpRequest, SecretKeySelector } from '../../source.ts'
 import { hubProof } from './proof.ts'
 import { type HookEvent, serveHooks } from './serve.ts'
 import type { WebhookContext } from './webhook-context.ts'
@@ -17,7 +17,7 @@ export const isUnsigned = ({ webhookSecret, webhook }: HubSpec): boolean =>
 /** Serves until the entry stops. @param headers of the signature; the first that is there counts
  * @param managed the registrar gives the secret to the provider @param events see `HookRoute` */
 export async function serveHubHooks(
-  ctx: SourceContext<HubSpec>,
+  ctx: HttpContext<HubSpec>,
   headers: readonly string[],
   managed: boolean,
   events: (request: HttpRequest) => Promise<HookEvent[]> | HookEvent[],

@@ -2,7 +2,7 @@
 import { messageOf } from '../../core/errors.ts'
 import { acceptedSecrets } from '../../source/secrets.ts'
 import { checkHubSignature, type Refused } from '../../source/signature.ts'
-import type { HttpAnswer, HttpRequest, SecretKeySelector, SourceContext } from '../../source.ts'
+import type { HttpAnswer, HttpContext, HttpRequest, SecretKeySelector } from '../../source.ts'
 import { unauthorized } from './request.ts'
 
 /** @returns null: the request is let in; else the answer */
@@ -35,12 +35,12 @@ export const allOf =
  * @param managed we set the secret at the provider ourselves
  */
 export async function proofOf(
-  ctx: Pick<SourceContext, 'secret' | 'clock' | 'condition' | 'signal' | 'hooksSettledMs'>,
+  ctx: Pick<HttpContext, 'secret' | 'clock' | 'condition' | 'signal' | 'hooksSettledMs'>,
   selector: SecretKeySelector,
   check: (request: HttpRequest, secrets: readonly string[]) => Refused | null,
   managed = false,
 ): Promise<Proof> {
-  const secrets = acceptedSecrets(selector, ctx, managed ? GRACE_MS : 0, () => ctx.hooksSettledMs?.() ?? null)
+  const secrets = acceptedSecrets(selector, ctx, managed ? GRACE_MS : 0, () => ctx.hooksSettledMs())
   let readable = true
   const read = async (): Promise<readonly string[] | null> => {
     try {

@@ -1,6 +1,6 @@
 /** Serving the hooks of a provider: proof, event, answer. */
 import { whenAborted } from '../../core/signals.ts'
-import type { Finding, HttpRequest, SourceContext } from '../../source.ts'
+import type { Finding, HttpContext, HttpRequest } from '../../source.ts'
 import type { Proof } from './proof.ts'
 import { payloadEncoder } from './request.ts'
 import { validateWebhookContext, type WebhookContext, webhookRoute } from './webhook-context.ts'
@@ -27,7 +27,7 @@ export interface HookRoute {
  * Serves until the entry stops. The answer comes when all events of a request are durable: upstream's `success`, with their ids; it is
  * an error as soon as one of them is not, and what is sent again is not stored again.
  */
-export async function serveHooks(ctx: SourceContext<any>, route: HookRoute): Promise<void> {
+export async function serveHooks(ctx: HttpContext<any>, route: HookRoute): Promise<void> {
   const { webhook, metadata, masked, proof, events } = route
   const payload = payloadEncoder('headers', metadata, masked)
   await ctx.http({

@@ -4,14 +4,14 @@ import { brokerCode, chain, innermost, isRefusedLogin, isUnknownTopic } from '..
 import { fail, isVedetteError, messageOf, type VedetteError } from '../../core/errors.ts'
 import { sentSecret } from '../../source/secrets.ts'
 import { tlsMaterial } from '../../source/tls.ts'
-import type { PrepareContext } from '../../source.ts'
+import type { EntryContext } from '../../source.ts'
 import { networkError } from '../connections/network-error.ts'
 import { REQUEST_TIMEOUT_MS, settingsOf } from './config.ts'
 import { mskTokens } from './msk.ts'
 import type { KafkaSpec } from './spec.ts'
 
 /** @throws SECRET_MISSING, SPEC_INVALID */
-export async function connect(ctx: PrepareContext<KafkaSpec>): Promise<KafkaClient> {
+export async function connect(ctx: EntryContext<KafkaSpec>): Promise<KafkaClient> {
   const { url, tls, awsMskIamAuth, config } = ctx.spec
   const { clientId, connectTimeoutMs, requestTimeoutMs } = settingsOf(config)
   return await connectKafka({
@@ -27,7 +27,7 @@ export async function connect(ctx: PrepareContext<KafkaSpec>): Promise<KafkaClie
   })
 }
 
-async function loginOf(ctx: PrepareContext<KafkaSpec>): Promise<KafkaOptions['sasl']> {
+async function loginOf(ctx: EntryContext<KafkaSpec>): Promise<KafkaOptions['sasl']> {
   const { sasl, awsMskIamAuth } = ctx.spec
   if (awsMskIamAuth !== undefined)
     return { mechanism: 'OAUTHBEARER', token: await mskTokens(awsMskIamAuth.region, ctx.clock) }

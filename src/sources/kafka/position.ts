@@ -1,6 +1,6 @@
 /** Where an entry stands in its topic, and where it begins. */
 import type { KafkaClient, KafkaOffsets, KafkaTopic } from '../../clients/kafka.ts'
-import type { Predecessor, SourceContext } from '../../source.ts'
+import type { FollowContext, Predecessor } from '../../source.ts'
 import { settingsOf } from './config.ts'
 import type { KafkaSpec } from './spec.ts'
 
@@ -57,7 +57,7 @@ function toldOffsets(predecessor: Predecessor | null, topic: string): KafkaOffse
 
 /** Where a first term begins: what they told counts, then what the group has committed, then where all ended when they were seen, then now. */
 async function beginning(
-  { spec, predecessor }: Pick<SourceContext<KafkaSpec, KafkaPosition>, 'spec' | 'predecessor'>,
+  { spec, predecessor }: Pick<FollowContext<KafkaSpec, KafkaPosition>, 'spec' | 'predecessor'>,
   client: Pick<KafkaClient, 'offsets'>,
   topic: KafkaTopic,
   committed: KafkaOffsets,
@@ -89,7 +89,7 @@ async function beginning(
  * before is read from its start, and so is a topic that was made anew.
  */
 export async function whereToBegin(
-  ctx: Pick<SourceContext<KafkaSpec, KafkaPosition>, 'spec' | 'log' | 'resume' | 'predecessor'>,
+  ctx: Pick<FollowContext<KafkaSpec, KafkaPosition>, 'spec' | 'log' | 'resume' | 'predecessor'>,
   client: KafkaClient,
   topic: KafkaTopic,
 ): Promise<KafkaPosition> {

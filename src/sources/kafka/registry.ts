@@ -5,7 +5,7 @@
 import { retryForEver } from '../../core/backoff.ts'
 import { fail, isVedetteError, messageOf, type VedetteError } from '../../core/errors.ts'
 import { createGate } from '../../core/gate.ts'
-import type { PrepareContext } from '../../source.ts'
+import type { EntryContext } from '../../source.ts'
 import { readBasicAuth } from '../connections/basic-auth.ts'
 import { restTls } from '../hooks/fields.ts'
 import { createRest, type Rest } from '../http/rest.ts'
@@ -53,7 +53,7 @@ interface Known {
 
 /** @param signal ends all asking */
 export function schemaRegistry(
-  ctx: Pick<PrepareContext, 'secret' | 'clock'>,
+  ctx: Pick<EntryContext, 'secret' | 'clock'>,
   spec: RegistrySpec,
   signal: AbortSignal,
 ): SchemaRegistry {
@@ -139,7 +139,7 @@ const never =
   }
 
 /** Secrets are read anew with each attempt. @throws SECRET_MISSING, SPEC_INVALID */
-async function connect(ctx: Pick<PrepareContext, 'secret' | 'clock'>, spec: RegistrySpec): Promise<Rest> {
+async function connect(ctx: Pick<EntryContext, 'secret' | 'clock'>, spec: RegistrySpec): Promise<Rest> {
   const given = await readBasicAuth(ctx, spec.auth)
   const { base, login } = withoutLogin(spec.url)
   const { username, password } = given ?? login

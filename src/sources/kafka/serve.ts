@@ -3,7 +3,7 @@ import type { KafkaClient, KafkaOffsets, KafkaTopic } from '../../clients/kafka.
 import { type Fetch, type Fetched, fetcher, type KafkaRecord, OFFSET_OUT_OF_RANGE } from '../../clients/kafka-fetch.ts'
 import { fail } from '../../core/errors.ts'
 import { whenAborted, within } from '../../core/signals.ts'
-import type { Consumed, PrepareContext, SourceContext } from '../../source.ts'
+import type { Consumed, EntryContext, FollowContext, PrepareContext } from '../../source.ts'
 import { ackWindow } from '../queues/ack-window.ts'
 import { handOver } from '../queues/hand-over.ts'
 import type { AvroDecoder } from './avro.ts'
@@ -29,7 +29,7 @@ const SILENT_MS = 60_000
 /** So long, what a broker sent waits for a schema; then only the partition does that needs it. */
 const SCHEMA_PATIENCE_MS = 1_000
 
-type Context = SourceContext<KafkaSpec, KafkaPosition>
+type Context = FollowContext<KafkaSpec, KafkaPosition>
 
 /** Connected and logged in, and the topic is there; reads nothing. */
 export async function standBy(ctx: PrepareContext<KafkaSpec>): Promise<void> {
@@ -45,7 +45,7 @@ export async function standBy(ctx: PrepareContext<KafkaSpec>): Promise<void> {
 }
 
 /** See {@link lookOnce}. */
-export async function look(ctx: PrepareContext<KafkaSpec>): Promise<unknown> {
+export async function look(ctx: EntryContext<KafkaSpec>): Promise<unknown> {
   const client = await connect(ctx)
   try {
     return await lookOnce(ctx.spec, client)

@@ -8,7 +8,7 @@ import { SignatureV4 } from '@smithy/signature-v4'
 import type { Dispatcher } from 'undici'
 import { fail, isVedetteError, messageOf } from '../../core/errors.ts'
 import { sentSecret } from '../../source/secrets.ts'
-import type { Closable, PrepareContext, SecretKeySelector } from '../../source.ts'
+import type { Closable, EntryContext, SecretKeySelector } from '../../source.ts'
 import { awsEscaped, Sha256 } from '../aws/signing.ts'
 import { networkError } from '../connections/network-error.ts'
 import { bucketOf, heardKinds, type MinioSpec } from './spec.ts'
@@ -43,7 +43,7 @@ const ANSWER_MS = 15_000
 const LONGEST_LINE = 4 * 1024 * 1024
 
 /** @throws SECRET_MISSING */
-export async function openBucket(ctx: PrepareContext<MinioSpec>): Promise<Bucket> {
+export async function openBucket(ctx: EntryContext<MinioSpec>): Promise<Bucket> {
   const { spec, entry } = ctx
   const read = async (selector: SecretKeySelector | undefined, what: string, of = sentSecret) => {
     if (selector === undefined) return undefined

@@ -1,7 +1,7 @@
 /** Listens to a bucket; compares it with what was last told first, for what happened while nobody listened. */
 import { fail } from '../../core/errors.ts'
 import { whenAborted } from '../../core/signals.ts'
-import type { Item, PrepareContext, SourceContext } from '../../source.ts'
+import type { EntryContext, FollowContext, Item } from '../../source.ts'
 import { payloadOrSkip } from '../queues/hand-over.ts'
 import { type Hand, sideBySide } from '../queues/side-by-side.ts'
 import { MOST_REMEMBERED, type Remembered, type RememberedPosition, remember } from '../states/remembered.ts'
@@ -14,7 +14,7 @@ import { bucketOf, type MinioSpec, wants } from './spec.ts'
 /** Milliseconds since the epoch: of each object its time of writing, and the latest of all that was told. */
 export type MinioPosition = RememberedPosition<number, number>
 type Known = Remembered<number, number>
-type Context = SourceContext<MinioSpec, MinioPosition>
+type Context = FollowContext<MinioSpec, MinioPosition>
 
 /** Events that are published side by side. */
 export const IN_FLIGHT = 256
@@ -26,7 +26,7 @@ const OVERLAP_MS = 60_000
 const PAGE_MS = 120_000
 
 /** The bucket can be read with these keys; nothing is listened to. */
-export async function standBy(ctx: PrepareContext<MinioSpec>): Promise<void> {
+export async function standBy(ctx: EntryContext<MinioSpec>): Promise<void> {
   const bucket = await openBucket(ctx)
   try {
     await bucket.list(ctx.signal, () => false, 1)
@@ -38,7 +38,7 @@ export async function standBy(ctx: PrepareContext<MinioSpec>): Promise<void> {
 }
 
 /** The objects as they are; null: too many to be remembered. */
-export async function lookOnce(ctx: PrepareContext<MinioSpec>): Promise<Seen> {
+export async function lookOnce(ctx: EntryContext<MinioSpec>): Promise<Seen> {
   const bucket = await openBucket(ctx)
   try {
     return await listed(bucket, ctx.signal, () => {})

@@ -6,7 +6,7 @@ import { hash, randomBytes } from 'node:crypto'
 import type { IPublishPacket, MqttClient } from 'mqtt'
 import { fail, isVedetteError } from '../../core/errors.ts'
 import { whenAborted } from '../../core/signals.ts'
-import type { Heard, ListenContext, PrepareContext, SourceContext } from '../../source.ts'
+import type { EntryContext, Heard, ListenContext, ServeContext } from '../../source.ts'
 import { readBasicAuth } from '../connections/basic-auth.ts'
 import { connectMqtt, type MqttConnection, subscribeMqtt, whereOf } from '../connections/mqtt.ts'
 import { bodyOf, payloadOf } from '../payload/json-body.ts'
@@ -23,7 +23,7 @@ export const IN_FLIGHT = 128
 const ownId = ({ clientId }: MqttSpec) => `${clientId}-${randomBytes(4).toString('hex')}`
 
 async function connect(
-  ctx: PrepareContext<MqttSpec>,
+  ctx: EntryContext<MqttSpec>,
   session: { clientId: string; keep: boolean },
   onClient: (client: MqttClient) => void,
 ): Promise<MqttConnection> {
@@ -31,7 +31,7 @@ async function connect(
   return await connectMqtt(ctx, { url, tls, login: await readBasicAuth(ctx, auth), ...session }, onClient)
 }
 
-async function subscribe(connection: MqttConnection, ctx: PrepareContext<MqttSpec>, qos: 0 | 1): Promise<void> {
+async function subscribe(connection: MqttConnection, ctx: EntryContext<MqttSpec>, qos: 0 | 1): Promise<void> {
   const { topic } = ctx.spec
   await subscribeMqtt(connection, { topic, qos, what: `the topic ${topic} for event source ${ctx.entry}` })
 }
@@ -55,7 +55,7 @@ export async function listenToTopic(ctx: ListenContext<MqttSpec>): Promise<void>
 }
 
 /** The session's own id would push the leader out: a connection of another one shows that host, TLS and password are right. */
-export async function standBy(ctx: PrepareContext<MqttSpec>): Promise<void> {
+export async function standBy(ctx: EntryContext<MqttSpec>): Promise<void> {
   const connection = await connect(ctx, { clientId: ownId(ctx.spec), keep: false }, () => {})
   try {
     ctx.condition(null)
@@ -66,7 +66,7 @@ export async function standBy(ctx: PrepareContext<MqttSpec>): Promise<void> {
 }
 
 /** A shared subscription takes messages away from its other members, so only the serving replica is one. */
-export async function serveShared(ctx: SourceContext<MqttSpec>): Promise<void> {
+export async function serveShared(ctx: ServeContext<MqttSpec>): Promise<void> {
   await consume(ctx, { clientId: ownId(ctx.spec), keep: false, qos: 0 }, async () => {})
 }
 
@@ -74,7 +74,7 @@ export async function serveShared(ctx: SourceContext<MqttSpec>): Promise<void> {
  * With QoS 1 the broker keeps what is not acknowledged for the session, and sends it again to whoever comes with its id. QoS 2 is
  * subscribed with 1: its handshake acknowledges a message before it is published, and lives in the memory of one process.
  */
-export async function serveSession(ctx: SourceContext<MqttSpec>): Promise<void> {
+export async function serveSession(ctx: ServeContext<MqttSpec>): Promise<void> {
   const { clientId, topic, url } = ctx.spec
   const recalled = recall(ctx)
   try {
@@ -89,7 +89,7 @@ export async function serveSession(ctx: SourceContext<MqttSpec>): Promise<void> 
 }
 
 /** Ends the session: when the entry is deleted, never when a replica stops. Nobody else can use it, and for nobody it would be filled. */
-export async function removeSession(ctx: PrepareContext<MqttSpec>): Promise<void> {
+export async function removeSession(ctx: EntryContext<MqttSpec>): Promise<void> {
   const { spec } = ctx
   if (!keepsSession(spec)) return
   // MQTT 3.1.1, 3.1.2.4: a clean session takes the place of the one that is kept, and ends with its connection.
@@ -98,7 +98,7 @@ export async function removeSession(ctx: PrepareContext<MqttSpec>): Promise<void
 }
 
 async function consume(
-  ctx: SourceContext<MqttSpec>,
+  ctx: ServeContext<MqttSpec>,
   { qos, ...session }: { clientId: string; keep: boolean; qos: 0 | 1 },
   beforeSubscribing: (connection: MqttConnection) => Promise<void>,
 ): Promise<void> {
@@ -133,7 +133,7 @@ async function consume(
 }
 
 /** The session has a filter that is not the entry's: one of before, or of somebody else who has its client id. */
-function notOurs({ topic }: IPublishPacket, ctx: PrepareContext<MqttSpec>): null {
+function notOurs({ topic }: IPublishPacket, ctx: EntryContext<MqttSpec>): null {
   const { clientId, topic: filter } = ctx.spec
   const why = `the session ${clientId} is subscribed to more than the topic ${filter} of this entry`
   ctx.skip(`a message of topic ${topic}`, fail('EVENT_INVALID', `${why}: does another client use the clientId?`))
@@ -141,7 +141,7 @@ function notOurs({ topic }: IPublishPacket, ctx: PrepareContext<MqttSpec>): null
 }
 
 /** MQTT 3.1.1 has no word for it: the connection is closed, while the broker takes others. */
-async function takenOver(ctx: PrepareContext<MqttSpec>, error: unknown): Promise<unknown> {
+async function takenOver(ctx: EntryContext<MqttSpec>, error: unknown): Promise<unknown> {
   if (ctx.signal.aborted || !isVedetteError(error) || error.details.closedByBroker !== true) return error
   const { clientId } = ctx.spec
   try {
@@ -161,7 +161,7 @@ function puback(client: MqttClient, { qos, messageId }: IPublishPacket): void {
   client.stream.write(Buffer.from([0x40, 2, messageId >> 8, messageId & 0xff]))
 }
 
-function eventOf(packet: IPublishPacket, ctx: PrepareContext<MqttSpec>): Heard | null {
+function eventOf(packet: IPublishPacket, ctx: EntryContext<MqttSpec>): Heard | null {
   const { jsonBody, metadata } = ctx.spec
   const { topic, qos, retain } = packet
   const bytes = typeof packet.payload === 'string' ? Buffer.from(packet.payload) : packet.payload

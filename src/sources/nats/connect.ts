@@ -4,7 +4,7 @@ import { checkConnectedServer } from '../../clients/server-name.ts'
 import { fail, messageOf } from '../../core/errors.ts'
 import { sentSecret } from '../../source/secrets.ts'
 import { tlsMaterial } from '../../source/tls.ts'
-import type { PrepareContext } from '../../source.ts'
+import type { EntryContext } from '../../source.ts'
 import { readBasicAuth } from '../connections/basic-auth.ts'
 import { networkError } from '../connections/network-error.ts'
 import { addressesOf, type NatsSpec } from './spec.ts'
@@ -16,7 +16,7 @@ const CONNECT_TIMEOUT_MS = 5_000
 export const PING_MS = 2_000
 
 /** @throws ORIGIN_UNAVAILABLE, SECRET_MISSING: what is wrong, and in which layer */
-export async function connect(ctx: PrepareContext<NatsSpec>): Promise<NatsConnection> {
+export async function connect(ctx: EntryContext<NatsSpec>): Promise<NatsConnection> {
   const library = await import('@nats-io/transport-node')
   const addresses = addressesOf(ctx.spec).map(parseAddress)
   const servers = addresses.map(({ server }) => server)
@@ -54,7 +54,7 @@ function parseAddress(address: string): { server: string; login: [user: string, 
 }
 
 /** In upstream's precedence: basic, token, NKey, credentials. */
-async function authenticatorOf(ctx: PrepareContext<NatsSpec>, library: Library): Promise<Authenticator | null> {
+async function authenticatorOf(ctx: EntryContext<NatsSpec>, library: Library): Promise<Authenticator | null> {
   const { basic, token, nkey, credential } = ctx.spec.auth ?? {}
   const login = await readBasicAuth(ctx, basic)
   if (login !== null) return library.usernamePasswordAuthenticator(login.username, login.password)

@@ -3,7 +3,7 @@ import type { Msg } from '@nats-io/transport-node'
 import { fail, messageOf } from '../../core/errors.ts'
 import { sortedMap } from '../../core/json.ts'
 import { whenAborted } from '../../core/signals.ts'
-import type { Heard, ListenContext, PrepareContext, SourceContext } from '../../source.ts'
+import type { EntryContext, Heard, ListenContext, ServeContext } from '../../source.ts'
 import { serveAlone } from '../connections/serve-alone.ts'
 import { contextOf } from '../payload/cloud-event.ts'
 import { bodyOf, payloadOf } from '../payload/json-body.ts'
@@ -18,12 +18,12 @@ export async function listenToSubject(ctx: ListenContext<NatsSpec>): Promise<voi
 }
 
 /** A member of a queue group takes messages away from the others, so only the serving replica may be one. */
-export async function serveQueueGroup(ctx: SourceContext<NatsSpec>): Promise<void> {
+export async function serveQueueGroup(ctx: ServeContext<NatsSpec>): Promise<void> {
   await serveAlone(ctx, listenToSubject)
 }
 
 async function subscribe(
-  ctx: PrepareContext<NatsSpec>,
+  ctx: EntryContext<NatsSpec>,
   subscribed: () => void,
   take: (event: Heard) => void,
 ): Promise<void> {
@@ -57,12 +57,12 @@ async function subscribe(
   }
 }
 
-function subscriptionError(error: unknown, { spec, entry }: PrepareContext<NatsSpec>, where: string) {
+function subscriptionError(error: unknown, { spec, entry }: EntryContext<NatsSpec>, where: string) {
   const text = `failed to subscribe to the subject ${spec.subject} for event source ${entry}, ${messageOf(error)}`
   return fail('ORIGIN_UNAVAILABLE', `authentication: ${where}: ${text}`, {}, { cause: error })
 }
 
-function eventOf(message: Msg, ctx: PrepareContext<NatsSpec>): Heard | null {
+function eventOf(message: Msg, ctx: EntryContext<NatsSpec>): Heard | null {
   const { jsonBody, metadata } = ctx.spec
   const { subject, data: bytes, headers } = message
   const names = headers?.keys() ?? []

@@ -3,7 +3,7 @@ import { backoffMs } from '../../core/backoff.ts'
 import { fail, isVedetteError, messageOf } from '../../core/errors.ts'
 import { sentSecret } from '../../source/secrets.ts'
 import { tlsMaterial } from '../../source/tls.ts'
-import type { Closable, PrepareContext } from '../../source.ts'
+import type { Closable, EntryContext } from '../../source.ts'
 import { backoffOptions } from '../connections/backoff.ts'
 import { networkError } from '../connections/network-error.ts'
 import type { NsqSpec } from './spec.ts'
@@ -38,7 +38,7 @@ export const SILENT_MS = 4 * LOOK_MS
  * @param looks called before each look, at least every {@link SILENT_MS}
  */
 export async function tend(
-  ctx: PrepareContext<NsqSpec>,
+  ctx: EntryContext<NsqSpec>,
   fleet: Fleet,
   joined: (connection: NsqdConnection) => Promise<void>,
   signal: AbortSignal,
@@ -111,7 +111,7 @@ export async function tend(
 }
 
 async function dial(
-  ctx: PrepareContext<NsqSpec>,
+  ctx: EntryContext<NsqSpec>,
   host: string,
   port: number,
   signal: AbortSignal,
@@ -131,7 +131,7 @@ interface Producer {
 }
 
 /** @throws ORIGIN_UNAVAILABLE */
-export async function lookUp({ spec, clock }: PrepareContext<NsqSpec>, signal: AbortSignal): Promise<Producer[]> {
+export async function lookUp({ spec, clock }: EntryContext<NsqSpec>, signal: AbortSignal): Promise<Producer[]> {
   const base = lookupUrl(spec.hostAddress)
   const where = `nsqlookupd ${base.host}`
   const late = new AbortController()

@@ -1,11 +1,11 @@
 /** What stays at the nsqds when an entry is deleted: its channel, unless that is to go too. */
 import { fail, messageOf } from '../../core/errors.ts'
-import type { PrepareContext } from '../../source.ts'
+import type { EntryContext } from '../../source.ts'
 import { lookUp } from './fleet.ts'
 import type { NsqSpec } from './spec.ts'
 
 /** Deletes the channel, if that is wanted: when the entry is deleted, never when a replica stops. @throws ORIGIN_UNAVAILABLE */
-export async function removeChannel(ctx: PrepareContext<NsqSpec>): Promise<void> {
+export async function removeChannel(ctx: EntryContext<NsqSpec>): Promise<void> {
   const { topic, channel, deleteChannelOnFinish } = ctx.spec
   if (!deleteChannelOnFinish) return
   const query = new URLSearchParams({ topic, channel })

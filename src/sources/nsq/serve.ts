@@ -1,6 +1,6 @@
 /** Takes messages from all nsqds, publishes them side by side, and finishes each when the bus has it. */
 import { whenAborted } from '../../core/signals.ts'
-import type { Item, PrepareContext, SourceContext } from '../../source.ts'
+import type { Item, PrepareContext, ServeContext } from '../../source.ts'
 import { bodyOf, payloadOf } from '../payload/json-body.ts'
 import { senderKey } from '../payload/sender-id.ts'
 import { handOver } from '../queues/hand-over.ts'
@@ -22,7 +22,7 @@ export async function standBy(ctx: PrepareContext<NsqSpec>): Promise<void> {
   await tend(ctx, fleet, async () => {}, ctx.signal)
 }
 
-export async function serveNsq(ctx: SourceContext<NsqSpec>): Promise<void> {
+export async function serveNsq(ctx: ServeContext<NsqSpec>): Promise<void> {
   const { spec, clock } = ctx
   const fleet = (ctx.kept() as Fleet | null) ?? emptyFleet()
   const failed = new AbortController()
@@ -98,7 +98,7 @@ function sizing({ ready, maxReady }: NsqdConnection): (message: NsqMessage) => v
 
 /** TOUCHes what waits for a slow bus, so that nsqd does not give it to somebody else. @returns ends it */
 function keepTouching(
-  clock: Pick<SourceContext['clock'], 'after' | 'monotonic'>,
+  clock: Pick<ServeContext['clock'], 'after' | 'monotonic'>,
   open: () => Iterable<{ connection: NsqdConnection; id: string }>,
 ): () => void {
   const EVERY_MS = 1_500

@@ -1,7 +1,7 @@
 /** Google's generated Pub/Sub clients, made from an entry's credentials. */
 import type { v1 } from '@google-cloud/pubsub-api'
 import { fail, isVedetteError, messageOf, type VedetteError } from '../../core/errors.ts'
-import type { Closable, PrepareContext } from '../../source.ts'
+import type { Closable, EntryContext } from '../../source.ts'
 import { networkError } from '../connections/network-error.ts'
 import { type Names, namesOf, type PubSubSpec } from './spec.ts'
 
@@ -22,7 +22,7 @@ export const KEEPALIVE_MS = 60_000
 export const KEEPALIVE_TIMEOUT_MS = 10_000
 
 /** @throws SECRET_MISSING, SPEC_INVALID, ORIGIN_UNAVAILABLE */
-export async function openClients(ctx: PrepareContext<PubSubSpec>): Promise<PubSubClients> {
+export async function openClients(ctx: EntryContext<PubSubSpec>): Promise<PubSubClients> {
   const { spec, entry } = ctx
   const { v1: clients } = await import('@google-cloud/pubsub-api')
   const emulator = process.env[EMULATOR] ?? ''
@@ -72,7 +72,7 @@ export async function emulatorAt(address: string): Promise<ClientOptions> {
   }
 }
 
-async function credentialsOf(ctx: PrepareContext<PubSubSpec>): Promise<ClientOptions> {
+async function credentialsOf(ctx: EntryContext<PubSubSpec>): Promise<ClientOptions> {
   const { credentialSecret } = ctx.spec
   if (credentialSecret === undefined) return {}
   const json = await ctx.secret(credentialSecret).catch((error: unknown) => {

@@ -2,7 +2,7 @@
 import type { protos } from '@google-cloud/pubsub-api'
 import { fail } from '../../core/errors.ts'
 import { whenAborted } from '../../core/signals.ts'
-import type { PrepareContext, SourceContext } from '../../source.ts'
+import type { EntryContext, PrepareContext, ServeContext } from '../../source.ts'
 import { ackWindow } from '../queues/ack-window.ts'
 import { type Handed, handOver } from '../queues/hand-over.ts'
 import { endWhatIsNotWanted, recall } from '../queues/made-at-origin.ts'
@@ -37,7 +37,7 @@ export async function standBy(ctx: PrepareContext<PubSubSpec>): Promise<void> {
   await whenAborted(ctx.signal)
 }
 
-export async function serveSubscription(ctx: SourceContext<PubSubSpec>): Promise<void> {
+export async function serveSubscription(ctx: ServeContext<PubSubSpec>): Promise<void> {
   const { signal, clock, entry } = ctx
   const clients = (ctx.kept() as PubSubClients | null) ?? (await openClients(ctx))
   try {
@@ -67,7 +67,7 @@ export async function serveSubscription(ctx: SourceContext<PubSubSpec>): Promise
 const ENDS: ReadonlySet<number> = new Set([4, 14])
 
 /** Deletes the subscription, if that is wanted: when the object is deleted, never when a replica stops. */
-export async function removeSubscription(ctx: PrepareContext<PubSubSpec>): Promise<void> {
+export async function removeSubscription(ctx: EntryContext<PubSubSpec>): Promise<void> {
   if (!ctx.spec.deleteSubscriptionOnFinish) return
   const clients = await openClients(ctx)
   try {
@@ -78,7 +78,7 @@ export async function removeSubscription(ctx: PrepareContext<PubSubSpec>): Promi
 }
 
 /** A subscription that is named after the fields is another one when they change; the one before was nobody else's. */
-async function deleteWhatWas(ctx: SourceContext<PubSubSpec>, clients: PubSubClients): Promise<void> {
+async function deleteWhatWas(ctx: ServeContext<PubSubSpec>, clients: PubSubClients): Promise<void> {
   const { subscriptionID, deleteSubscriptionOnFinish } = ctx.spec
   if (!deleteSubscriptionOnFinish) return
   const { project, subscription } = clients.names
@@ -94,7 +94,7 @@ async function drop({ subscriber }: PubSubClients, subscription: string): Promis
 }
 
 /** One stream, until it ends (then it throws) or `signal` aborts. */
-async function pull(ctx: SourceContext<PubSubSpec>, clients: PubSubClients, rejected: Rejected): Promise<void> {
+async function pull(ctx: ServeContext<PubSubSpec>, clients: PubSubClients, rejected: Rejected): Promise<void> {
   const { signal, spec } = ctx
   const { subscriber, names } = clients
   const { subscription } = names

@@ -1,7 +1,7 @@
 /** The brokers of a cluster: which of them has a topic, and a connection to each that is needed. */
 import { fail } from '../../core/errors.ts'
 import { sentSecret } from '../../source/secrets.ts'
-import type { Closable, PrepareContext } from '../../source.ts'
+import type { Closable, EntryContext } from '../../source.ts'
 import { athenzLogin, pemAt } from './athenz.ts'
 import { httpLookup } from './http-lookup.ts'
 import { binaryLookup, type Connect } from './lookup.ts'
@@ -21,7 +21,7 @@ export interface Cluster extends Closable {
 }
 
 /** @param ctx its signal ends the connecting; what is connected then lasts until it is closed. @throws ORIGIN_UNAVAILABLE, SECRET_MISSING */
-export async function connectCluster(ctx: PrepareContext<PulsarSpec>): Promise<Cluster> {
+export async function connectCluster(ctx: EntryContext<PulsarSpec>): Promise<Cluster> {
   const ended = new AbortController()
   const stop = () => ended.abort(ctx.signal.reason)
   if (ctx.signal.aborted) stop()
@@ -33,7 +33,7 @@ export async function connectCluster(ctx: PrepareContext<PulsarSpec>): Promise<C
   }
 }
 
-async function connectUntil(ctx: PrepareContext<PulsarSpec>, ended: AbortController): Promise<Cluster> {
+async function connectUntil(ctx: EntryContext<PulsarSpec>, ended: AbortController): Promise<Cluster> {
   const { spec, clock } = ctx
   const { signal } = ended
   const service = serviceOf(spec.url)
@@ -83,10 +83,7 @@ async function connectUntil(ctx: PrepareContext<PulsarSpec>, ended: AbortControl
 }
 
 /** Upstream's order: a certificate, Athenz, a token. What it gives is read anew each time. */
-function loginOf(
-  { spec, secret, clock }: PrepareContext<PulsarSpec>,
-  signal: AbortSignal,
-): () => Promise<Login | null> {
+function loginOf({ spec, secret, clock }: EntryContext<PulsarSpec>, signal: AbortSignal): () => Promise<Login | null> {
   const { tls, authTokenSecret, authAthenzSecret, authAthenzParams: params = {} } = spec
   // The certificate itself travels with the encryption.
   if (tls !== undefined) return async () => ({ method: 'tls', data: '', headers: {} })
@@ -102,7 +99,7 @@ function loginOf(
   }
 }
 
-async function encryptionOf({ spec, secret }: PrepareContext<PulsarSpec>): Promise<Encryption> {
+async function encryptionOf({ spec, secret }: EntryContext<PulsarSpec>): Promise<Encryption> {
   const encryption: Encryption = {
     rejectUnauthorized: !spec.tlsAllowInsecureConnection,
     validateHostname: spec.tlsValidateHostname,

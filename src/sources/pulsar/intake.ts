@@ -1,6 +1,6 @@
 /** Takes the entries of all partitions, publishes their messages, and acknowledges an entry when the bus has all of it. */
 import { fail, isVedetteError } from '../../core/errors.ts'
-import type { SourceContext } from '../../source.ts'
+import type { ServeContext } from '../../source.ts'
 import { goTime } from '../go/time.ts'
 import { bodyOf, payloadOf } from '../payload/json-body.ts'
 import { handOver } from '../queues/hand-over.ts'
@@ -33,7 +33,7 @@ export interface Intake {
   settled(): Promise<void>
 }
 
-export function openIntake(ctx: SourceContext<PulsarSpec, any>, cluster: Cluster, signal: AbortSignal): Intake {
+export function openIntake(ctx: ServeContext<PulsarSpec, any>, cluster: Cluster, signal: AbortSignal): Intake {
   const { spec, entry: subscription, clock } = ctx
   // The permits of the protocol are the limit.
   const { hand, failed, settled } = sideBySide(Number.POSITIVE_INFINITY)

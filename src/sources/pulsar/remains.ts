@@ -1,6 +1,6 @@
 /** What stays at the brokers: the subscription, which keeps messages of its topics, unless it is to go with the entry or the topic. */
 import { isVedetteError } from '../../core/errors.ts'
-import type { PrepareContext, SourceContext } from '../../source.ts'
+import type { EntryContext, ServeContext } from '../../source.ts'
 import { endWhatIsNotWanted, recall } from '../queues/made-at-origin.ts'
 import { type Cluster, connectCluster } from './cluster.ts'
 import { fullTopic, type PulsarSpec } from './spec.ts'
@@ -12,7 +12,7 @@ const NO_TOPIC = 11
 const FIRST_ID = 1 << 20
 
 /** Ends the subscription to topics that the entry does not name any more, if that is wanted. */
-export async function unsubscribeWhatWas(ctx: SourceContext<PulsarSpec, any>, cluster: Cluster): Promise<void> {
+export async function unsubscribeWhatWas(ctx: ServeContext<PulsarSpec, any>, cluster: Cluster): Promise<void> {
   const { spec, entry } = ctx
   if (!spec.deleteSubscriptionOnFinish) return
   const subscribed = { recalled: recall(ctx), scope: `subscription ${entry} at ${spec.url}`, wanted: topicsOf(spec) }
@@ -20,7 +20,7 @@ export async function unsubscribeWhatWas(ctx: SourceContext<PulsarSpec, any>, cl
 }
 
 /** Ends the subscription, if that is wanted: when the entry is deleted, never when a replica stops. */
-export async function removeSubscription(ctx: PrepareContext<PulsarSpec>): Promise<void> {
+export async function removeSubscription(ctx: EntryContext<PulsarSpec>): Promise<void> {
   if (!ctx.spec.deleteSubscriptionOnFinish) return
   const cluster = await connectCluster(ctx)
   try {

@@ -1,7 +1,7 @@
 /** Serves an entry: finds the partitions of its topics and their brokers, and keeps subscribed to all of them. */
 import { isVedetteError } from '../../core/errors.ts'
 import { whenAborted } from '../../core/signals.ts'
-import type { PrepareContext, SourceContext } from '../../source.ts'
+import type { PrepareContext, ServeContext } from '../../source.ts'
 import { type Cluster, connectCluster } from './cluster.ts'
 import { IN_FLIGHT, openIntake } from './intake.ts'
 import { unsubscribeWhatWas } from './remains.ts'
@@ -30,7 +30,7 @@ export async function standBy(ctx: PrepareContext<PulsarSpec>): Promise<void> {
   await Promise.race([over, warm()])
 }
 
-export async function servePulsar(ctx: SourceContext<PulsarSpec, PulsarPosition>): Promise<void> {
+export async function servePulsar(ctx: ServeContext<PulsarSpec, PulsarPosition>): Promise<void> {
   const { clock } = ctx
   const kept = ctx.kept() as Cluster | null
   const cluster = kept?.alive ? kept : await connectCluster(ctx)

@@ -1,5 +1,5 @@
 /** What becomes of a message, in one place for all origins that want to know. */
-import type { Emit, Item, PrepareContext, SourceContext } from '../../source.ts'
+import type { Emit, EntryContext, Item, ServeContext } from '../../source.ts'
 
 /** `published`: acknowledge it. `rejected`: it can never become an event; reject it to where the origin keeps such, if it has a place. */
 export type Handed = 'published' | 'rejected'
@@ -10,7 +10,7 @@ export type Handed = 'published' | 'rejected'
  * @throws what `emit` and `advance` throw: tell the origin nothing
  */
 export async function handOver<Position>(
-  ctx: Pick<SourceContext<any, Position>, 'emit' | 'advance' | 'skip'>,
+  ctx: Pick<ServeContext<any, Position>, 'emit' | 'advance' | 'skip'>,
   item: Item,
   event: Omit<Emit<Position>, 'data' | 'item'>,
   payload: () => string | Uint8Array,
@@ -26,7 +26,7 @@ export async function handOver<Position>(
 
 /** The payload that `make` gives, or null for an item that can never become an event; that is counted, logged and shown. */
 export function payloadOrSkip<Payload extends string | Uint8Array>(
-  ctx: Pick<PrepareContext, 'skip'>,
+  ctx: Pick<EntryContext, 'skip'>,
   { what, fate }: Item,
   make: () => Payload,
 ): Payload | null {

@@ -3,7 +3,7 @@
  * the changed entry wants no more is ended by whoever serves next, before it begins.
  */
 import { messageOf } from '../../core/errors.ts'
-import type { SourceContext } from '../../source.ts'
+import type { ServeContext } from '../../source.ts'
 
 interface Record {
   /** Where and under which name; what was made elsewhere is of no concern. */
@@ -12,7 +12,7 @@ interface Record {
 }
 
 /** Begins to read what was made, while the origin is being connected to: a leader is waited for. */
-export function recall({ snapshot }: Pick<SourceContext, 'snapshot'>): Promise<Uint8Array | null> {
+export function recall({ snapshot }: Pick<ServeContext, 'snapshot'>): Promise<Uint8Array | null> {
   const recalled = snapshot.load()
   recalled.catch(() => {})
   return recalled
@@ -25,7 +25,7 @@ export function recall({ snapshot }: Pick<SourceContext, 'snapshot'>): Promise<U
  * @param end ends one that was made and is not wanted
  */
 export async function endWhatIsNotWanted(
-  { snapshot, log }: Pick<SourceContext, 'snapshot' | 'log'>,
+  { snapshot, log }: Pick<ServeContext, 'snapshot' | 'log'>,
   { recalled, scope, wanted }: { recalled: Promise<Uint8Array | null>; scope: string; wanted: string[] },
   end: (made: string) => Promise<unknown>,
 ): Promise<void> {

@@ -7,7 +7,7 @@ import { whenAborted } from '../../core/signals.ts'
 import { createKubeClient, type KubeClient, type ListOptions } from '../../kube/client.ts'
 import { kubeConfiguration } from '../../kube/configuration.ts'
 import type { KubeObject } from '../../kube/resources.ts'
-import type { Predecessor, PrepareContext, SourceContext } from '../../source.ts'
+import type { EntryContext, FollowContext, Predecessor } from '../../source.ts'
 import { type Hand, sideBySide } from '../queues/side-by-side.ts'
 import { type Remembered, type RememberedPosition, remember } from '../states/remembered.ts'
 import { objectFilter } from './filter.ts'
@@ -27,7 +27,7 @@ interface Mark {
 }
 export type ResourcePosition = RememberedPosition<Told, Mark>
 type Known = Remembered<Told, Mark>
-type Context = SourceContext<ResourceSpec, ResourcePosition>
+type Context = FollowContext<ResourceSpec, ResourcePosition>
 
 /** Events that are published side by side. */
 export const IN_FLIGHT = 128
@@ -35,7 +35,7 @@ export const IN_FLIGHT = 128
 const LISTING_MS = 300_000
 
 /** The API server can be reached, and listing is permitted. */
-export async function standBy(ctx: PrepareContext<ResourceSpec>): Promise<void> {
+export async function standBy(ctx: EntryContext<ResourceSpec>): Promise<void> {
   const client = await connect(ctx)
   try {
     await client.list(resourceOf(ctx.spec), { ...selection(ctx), pageSize: 1, most: 1 })
@@ -47,7 +47,7 @@ export async function standBy(ctx: PrepareContext<ResourceSpec>): Promise<void> 
 }
 
 /** The moment, as the API server counts: it knows for some minutes how all was then. */
-export async function lookOnce(ctx: PrepareContext<ResourceSpec>): Promise<string> {
+export async function lookOnce(ctx: EntryContext<ResourceSpec>): Promise<string> {
   const client = await connect(ctx)
   try {
     const { resourceVersion } = await client.list(resourceOf(ctx.spec), { ...selection(ctx), pageSize: 1, most: 1 })
@@ -88,7 +88,7 @@ export async function serveResource(ctx: Context): Promise<void> {
   }
 }
 
-async function connect(ctx: PrepareContext<ResourceSpec>): Promise<KubeClient> {
+async function connect(ctx: EntryContext<ResourceSpec>): Promise<KubeClient> {
   try {
     return createKubeClient(await kubeConfiguration({ clock: ctx.clock }), ctx.clock)
   } catch (error) {
@@ -97,7 +97,7 @@ async function connect(ctx: PrepareContext<ResourceSpec>): Promise<KubeClient> {
   }
 }
 
-function selection({ spec, signal }: PrepareContext<ResourceSpec>): ListOptions {
+function selection({ spec, signal }: EntryContext<ResourceSpec>): ListOptions {
   const { namespace } = spec
   return { namespace: namespace === '' ? undefined : namespace, labelSelector: labelSelector(spec), signal }
 }

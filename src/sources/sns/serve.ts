@@ -1,7 +1,7 @@
 /** Serves what SNS posts: notifications become events, subscriptions are confirmed. */
 import { ratedLogger } from '../../core/rated-log.ts'
 import { whenAborted } from '../../core/signals.ts'
-import type { SourceContext } from '../../source.ts'
+import type { HttpContext } from '../../source.ts'
 import { deliveryId, payloadEncoder, success } from '../hooks/request.ts'
 import { webhookRoute } from '../hooks/webhook-context.ts'
 import { createCertificates } from './certificates.ts'
@@ -15,7 +15,7 @@ export interface SnsSpec extends TopicSpec {
   metadata?: Record<string, string> | undefined
 }
 
-export async function serveSns(ctx: SourceContext<SnsSpec>): Promise<void> {
+export async function serveSns(ctx: HttpContext<SnsSpec>): Promise<void> {
   const { topicArn, webhook, validateSignature, metadata, endpoint } = ctx.spec
   const certificates = createCertificates({ clock: ctx.clock, topicArn, endpoint })
   const payload = payloadEncoder('header', metadata)

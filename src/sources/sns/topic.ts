@@ -1,7 +1,7 @@
 /** The topic at SNS, by the AWS SDK: its subscriptions, for the registrar, and their confirmation. */
 import type { SNSClient } from '@aws-sdk/client-sns'
 import { fail, isVedetteError } from '../../core/errors.ts'
-import type { Hook, HookRegistration, PrepareContext } from '../../source.ts'
+import type { EntryContext, Hook, HookRegistration } from '../../source.ts'
 import { type AwsAccess, awsClientConfig, awsErrorText } from '../aws/aws.ts'
 import { hookUrl } from '../hooks/request.ts'
 import type { WebhookContext } from '../hooks/webhook-context.ts'
@@ -19,7 +19,7 @@ interface Subscription extends Hook {
 
 const ANSWER_MS = 10_000
 
-async function withClient<T>(ctx: PrepareContext<TopicSpec>, work: (client: SNSClient) => Promise<T>): Promise<T> {
+async function withClient<T>(ctx: EntryContext<TopicSpec>, work: (client: SNSClient) => Promise<T>): Promise<T> {
   const { SNSClient } = await import('@aws-sdk/client-sns')
   const client = new SNSClient(awsClientConfig(ctx.spec, ctx, { answerMs: ANSWER_MS }))
   try {
@@ -36,7 +36,7 @@ async function withClient<T>(ctx: PrepareContext<TopicSpec>, work: (client: SNSC
 const statusOf = (error: unknown): number => (isVedetteError(error) ? Number(error.details.status ?? 0) : 0)
 
 /** @throws EVENT_INVALID when SNS refuses the token; ORIGIN_UNAVAILABLE when it cannot be asked now */
-export async function confirm(ctx: PrepareContext<TopicSpec>, token: string): Promise<void> {
+export async function confirm(ctx: EntryContext<TopicSpec>, token: string): Promise<void> {
   const { ConfirmSubscriptionCommand } = await import('@aws-sdk/client-sns')
   const { topicArn: TopicArn } = ctx.spec
   try {
@@ -49,7 +49,7 @@ export async function confirm(ctx: PrepareContext<TopicSpec>, token: string): Pr
 }
 
 /** One subscription of the topic to this entry's URL; null when the entry says no URL. */
-export async function subscriptions(ctx: PrepareContext<TopicSpec>): Promise<HookRegistration | null> {
+export async function subscriptions(ctx: EntryContext<TopicSpec>): Promise<HookRegistration | null> {
   const { topicArn: TopicArn, webhook } = ctx.spec
   if (webhook === undefined || webhook.url === '') return null
   const { ListSubscriptionsByTopicCommand, SubscribeCommand, UnsubscribeCommand } = await import('@aws-sdk/client-sns')

@@ -1,7 +1,7 @@
 /** One queue, by the AWS SDK. */
 import type { Message } from '@aws-sdk/client-sqs'
 import { fail } from '../../core/errors.ts'
-import type { PrepareContext } from '../../source.ts'
+import type { EntryContext } from '../../source.ts'
 import { type AwsAccess, awsClientConfig, awsErrorText } from '../aws/aws.ts'
 
 /** The most messages that one request may name. */
@@ -39,7 +39,7 @@ const DEFAULT_WAIT_SECONDS = 3
 const ANSWER_MS = 20_000
 
 /** @throws ORIGIN_UNAVAILABLE when the queue is not found, may not be read, or cannot be reached */
-export async function openQueue(spec: QueueSpec, ctx: PrepareContext<unknown>): Promise<Queue> {
+export async function openQueue(spec: QueueSpec, ctx: EntryContext<unknown>): Promise<Queue> {
   const {
     ChangeMessageVisibilityBatchCommand,
     DeleteMessageBatchCommand,

@@ -1,7 +1,7 @@
 /** Takes messages from a queue, publishes them, and deletes them once they are durable. */
 import { backoffMs } from '../../core/backoff.ts'
 import { patiently, whenAborted } from '../../core/signals.ts'
-import type { SourceContext } from '../../source.ts'
+import type { PollContext } from '../../source.ts'
 import { awsErrorText } from '../aws/aws.ts'
 import { payloadOrSkip } from '../queues/hand-over.ts'
 import { deadLetters, type Reason } from './dead-letters.ts'
@@ -24,7 +24,7 @@ const SILENT_MS = 90_000
 const STOP_PATIENCE_MS = 3_000
 
 /** @throws ORIGIN_UNAVAILABLE when the queue cannot be opened; whatever comes after that is waited for */
-export async function serveSqs(ctx: SourceContext<SqsSpec>): Promise<void> {
+export async function pollQueue(ctx: PollContext<SqsSpec>): Promise<void> {
   const { spec, clock, log } = ctx
   const broken = new AbortController()
   const signal = AbortSignal.any([ctx.signal, broken.signal])

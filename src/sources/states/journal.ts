@@ -10,7 +10,7 @@
 import { z } from 'zod'
 import { isAbort } from '../../core/errors.ts'
 import { goJson } from '../../core/json.ts'
-import type { SourceContext } from '../../source.ts'
+import type { ServeContext } from '../../source.ts'
 import { packed, unpacked } from './packed.ts'
 
 /** An event to be told: its kind, the entry's name and the source id. */
@@ -77,7 +77,7 @@ export interface JournalOptions<Op extends string, State, Packed> {
  * @throws what `emit` throws
  */
 export async function openJournal<Op extends string, State, Packed>(
-  ctx: Pick<SourceContext<unknown, JournalPosition<Op, Packed>>, 'emit' | 'advance' | 'resume' | 'snapshot' | 'log'>,
+  ctx: Pick<ServeContext<unknown, JournalPosition<Op, Packed>>, 'emit' | 'advance' | 'resume' | 'snapshot' | 'log'>,
   options: JournalOptions<Op, State, Packed>,
 ): Promise<Journal<Op, State>> {
   type Position = JournalPosition<Op, Packed>

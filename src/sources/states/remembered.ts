@@ -3,7 +3,7 @@
  * snapshot, a little behind; the few changes since are in the positions, and what is told once more has the id that it had before.
  */
 import type { Clock } from '../../core/clock.ts'
-import type { SourceContext } from '../../source.ts'
+import type { ServeContext } from '../../source.ts'
 import { packed, unpacked } from './packed.ts'
 
 /** @typeParam State of a thing, JSON @typeParam Mark how far the origin was read, JSON */
@@ -45,7 +45,7 @@ export interface Remembered<State, Mark> {
 }
 
 type Context<State, Mark> = Pick<
-  SourceContext<unknown, RememberedPosition<State, Mark>>,
+  ServeContext<unknown, RememberedPosition<State, Mark>>,
   'resume' | 'snapshot' | 'advance'
 >
 

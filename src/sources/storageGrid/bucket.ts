@@ -2,7 +2,7 @@
 import { fail } from '../../core/errors.ts'
 import type { Logger } from '../../core/log.ts'
 import { sentSecret } from '../../source/secrets.ts'
-import type { Hook, HookRegistration, HookTarget, PrepareContext } from '../../source.ts'
+import type { EntryContext, Hook, HookRegistration, HookTarget } from '../../source.ts'
 import { restTls, sameSet } from '../hooks/fields.ts'
 import { hookUrl } from '../hooks/request.ts'
 import { createRest, type Rest } from '../http/rest.ts'
@@ -16,7 +16,7 @@ interface Configuration extends Hook {
   xml: string
 }
 
-export async function bucketNotifications({ spec, ...ctx }: PrepareContext<Spec>): Promise<HookRegistration | null> {
+export async function bucketNotifications({ spec, ...ctx }: EntryContext<Spec>): Promise<HookRegistration | null> {
   if (spec.webhook === undefined || spec.webhook.url === '') return null
   const { topicArn, bucket, events = [], webhook } = spec
   const url = hookUrl(webhook)

@@ -1,13 +1,13 @@
 /** Serves what StorageGRID posts, and answers as SNS does. */
 import { randomUUID } from 'node:crypto'
 import { whenAborted } from '../../core/signals.ts'
-import type { HttpAnswer, SourceContext } from '../../source.ts'
+import type { HttpAnswer, HttpContext } from '../../source.ts'
 import { deliveryId } from '../hooks/request.ts'
 import { webhookRoute } from '../hooks/webhook-context.ts'
 import { identityOf, keyOf, notificationOf, payloadOf, recordStructs } from './notification.ts'
 import type { Spec } from './spec.ts'
 
-export async function serveStorageGrid(ctx: SourceContext<Spec>): Promise<void> {
+export async function serveStorageGrid(ctx: HttpContext<Spec>): Promise<void> {
   const { webhook, filter, metadata } = ctx.spec
   const structs = recordStructs()
   const passes = (record: string): boolean => {

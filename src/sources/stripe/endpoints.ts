@@ -1,6 +1,6 @@
 /** Webhook endpoints at Stripe (https://docs.stripe.com/api/webhook_endpoints): a few REST calls, which are forms. */
 import { sentSecret } from '../../source/secrets.ts'
-import type { Hook, HookRegistration, HookTarget, PrepareContext } from '../../source.ts'
+import type { EntryContext, Hook, HookRegistration, HookTarget } from '../../source.ts'
 import { sameSet } from '../hooks/fields.ts'
 import { hookUrl } from '../hooks/request.ts'
 import { createRest, type Rest } from '../http/rest.ts'
@@ -28,7 +28,7 @@ const PATH = '/v1/webhook_endpoints'
 
 /** @param api where Stripe is. @throws SECRET_MISSING */
 export async function webhookEndpoints(
-  ctx: PrepareContext<Spec>,
+  ctx: EntryContext<Spec>,
   api = new URL('https://api.stripe.com'),
 ): Promise<HookRegistration | null> {
   const { createWebhook, apiKey, eventFilter = [], webhook } = ctx.spec

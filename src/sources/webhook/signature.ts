@@ -10,7 +10,7 @@ import {
   signedName,
   TOLERANCE_S,
 } from '../../source/signature.ts'
-import type { Finding, HttpRequest, SourceContext } from '../../source.ts'
+import type { Finding, HttpContext, HttpRequest } from '../../source.ts'
 import { letAllIn, type Proof, proofOf } from '../hooks/proof.ts'
 
 export const signatureSchema = z
@@ -72,7 +72,7 @@ export interface SignatureProof {
 export const ANYBODY: SignatureProof = { proof: letAllIn, signerOf: () => undefined, nameOf: () => undefined }
 
 /** @param signature a valid one */
-export async function signatureProof(ctx: SourceContext<any>, signature: Signature): Promise<SignatureProof> {
+export async function signatureProof(ctx: HttpContext<any>, signature: Signature): Promise<SignatureProof> {
   const check = signatureCheck(ctx, signature)
   const signers = new WeakMap<HttpRequest, string>()
   const proof = await proofOf(ctx, signature.secret!, (request, secrets) => {
@@ -88,7 +88,7 @@ export async function signatureProof(ctx: SourceContext<any>, signature: Signatu
 }
 
 function signatureCheck(
-  ctx: SourceContext<any>,
+  ctx: HttpContext<any>,
   { scheme, header, prefix, encoding, toleranceSeconds }: Signature,
 ): (request: HttpRequest, secrets: readonly string[]) => Refused | null {
   return (request, secrets) => {
