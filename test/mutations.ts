@@ -124,12 +124,12 @@ const pipeline: Omit<Mutation, 'file' | 'tests'>[] = [
   },
 ]
 
-const entry: Omit<Mutation, 'file' | 'tests'>[] = [
+const retrying: Omit<Mutation, 'file' | 'tests'>[] = [
   {
     breaks: 'after an unknown outcome an entry waits for somebody else',
-    find: 'if (signal.aborted) return\n        account.condition(messageOf(error), { thrown: true })',
+    find: 'if (signal.aborted) return\n      account.condition(messageOf(error), { thrown: true })',
     replace:
-      "if (signal.aborted) return\n        if (isVedetteError(error, 'OUTCOME_UNKNOWN', 'FENCED', 'NOT_LEADING')) return await new Promise<void>((done) => signal.addEventListener('abort', () => done()))\n        account.condition(messageOf(error), { thrown: true })",
+      "if (signal.aborted) return\n      if (isVedetteError(error, 'OUTCOME_UNKNOWN', 'FENCED', 'NOT_LEADING')) return await new Promise<void>((done) => signal.addEventListener('abort', () => done()))\n      account.condition(messageOf(error), { thrown: true })",
   },
   {
     breaks: 'an entry that fails again and again is tried as often as at first',
@@ -138,9 +138,12 @@ const entry: Omit<Mutation, 'file' | 'tests'>[] = [
   },
   {
     breaks: 'an entry that fails says nothing',
-    find: 'account.condition(messageOf(error), { thrown: true })\n        if (clock',
+    find: 'account.condition(messageOf(error), { thrown: true })\n      if (clock',
     replace: 'if (clock',
   },
+]
+
+const serving: Omit<Mutation, 'file' | 'tests'>[] = [
   {
     breaks: 'an entry is served without knowing its last events',
     find: 'const recalled = await asRead(',
@@ -151,10 +154,13 @@ const entry: Omit<Mutation, 'file' | 'tests'>[] = [
     find: 'within(read, READ_LIMIT_MS, clock)',
     replace: 'read',
   },
+]
+
+const contexts: Omit<Mutation, 'file' | 'tests'>[] = [
   {
     breaks: 'what is handed over is not watched',
-    find: 'emit: (event) => watchdog.handed(pipeline.emit(event))',
-    replace: 'emit: (event) => pipeline.emit(event)',
+    find: 'watchdog.handed(pipeline.emit(event))',
+    replace: 'pipeline.emit(event)',
   },
   {
     breaks: 'the failure of a snapshot is dropped',
@@ -166,6 +172,9 @@ const entry: Omit<Mutation, 'file' | 'tests'>[] = [
     find: 'over.throwIfAborted()\n',
     replace: '',
   },
+]
+
+const shared: Omit<Mutation, 'file' | 'tests'>[] = [
   {
     breaks: 'nobody counts entries that stand still',
     find: 'metrics.stalled()\n',
@@ -276,7 +285,10 @@ const of = (file: string, tests: string[], some: Omit<Mutation, 'file' | 'tests'
 export const mutations: Mutation[] = [
   ...of('publisher', [runtime('publisher')], publisher),
   ...of('pipeline', [runtime('pipeline'), runtime('entry')], pipeline),
-  ...of('entry', [runtime('entry')], entry),
+  ...of('entry/retrying', [runtime('entry')], retrying),
+  ...of('entry/serving', [runtime('entry')], serving),
+  ...of('entry/contexts', [runtime('entry')], contexts),
+  ...of('entry/shared', [runtime('entry')], shared),
   ...of('attempt', [runtime('entry')], attempt),
   ...of('watchdog', [runtime('watchdog'), runtime('entry')], watchdog),
   ...of('lead', [runtime('replica')], lead),

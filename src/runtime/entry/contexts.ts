@@ -14,6 +14,7 @@ import { positionFor } from '../fingerprint.ts'
 import type { Pipeline } from '../pipeline.ts'
 import { createHookSecrets } from '../registrar/records.ts'
 import type { Ear } from '../standby/ear.ts'
+import type { Watchdog } from '../watchdog.ts'
 import type { Port } from './port.ts'
 import type { Shared } from './shared.ts'
 
@@ -69,6 +70,11 @@ export function listenContext(shared: Shared, attempt: Attempt, ear: Ear, leads:
   }
 }
 
+const emitInto =
+  (pipeline: Pipeline, watchdog: Watchdog): Pipeline['emit'] =>
+  (event) =>
+    watchdog.handed(pipeline.emit(event))
+
 /** Of one that asks its origin. */
 export function pollContext(shared: Shared, attempt: Attempt, pipeline: Pipeline): PollContext {
   const { watchdog, signal } = attempt
@@ -81,7 +87,7 @@ export function pollContext(shared: Shared, attempt: Attempt, pipeline: Pipeline
       shared.account.served()
       shared.changed()
     },
-    emit: (event) => watchdog.handed(pipeline.emit(event)),
+    emit: emitInto(pipeline, watchdog),
   }
 }
 
@@ -127,7 +133,7 @@ export function httpContext(shared: Shared, attempt: Attempt, pipeline: Pipeline
   const context = entryContext(shared, signal, attempt)
   return {
     ...context,
-    emit: (event) => watchdog.handed(pipeline.emit(event)),
+    emit: emitInto(pipeline, watchdog),
     http: (route) => port.open(route, context, attempt),
     hookSecret: createHookSecrets({ source, entry: entry.name, kv: bus.kv, clock, hide: redactor.hide }),
     hooksSettledMs: port.hooksSettledMs,
