@@ -224,7 +224,7 @@ test('hooks: a GitHub App authenticates with its key', async (t) => {
     })
     const [target] = await (await hooksOf(spec, { ...secrets, 's/app': pem(privateKey, format) }))!.targets(signal)
     assert.deepEqual(await target!.list(signal), [])
-    assert.equal(fake.asked.at(-2)!.path, '/app/installations/42/access_tokens')
+    assert.equal(fake.asked.at(-2)!.path, '/api/v3/app/installations/42/access_tokens')
   }
 })
 
@@ -266,7 +266,7 @@ test('hooks: a repository that was renamed is asked for where it is now, and nev
   t.after(() => Promise.all([fake.close(), other.close()]))
   const [target] = await (await hooksOf(base(fake.url), secrets))!.targets(signal)
   fake.addHook('repos/acme/new', { config: { url: 'http://a' } })
-  const moved = (url: string, status = 307) => ({ status, headers: { location: `${url}/repos/acme/new/hooks` } })
+  const moved = (url: string, status = 307) => ({ status, headers: { location: `${url}/api/v3/repos/acme/new/hooks` } })
   fake.faults.push(moved(fake.url, 301))
   assert.equal((await target!.list(signal)).length, 1)
   fake.faults.push(moved(fake.url))

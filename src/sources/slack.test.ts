@@ -249,6 +249,21 @@ suite('proof', () => {
   })
 })
 
+test('a form is answered without a word: of a body the user would read it, and a modal takes it for a mistake', async (t) => {
+  const served = await serve(t)
+  const submission = encodeURIComponent(
+    JSON.stringify({ type: 'view_submission', trigger_id: 't1', view: { id: 'V1' } }),
+  )
+  for (const form of ['command=%2Fdeploy&trigger_id=1', `payload=${submission}`]) {
+    // A second one that is a repeat of the first is answered likewise.
+    for (let times = 0; times < 2; times++) {
+      const reply = await post(served, form, FORM)
+      assert.deepEqual([reply.status, reply.body], [200, ''], form)
+    }
+  }
+  assert.equal(served.events().length > 0, true)
+})
+
 suite('requests', () => {
   test('the challenge, alone; ssl_check; envelopes without an event', async (t) => {
     const served = await serve(t)

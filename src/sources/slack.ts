@@ -74,6 +74,12 @@ function validate({ token, signingSecret, webhook }: Spec): Finding[] {
 const signedId = (request: HttpRequest): string | undefined =>
   deliveryId(request.header('X-Slack-Request-Timestamp'), request.body)
 
+/**
+ * A user would read the body of an answer to a command, and a modal takes any for a mistake of the app's:
+ * https://docs.slack.dev/interactivity/implementing-slash-commands, https://docs.slack.dev/surfaces/modals ("Closing a modal").
+ */
+const wordless = ({ body: _, ...answer }: HttpAnswer): HttpAnswer => answer
+
 async function serve(ctx: HttpContext<Spec>): Promise<void> {
   const { webhook, token, signingSecret, metadata } = ctx.spec
   const payloads = slackPayloads(metadata)
@@ -90,8 +96,8 @@ async function serve(ctx: HttpContext<Spec>): Promise<void> {
     const { body } = request
     const { values } = parseQuery(body.toString('latin1'))
     const field = (name: string) => values.get(name)?.[0] ?? ''
-    if (field('payload') !== '') return await emit(payloads.interaction(field('payload')), request)
-    if (field('command') !== '') return await emit(payloads.command(values), request)
+    if (field('payload') !== '') return wordless(await emit(payloads.interaction(field('payload')), request))
+    if (field('command') !== '') return wordless(await emit(payloads.command(values), request))
     // Slack looks at the certificate of a command's URL now and then.
     if (field('ssl_check') === '1') return { status: 200 }
     return { status: 400, body: 'could not determine slack type from form parameters' }

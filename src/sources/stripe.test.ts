@@ -70,6 +70,26 @@ suite('payload', () => {
     assert.match(made('"account":"acct_1"'), /^\{"event":\{"account":"acct_1","created":0,"data":null,/)
   })
 
+  test('a thin event is taken as it was sent; one of another context is another', async (t) => {
+    const served = await serve(t, { metadata: { m: '1' } })
+    const thin = {
+      id: 'evt_test_65R9Ijk8dKEYZcXeRWn16R9A7j1FSQ3w3TGDPLLGSM4CW0',
+      object: 'v2.core.event',
+      type: 'v1.billing.meter.error_report_triggered',
+      livemode: false,
+      created: '2024-09-17T06:20:52.246Z',
+      context: 'acct_1',
+      related_object: { id: 'mtr_1', type: 'billing.meter', url: '/v1/billing/meters/mtr_1' },
+    }
+    const sent = async (more: object) =>
+      (await post(served, JSON.stringify({ ...thin, ...more }))).headers['x-event-id']
+    const first = await sent({})
+    assert.deepEqual(served.events(), [`{"event":${JSON.stringify(thin)},"metadata":{"m":"1"}}`])
+    assert.equal(await sent({}), first)
+    assert.notEqual(await sent({ context: 'acct_2' }), first)
+    assert.notEqual(await sent({ id: 'evt_2' }), first)
+  })
+
   test('an id of Stripe’s is one event, however often it is sent', async (t) => {
     const served = await serve(t)
     const id = async (more: object) => (await post(served, text(more))).headers['x-event-id']

@@ -54,7 +54,9 @@ export default defineSource<Spec>({
           .describe('The API request that caused it; null when there was none.'),
         type: z.string().describe('e.g. `charge.succeeded`'),
       })
-      .describe('The event.'),
+      .describe(
+        'The event. A thin one (API v2) is as Stripe sends it: `created` is a text, `related_object` says what it is about.',
+      ),
     metadata: z.record(z.string(), z.string()).optional().describe('`metadata` of the entry, when there is any.'),
   }),
   examples,

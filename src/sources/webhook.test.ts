@@ -106,6 +106,24 @@ test('POST of anything else: the JSON as sent, compact; also with a charset in t
   }
 })
 
+test('a form in other words is a form: capitals, parameters; what is called neither is refused with its type', async () => {
+  const { send, events } = await serve()
+  for (const type of [
+    'application/x-www-form-urlencoded; charset=UTF-8',
+    'application/x-www-form-urlencoded;charset=utf-8',
+    'Application/X-WWW-Form-URLEncoded',
+  ]) {
+    assert.equal((await send('POST /e', { 'Content-Type': type }, 'a=1&a=2&b=')).status, 200, type)
+    assert.equal(bodyOf(events().at(-1)!), '{"a":["1","2"],"b":[""]}', type)
+  }
+  const { status, body } = await send('POST /e', { 'Content-Type': 'text/XML; charset=utf-8' }, '<a/>')
+  assert.equal(status, 400)
+  assert.match(
+    body,
+    /invalid character '<' .* \(Content-Type text\/xml: taken are JSON and application\/x-www-form-urlencoded\)$/,
+  )
+})
+
 test('bytes that are not UTF-8 reach the bus as they came', async () => {
   const { harness, send } = await serve()
   assert.equal((await send('POST /e', JSON_TYPE, Buffer.from('{"a": "\xff"}', 'latin1'))).status, 200)

@@ -3,6 +3,7 @@
 import { sentSecret } from '../../source/secrets.ts'
 import type { HttpContext } from '../../source.ts'
 import { restTls } from '../hooks/fields.ts'
+import { apiBase } from '../http/base-url.ts'
 import { createRest, type Rest } from '../http/rest.ts'
 import type { Spec } from './spec.ts'
 
@@ -10,7 +11,7 @@ import type { Spec } from './spec.ts'
 export async function connect(ctx: Pick<HttpContext<Spec>, 'spec' | 'secret' | 'clock'>): Promise<Rest> {
   const { bitbucketserverBaseURL, accessToken, tls } = ctx.spec
   return await createRest({
-    base: `${bitbucketserverBaseURL.replace(/\/+$/, '')}/api/1.0`,
+    base: apiBase(bitbucketserverBaseURL, '/rest/api/1.0'),
     headers: {
       authorization: `Bearer ${await sentSecret(ctx, accessToken!)}`,
       // Without these two Bitbucket takes a request for a forged one (XSRF).

@@ -75,6 +75,10 @@ test('fractions lose their trailing zeros, the age of the process keeps nine dig
 test('names that are no zones', () => {
   assert.equal(zoneError('Mars/Olympus'), 'unknown time zone Mars/Olympus')
   assert.equal(zoneError('+05:30'), 'unknown time zone +05:30')
+  for (const name of ['BST', 'IST', 'ECT', 'AST', 'PST', 'JST', 'ist', 'SystemV/PST8PDT', 'US/Pacific-New'])
+    assert.equal(zoneError(name), `unknown time zone ${name}`)
+  for (const name of ['EST', 'CET', 'PRC', 'GB', 'NZ', 'EST5EDT', 'Zulu', 'US/Pacific'])
+    assert.equal(zoneError(name), null)
   assert.equal(zoneError('../../etc/passwd'), 'time: invalid location name')
   assert.equal(zoneError('/etc/localtime'), 'time: invalid location name')
   for (const name of ['', 'UTC', 'Local', 'Etc/GMT+5', 'EST5EDT', 'US/Eastern', 'Europe/Kyiv'])

@@ -21,9 +21,23 @@ export function zoneError(name: string): string | null {
   if (name === '' || name === 'Local') return null
   if (name.includes('..') || name.startsWith('/') || name.startsWith('\\')) return 'time: invalid location name'
   // ICU also takes plain offsets such as +05:30, which are not in the IANA data
-  if (!/^[A-Za-z]/.test(name) || formatOf(name) === null) return `unknown time zone ${name}`
+  if (!/^[A-Za-z]/.test(name) || ofIcuAlone(name) || formatOf(name) === null) return `unknown time zone ${name}`
   return null
 }
+
+/** The names of three letters in the IANA data (its files `etcetera` and `backward`). */
+const SHORT: ReadonlySet<string> = new Set([
+  ...['CET', 'EET', 'EST', 'GMT', 'HST', 'MET', 'MST', 'PRC', 'ROC', 'ROK', 'UCT', 'UTC', 'WET'],
+])
+/** Names that the IANA data had once. */
+const FORMER = /^(systemv\/.*|us\/pacific-new|canada\/east-saskatchewan)$/i
+
+/**
+ * ICU has names of its own (https://github.com/unicode-org/icu, `icuzones`), which mean something else than people expect: `BST` is Dhaka's
+ * time there, `IST` India's and not Israel's.
+ */
+const ofIcuAlone = (name: string): boolean =>
+  (/^[a-z]{3}$/i.test(name) && !SHORT.has(name.toUpperCase())) || FORMER.test(name)
 
 /** @param name one that {@link zoneError} has nothing against; `''` and an unknown one mean UTC, as in Go's `TZ` */
 export function loadZone(name: string): Zone {

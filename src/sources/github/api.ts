@@ -3,6 +3,7 @@ import { createPrivateKey, type KeyObject } from 'node:crypto'
 import { fail, messageOf } from '../../core/errors.ts'
 import { sentSecret } from '../../source/secrets.ts'
 import type { EntryContext } from '../../source.ts'
+import { apiBase } from '../http/base-url.ts'
 import { jsonWebToken } from '../http/jwt.ts'
 import { createRest, type Rest, type RestAnswer } from '../http/rest.ts'
 import type { Spec } from './spec.ts'
@@ -28,7 +29,7 @@ const MOST_MOVES = 5
 /** Authenticates. @throws SECRET_MISSING, SPEC_INVALID, ORIGIN_UNAVAILABLE */
 export async function connect(ctx: EntryContext<Spec>, signal: AbortSignal): Promise<GithubApi> {
   const { spec, clock } = ctx
-  const base = spec.githubBaseURL === '' ? 'https://api.github.com' : spec.githubBaseURL.replace(/\/+$/, '')
+  const base = baseOf(spec)
   if (!URL.canParse(base)) throw fail('SPEC_INVALID', `githubBaseURL ${JSON.stringify(base)} is no URL`)
   const restAs = (authorization: string): Promise<Rest> =>
     createRest({
@@ -63,6 +64,12 @@ export async function connect(ctx: EntryContext<Spec>, signal: AbortSignal): Pro
       return all
     },
   }
+}
+
+/** GitHub Enterprise Server has its API below a path, an own host of the API has not (https://docs.github.com/rest, "Getting started"). */
+function baseOf({ githubBaseURL }: Spec): string {
+  if (githubBaseURL === '') return 'https://api.github.com'
+  return apiBase(githubBaseURL, '/api/v3', /^https?:\/\/([^/]*\.)?api\.[^/]+$/)
 }
 
 /** A repository that was renamed is asked for where it is now. */

@@ -4,6 +4,7 @@ import { providerSecret, sentSecret } from '../../source/secrets.ts'
 import type { EntryContext, Hook, HookRegistration, HookTarget } from '../../source.ts'
 import { deleteAt } from '../hooks/fields.ts'
 import { hookUrl } from '../hooks/request.ts'
+import { apiBase } from '../http/base-url.ts'
 import { createRest, type Rest } from '../http/rest.ts'
 import { EVENTS, managesHooks, projectsOf, type Spec } from './spec.ts'
 
@@ -34,7 +35,7 @@ export async function gitlabHooks(ctx: EntryContext<Spec>): Promise<HookRegistra
     removeOnDelete: spec.deleteHookOnFinish,
     async targets() {
       const rest = await createRest({
-        base: `${spec.gitlabBaseURL.replace(/\/+$/, '')}/api/v4`,
+        base: apiBase(spec.gitlabBaseURL, '/api/v4'),
         headers: { 'private-token': await sentSecret(ctx, spec.accessToken!) },
         clock,
       })

@@ -5,6 +5,7 @@ import { sentSecret } from '../../source/secrets.ts'
 import type { EntryContext, Hook, HookRegistration, HookTarget } from '../../source.ts'
 import { restTls, sameSet } from '../hooks/fields.ts'
 import { hookUrl } from '../hooks/request.ts'
+import { apiBase } from '../http/base-url.ts'
 import { createRest, type Rest } from '../http/rest.ts'
 import type { Spec } from './spec.ts'
 
@@ -25,7 +26,7 @@ export async function bucketNotifications({ spec, ...ctx }: EntryContext<Spec>):
     removeOnDelete: true,
     async targets(signal) {
       const rest = await createRest({
-        base: spec.apiURL,
+        base: apiBase(spec.apiURL, '/api/v3', /\/api\/v\d+$/),
         headers: { authorization: `Bearer ${await sentSecret(ctx, spec.authToken!)}` },
         clock: ctx.clock,
         tls: await restTls(ctx, spec.tls),

@@ -1,5 +1,5 @@
 /**
- * GitHub's REST API as far as hooks go: "Repository webhooks", "Organization webhooks", "GitHub Apps" (docs.github.com/rest). Lists
+ * GitHub's REST API as far as hooks go, below /api/v3 as Enterprise Server has it: "Repository webhooks", "Organization webhooks", "GitHub Apps" (docs.github.com/rest). Lists
  * have 30 items a page and a Link header; a second hook with the same configuration is 422; secrets are never shown.
  */
 import { createPublicKey, verify } from 'node:crypto'
@@ -124,9 +124,9 @@ export async function startFakeGithub({
   })
 
   const api = await startFakeApi({
-    ...of('/repos/:owner/:repo/hooks', ({ owner, repo }) => `repos/${owner}/${repo}`),
-    ...of('/orgs/:org/hooks', ({ org }) => `orgs/${org}`),
-    'POST /app/installations/:id/access_tokens': ({ headers }) => {
+    ...of('/api/v3/repos/:owner/:repo/hooks', ({ owner, repo }) => `repos/${owner}/${repo}`),
+    ...of('/api/v3/orgs/:org/hooks', ({ org }) => `orgs/${org}`),
+    'POST /api/v3/app/installations/:id/access_tokens': ({ headers }) => {
       const jwt = String(headers.authorization ?? '').replace(/^bearer /i, '')
       const [head = '', claims = '', signature = ''] = jwt.split('.')
       const right =
