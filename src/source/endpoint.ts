@@ -20,6 +20,10 @@ export function parseEndpoint(endpoint: string): Endpoint {
   const braces = bracesOf(endpoint)
   if (braces === null) throw invalid('has unbalanced braces', 'write {name} or {name:regexp}')
   if (braces.length === 0) {
+    const [bare = ''] = endpoint.split(/[?#]/, 1)
+    if (bare !== endpoint) throw invalid('can never match: the path of a request ends before ? and #', `write ${bare}`)
+    const decoded = decodedPath(endpoint)
+    if (decoded !== endpoint) throw invalid('can never match: it is compared with the decoded path', `write ${decoded}`)
     const clean = cleanPath(endpoint)
     if (clean !== endpoint)
       throw invalid('can never match: requests are redirected to the clean path', `write ${clean}`)
@@ -87,3 +91,12 @@ export function cleanPath(path: string): string {
 
 /** Quick refusal for the paths of nearly all requests. */
 const NEEDS_CLEANING = /^(?!\/)|\/\/|\/\.{1,2}(\/|$)/
+
+/** What escapes stand for; what is none stays. */
+function decodedPath(path: string): string {
+  try {
+    return decodeURIComponent(path)
+  } catch {
+    return path
+  }
+}

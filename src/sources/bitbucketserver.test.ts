@@ -181,7 +181,7 @@ const findings = (spec: unknown): Finding[] => bitbucketserver.validate!(bitbuck
 
 test('validate: what upstream refuses, in its order and words', () => {
   const good = { ...base(12000), webhookSecret: selector('secret') }
-  const webhook = { ...good.webhook, url: 'u' }
+  const webhook = { ...good.webhook, url: 'https://u' }
   const cases: [spec: object, severity: string, message: string][] = [
     [{}, 'error', "bitbucket server base url can't be empty"],
     [

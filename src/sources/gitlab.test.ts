@@ -182,9 +182,9 @@ test('validate: what upstream refuses, in its order and words; what it finds at 
     [{ ...good, webhook: undefined }, 'error', ''],
     [{ ...good, webhook: { endpoint: '/x' } }, 'error', "port can't be empty"],
     [{ ...good, secretToken: undefined }, 'advice', 'anybody who reaches the port can send events'],
-    [{ ...good, webhook: { ...good.webhook, url: 'u' }, events: ['Token'] }, 'warning', 'unknown event Token'],
+    [{ ...good, webhook: { ...good.webhook, url: 'https://u' }, events: ['Token'] }, 'warning', 'unknown event Token'],
     [
-      { ...good, webhook: { ...good.webhook, url: 'u' }, projects: [] },
+      { ...good, webhook: { ...good.webhook, url: 'https://u' }, projects: [] },
       'advice',
       'neither projects nor groups are named, so no hook is created',
     ],

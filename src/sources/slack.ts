@@ -5,9 +5,11 @@ import { whenAborted } from '../core/signals.ts'
 import { filterSchema, metadataSchema, secretKeySelector } from '../source/schemas.ts'
 import { checkSlackSignature, isOneOf } from '../source/signature.ts'
 import { defineSource, type Finding, type HttpAnswer, type HttpContext, type HttpRequest } from '../source.ts'
+import { providerFindings } from './hooks/findings.ts'
 import { proofOf } from './hooks/proof.ts'
 import { deliveryId, success } from './hooks/request.ts'
-import { validateWebhookContext, webhookContextSchema, webhookListens, webhookRoute } from './hooks/webhook-context.ts'
+import { hookFindings } from './hooks/serve.ts'
+import { webhookContextSchema, webhookListens, webhookRoute } from './hooks/webhook-context.ts'
 import { isForm } from './http/media-type.ts'
 import { examples } from './slack/examples.ts'
 import { outerOf, type SlackPayload, slackPayloads } from './slack/payload.ts'
@@ -67,7 +69,9 @@ function validate({ token, signingSecret, webhook }: Spec): Finding[] {
   ]
   if (token === undefined) return missing('token')
   if (signingSecret === undefined) return missing('signingSecret')
-  return validateWebhookContext(webhook, ['webhook'])
+  return hookFindings(webhook, null, () =>
+    providerFindings(webhook!, { provider: 'Slack', signed: 'the signing secret proves its requests' }),
+  )
 }
 
 /** Of what Slack gave no name: time and body, which are what is signed, so that a replay is no second event. */

@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { filterSchema, metadataSchema, secretKeySelector } from '../../source/schemas.ts'
 import type { Finding } from '../../source.ts'
 import { deleteHookOnFinish } from '../hooks/fields.ts'
+import { baseFindings, providerFindings } from '../hooks/findings.ts'
 import { isUnsigned } from '../hooks/hub.ts'
 import { hookFindings, unsignedAdvice } from '../hooks/serve.ts'
 import { webhookContextSchema } from '../hooks/webhook-context.ts'
@@ -72,10 +73,24 @@ export function managesHooks({ auth, webhook }: Spec): boolean {
   return (basic || auth?.oauthToken !== undefined) && (webhook?.url ?? '') !== ''
 }
 
+const SIGNED = 'set webhookSecret, here and (unless hooks are created) at Bitbucket'
+
 export const validate = (spec: Spec): Finding[] =>
-  hookFindings(spec.webhook, upstreamError(spec), () =>
-    unsignedAdvice(isUnsigned(spec), 'set webhookSecret, here and (unless hooks are created) at Bitbucket'),
-  )
+  hookFindings(spec.webhook, upstreamError(spec), () => [
+    ...providerFindings(spec.webhook!, { provider: 'Bitbucket', signed: SIGNED }),
+    ...baseFindings(spec.bitbucketBaseURL, 'bitbucketBaseURL'),
+    ...halfLogin(spec),
+    ...unsignedAdvice(isUnsigned(spec), SIGNED),
+  ])
+
+/** Upstream takes half of a login for none. */
+function halfLogin({ auth }: Spec): Finding[] {
+  const { username, password } = auth?.basic ?? {}
+  if ((username === undefined) === (password === undefined)) return []
+  const [given, missing] = password === undefined ? ['username', 'password'] : ['password', 'username']
+  const message = `${given} without ${missing} is no login: no hook is created`
+  return [{ severity: 'warning', path: ['auth', 'basic'], message, remedy: `add ${missing}: {name: …, key: …}` }]
+}
 
 function upstreamError(spec: Spec): Omit<Finding, 'severity'> | null {
   if (repositoriesOf(spec).length === 0) {

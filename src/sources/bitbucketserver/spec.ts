@@ -6,6 +6,7 @@ import { filterSchema, metadataSchema, secretKeySelector } from '../../source/sc
 import { tlsSchema } from '../../source/tls.ts'
 import type { Finding } from '../../source.ts'
 import { deleteHookOnFinish } from '../hooks/fields.ts'
+import { baseFindings, providerFindings } from '../hooks/findings.ts'
 import { isUnsigned } from '../hooks/hub.ts'
 import { hookFindings, unsignedAdvice } from '../hooks/serve.ts'
 import { webhookContextSchema } from '../hooks/webhook-context.ts'
@@ -80,10 +81,14 @@ export const managesHooks = (spec: Spec): boolean =>
 export const checkEveryMs = ({ checkInterval }: Spec): number =>
   checkInterval === '' ? 60_000 : Number(parseDurationNs(checkInterval) / 1_000_000n)
 
+const SIGNED = 'set webhookSecret, here and (unless hooks are created) at Bitbucket'
+
 export const validate = (spec: Spec): Finding[] =>
   hookFindings(spec.webhook, upstreamError(spec), () => [
+    ...providerFindings(spec.webhook!, { provider: 'Bitbucket', signed: SIGNED }),
+    ...baseFindings(spec.bitbucketserverBaseURL, 'bitbucketserverBaseURL'),
     ...cannotWork(spec),
-    ...unsignedAdvice(isUnsigned(spec), 'set webhookSecret, here and (unless hooks are created) at Bitbucket'),
+    ...unsignedAdvice(isUnsigned(spec), SIGNED),
   ])
 
 function upstreamError(spec: Spec): Omit<Finding, 'severity'> | null {

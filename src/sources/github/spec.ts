@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { filterSchema, metadataSchema, secretKeySelector } from '../../source/schemas.ts'
 import type { Finding } from '../../source.ts'
 import { deleteHookOnFinish } from '../hooks/fields.ts'
+import { baseFindings, providerFindings } from '../hooks/findings.ts'
 import { isUnsigned } from '../hooks/hub.ts'
 import { hookFindings, unsignedAdvice } from '../hooks/serve.ts'
 import { webhookContextSchema } from '../hooks/webhook-context.ts'
@@ -86,10 +87,14 @@ export function repositoriesOf({
 export const managesHooks = ({ apiToken, githubApp, webhook }: Spec): boolean =>
   (apiToken !== undefined || githubApp?.privateKey !== undefined) && (webhook?.url ?? '') !== ''
 
+const SIGNED = 'set webhookSecret, here and (unless hooks are created) at GitHub'
+
 export const validate = (spec: Spec): Finding[] =>
   hookFindings(spec.webhook, upstreamError(spec), () => [
+    ...providerFindings(spec.webhook!, { provider: 'GitHub', signed: SIGNED }),
+    ...baseFindings(spec.githubBaseURL, 'githubBaseURL'),
     ...inactive(spec),
-    ...unsignedAdvice(isUnsigned(spec), 'set webhookSecret, here and (unless hooks are created) at GitHub'),
+    ...unsignedAdvice(isUnsigned(spec), SIGNED),
   ])
 
 function upstreamError(spec: Spec): Omit<Finding, 'severity'> | null {

@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { filterSchema, metadataSchema, secretKeySelector } from '../../source/schemas.ts'
 import type { Finding } from '../../source.ts'
 import { deleteHookOnFinish } from '../hooks/fields.ts'
+import { baseFindings, providerFindings } from '../hooks/findings.ts'
 import { hookFindings, unsignedAdvice } from '../hooks/serve.ts'
 import { webhookContextSchema } from '../hooks/webhook-context.ts'
 
@@ -75,6 +76,9 @@ export const isUnsigned = ({ secretToken, signingToken, webhook }: Spec): boolea
 
 export const validate = (spec: Spec): Finding[] =>
   hookFindings(spec.webhook, upstreamError(spec), () => [
+    // GitLab can be told to send any header.
+    ...providerFindings(spec.webhook!, { provider: 'GitLab', signed: null }),
+    ...baseFindings(spec.gitlabBaseURL, 'gitlabBaseURL'),
     ...foundAtStart(spec),
     ...unsignedAdvice(isUnsigned(spec), 'set secretToken, here and (unless hooks are created) at GitLab'),
   ])
