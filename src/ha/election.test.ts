@@ -294,6 +294,16 @@ describe('a claim under the same lease', () => {
     assert.deepEqual(e.words(160, { type: 'lockFailed', unknown: false }), [])
   })
 
+  test('asks the lock anew when what was asked before the doubt fails: cut off meanwhile, somebody else may lead', () => {
+    const e = election().leads()
+    // A renewal is on its way for seconds; then the connection breaks, which leaves a write of an event in doubt too, and comes back.
+    assert.deepEqual(e.words(e.wakeAt, { type: 'tick' }), ['write me term 5 over r2'])
+    assert.deepEqual(e.words(4_000, { type: 'reclaim' }), [])
+    assert.deepEqual(e.words(4_001, { type: 'lockFailed', unknown: true }), [])
+    assert.deepEqual(e.words(e.wakeAt, { type: 'tick' }), ['read'])
+    assert.deepEqual(e.words(4_030, { type: 'read', lease: lease('r9', 'other', { term: 6 }) }), ['drain lost', 'read'])
+  })
+
   test('finds the lease gone', () => {
     const e = election().leads()
     e.at(100, { type: 'reclaim' })
