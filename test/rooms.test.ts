@@ -1,4 +1,4 @@
-/** Holds the shape of `src`: who may import whom, no cycles, small files. CONTRIBUTING.md says why. */
+/** Holds the shape of `src`: who may import whom, no cycles, small files, and what only some may touch. CONTRIBUTING.md says why. */
 import assert from 'node:assert/strict'
 import { readdirSync, readFileSync } from 'node:fs'
 import { dirname, join, normalize } from 'node:path'
@@ -27,6 +27,43 @@ const ROOMS = [
 /** Folders of `sources` that no type has: what two or more of them need, named after what it is. */
 const GROUNDS = ['aws', 'connections', 'go', 'hooks', 'http', 'payload', 'queues', 'states']
 const MOST_LINES = 400
+
+/**
+ * What a file takes from the machine or the process by itself, instead of being handed it, and where it may: a file, or a folder
+ * with its slash, and why.
+ */
+const RULES: Record<string, { is: RegExp; may: Record<string, string> }> = {
+  timer: {
+    is: /(?<![.\w])(setTimeout|setInterval|setImmediate)\b|['"](node:)?timers/,
+    may: { 'core/clock.ts': 'the machine’s clock is made of them' },
+  },
+  clock: {
+    is: /\bDate\.now\b|\bnew Date(?!\w|\()|\bnew Date\(\s*\)|(?<!new )(?<![.\w])Date\(|\bperformance\.|\bprocess\.(hrtime|uptime)\b|['"](node:)?perf_hooks/,
+    may: { 'core/clock.ts': 'the machine’s clock is made of them' },
+  },
+  environment: {
+    is: /\bprocess\.env\b|\benv\b[^;\n]*\bfrom ['"](node:)?process['"]/,
+    may: {
+      'cli/': 'what a user or a Pod is started with',
+      'local/host.ts': 'a process of its own: its time zone',
+      'bus/embedded/main.ts': 'a process of its own: its options, where they are too long for an argument',
+      'kube/configuration.ts':
+        'KUBECONFIG and a Pod’s KUBERNETES_SERVICE_HOST, as every client of Kubernetes reads them',
+      'sources/azureEventsHub/tokens.ts': 'AZURE_…, by which every client of Entra ID finds its identity',
+      'sources/pubSub/client.ts': 'PUBSUB_EMULATOR_HOST, as every client of Pub/Sub reads it',
+    },
+  },
+  exit: {
+    is: /\bprocess\.(exit|exitCode|abort|reallyExit)\b|\bprocess\.kill\(\s*process\.pid\b/,
+    may: {
+      'cli/': 'the exit code is what a command says to scripts',
+      'local/host.ts': 'a process of its own',
+      'bus/embedded/main.ts': 'a process of its own',
+      'bus/embedded/check-child.ts': 'a process of its own',
+      'bus/embedded/reading-child.ts': 'a process of its own',
+    },
+  },
+}
 
 /** Path from `src` to its text. */
 type Files = ReadonlyMap<string, string>
@@ -121,6 +158,37 @@ function cycles(files: Files): string[] {
   return [...found]
 }
 
+/** The text with its comments emptied, so that lines keep their numbers. */
+const withoutComments = (text: string): string =>
+  text.replace(/\/\*[\s\S]*?\*\/|(?<=^|\s)\/\/.*$/gm, (comment) => comment.replace(/[^\n]/g, ''))
+
+const isAt = (path: string, place: string) => (place.endsWith('/') ? path.startsWith(place) : path === place)
+
+/** What files take by themselves and may not. */
+function taken(files: Files): string[] {
+  return [...files].flatMap(([path, text]) => {
+    if (isTest(path)) return []
+    const rules = Object.entries(RULES).filter(([, { may }]) => !Object.keys(may).some((place) => isAt(path, place)))
+    return withoutComments(text)
+      .split('\n')
+      .flatMap((line, i) =>
+        rules.filter(([, { is }]) => is.test(line)).map(([rule]) => `src/${path}:${i + 1}: ${rule}`),
+      )
+  })
+}
+
+/** Places of the rules that nothing needs. */
+function idle(files: Files): string[] {
+  return Object.entries(RULES).flatMap(([rule, { is, may }]) =>
+    Object.keys(may)
+      .filter(
+        (place) =>
+          ![...files].some(([path, text]) => !isTest(path) && isAt(path, place) && is.test(withoutComments(text))),
+      )
+      .map((place) => `${rule}: ${place}`),
+  )
+}
+
 function tooLong(files: Files): string[] {
   return [...files]
     .map(([path, text]) => [path, text.replace(/\n$/, '').split('\n').length] as const)
@@ -147,6 +215,8 @@ suite('the rooms of src', () => {
   })
   test('a room imports only rooms above it', () => assert.deepEqual(violations(files), []))
   test('no file imports itself by way of others', () => assert.deepEqual(cycles(files), []))
+  test('timers, clock, environment and exit are taken only where they may be', () => assert.deepEqual(taken(files), []))
+  test('every such place is needed', () => assert.deepEqual(idle(files), []))
   test(`no file is longer than ${MOST_LINES} lines`, () => assert.deepEqual(tooLong(files), []))
 })
 
@@ -223,6 +293,40 @@ import fs from 'node:fs'
       ['core/x.test.ts', '../../test/harness.ts'],
     ] as const) {
       assert.deepEqual(one(path, `import { a } from '${target}'\n`), [])
+    }
+  })
+
+  test('finds what a file takes by itself', () => {
+    for (const [rule, ...lines] of [
+      [
+        'timer',
+        'setTimeout(fn, 5)',
+        'const t = setInterval(fn, 5)',
+        'await new Promise((done) => setImmediate(done))',
+        "import { setTimeout as pause } from 'node:timers/promises'",
+      ],
+      ['clock', 'const now = Date.now()', 'new Date()', 'new Date', 'at: performance.now()', 'process.hrtime.bigint()'],
+      ['environment', 'const { HOME } = process.env', "import { argv, env } from 'node:process'"],
+      ['exit', 'process.exit(1)', 'process.exitCode = 2', 'process.abort()', "process.kill(process.pid, 'SIGKILL')"],
+    ] as const) {
+      for (const line of lines) {
+        assert.deepEqual(taken(files({ 'runtime/x.ts': `\n${line}\n` })), [`src/runtime/x.ts:2: ${rule}`], line)
+        assert.deepEqual(taken(files({ 'runtime/x.test.ts': line })), [], `a test: ${line}`)
+        const place = Object.keys(RULES[rule]!.may)[0]!.replace(/\/$/, '/x.ts')
+        assert.deepEqual(taken(files({ [place]: line })), [], `${place}: ${line}`)
+      }
+      assert.ok(idle(files({})).some((place) => place.startsWith(rule)))
+    }
+    for (const line of [
+      'socket.setTimeout(2000)',
+      '/* setTimeout(fn, 5)\n Date.now() */',
+      ' * process.exit(1)'.replace(' *', ' //'),
+      'new Date(clock.now())',
+      'new Date(\n  at,\n)',
+      'const { env } = options',
+      "process.on('exit', flush)",
+    ]) {
+      assert.deepEqual(taken(files({ 'runtime/x.ts': line })), [], line)
     }
   })
 

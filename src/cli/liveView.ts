@@ -9,6 +9,7 @@ import { type EventLine, eventLine, readableLine } from '../api/line.ts'
 import { scan } from '../api/scan.ts'
 import type { Status } from '../api/status.ts'
 import type { Bus } from '../bus/bus.ts'
+import { systemClock } from '../core/clock.ts'
 import { statusText } from './statusText.ts'
 
 export interface LiveView {
@@ -20,6 +21,7 @@ export interface LiveView {
   close(): void
 }
 
+const SPIN_EVERY_MS = 100
 const PAINT_EVERY_MS = 500
 const EVENTS_SHOWN = 6
 const RATE_OVER_MS = 5000
@@ -39,12 +41,16 @@ export function createLiveView(stream: WriteStream): LiveView {
     stream.write(`${erase()}${above}${fitting.map((line) => `${line}\n`).join('')}`)
     painted = fitting.length
   }
-  const spin = setInterval(() => {
-    if (saying === null) return
-    block = [`${SPINNER[turn++ % SPINNER.length]} ${saying}`]
-    paintBlock()
-  }, 100)
-  spin.unref()
+  /** From time to time, until it is closed. */
+  const again = (ms: number, fn: () => void) => void systemClock.after(ms, () => closed || fn())
+  const spin = () => {
+    if (saying !== null) {
+      block = [`${SPINNER[turn++ % SPINNER.length]} ${saying}`]
+      paintBlock()
+    }
+    again(SPIN_EVERY_MS, spin)
+  }
+  again(SPIN_EVERY_MS, spin)
 
   return {
     log(text) {
@@ -71,12 +77,13 @@ export function createLiveView(stream: WriteStream): LiveView {
         const published = now.eventSources
           .flatMap(({ entries }) => entries)
           .reduce((sum, entry) => sum + entry.published, 0)
-        counts.push({ atMs: performance.now(), published })
-        while (counts.length > 2 && counts[1]!.atMs < performance.now() - RATE_OVER_MS) counts.shift()
+        const atMs = systemClock.monotonic()
+        counts.push({ atMs, published })
+        while (counts.length > 2 && counts[1]!.atMs < atMs - RATE_OVER_MS) counts.shift()
         const width = stream.columns || 80
         block = [
           '',
-          ...statusText(now, { nowMs: Date.now(), paint: (style, text) => styleText(style, text, { stream }) })
+          ...statusText(now, { nowMs: systemClock.now(), paint: (style, text) => styleText(style, text, { stream }) })
             .trimEnd()
             .split('\n'),
           `${rateOf(counts).toFixed(1)} events/s   API http://${api}`,
@@ -87,16 +94,13 @@ export function createLiveView(stream: WriteStream): LiveView {
       const repaint = () => {
         void paint()
           .catch(() => {})
-          .finally(() => {
-            if (!closed) setTimeout(repaint, PAINT_EVERY_MS).unref()
-          })
+          .finally(() => again(PAINT_EVERY_MS, repaint))
       }
       repaint()
     },
     close() {
       closed = true
       reading.abort()
-      clearInterval(spin)
       saying = null
       stream.write(`${erase()}${unfinished}`)
       painted = 0

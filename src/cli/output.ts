@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import type { Writable } from 'node:stream'
+import { systemClock } from '../core/clock.ts'
 
 export interface Output {
   /** Resolves when more may be written. What is written is on its way within a moment. */
@@ -27,7 +28,7 @@ export function createOutput(stream: Writable): Output {
         if (!send()) await once(stream, 'drain')
       } else if (!due) {
         due = true
-        setImmediate(() => due && send())
+        systemClock.soon(() => due && send())
       }
     },
     async flush() {

@@ -1,6 +1,7 @@
 import { styleText } from 'node:util'
 import type { Command } from 'commander'
 import type { Status } from '../api/status.ts'
+import { systemClock } from '../core/clock.ts'
 import { call, needRun, withData } from './client.ts'
 import { statusText } from './statusText.ts'
 
@@ -18,7 +19,7 @@ export default function register(program: Command): void {
       else {
         const paint = (style: Parameters<typeof styleText>[0], text: string) =>
           styleText(style, text, { stream: process.stdout })
-        process.stdout.write(statusText(status, { nowMs: Date.now(), paint }))
+        process.stdout.write(statusText(status, { nowMs: systemClock.now(), paint }))
       }
     })
 }

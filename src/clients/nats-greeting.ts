@@ -5,25 +5,31 @@
 import type { X509Certificate } from 'node:crypto'
 import { createConnection, type Socket } from 'node:net'
 import { connect } from 'node:tls'
+import type { Clock } from '../core/clock.ts'
 import { bareHost, serverNameOf } from './server-name.ts'
+
+/** How long each server is given; also a silent one ends by then. */
+export interface Patience {
+  clock: Clock
+  timeoutMs: number
+}
 
 const LONGEST_INFO = 65_536
 
 /**
  * From the first of the servers that shows one.
  * @param servers as `nats://host:port`
- * @param timeoutMs for each of them; also a silent one ends by then
  * @returns null when none shows any
  */
-export async function shownCertificate(servers: string[], timeoutMs: number): Promise<X509Certificate | null> {
-  const shown = servers.map((server) => greeted(server, timeoutMs, (_, socket, host) => certificateOf(socket, host)))
+export async function shownCertificate(servers: string[], patience: Patience): Promise<X509Certificate | null> {
+  const shown = servers.map((server) => greeted(server, patience, (_, socket, host) => certificateOf(socket, host)))
   return await Promise.any(shown).catch(() => null)
 }
 
 /** The versions of those that answer in time. @param servers as `host:port`, or with a scheme */
-export async function versionsOf(servers: string[], timeoutMs: number): Promise<string[]> {
+export async function versionsOf(servers: string[], patience: Patience): Promise<string[]> {
   const versions = servers.map((server) =>
-    greeted(server, timeoutMs, async (info) => {
+    greeted(server, patience, async (info) => {
       const { version } = JSON.parse(info.replace(/^INFO /, '')) as { version?: unknown }
       return String(version)
     }),
@@ -34,16 +40,16 @@ export async function versionsOf(servers: string[], timeoutMs: number): Promise<
 /** @param then what comes next; the connection ends with it. Rejects with what it failed of, or `no answer`, or `closed` */
 async function greeted<T>(
   server: string,
-  timeoutMs: number,
+  { clock, timeoutMs }: Patience,
   then: (info: string, socket: Socket, host: string) => Promise<T>,
 ): Promise<T> {
   const { hostname, port } = new URL(server.includes('://') ? server : `nats://${server}`)
   const host = bareHost(hostname)
   const socket = createConnection({ host, port: Number(port || 4222) })
   return await new Promise<T>((resolve, reject) => {
-    const deadline = setTimeout(() => socket.destroy(new Error('no answer')), timeoutMs)
+    const cancel = clock.after(timeoutMs, () => socket.destroy(new Error('no answer')))
     socket.on('error', reject).on('close', () => {
-      clearTimeout(deadline)
+      cancel()
       reject(new Error('closed'))
     })
     let said = ''

@@ -106,7 +106,7 @@ export function connectNats({
   /** The authorities; or, where OpenSSL takes what they have signed for self-signed, that certificate alone. */
   const trusted = async (ca: string): Promise<string> => {
     if (!mistaken && failures < SUSPICIOUS_AFTER) return ca
-    const shown = await shownCertificate(servers, CONNECT_MS)
+    const shown = await shownCertificate(servers, { clock, timeoutMs: CONNECT_MS })
     if (shown === null) return ca
     const alone = trustedAlone(shown, certificatesIn(ca), clock.now())
     doubt = alone === null ? ` (no authority in caCertSecret that is valid today has signed "${shown.subject}")` : ''

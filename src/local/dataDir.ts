@@ -7,7 +7,7 @@ import { link, lstat, mkdtemp, readdir, rename, rm, writeFile } from 'node:fs/pr
 import { createConnection } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
-import { setTimeout as pause } from 'node:timers/promises'
+import { systemClock } from '../core/clock.ts'
 import { fail, isVedetteError } from '../core/errors.ts'
 import { isLeftover, OWN_WRITE, ownDirectory, readOwnFile, replaceOwnFile } from '../core/own-files.ts'
 import { identify, isAlive, killForGood, type ProcessIdentity } from '../core/processes.ts'
@@ -66,7 +66,7 @@ async function take(path: string): Promise<DataDir> {
       : await mkdtemp(join(tmpdir(), 'vedette-'))
   let record: RunRecord = {
     supervisor: self,
-    startedAt: new Date().toISOString(),
+    startedAt: new Date(systemClock.now()).toISOString(),
     api: '',
     token: randomBytes(24).toString('base64url'),
     control: join(sockets, 'control.sock'),
@@ -156,7 +156,7 @@ async function othersHaveDecided(dir: string): Promise<void> {
     const others = files.map((name) => ({ file: join(dir, name), pid: Number(name.split('.')[2]) }))
     for (const { file, pid } of others) if (identify(pid) === null) await rm(file, { force: true })
     if (!others.some(({ pid }) => pid !== process.pid && identify(pid) !== null)) return
-    await pause(DECIDES_MS)
+    await systemClock.sleep(DECIDES_MS)
   }
 }
 

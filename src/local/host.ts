@@ -39,7 +39,7 @@ function die(why: string): void {
   const head = reason.split('\n', 1)[0] ?? ''
   const end = () => process.exit(70)
   say({ say: 'dying', reason: head.slice(0, 500) }, end)
-  setTimeout(end, 200)
+  clock.after(200, end)
 }
 const stackOf = (error: unknown): string => (error instanceof Error ? (error.stack ?? error.message) : String(error))
 
@@ -118,7 +118,11 @@ function reporter(reports: () => ReplicaReport[]): () => void {
     sentAt = clock.monotonic()
     pauseMs = Math.min(SIGN_OF_LIFE_MS, Math.max(REPORT_EVERY_MS, (sentAt - begunAt) * REPORT_SHARE))
   }
-  setInterval(send, SIGN_OF_LIFE_MS).unref()
+  const live = () => {
+    send()
+    clock.after(SIGN_OF_LIFE_MS, live)
+  }
+  clock.after(SIGN_OF_LIFE_MS, live)
   return () => {
     if (due) return
     due = true

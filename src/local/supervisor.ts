@@ -343,7 +343,7 @@ async function closeServers(servers: Server[]): Promise<void> {
           server.close(() => resolve())
           // streams never end by themselves; a short word (the answer to stop) may still be on its way
           server.closeIdleConnections()
-          setTimeout(() => server.closeAllConnections(), 50)
+          clock.after(50, () => server.closeAllConnections())
         }),
     ),
   )

@@ -90,16 +90,16 @@ export async function checkStore(dir: string, options: CheckOptions = {}): Promi
  */
 export async function repairStore(
   dir: string,
-  { now = new Date(), silentMs = SILENT_REPAIR_MS, ...options }: CheckOptions & { now?: Date } = {},
+  { clock = systemClock, silentMs = SILENT_REPAIR_MS, ...options }: CheckOptions = {},
 ): Promise<StoreRepair> {
   const target = join(dir, 'store.repair')
-  const damaged = join(dir, `store.damaged-${now.toISOString().replace(/[:.]/g, '-')}`)
+  const damaged = join(dir, `store.damaged-${new Date(clock.now()).toISOString().replace(/[:.]/g, '-')}`)
   const file = join(dir, DATA_FILE)
   if (!existsSync(file)) writeFileSync(file, '', { mode: 0o600, flag: 'wx' })
   rmSync(target, { recursive: true, force: true })
   mkdirSync(target, { mode: 0o700 })
   try {
-    const { line, at, crash } = await runChild({ dir, target }, { ...options, silentMs })
+    const { line, at, crash } = await runChild({ dir, target }, { ...options, clock, silentMs })
     if (line === null || !('rebuilt' in line))
       throw fail('BUG', `saving what can be read ended its process (${at}: ${crash}); ${AS_IT_WAS}`)
     replace(dir, target, damaged)

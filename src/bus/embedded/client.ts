@@ -190,7 +190,7 @@ export function connectEmbedded({
         pending.set(id, { sentMs: clock.monotonic(), bytes: frame.byteLength, resolve, reject })
         pendingBytes += frame.byteLength
         cancelReaper ??= clock.after(requestTimeoutMs, reap)
-        if (out.length === 0) setImmediate(flush)
+        if (out.length === 0) clock.soon(flush)
         out.push(frame)
       })
     },

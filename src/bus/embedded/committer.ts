@@ -166,7 +166,7 @@ export function createCommitter({
       if (!scheduled) {
         scheduled = true
         // After all sockets that are readable now have been read.
-        setImmediate(flush)
+        clock.soon(flush)
       }
       return true
     },

@@ -95,7 +95,7 @@ async function main(): Promise<void> {
   function onBroken(error: VedetteError) {
     log.error('the bus ends because its store cannot be written', { error })
     // Its clients are told first: a request that is answered is not of unknown fate.
-    setImmediate(() => setImmediate(() => end(error)))
+    clock.soon(() => clock.soon(() => end(error)))
   }
 
   stopOn(options.endWithParent ?? true, () => stop(server, store, stopTidying))
@@ -146,7 +146,7 @@ function tidyFromTimeToTime(store: Store, log: Logger, onBroken: (error: Vedette
       if (known.message !== said) log.error('old events cannot be let go', { error: known })
       said = known.message
     }
-    if (more) setImmediate(step)
+    if (more) systemClock.soon(step)
     else systemClock.after(TIDY_MS, step)
   }
   systemClock.after(TIDY_MS, step)

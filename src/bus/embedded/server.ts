@@ -73,7 +73,7 @@ export async function startServer({
   const leaseWriters = new Map<string, Connection>()
   const talkative = new Set<Connection>()
   let closing = false
-  const turns = takeTurns(() => {
+  const turns = takeTurns(clock, () => {
     committer.flush()
     speak()
   })
@@ -81,7 +81,7 @@ export async function startServer({
   /** Gathers what one turn has to say, so that many answers are one write. */
   function send(connection: Connection, value: unknown) {
     connection.out.push(encodeFrame(value))
-    if (talkative.size === 0) setImmediate(speak)
+    if (talkative.size === 0) clock.soon(speak)
     talkative.add(connection)
   }
 

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
 import { setImmediate as turn } from 'node:timers/promises'
+import { systemClock } from '../../core/clock.ts'
 import { memoryTables } from '../memory.ts'
 import { finish, readPage, readState, readTail, retain } from './reading.ts'
 import { append } from './rules.ts'
@@ -55,7 +56,7 @@ test('what is let go at once is bounded in bytes, too', () => {
 
 test('clients take turns, a step each; what goes first goes before every step', async () => {
   const done: string[] = []
-  const turns = takeTurns(() => done.push('-'))
+  const turns = takeTurns(systemClock, () => done.push('-'))
   const read = function* (name: string, steps: number) {
     for (let i = 1; i < steps; i++) {
       done.push(name)
@@ -73,7 +74,7 @@ test('clients take turns, a step each; what goes first goes before every step', 
 
 test('a client that does not take its answers is read for again when it does, one that has gone never', async () => {
   const done: string[] = []
-  const turns = takeTurns(() => {})
+  const turns = takeTurns(systemClock, () => {})
   const read = function* (name: string) {
     yield
     done.push(name)

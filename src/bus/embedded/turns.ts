@@ -1,4 +1,5 @@
 /** Long reads of many clients, a step at a time: what a commit waits for is one step, however many read and however much. */
+import type { Clock } from '../../core/clock.ts'
 import type { Steps } from './reading.ts'
 
 export interface Turns {
@@ -12,7 +13,7 @@ export interface Turns {
 }
 
 /** @param first called before each step: what goes before reading */
-export function takeTurns(first: () => void): Turns {
+export function takeTurns(clock: Pick<Clock, 'soon'>, first: () => void): Turns {
   /** In the order of the turns. */
   const waiting = new Map<object, Steps<void>[]>()
   const held = new Set<object>()
@@ -36,7 +37,7 @@ export function takeTurns(first: () => void): Turns {
     if (scheduled || nextClient() === undefined) return
     scheduled = true
     // after all sockets that are readable now have been read
-    setImmediate(step)
+    clock.soon(step)
   }
 
   return {

@@ -139,7 +139,10 @@ export function openJetStream({
     const own = nc.info?.version ?? ''
     const canFence = atLeast(own, 2, 12)
     const found = await ensureStream(jsm, await whenLed(jsm, clock), {
-      versions: async () => [own, ...(canFence ? await versionsOf(nc.info?.connect_urls ?? [], GREETING_MS) : [])],
+      versions: async () => [
+        own,
+        ...(canFence ? await versionsOf(nc.info?.connect_urls ?? [], { clock, timeoutMs: GREETING_MS }) : []),
+      ],
       streamConfig,
       // Asked once: who may not alter it waits for nothing at each reconnect.
       upgrade: facts === null || facts.fencing.kind === 'none',
@@ -176,6 +179,7 @@ export function openJetStream({
     let mayConsume = true
     link = {
       nc,
+      clock,
       acks,
       jsm,
       js: jetstream(nc, { timeout: API_TIMEOUT_MS }),

@@ -17,6 +17,7 @@ import { STREAM, SUBJECTS } from './stream.ts'
 export interface Readers {
   js: JetStreamClient
   jsm: JetStreamManager
+  clock: Clock
   /** Whether a consumer may filter several subjects (2.10 and newer). */
   manyFilters: boolean
   /** Whether it has consumers as the client library uses them (2.9.4 and newer), and this login may make some. */
@@ -203,8 +204,7 @@ async function* ordered(
   const stop = () => messages.stop()
   signal?.addEventListener('abort', stop)
   if (signal?.aborted) stop()
-  const watch =
-    to === undefined ? null : setInterval(() => void goneMissing().then((gone) => gone && stop()), SILENCE_MS)
+  const done = new AbortController()
   let at = from - 1
   /** What was to be the last one has been dropped by the stream's limits, or the stream is another one. */
   const goneMissing = async () => {
@@ -215,6 +215,15 @@ async function* ordered(
       return false
     }
   }
+  const watch = async () => {
+    while (!(await goneMissing())) await readers.clock.sleep(SILENCE_MS, done.signal)
+    stop()
+  }
+  if (to !== undefined)
+    void readers.clock
+      .sleep(SILENCE_MS, done.signal)
+      .then(watch)
+      .catch(() => {})
   try {
     for await (const message of messages) {
       at = message.seq
@@ -223,7 +232,7 @@ async function* ordered(
       if (to !== undefined && at >= to) return
     }
   } finally {
-    if (watch !== null) clearInterval(watch)
+    done.abort()
     signal?.removeEventListener('abort', stop)
     await messages.close().catch(() => {})
     consumer.delete().catch(() => {})

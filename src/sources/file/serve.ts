@@ -178,8 +178,7 @@ async function look(
     names === null
       ? await lookAtAll(directory, known, signal)
       : await lookAtSome(directory, names.keys(), known, signal)
-  await hearAll()
-  const late = ear.take()
+  const late = await ear.heard()
   if (late === null) return null
   const last = late.size === 0 ? first : await lookAtSome(directory, late.keys(), first.table, signal)
   if (!ear.hears(last.facts) || !sameDirectory(first.facts, last.facts)) return null
@@ -264,7 +263,8 @@ interface Ear {
   listens(): boolean
   /** True unless it listens to another directory than this one. */
   hears(facts: DirectoryFacts): boolean
-  take(): Hints | null
+  /** What the kernel has said so far; null: look at everything. */
+  heard(): Promise<Hints | null>
   /** Waits for the moment of the next look. @returns what was heard; null: look at everything */
   next(restMs: number, safetyDueMs: number): Promise<Hints | null>
   close(): void
@@ -285,7 +285,10 @@ function createEar({ clock, signal, log }: FollowContext<unknown, FilePosition>,
     close,
     listens: () => on !== null,
     hears: (facts) => on === null || sameDirectory(on.facts, facts),
-    take: () => (on === null ? new Map() : on.wake.take()),
+    async heard() {
+      await hearAll(clock)
+      return on === null ? new Map() : on.wake.take()
+    },
     async listenTo(facts) {
       if (on?.wake.alive && sameDirectory(on.facts, facts)) return false
       close()
@@ -311,7 +314,7 @@ function createEar({ clock, signal, log }: FollowContext<unknown, FilePosition>,
       if ((await wake.wait(Math.max(0, safetyDueMs - clock.monotonic()), clock, signal)) === 'hint') {
         await clock.sleep(Math.max(SETTLE_MS, Math.min(LONGEST_SETTLE_MS, restMs)), signal)
       }
-      await hearAll()
+      await hearAll(clock)
       return wake.take()
     },
   }

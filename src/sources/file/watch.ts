@@ -63,7 +63,7 @@ export function watchDirectory(directory: string): Wake {
 }
 
 /** Lets everything that the kernel has already said be heard. */
-export async function hearAll(): Promise<void> {
+export async function hearAll(clock: Pick<Clock, 'soon'>): Promise<void> {
   // two rounds of the event loop: one may be past its polling phase already
-  for (let round = 0; round < 2; round++) await new Promise((resolve) => setImmediate(resolve))
+  for (let round = 0; round < 2; round++) await new Promise<void>((resolve) => clock.soon(resolve))
 }

@@ -59,7 +59,7 @@ function addressIn(target: string): string | null {
 export async function staysConnected({ client }: Channel, ctx: EntryContext<GenericSpec>): Promise<void> {
   const { spec, clock, signal } = ctx
   const ready = Promise.withResolvers<void>()
-  client.waitForReady(Date.now() + CONNECT_TIMEOUT_MS, (error) => (error ? ready.reject(error) : ready.resolve()))
+  client.waitForReady(clock.now() + CONNECT_TIMEOUT_MS, (error) => (error ? ready.reject(error) : ready.resolve()))
   await Promise.race([ready.promise, whenAborted(signal)]).catch((error: unknown) => {
     throw signal.aborted ? error : fail('ORIGIN_UNAVAILABLE', `TCP: ${spec.url}: cannot connect`, {}, { cause: error })
   })

@@ -83,7 +83,7 @@ export function createRemover({
       if (scheduled) return
       scheduled = true
       // One turn of the event loop gathers what the bus answered together.
-      setImmediate(pump)
+      clock.soon(pump)
     },
     drain: () =>
       waiting.length === 0 && requests === 0 ? Promise.resolve() : new Promise((done) => drained.push(done)),
