@@ -41,8 +41,15 @@ export function createLiveView(stream: WriteStream): LiveView {
     stream.write(`${erase()}${above}${fitting.map((line) => `${line}\n`).join('')}`)
     painted = fitting.length
   }
-  /** From time to time, until it is closed. */
-  const again = (ms: number, fn: () => void) => void systemClock.after(ms, () => closed || fn())
+  /** What is to be done later, unless it is closed before. */
+  const later = new Set<() => void>()
+  const again = (ms: number, fn: () => void) => {
+    const cancel = systemClock.after(ms, () => {
+      later.delete(cancel)
+      fn()
+    })
+    later.add(cancel)
+  }
   const spin = () => {
     if (saying !== null) {
       block = [`${SPINNER[turn++ % SPINNER.length]} ${saying}`]
@@ -94,12 +101,13 @@ export function createLiveView(stream: WriteStream): LiveView {
       const repaint = () => {
         void paint()
           .catch(() => {})
-          .finally(() => again(PAINT_EVERY_MS, repaint))
+          .finally(() => closed || again(PAINT_EVERY_MS, repaint))
       }
       repaint()
     },
     close() {
       closed = true
+      for (const cancel of later) cancel()
       reading.abort()
       saying = null
       stream.write(`${erase()}${unfinished}`)
