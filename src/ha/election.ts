@@ -250,8 +250,7 @@ function lockFailed(state: Draft, unknown: boolean, now: number, config: Electio
   }
   if (state.phase === 'acquiring') state.phase = 'standby'
   // With a strict fence an unreachable lock is not a lost lead: a leader in doubt of a write may go on without it.
-  // After a refusal it may not: then there is somebody else, and the lease says who it is to be. A call that was on its way before the
-  // doubt says nothing of now: what broke both may be mended, and somebody else have led meanwhile.
+  // After a refusal it may not: then there is somebody else, and the lease says who it is to be. What was asked before the doubt says nothing of now.
   const asked = state.sentAt >= state.claimSince
   if (state.phase === 'leading' && config.strict && claimDue(state, now) && asked && !state.refused)
     claim(state, effects)

@@ -6,8 +6,17 @@ export type Length = 'short' | 'whole' | 'full'
 
 export const lengths: readonly Length[] = ['short', 'whole', 'full']
 
-/** Files that the short length leaves out, each for what it costs: processes killed by the dozen, attackers by the thousand, servers of many kinds. */
-const LONGER: readonly RegExp[] = [/^test\/(faults|security|pod)\//, /^test\/(mutations|image)\.test\.ts$/]
+/**
+ * Files that the short length leaves out, each for what it costs: processes killed by the dozen, attackers by the thousand, clusters, answers
+ * that never come.
+ */
+const LONGER: readonly RegExp[] = [
+  /^test\/(faults|security|pod|controller)\//,
+  /^test\/(mutations|image)\.test\.ts$/,
+  /^test\/contract\/(kafka-answers|tls-addresses|bus-kafka|kafka-bus|bus-jetstream)\.test\.ts$/,
+  /^test\/local\/(examples|ready|scale|supervision)\.test\.ts$/,
+  /^src\/sources\/(amqp\/stream|hdfs\/name-nodes|kafka\/answers)\.test\.ts$/,
+]
 
 /** @param files relative to the repository, with slashes */
 export const filesOf = (length: Length, files: readonly string[]): string[] =>
