@@ -69,8 +69,12 @@ async function deliver(t: TestContext, adapter: DeliveryAdapter, bus: 'embedded'
     await waitFor(async () => [...onBus].some((n) => n >= from), AGAIN_MS, 50)
     const sent = await sender.pause()
     const missing = () => Array.from({ length: sent }, (_, n) => n).filter((n) => !onBus.has(n))
-    await waitFor(async () => missing().length === 0, AGAIN_MS, 50).catch(() => {
-      throw new Error(`after ${fault} ${missing().length} messages are not on the bus: ${missing().slice(0, 20)}`)
+    await waitFor(async () => missing().length === 0, AGAIN_MS, 50).catch(async () => {
+      const gone = missing()
+      const stored = new Set((await rig.lines()).map(numberOf))
+      const untold = gone.filter((n) => stored.has(n)).length
+      const whose = untold === 0 ? '' : ` (${untold} of them are, and whoever follows it was not told)`
+      throw new Error(`after ${fault} ${gone.length} messages are not on the bus${whose}: ${gone.slice(0, 20)}`)
     })
     sender.resume()
   }
