@@ -6,8 +6,8 @@
  * Without files, those of the length: `short`, with CI=true `whole`; `full` lets suites run their whole matrix too (VEDETTE_FULL=1).
  *
  * Three lanes, a file at a time each. One runs test/faults and test/security, which judge times, with wide bounds; two the tests beside the code
- * and the contract suites. When those are through, one of the two goes on with test/local and test/pod, and whichever lane is idle with what
- * another has left. A file that has not ended within the limit is ended, and has failed. With VEDETTE_REQUIRE=all a skipped test counts as a failure.
+ * and the contract suites. When those are through, both go on with test/local and test/pod, and one of them with what is left of the
+ * faults. A file that has not ended within the limit is ended, and has failed. With VEDETTE_REQUIRE=all a skipped test counts as a failure.
  * With CI=true a test that failed is run once more alone: one that passes then counts as passed, is named in a line `flaky: …` and gets an
  * entry with its log in test/flaky.md. When more than two have failed none is.
  */
@@ -58,7 +58,8 @@ const tally: Tally = { passed: 0, skipped: [], failures: [], flaky: [] }
 const durations = new Map<string, number>()
 const startedMs = performance.now()
 if (values.coverage) await runFiles(together, 2)
-else await Promise.all([lane(faults, processes, together), lane(together, processes, faults), lane(together, faults)])
+// More than two lanes of faults at a time, and times say nothing any more.
+else await Promise.all([lane(faults, together), lane(together, processes, faults), lane(together, processes)])
 if (process.env.CI === 'true' && tally.failures.length <= MOST_FLAKY) await runFailuresAgain()
 conclude()
 
