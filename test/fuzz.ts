@@ -1,8 +1,10 @@
 /** Seeded fuzz of parsers and verifiers: samples with bytes changed, dropped, doubled and spliced. The same seed gives the same inputs. */
+
 import { seeded } from '../sim/random.ts'
+import { FULL } from './full.ts'
 
 /** How many inputs: short by default, a million in the whole matrix. */
-export const FUZZ_RUNS = process.env.VEDETTE_FULL === '1' ? 1_000_000 : 3_000
+export const FUZZ_RUNS = FULL ? 1_000_000 : 3_000
 
 /** Bytes that mean something to JSON, forms, headers and UTF-8. */
 const TELLING = Buffer.from('"\\{}[],:%&=+0.-eE\n\r\0 \t<>ntf\x7f\x80\xc3\xff', 'latin1')

@@ -1,4 +1,5 @@
 /** The Dockerfile: what it promises, and (in the full run) its own steps, done without Docker. */
+
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
@@ -6,6 +7,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { promisify } from 'node:util'
+import { FULL } from './full.ts'
 
 const root = resolve(import.meta.dirname, '..')
 const run = promisify(execFile)
@@ -55,8 +57,7 @@ test('what is copied from the checkout is let through by .dockerignore', () => {
 })
 
 // Two minutes of npm: in the full run only.
-if (process.env.VEDETTE_FULL === '1')
-  test('its steps make a command line that runs from a read-only tree', { timeout: 600_000 }, replay)
+if (FULL) test('its steps make a command line that runs from a read-only tree', { timeout: 600_000 }, replay)
 
 async function replay(t: TestContext): Promise<void> {
   const base = mkdtempSync(join(tmpdir(), 'vedette-image-'))

@@ -1,4 +1,5 @@
 /** Thousands of simulated worlds (sim/), and the proof that their checker notices a broken product. */
+
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { availableParallelism } from 'node:os'
@@ -9,8 +10,9 @@ import type { Mutation } from '../sim/client.ts'
 import { faults } from '../sim/faults.ts'
 import type { Sum } from '../sim/run.ts'
 import { simulate } from '../sim/world.ts'
+import { FULL } from './full.ts'
 
-const WORLDS = process.env.VEDETTE_FULL === '1' ? 10_000 : 2_000
+const WORLDS = FULL ? 10_000 : 2_000
 
 /**
  * In processes of their own, one per processor: the test runner follows every promise, which makes a simulation five times

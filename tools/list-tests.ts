@@ -33,11 +33,11 @@ function named(length: 'whole' | 'full'): Record<string, string[]> {
 const whole = named('whole')
 const full = named('full')
 const short = new Set(filesOf('short', files))
-/** The shortest that has it. */
-const lengthOf = (file: string, name: string): Length =>
+/** The shortest length that has the test. */
+const shortestWith = (file: string, name: string): Length =>
   !whole[file]!.includes(name) ? 'full' : short.has(file) ? 'short' : 'whole'
 const listed = files
-  .flatMap((file) => full[file]!.map((name) => ({ file, name, length: lengthOf(file, name) })))
+  .flatMap((file) => full[file]!.map((name) => ({ file, name, length: shortestWith(file, name) })))
   .filter(({ length }) => values.all || length !== 'short')
 if (values.json) console.log(JSON.stringify(listed, null, 2))
 else {

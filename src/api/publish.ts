@@ -4,7 +4,7 @@
  */
 
 import type { Append, Bus, Outcome, SourceRef, Stored } from '../bus/bus.ts'
-import { type Clock, systemClock } from '../core/clock.ts'
+import { systemClock } from '../core/clock.ts'
 import { fail, messageOf } from '../core/errors.ts'
 import { type DecodedEvent, decodeEvent, encodeEvent, eventData, eventId, randomId } from '../core/event.ts'
 import { compactJson } from '../core/json.ts'
@@ -17,18 +17,12 @@ export interface Sent {
 }
 
 /** Stores one event for an entry. Its filter is not asked. @throws SOURCE_UNKNOWN, EVENT_INVALID, or the bus's refusal */
-export async function sendEvent(
-  run: Run,
-  source: SourceRef,
-  entry: string,
-  data: unknown,
-  clock: Pick<Clock, 'now'> = systemClock,
-): Promise<Sent> {
+export async function sendEvent(run: Run, source: SourceRef, entry: string, data: unknown): Promise<Sent> {
   const type = run.eventType(source, entry)
   const sourceId = `send:${randomId()}`
   const id = eventId(source.namespace, source.name, entry, sourceId)
   const payload = Buffer.from(compactJson(Buffer.from(JSON.stringify(data))).text)
-  const event = encodeEvent({ id, source: source.name, type, subject: entry, timeMs: clock.now() }, payload)
+  const event = encodeEvent({ id, source: source.name, type, subject: entry, timeMs: systemClock.now() }, payload)
   const [outcome] = await run.bus.append(source, [{ entry, id, sourceId, event }])
   if (outcome?.outcome === 'stored') return { id, seq: outcome.seq }
   throw refusalOf(outcome)

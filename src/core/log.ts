@@ -1,5 +1,5 @@
 import pino from 'pino'
-import { type Clock, systemClock } from './clock.ts'
+import { systemClock } from './clock.ts'
 import { printable } from './printable.ts'
 import { type Redact, redactedIn } from './redact.ts'
 
@@ -26,21 +26,19 @@ export function createLogger({
   name = 'vedette',
   redact,
   write,
-  clock = systemClock,
 }: {
   format: 'text' | 'json'
   level?: LogLevel
   name?: string
   redact: Redact
   write: (line: string) => void
-  clock?: Pick<Clock, 'now'>
 }): Logger {
   const root = pino(
     {
       level,
       base: { logger: name },
       messageKey: 'msg',
-      timestamp: () => `,"ts":"${new Date(clock.now()).toISOString()}"`,
+      timestamp: () => `,"ts":"${new Date(systemClock.now()).toISOString()}"`,
       formatters: { level: (label) => ({ level: label }) },
       redact: {
         paths: ['authorization', 'token', 'password', 'secret', '*.authorization', '*.token', '*.password'],

@@ -1,5 +1,7 @@
 /** Credentials that stand in URLs and connection strings, known by their form. Pure. */
 
+import { percentDecoded } from './percent.ts'
+
 /** What stands in their place. */
 export const HIDDEN = '***'
 
@@ -48,13 +50,5 @@ export function credentialsOfUrl(text: string): string[] {
   }
   for (const [whole, start = ''] of text.matchAll(QUERY)) written.push(whole.slice(start.length))
   for (const [whole, start = ''] of text.matchAll(CONNECTION)) written.push(whole.slice(start.length))
-  return written.flatMap((one) => [one, decoded(one)]).filter((one) => one !== '' && one !== HIDDEN)
-}
-
-function decoded(text: string): string {
-  try {
-    return decodeURIComponent(text)
-  } catch {
-    return text
-  }
+  return written.flatMap((one) => [one, percentDecoded(one)]).filter((one) => one !== '' && one !== HIDDEN)
 }

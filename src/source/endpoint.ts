@@ -2,6 +2,7 @@
 import { posix } from 'node:path'
 import { RE2JS } from 're2js'
 import { fail, messageOf } from '../core/errors.ts'
+import { percentDecoded } from '../core/percent.ts'
 
 export interface Endpoint {
   /** True when it has no `{…}`: it matches exactly its own text. */
@@ -22,7 +23,7 @@ export function parseEndpoint(endpoint: string): Endpoint {
   if (braces.length === 0) {
     const [bare = ''] = endpoint.split(/[?#]/, 1)
     if (bare !== endpoint) throw invalid('can never match: the path of a request ends before ? and #', `write ${bare}`)
-    const decoded = decodedPath(endpoint)
+    const decoded = percentDecoded(endpoint)
     if (decoded !== endpoint) throw invalid('can never match: it is compared with the decoded path', `write ${decoded}`)
     const clean = cleanPath(endpoint)
     if (clean !== endpoint)
@@ -91,12 +92,3 @@ export function cleanPath(path: string): string {
 
 /** Quick refusal for the paths of nearly all requests. */
 const NEEDS_CLEANING = /^(?!\/)|\/\/|\/\.{1,2}(\/|$)/
-
-/** What escapes stand for; what is none stays. */
-function decodedPath(path: string): string {
-  try {
-    return decodeURIComponent(path)
-  } catch {
-    return path
-  }
-}

@@ -2,6 +2,7 @@
  * What makes a run refuse a store makes the doctor find something and the repair save it, with real processes and lmdb itself: damages drawn by
  * a seed (damage.ts). What the pages alone say of many more: src/bus/embedded/rebuild.test.ts.
  */
+
 import assert from 'node:assert/strict'
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -15,12 +16,13 @@ import { systemClock } from '../../src/core/clock.ts'
 import { isVedetteError } from '../../src/core/errors.ts'
 import { silentLogger } from '../../src/core/log.ts'
 import { startBusProcess } from '../../src/local/busProcess.ts'
+import { FULL } from '../full.ts'
 import { event, readAll, until } from './bus.ts'
 import { type Built, buildStore, damage, layOut, randomOf, survivorsOf } from './damage.ts'
 
-const CASES = Number(process.env.VEDETTE_CASES ?? (process.env.VEDETTE_FULL === '1' ? 250 : 10))
+const CASES = Number(process.env.VEDETTE_CASES ?? (FULL ? 250 : 10))
 /** A fresh one in the full run: what that finds is a case of its own. */
-const FRESH = process.env.VEDETTE_FULL === '1' ? Math.floor(Math.random() * 2 ** 31) : 20261130
+const FRESH = FULL ? Math.floor(Math.random() * 2 ** 31) : 20261130
 const SEED = Number(process.env.VEDETTE_SEED ?? FRESH)
 const SOURCE = { namespace: 'default', name: 'source-0' }
 

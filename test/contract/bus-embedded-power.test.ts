@@ -2,6 +2,7 @@
  * The power fails: everything that the store's process writes and syncs is recorded, and cut at any instant. What was synced is there; of
  * the rest each write is there, or not, or torn at the sectors of a disk. Every such file must open, with all that was acknowledged.
  */
+
 import assert from 'node:assert/strict'
 import { copyFileSync, existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -12,14 +13,15 @@ import { openPages } from '../../src/bus/embedded/pages.ts'
 import { append } from '../../src/bus/embedded/rules.ts'
 import { openStore, STORE_FORMAT, type Store } from '../../src/bus/embedded/store.ts'
 import { isVedetteError } from '../../src/core/errors.ts'
+import { FULL } from '../full.ts'
 import { diskMs, makeDisk, type Operation } from '../servers/disk.ts'
 import { event, until } from './bus.ts'
 import { startBus, takeLease } from './bus-embedded.fixture.ts'
 import { type Random, randomOf } from './damage.ts'
 
-const IMAGES = Number(process.env.VEDETTE_IMAGES ?? (process.env.VEDETTE_FULL === '1' ? 500 : 48))
+const IMAGES = Number(process.env.VEDETTE_IMAGES ?? (FULL ? 500 : 48))
 /** A fresh one in the full run: what that finds is a case of its own. */
-const FRESH = process.env.VEDETTE_FULL === '1' ? Math.floor(Math.random() * 2 ** 31) : 20261130
+const FRESH = FULL ? Math.floor(Math.random() * 2 ** 31) : 20261130
 const SEED = Number(process.env.VEDETTE_SEED ?? FRESH)
 const EVENTS = 1500
 const SECTOR = 512

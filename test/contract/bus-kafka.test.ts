@@ -6,13 +6,14 @@ import { partitionerOf } from '../../src/bus/kafka/partitioner.ts'
 import { connectKafka } from '../../src/clients/kafka.ts'
 import { systemClock } from '../../src/core/clock.ts'
 import { silentLogger } from '../../src/core/log.ts'
+import { FULL } from '../full.ts'
 import { without } from '../servers/cache.ts'
 import { kafkaJars, startKafkaCluster } from '../servers/kafka.ts'
 import { type BusUnderTest, busContract, until } from './bus.ts'
 
 const traits = { claimNeedsLease: false, dedup: false, strict: true }
 /** Numbers of brokers; several take their time to start. */
-const sizes = process.env.VEDETTE_FULL === '1' ? [1, 3] : [1]
+const sizes = FULL ? [1, 3] : [1]
 
 suite('Kafka', { skip: without('Kafka', kafkaJars()) }, () => {
   for (const size of sizes) busContract(size === 1 ? 'kafka' : `kafka, ${size} brokers`, traits, () => clientsOf(size))

@@ -1,9 +1,11 @@
 /** The servers of Argo Events' buses, from the oldest to what it calls latest, and a cluster of them that is being upgraded. */
+
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
 import { type JetStreamManager, jetstreamManager } from '@nats-io/jetstream'
 import { headers, type NatsConnection } from '@nats-io/transport-node'
 import type { Append, Bus, Fenced, SourceRef, Stored } from '../../src/bus/bus.ts'
+import { FULL } from '../full.ts'
 import { without } from '../servers/cache.ts'
 import { natsBinary, natsBuilt } from '../servers/nats.ts'
 import { until } from './bus.ts'
@@ -123,7 +125,7 @@ async function leadBy(nc: NatsConnection, server: string): Promise<void> {
 }
 
 // In full runs only: three servers that are replaced take their time. What a refused write does to it stands in docs/migrate.md, "To raise NATS".
-if (process.env.VEDETTE_FULL === '1') {
+if (FULL) {
   suite('a cluster that is upgraded', {
     skip: without('nats-server 2.10', natsBinary('argo')) || without('nats-server', natsBinary('newest')),
     timeout: 120_000,

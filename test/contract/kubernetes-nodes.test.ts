@@ -1,10 +1,12 @@
 /** The test cluster itself: a node that really runs Pods from images made here, with Services and DNS. */
+
 import assert from 'node:assert/strict'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { resources } from '../../src/kube/resources.ts'
+import { FULL } from '../full.ts'
 import { withoutNodes } from '../servers/kubernetes/build.ts'
 import { programImage, vedetteImage } from '../servers/kubernetes/images.ts'
 import { startKubernetes } from '../servers/kubernetes.ts'
@@ -12,7 +14,7 @@ import { natsBinary } from '../servers/nats.ts'
 import { until } from './bus.ts'
 
 // Not in the default run: it takes half a minute, and a gigabyte of memory.
-const register = process.env.VEDETTE_FULL === '1' ? test : () => {}
+const register = FULL ? test : () => {}
 
 register(
   'a Pod of the Vedette image reaches a nats-server Pod by the name of its Service',

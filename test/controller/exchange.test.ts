@@ -2,11 +2,13 @@
  * The exchange on a real API server with Kubernetes' own controllers: from the state that Argo Events leaves, there by `vedette migrate`, with our
  * controller at work, and back. Pods do not run here (test/faults has those); what is looked at is every object.
  */
+
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { after, before, suite, test } from 'node:test'
 import { type KubeObject, type Resource, resources } from '../../src/kube/resources.ts'
 import { until } from '../contract/bus.ts'
+import { FULL } from '../full.ts'
 import { without } from '../servers/cache.ts'
 import { kubernetesBinaries } from '../servers/kubernetes/build.ts'
 import { type Kubernetes, startKubernetes } from '../servers/kubernetes.ts'
@@ -19,7 +21,6 @@ const skip = without(
   'Kubernetes',
   kubernetesBinaries(['etcd', 'kube-apiserver', 'kube-controller-manager', 'kube-scheduler']),
 )
-const FULL = process.env.VEDETTE_FULL === '1'
 /** Of a type that this version lacks: somebody has to accept that nobody looks after it. */
 const ofNewerVersion: KubeObject = {
   apiVersion: 'argoproj.io/v1alpha1',

@@ -2,12 +2,14 @@
  * The controller is killed (kill -9) at each of its calls to the API server in turn, once before the call arrives and once after it was
  * carried out and before the answer is back. The next controller finds what is there and reaches the same end, whatever was half done.
  */
+
 import assert from 'node:assert/strict'
 import { writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { after, before, suite, test } from 'node:test'
 import { type KubeObject, keyOf } from '../../src/kube/resources.ts'
 import { until } from '../contract/bus.ts'
+import { FULL } from '../full.ts'
 import { type ApiProxy, startApiProxy } from '../servers/api-proxy.ts'
 import { without } from '../servers/cache.ts'
 import { kubernetesBinaries } from '../servers/kubernetes/build.ts'
@@ -17,7 +19,6 @@ import { type Plain, type Rig, resources, startRig } from './rig.ts'
 
 const main = path.resolve(import.meta.dirname, '../../src/cli/main.ts')
 const skip = without('Kubernetes', kubernetesBinaries(['etcd', 'kube-apiserver']))
-const full = process.env.VEDETTE_FULL === '1'
 /** How many calls, spread over all, a run kills at that is not a full one. */
 const SPREAD = 4
 const NS = 'killed'
@@ -53,7 +54,7 @@ const steps: ((rig: Rig) => Promise<unknown>)[] = [
 ]
 
 /** Minutes: only in full runs. */
-const register = full ? suite : () => {}
+const register = FULL ? suite : () => {}
 
 register('the controller killed at its calls', { skip, timeout: 2_400_000 }, () => {
   let rig: Rig
@@ -67,18 +68,18 @@ register('the controller killed at its calls', { skip, timeout: 2_400_000 }, () 
 
   test('the next one reaches the same end', async (t) => {
     const { calls, states } = await undisturbed()
-    const indices = full
+    const indices = FULL
       ? calls.map((_, i) => i)
       : Array.from({ length: SPREAD }, (_, i) => Math.floor(((i + 0.5) * calls.length) / SPREAD))
     let kills = 0
     for (const index of indices) {
-      for (const when of full ? (['before', 'after'] as const) : ([index % 2 === 0 ? 'before' : 'after'] as const)) {
+      for (const when of FULL ? (['before', 'after'] as const) : ([index % 2 === 0 ? 'before' : 'after'] as const)) {
         if (await killedAt(index, when, states)) kills++
       }
     }
     t.diagnostic(`${calls.length} calls, ${kills} kills`)
     // Calls come in another order now and then, and one run may do with some fewer.
-    assert.ok(kills >= (full ? calls.length * 1.5 : SPREAD - 1), `only ${kills} kills`)
+    assert.ok(kills >= (FULL ? calls.length * 1.5 : SPREAD - 1), `only ${kills} kills`)
   })
 
   /** All steps without a kill. @returns the calls that the controller made, and the state after each step */

@@ -1,13 +1,15 @@
 /** RabbitMQ: see delivery.ts. And a queue that is full before anybody comes. */
+
 import assert from 'node:assert/strict'
 import { after, test } from 'node:test'
 import { connect } from 'amqplib'
 import { PREFETCH } from '../../src/sources/amqp/declare.ts'
+import { FULL } from '../full.ts'
 import { amqpAdapters, durableQueue, rabbitBroker, streamQueue } from '../origins/amqp.ts'
 import { manifest, sharedServer } from '../origins/broker.ts'
 import { without } from '../servers/cache.ts'
 import { rabbitmqBinary, startRabbitmq } from '../servers/rabbitmq.ts'
-import { count, deliveryContract, FULL, settledLog } from './delivery.ts'
+import { count, deliveryContract, settledLog } from './delivery.ts'
 import { nextLeader, startRig, waitFor } from './rig.ts'
 
 const skip = without('rabbitmq-server', rabbitmqBinary())

@@ -1,11 +1,12 @@
 /** A calendar with a tick each second: whatever is killed or frozen, each tick is on the log once. */
+
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
+import { FULL } from '../full.ts'
 import { everyoneBack, median, nextLeader, type Rig, startRig, waitFor } from './rig.ts'
 import { assertEveryTickOnce, ticking, timeOfTick } from './ticks.ts'
 
-const FULL = process.env.VEDETTE_FULL === '1'
 /** Changes of leader that are asked for. */
 const TIMES = FULL ? 10 : 4
 

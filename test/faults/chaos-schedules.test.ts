@@ -1,4 +1,5 @@
 /** Schedules with which the campaign has found something, done again: see test/chaos/schedules. */
+
 import assert from 'node:assert/strict'
 import { globSync, readFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
@@ -7,9 +8,10 @@ import { availability } from '../chaos/origins.ts'
 import type { Plan } from '../chaos/plan.ts'
 import { newPool } from '../chaos/pool.ts'
 import { runPlan } from '../chaos/run.ts'
+import { FULL } from '../full.ts'
 
 /** Times are real, so that one round may miss the moment. */
-const ROUNDS = process.env.VEDETTE_FULL === '1' ? 5 : 1
+const ROUNDS = FULL ? 5 : 1
 const there = availability()
 const pool = newPool()
 after(() => pool.close())

@@ -1,10 +1,12 @@
 /** `--deliver` to a receiver that fails in every way, while the run is killed: every event arrives, in order. */
+
 import assert from 'node:assert/strict'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
 import type { DeliveryStatus } from '../../src/api/status.ts'
+import { FULL } from '../full.ts'
 import { directory } from '../local/program.ts'
 import { assertAcknowledgedOnce } from './checks.ts'
 import { orders, ordersUrl } from './orders.ts'
@@ -120,7 +122,7 @@ test('a receiver that answers 401, 404, 302, 500, 429, resets or is silent for l
   const rig = await startRig(orders(2), { args: ['--deliver-file', address] })
   t.after(() => rig.close(t))
   const crowd = startCrowd(t, ordersUrl(rig), { senders: 2, pauseMs: 200 })
-  const full = process.env.VEDETTE_FULL === '1'
+  const full = FULL
   /** Until the receiver has refused often and long. */
   const heldOut = async (behaves: Behaviour, tries: number, ms: number) => {
     receiver.behaves = behaves

@@ -5,16 +5,17 @@
  * allows. Each type is an adapter; each bus a test. With VEDETTE_FULL=1 ten times the messages, and the counts go into
  * docs/guarantees.md.
  */
+
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
+import { FULL } from '../full.ts'
 import { type Broker, bodyNumber, type DeliveryAdapter, manifest, titleOf } from '../origins/broker.ts'
 import { installed, without } from '../servers/cache.ts'
 import { NATS_VERSION, startNats } from '../servers/nats.ts'
 import { recordMeasured } from './measured.ts'
 import { everyoneBack, type Line, median, nextLeader, type Rig, startRig, waitFor } from './rig.ts'
 
-export const FULL = process.env.VEDETTE_FULL === '1'
 const MESSAGES = FULL ? 5_000 : 500
 const PER_SECOND = FULL ? 200 : 100
 /** Events of a source come again through the next replica within this, milliseconds: what full runs, which are alone on the machine, measure; beside other tests it only must go on. */

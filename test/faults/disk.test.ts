@@ -1,4 +1,5 @@
 /** The disk is full, or the store is damaged: it is said, nothing acknowledged is lost, and there is a way back. */
+
 import assert from 'node:assert/strict'
 import { type SpawnSyncReturns, spawnSync } from 'node:child_process'
 import {
@@ -17,6 +18,7 @@ import { dirname, join } from 'node:path'
 import { test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
 import { openPages } from '../../src/bus/embedded/pages.ts'
+import { FULL } from '../full.ts'
 import { assertAcknowledgedOnce, assertOrdered } from './checks.ts'
 import { orders, ordersUrl } from './orders.ts'
 import { type Line, nextLeader, type Rig, startRig, waitFor } from './rig.ts'
@@ -175,7 +177,6 @@ test('a run that starts on a full disk says so and ends with 3, however little s
 })
 
 const PAGE = 4096
-const FULL = process.env.VEDETTE_FULL === '1'
 
 interface Damage {
   damage(file: string, lines: Line[]): void

@@ -2,12 +2,14 @@
  * The exchange there and back on nodes that really run Pods, from the state that Argo Events leaves, under load. NATS, Kubernetes, our image and `vedette
  * migrate` are real; what stands for Argo Events' own program is said in test/controller/theirs/main.ts. Judged by the stream, read at the end.
  */
+
 import assert from 'node:assert/strict'
 import { after, before, suite, test } from 'node:test'
 import { IMAGE, vedetteAt } from '../controller/exchange-rig.ts'
 import { followRollouts, type Rollouts } from '../controller/theirs/cluster.ts'
 import { hooksOf, judgeRow, type Phase, rowOf } from '../controller/theirs/load.ts'
 import { type Exchanged, startExchange } from '../controller/theirs/world.ts'
+import { FULL } from '../full.ts'
 import { without } from '../servers/cache.ts'
 import { electorBinary } from '../servers/client-go.ts'
 import { withoutNodes } from '../servers/kubernetes/build.ts'
@@ -30,7 +32,7 @@ interface Extent {
 }
 
 // A cluster whose Pods are all replaced takes minutes: only in full runs.
-if (process.env.VEDETTE_FULL === '1') {
+if (FULL) {
   exchange('one namespace, three times in a row', { namespaces: ['shop'], sources: 5, times: 3, readyMs: 30_000 })
   // 34 Pods that start at once share two cores with all of the load.
   exchange('20 EventSources in two namespaces', {

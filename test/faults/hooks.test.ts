@@ -2,10 +2,12 @@
  * The types that receive hooks, as `vedette run` runs them with real processes: deliveries signed and repeated as the providers do,
  * while replicas and the bus die; and hooks at (fakes of) the providers, of which there must be exactly one.
  */
+
 import assert from 'node:assert/strict'
 import { createHmac } from 'node:crypto'
 import { test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
+import { FULL } from '../full.ts'
 import { type Delivery, deliveries } from '../servers/fakes/deliveries.ts'
 import { startFakeGithub } from '../servers/fakes/github.ts'
 import { startFakeGitlab } from '../servers/fakes/gitlab.ts'
@@ -124,7 +126,7 @@ const linesOf = (lines: Line[], type: keyof typeof TYPES): Line[] =>
     })
 
 test('all hook types: replicas killed, the bus away and killed: nothing acknowledged is lost or doubled, no 4xx', async (t) => {
-  const full = process.env.VEDETTE_FULL === '1'
+  const full = FULL
   const rig = await startRig(allTypes)
   t.after(() => rig.close(t))
   const crowds = types.map((type) => ({

@@ -2,12 +2,14 @@
  * A Kafka source whose topic is on the cluster of the EventBus: the group's offsets are committed with the events, so they are what the bus
  * holds whenever everything dies.
  */
+
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
 import { isDeepStrictEqual } from 'node:util'
 import { Producer } from '@platformatic/kafka'
 import { connectKafka, type KafkaOffsets } from '../../src/clients/kafka.ts'
+import { FULL } from '../full.ts'
 import { manifest } from '../origins/broker.ts'
 import { without } from '../servers/cache.ts'
 import { kafkaJars, startKafka } from '../servers/kafka.ts'
@@ -15,7 +17,6 @@ import { busAt, readTopic } from './kafka-world.ts'
 import { endsOf } from './load.ts'
 import { everyoneBack, killIfThere, nextLeader, startRig, waitFor } from './rig.ts'
 
-const full = process.env.VEDETTE_FULL === '1'
 const PARTITIONS = [0, 1, 2]
 const ORIGIN = 'origin'
 
@@ -79,7 +80,7 @@ test('Kafka to Kafka: the leader is killed again and again, then everything: the
   }
 
   await goesOn()
-  for (let round = 0; round < (full ? 5 : 1); round++) {
+  for (let round = 0; round < (FULL ? 5 : 1); round++) {
     for (let i = 0; i < 2; i++) {
       await everyoneBack(rig)
       const leader = await nextLeader(rig, 'queue', null, 30_000)

@@ -1,4 +1,5 @@
 /** On Kubernetes, with real Pods on two nodes: what happens to Pods, their processes, the API server, the Lease, rights, revisions and nodes. */
+
 import assert from 'node:assert/strict'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -8,6 +9,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { messageOf } from '../../src/core/errors.ts'
 import { resources } from '../../src/kube/resources.ts'
 import { until } from '../contract/bus.ts'
+import { FULL } from '../full.ts'
 import { without } from '../servers/cache.ts'
 import { withoutNodes } from '../servers/kubernetes/build.ts'
 import { natsBinary } from '../servers/nats.ts'
@@ -22,14 +24,14 @@ import {
   startCluster,
   startPodsWorld,
 } from './pods-world.ts'
-import { faultTable, full, type Scenario } from './table.ts'
+import { faultTable, type Scenario } from './table.ts'
 
 const skip = withoutNodes() || without('nats-server', natsBinary('newest'))
 let cluster: Cluster
 let rows = 0
 
 // A cluster with nodes takes minutes: all of this only in full runs.
-if (full && skip === false) {
+if (FULL && skip === false) {
   const dir = mkdtempSync(join(tmpdir(), 'vedette-images-'))
   before(
     async () => {
@@ -42,7 +44,7 @@ if (full && skip === false) {
     rmSync(dir, { recursive: true, force: true })
   })
 }
-const register = full ? test : () => {}
+const register = FULL ? test : () => {}
 
 type Start = (replicas: number) => Promise<PodsWorld>
 
@@ -271,7 +273,7 @@ const ofPods: Scenario[] = [
   }),
 ]
 
-if (full) faultTable({ section: 'Kubernetes', group: 'Pods' }, [...ofProcesses, ...ofPods], skip)
+if (FULL) faultTable({ section: 'Kubernetes', group: 'Pods' }, [...ofProcesses, ...ofPods], skip)
 
 register(
   'an EventSource that is invalid is refused by the admission webhook, which the API server reaches by its Service',

@@ -2,11 +2,13 @@
  * Pulsar with two brokers: topics that are found by way of other brokers, a proxy and the REST API; that move from one broker to the other
  * while three replicas run; and, with VEDETTE_FULL=1, whose broker is killed.
  */
+
 import assert from 'node:assert/strict'
 import { after, type TestContext, test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
 import { systemClock } from '../../src/core/clock.ts'
 import pulsar from '../../src/sources/pulsar.ts'
+import { FULL } from '../full.ts'
 import { serveInHarness, serving } from '../harness.ts'
 import { manifest } from '../origins/broker.ts'
 import { without } from '../servers/cache.ts'
@@ -15,7 +17,7 @@ import { pulsarJars } from '../servers/pulsar.ts'
 import { type PulsarCluster, startPulsarCluster } from '../servers/pulsar-cluster.ts'
 import { startPulsarProxy } from '../servers/pulsar-proxy.ts'
 import { chunksOf, type WireProducer, wireProducer } from '../servers/pulsar-wire.ts'
-import { count, FULL, settledLog } from './delivery.ts'
+import { count, settledLog } from './delivery.ts'
 import { nextLeader, startRig, waitFor } from './rig.ts'
 
 const skip = without('Pulsar', pulsarJars())

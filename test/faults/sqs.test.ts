@@ -1,8 +1,10 @@
 /** A queue under load while replicas and the bus die: every message is on the log exactly once, and the queue is empty in the end. */
+
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
 import { sqsRates } from '../../bench/sqs.ts'
+import { FULL } from '../full.ts'
 import { without } from '../servers/cache.ts'
 import { elasticmqJars, startElasticmq } from '../servers/elasticmq.ts'
 import { makeQueue } from '../servers/sqs-queue.ts'
@@ -58,7 +60,7 @@ test('replicas killed three times: 10,000 messages once each, queue empty', { sk
 })
 
 // Takes more than a minute.
-if (process.env.VEDETTE_FULL === '1') {
+if (FULL) {
   test('a replica frozen for longer than its messages are hidden: nothing is doubled', { skip }, async (t) => {
     await underFaults(t, async (rig, round) => {
       if (round > 0) return

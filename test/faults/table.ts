@@ -2,8 +2,10 @@
  * The fault table: each scenario with each number of replicas is a test and a row. Every run does each scenario once, with
  * VEDETTE_FULL=1 all of it. With VEDETTE_FAULT_ROWS=FILE the rows are appended to that file, one JSON object a line, for tools/fault-table.ts.
  */
+
 import { appendFileSync } from 'node:fs'
 import { type TestContext, test } from 'node:test'
+import { FULL } from '../full.ts'
 import { without } from '../servers/cache.ts'
 import { natsBinary } from '../servers/nats.ts'
 import type { Verdict } from './verdict.ts'
@@ -36,19 +38,17 @@ export interface Row extends Partial<Verdict>, Heading {
 }
 
 const withoutNats = without('nats-server', natsBinary('newest'))
-/** Whether all rows are to run. */
-export const full = process.env.VEDETTE_FULL === '1'
 const TIMEOUT_MS = 240_000
 
 /** Registers a test for each row. @param skip why not, when its servers are missing */
 export function faultTable(heading: Heading, scenarios: Scenario[], skip = withoutNats): void {
   for (const { fault, replicas, long = false, run } of scenarios) {
-    if (long && !full) continue
-    for (const count of full ? [...replicas].sort((a, b) => a - b) : replicas.slice(0, 1)) {
+    if (long && !FULL) continue
+    for (const count of FULL ? [...replicas].sort((a, b) => a - b) : replicas.slice(0, 1)) {
       test(`${fault}; ${count} replicas`, { skip, timeout: TIMEOUT_MS }, async (t) => {
         let row: Row = { ...heading, fault, replicas: count, passed: false }
         try {
-          const found = await run(t, count, full)
+          const found = await run(t, count, FULL)
           row = { ...row, ...found, passed: true }
           t.diagnostic(shown(row))
         } finally {

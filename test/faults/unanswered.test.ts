@@ -2,19 +2,21 @@
  * Reads of the bus that are not answered while their entry is served, in the three ways in which entries once stood still for ever
  * although their replica served: nothing is lost or doubled, and what came meanwhile is told within seconds of the bus's return.
  */
+
 import assert from 'node:assert/strict'
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
+import { FULL } from '../full.ts'
 import { manifest } from '../origins/broker.ts'
 import { without } from '../servers/cache.ts'
 import { kafkaJars, startKafkaCluster } from '../servers/kafka.ts'
 import { natsBinary, startNats } from '../servers/nats.ts'
 import { nsqdBinary, startNsq } from '../servers/nsq.ts'
 import { startProxy } from '../servers/proxy.ts'
-import { count, FULL, settledLog } from './delivery.ts'
+import { count, settledLog } from './delivery.ts'
 import { dataOf, everyoneBack, nextLeader, type Rig, startRig, waitFor } from './rig.ts'
 
 /** More than fit into a position: so a snapshot is written, and the last events are read. */

@@ -1,5 +1,6 @@
 /** Pulsar for tests of delivery. */
 
+import { FULL } from '../full.ts'
 import { without } from '../servers/cache.ts'
 import { type PulsarProducer, type PulsarServer, pulsarJars, startPulsar } from '../servers/pulsar.ts'
 import { chunksOf, type WireEntry, type WireProducer, wireProducer } from '../servers/pulsar-wire.ts'
@@ -83,7 +84,7 @@ export const pulsarChunksAdapter = (server: () => Promise<PulsarServer>, variant
   },
 })
 
-export const delivery = (share: Share, full = process.env.VEDETTE_FULL === '1'): DeliveryAdapter[] => {
+export const delivery = (share: Share, full = FULL): DeliveryAdapter[] => {
   const server = share(startPulsar)
   return (['exclusive', 'shared'] as const).flatMap((variant) => [
     pulsarAdapter(server, variant),

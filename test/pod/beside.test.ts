@@ -2,6 +2,7 @@
  * Beside Argo Events' own Pods on one NATS, as in a migration: a sender of its leader's heartbeats (graft, every 100 ms) stands for
  * them. Nobody of ours serves while it beats.
  */
+
 import assert from 'node:assert/strict'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -13,6 +14,7 @@ import { type DecodedEvent, encodeEvent, eventData, randomId } from '../../src/c
 import { until } from '../contract/bus.ts'
 import { jetStreamFor } from '../contract/jetstream.fixture.ts'
 import { ticking } from '../faults/ticks.ts'
+import { FULL } from '../full.ts'
 import { cli, directory, start } from '../local/program.ts'
 import { without } from '../servers/cache.ts'
 import { natsBinary } from '../servers/nats.ts'
@@ -97,7 +99,7 @@ test("nobody serves while Argo Events' leader beats, one does soon after it stop
   assert.equal(said.length, 8, said.join('\n'))
 })
 
-const times = process.env.VEDETTE_FULL === '1' ? 6 : 1
+const times = FULL ? 6 : 1
 
 test(`there and back over NATS, ${times} times, leaders killed: nothing doubled, nothing lost where ours follows`, {
   skip,

@@ -2,12 +2,14 @@
  * There and back, beside the elector of Argo Events' Pods (client-go's own) on one Lease of a real kube-apiserver: the row of ticks across exchanges.
  * Their worker is a stand-in that ticks as theirs does; see argo.ts.
  */
+
 import assert from 'node:assert/strict'
 import { after, before, suite, test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
 import { type KubeObject, resources } from '../../src/kube/resources.ts'
 import { until } from '../contract/bus.ts'
 import { jetStreamFor } from '../contract/jetstream.fixture.ts'
+import { FULL } from '../full.ts'
 import { without } from '../servers/cache.ts'
 import { type Elector, type ElectorOptions, electorBinary, startElector } from '../servers/client-go.ts'
 import { apiOnly, kubernetesBinaries } from '../servers/kubernetes/build.ts'
@@ -16,7 +18,6 @@ import { natsBinary } from '../servers/nats.ts'
 import { argoCalendar, rowOf } from './argo.ts'
 import { allReady, anyLeader, leaderOf, objectOf, startPods } from './pods.ts'
 
-const full = process.env.VEDETTE_FULL === '1'
 const skip =
   without('Kubernetes', kubernetesBinaries(apiOnly)) ||
   without('nats-server', natsBinary('newest')) ||
@@ -34,7 +35,7 @@ suite("there and back, by a Lease that Argo Events' elector stands for too", { s
   })
   after(() => cluster?.stop())
 
-  const times = full ? 6 : 1
+  const times = FULL ? 6 : 1
   test(`${times} times: 2 + 1 on one Lease, leaders killed, forced and stopped: nothing doubled unless forced, nothing lost where ours follows`, async (t) => {
     const timing: ElectorOptions['timing'] = ['5s', '3s', '500ms']
     const fixture = await jetStreamFor(t)
@@ -116,7 +117,7 @@ suite("there and back, by a Lease that Argo Events' elector stands for too", { s
       one = await start()
       await settled()
       await follows('SIGTERM', () => oursStopBy('SIGTERM'))
-      if (full) {
+      if (FULL) {
         await one.stop()
         await anyLeader(all, 30_000)
         one = await start()

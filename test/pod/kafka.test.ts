@@ -2,6 +2,7 @@
  * `vedette eventsource-service` with all that the controller gives it for an EventBus on Kafka: it elects by a Kubernetes Lease, with the
  * rights of the controller's own Role, and logs in with the mounted Secrets. On a real kube-apiserver and a real broker.
  */
+
 import assert from 'node:assert/strict'
 import { after, before, suite, type TestContext, test } from 'node:test'
 import type { Bus } from '../../src/bus/bus.ts'
@@ -13,6 +14,7 @@ import { readAll, until } from '../contract/bus.ts'
 import { median } from '../faults/rig.ts'
 import { assertTermsRise } from '../faults/terms.ts'
 import { assertEveryTickOnce } from '../faults/ticks.ts'
+import { FULL } from '../full.ts'
 import { without } from '../servers/cache.ts'
 import { KAFKA_PASSWORD, KAFKA_USER, type KafkaServer, kafkaJars, startKafka } from '../servers/kafka.ts'
 import { apiOnly, kubernetesBinaries } from '../servers/kubernetes/build.ts'
@@ -20,7 +22,6 @@ import { type Kubernetes, type PolicyRule, startKubernetes } from '../servers/ku
 import { allReady, anyLeader, killLeaders, lastLink, leaderOf, linesOf, type Pod, startPod } from './pods.ts'
 import { renderedPod } from './rendered.ts'
 
-const full = process.env.VEDETTE_FULL === '1'
 const skip = without('Kubernetes', kubernetesBinaries(apiOnly)) || without('Kafka', kafkaJars())
 
 /** Of a tick in each 100 ms. */
@@ -108,7 +109,7 @@ suite('Pods on Kafka, elected by a Kubernetes Lease', { skip, timeout: 600_000 }
     }
   }
 
-  const kills = full ? 10 : 2
+  const kills = FULL ? 10 : 2
   test(`${kills} times kill -9 of the leader: the Lease moves to the next, every tick on the topic once`, async (t) => {
     const { leader, linked, next, goesOn, check } = await pods(t, 'killed')
     await goesOn()
@@ -133,7 +134,7 @@ suite('Pods on Kafka, elected by a Kubernetes Lease', { skip, timeout: 600_000 }
     await check()
   })
 
-  if (!full) return
+  if (!FULL) return
   test('the broker is killed and starts again: no Pod ends, and every tick is on the topic once', async (t) => {
     const { all, goesOn, check } = await pods(t, 'restarted')
     await goesOn()

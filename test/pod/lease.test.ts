@@ -1,4 +1,5 @@
 /** `vedette eventsource-service` that elects by a Kubernetes Lease, on a real kube-apiserver and a real nats-server. */
+
 import assert from 'node:assert/strict'
 import { after, before, suite, type TestContext, test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
@@ -8,6 +9,7 @@ import { until } from '../contract/bus.ts'
 import { jetStreamFor } from '../contract/jetstream.fixture.ts'
 import { median } from '../faults/rig.ts'
 import { assertEveryTickOnce } from '../faults/ticks.ts'
+import { FULL } from '../full.ts'
 import { without } from '../servers/cache.ts'
 import { type Elector, type ElectorOptions, electorBinary, startElector } from '../servers/client-go.ts'
 import { apiOnly, kubernetesBinaries } from '../servers/kubernetes/build.ts'
@@ -15,7 +17,6 @@ import { type Kubernetes, type PolicyRule, startKubernetes } from '../servers/ku
 import { natsBinary } from '../servers/nats.ts'
 import { allReady, anyLeader, killLeaders, lastLink, leaderOf, linesOf, objectOf, type Pod, startPods } from './pods.ts'
 
-const full = process.env.VEDETTE_FULL === '1'
 const skip = without('Kubernetes', kubernetesBinaries(apiOnly)) || without('nats-server', natsBinary('newest'))
 
 /** What Argo Events' docs tell its users to grant. */
@@ -75,8 +76,8 @@ suite('election by a Kubernetes Lease', { skip, timeout: 600_000 }, () => {
   }
 
   for (const [count, kills] of [
-    [3, full ? 10 : 2],
-    [2, full ? 10 : 2],
+    [3, FULL ? 10 : 2],
+    [2, FULL ? 10 : 2],
   ] as const) {
     test(`${count} Pods, ${kills} times kill -9 of the leader: known by the peer link, every tick on the bus once`, async (t) => {
       const { all, leader, linked, anotherLeads, check } = await pods(t, count)
@@ -125,12 +126,12 @@ suite('election by a Kubernetes Lease', { skip, timeout: 600_000 }, () => {
     t.diagnostic(`frozen to next leader: ${gapMs.toFixed(0)} ms; ${await check()} ticks`)
   })
 
-  test(`the API server is down for ${full ? 60 : 6} s: serving goes on, and nobody takes over when it is back`, async (t) => {
+  test(`the API server is down for ${FULL ? 60 : 6} s: serving goes on, and nobody takes over when it is back`, async (t) => {
     const { all, leader, ticks, check } = await pods(t, 3)
     const leading = await leader()
     const term = await lineOf(leading, 'vedette_term')
     await cluster.killApiServer()
-    await pause(full ? 60_000 : 6_000)
+    await pause(FULL ? 60_000 : 6_000)
     const [last] = (await ticks()).slice(-1)
     assert.ok(Date.now() - Date.parse(last!.time) < 3_000, 'it goes on')
     assert.equal(await lineOf(leading, 'vedette_lock_usable'), '0')

@@ -2,6 +2,7 @@
  * A neighbour writes where Pods on Kafka keep their terms and positions, takes their producer's epoch, and writes the Lease by which they elect. Beside it
  * ticks and requests go on: none is lost or stored twice, somebody leads again, and what is forged is a line in the log, not an error of ours.
  */
+
 import assert from 'node:assert/strict'
 import { after, before, suite, type TestContext, test } from 'node:test'
 import { Producer } from '@platformatic/kafka'
@@ -18,13 +19,13 @@ import { assertAcknowledgedOnce } from '../faults/checks.ts'
 import { startCrowd } from '../faults/senders.ts'
 import { assertTermsRise } from '../faults/terms.ts'
 import { assertEveryTickOnce } from '../faults/ticks.ts'
+import { FULL } from '../full.ts'
 import { allReady, anyLeader, leaderOf, linesOf, objectOf, type Pod, startPods } from '../pod/pods.ts'
 import { without } from '../servers/cache.ts'
 import { type KafkaServer, kafkaJars, startKafka } from '../servers/kafka.ts'
 import { apiOnly, kubernetesBinaries } from '../servers/kubernetes/build.ts'
 import { type Kubernetes, startKubernetes } from '../servers/kubernetes.ts'
 
-const FULL = process.env.VEDETTE_FULL === '1'
 const skip = without('Kubernetes', kubernetesBinaries(apiOnly)) || without('Kafka', kafkaJars())
 const PATIENCE_MS = 30_000
 const often = { namespace: 'default', entry: 'tick', everyMs: 200 }

@@ -3,6 +3,7 @@
  * leader, or a wait that each replica names; beside it ticks and requests go on, and none is lost or stored twice. A representative of each kind in
  * every run, all combinations with VEDETTE_FULL=1.
  */
+
 import assert from 'node:assert/strict'
 import { after, before, suite, test } from 'node:test'
 import { microTime } from '../../src/ha/locks/kubernetes-lease.ts'
@@ -12,13 +13,13 @@ import { jetStreamFor } from '../contract/jetstream.fixture.ts'
 import { assertAcknowledgedOnce } from '../faults/checks.ts'
 import { startCrowd } from '../faults/senders.ts'
 import { assertEveryTickOnce } from '../faults/ticks.ts'
+import { FULL } from '../full.ts'
 import { allReady, anyLeader, linesOf, objectOf, type Pod, startPods } from '../pod/pods.ts'
 import { without } from '../servers/cache.ts'
 import { apiOnly, kubernetesBinaries } from '../servers/kubernetes/build.ts'
 import { type Kubernetes, startKubernetes } from '../servers/kubernetes.ts'
 import { natsBinary } from '../servers/nats.ts'
 
-const FULL = process.env.VEDETTE_FULL === '1'
 const skip = without('Kubernetes', kubernetesBinaries(apiOnly)) || without('nats-server', natsBinary('newest'))
 const PATIENCE_MS = 30_000
 const often = { namespace: 'default', entry: 'tick', everyMs: 200 }

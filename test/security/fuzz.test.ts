@@ -1,4 +1,5 @@
 /** Whatever is sent to the API of a run or written into a manifest: an answer or a finding, never a crash. Seeded; minutes in the whole matrix. */
+
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { request } from 'node:http'
@@ -14,9 +15,9 @@ import { fail, isVedetteError } from '../../src/core/errors.ts'
 import { silentLogger } from '../../src/core/log.ts'
 import { withoutCredentials } from '../../src/core/url-credentials.ts'
 import { diagnosticLine, loadManifest } from '../../src/manifest/load.ts'
+import { FULL } from '../full.ts'
 import { mutations } from '../fuzz.ts'
 
-const FULL = process.env.VEDETTE_FULL === '1'
 const PATHS = [
   ...[
     '/',

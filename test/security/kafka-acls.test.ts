@@ -2,6 +2,7 @@
  * A principal of a Kafka bus that may do what one EventSource needs, and nothing else (`vedette render --kafka-acls`): its Pods work under it, and whoever has
  * its password fences nobody else's term, takes nobody's lock, and, with a topic of its own, writes nobody's records. Real brokers with the authorizer of KRaft.
  */
+
 import assert from 'node:assert/strict'
 import { after, before, suite, type TestContext, test } from 'node:test'
 import { AclOperations, AclPermissionTypes, Admin, ResourcePatternTypes, ResourceTypes } from '@platformatic/kafka'
@@ -26,6 +27,7 @@ import { claimOf } from '../contract/jetstream.fixture.ts'
 import { assertAcknowledgedOnce } from '../faults/checks.ts'
 import { startCrowd } from '../faults/senders.ts'
 import { assertEveryTickOnce } from '../faults/ticks.ts'
+import { FULL } from '../full.ts'
 import { allReady, anyLeader, linesOf, startPod } from '../pod/pods.ts'
 import { renderedPod } from '../pod/rendered.ts'
 import { without } from '../servers/cache.ts'
@@ -34,7 +36,6 @@ import { apiOnly, kubernetesBinaries } from '../servers/kubernetes/build.ts'
 import { type Kubernetes, type PolicyRule, startKubernetes } from '../servers/kubernetes.ts'
 import { freePorts } from '../servers/process.ts'
 
-const FULL = process.env.VEDETTE_FULL === '1'
 const skip = without('Kubernetes', kubernetesBinaries(apiOnly)) || without('Kafka', kafkaJars())
 const PATIENCE_MS = 60_000
 const mine = { namespace: 'default', name: 'clock' }

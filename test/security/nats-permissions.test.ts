@@ -2,6 +2,7 @@
  * A NATS user who may do what one EventSource needs, and nothing else (`vedette render --nats-permissions`): Pods of every kind of entry work under it,
  * and whoever has its password reaches nobody else's terms, leases, events to be stored, hooks, answers or consumers (S15).
  */
+
 import assert from 'node:assert/strict'
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -19,11 +20,11 @@ import { claimOf, jetStreamFor, type NatsFixture } from '../contract/jetstream.f
 import { assertAcknowledgedOnce } from '../faults/checks.ts'
 import { startCrowd } from '../faults/senders.ts'
 import { assertEveryTickOnce } from '../faults/ticks.ts'
+import { FULL } from '../full.ts'
 import { allReady, anyLeader, linesOf, objectOf, startPods } from '../pod/pods.ts'
 import { without } from '../servers/cache.ts'
 import { natsBinary } from '../servers/nats.ts'
 
-const FULL = process.env.VEDETTE_FULL === '1'
 /** The name that the judge of ticks knows. */
 const mine = { namespace: 'default', name: 'clock' }
 const theirs = { namespace: 'default', name: 'theirs' }

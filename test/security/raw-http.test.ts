@@ -1,4 +1,5 @@
 /** S13: what is no right HTTP/1.1 request gets the right answer on every HTTP server of the product, and never 500. */
+
 import assert from 'node:assert/strict'
 import type { AddressInfo } from 'node:net'
 import { after, test } from 'node:test'
@@ -8,9 +9,9 @@ import { serveHealth } from '../../src/controller/health.ts'
 import { servePod } from '../../src/pod/server.ts'
 import { orders } from '../faults/orders.ts'
 import { type Rig, startRig } from '../faults/rig.ts'
+import { FULL } from '../full.ts'
 import { freePort, rawConnect } from '../raw-http.ts'
 
-const FULL = process.env.VEDETTE_FULL === '1'
 const closers: (() => unknown)[] = []
 after(async () => {
   for (const close of closers.reverse()) await close()

@@ -2,6 +2,7 @@
  * Readers of the API against writers: whoever reads, however much and however badly, honest senders beside them are answered, a commit waits
  * no more than 50 ms for them, and memory stays flat. Rows S2, S3 and S16 of the list of attacks.
  */
+
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -9,11 +10,11 @@ import { Agent } from 'node:http'
 import { type TestContext, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { type Rig, startRig } from '../faults/rig.ts'
+import { FULL } from '../full.ts'
 import { kinds } from './reading/attack.ts'
 import { figuresOf, post, sendHonestly } from './reading/honest.ts'
 import { mostHeld } from './reading/memory.ts'
 
-const FULL = process.env.VEDETTE_FULL === '1'
 const BIG_EVENTS = FULL ? 1200 : 150
 /** Becomes an event of some 900 KB. */
 const BIG_BYTES = 660_000

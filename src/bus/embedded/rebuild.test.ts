@@ -1,4 +1,5 @@
 /** Damaged in every way a disk knows: what is not told of is not missing, and what can be read is saved. Whole processes: test/contract/bus-embedded-damage.test.ts. */
+
 import assert from 'node:assert/strict'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -13,6 +14,7 @@ import {
   randomOf,
   survivorsOf,
 } from '../../../test/contract/damage.ts'
+import { FULL } from '../../../test/full.ts'
 import { inspectHeader } from './header.ts'
 import { putValue } from './leases.ts'
 import { openEnvironment } from './lmdb.ts'
@@ -23,9 +25,9 @@ import { rebuild } from './rebuild.ts'
 import { openStore, STORE_FORMAT } from './store.ts'
 import { snapshotsOf, survey } from './survey.ts'
 
-const CASES = process.env.VEDETTE_FULL === '1' ? 1500 : 40
+const CASES = FULL ? 1500 : 40
 /** A fresh one in the full run: what that finds is a case of its own. */
-const FRESH = process.env.VEDETTE_FULL === '1' ? Math.floor(Math.random() * 2 ** 31) : 20261130
+const FRESH = FULL ? Math.floor(Math.random() * 2 ** 31) : 20261130
 const SEED = Number(process.env.VEDETTE_SEED ?? FRESH)
 /** That once failed, by seed: the case. */
 const FAILED: readonly [seed: number, n: number][] = [

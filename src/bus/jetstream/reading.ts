@@ -216,14 +216,11 @@ async function* ordered(
     }
   }
   const watch = async () => {
-    while (!(await goneMissing())) await readers.clock.sleep(SILENCE_MS, done.signal)
+    do await readers.clock.sleep(SILENCE_MS, done.signal)
+    while (!(await goneMissing()))
     stop()
   }
-  if (to !== undefined)
-    void readers.clock
-      .sleep(SILENCE_MS, done.signal)
-      .then(watch)
-      .catch(() => {})
+  if (to !== undefined) watch().catch(() => {})
   try {
     for await (const message of messages) {
       at = message.seq

@@ -1,6 +1,7 @@
 /** Where the servers are and who one is there, as an EventBus and its access secret say it. */
 import { parse } from 'yaml'
 import type { NatsCredentials } from '../../clients/nats.ts'
+import { percentDecoded } from '../../core/percent.ts'
 
 /**
  * Addresses as upstream takes them: separated by commas, and with `user:password@` or `token@` in them if need be, which win over the
@@ -17,14 +18,6 @@ export function addressesIn(url: string): { servers: string[]; credentials: Nats
   if (login === undefined) return { servers, credentials: null }
   const [user, pass] = login.split(/:(.*)/s, 2).map(percentDecoded)
   return { servers, credentials: pass === undefined ? { token: user! } : { user: user!, pass } }
-}
-
-function percentDecoded(text: string): string {
-  try {
-    return decodeURIComponent(text)
-  } catch {
-    return text
-  }
 }
 
 /** What the access secret holds: upstream's YAML with `username` and `password`, one with `token`, or just the token. */

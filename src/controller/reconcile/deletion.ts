@@ -122,14 +122,14 @@ async function hasRemote({ load }: Cluster, { spec }: KubeObject): Promise<boole
     if (definition?.hooks !== undefined) return true
     if (definition?.removes === undefined) continue
     const { spec: schema, removes } = definition
-    if (Object.values(entries ?? {}).some((one) => hasRemains(schema.safeParse(one), removes))) return true
+    // Of what cannot be read it is not known.
+    const remains = (entry: unknown): boolean => {
+      const read = schema.safeParse(entry)
+      return !read.success || removes(read.data)
+    }
+    if (Object.values(entries ?? {}).some(remains)) return true
   }
   return false
-}
-
-/** Of what cannot be read it is not known. */
-function hasRemains(read: { success: boolean; data?: any }, removes: (spec: any) => boolean): boolean {
-  return !read.success || removes(read.data)
 }
 
 function isHeld({ metadata }: KubeObject, kind: Kind): boolean {

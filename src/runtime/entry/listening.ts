@@ -4,7 +4,7 @@ import { attempt } from '../attempt.ts'
 import type { Ear } from '../standby/ear.ts'
 import { listenContext } from './contexts.ts'
 import { keepTrying } from './retrying.ts'
-import type { Shared, Watched } from './shared.ts'
+import type { Shared, WatchAttempt } from './shared.ts'
 
 /** How an entry of this kind listens. */
 type Listen = NonNullable<SourceDefinition<any, any>['listen']>
@@ -12,7 +12,7 @@ type Listen = NonNullable<SourceDefinition<any, any>['listen']>
 /** @param leads as in {@link listenContext} */
 export async function keepListening(
   shared: Shared,
-  { ear, listen, watched, leads }: { ear: Ear; listen: Listen; watched: Watched; leads: () => boolean },
+  { ear, listen, watched, leads }: { ear: Ear; listen: Listen; watched: WatchAttempt; leads: () => boolean },
   signal: AbortSignal,
 ): Promise<void> {
   /** One subscription. @throws STALLED when it stood still; what `listen` throws */

@@ -11,13 +11,13 @@ import type { Activity, Watchdog } from '../watchdog.ts'
 import { httpContext, type Lead, pollContext, serveContext } from './contexts.ts'
 import { createPort, type Port } from './port.ts'
 import { keepTrying } from './retrying.ts'
-import type { Shared, Watched } from './shared.ts'
+import type { Shared, WatchAttempt } from './shared.ts'
 
 /** A read of the bus that has no answer by then is given up, and the entry begun anew. */
 const READ_LIMIT_MS = 30_000
 
 export interface ServingOptions {
-  watched: Watched
+  watched: WatchAttempt
   /** Of a hot standby. */
   ear: Ear | null
   predecessors: Pick<PredecessorWatch, 'found'>

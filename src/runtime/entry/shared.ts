@@ -20,7 +20,7 @@ const STARTS_MS = 30_000
 const MOST_STARTS_MS = 300_000
 
 /** How the attempts of one entry are watched: see {@link attempt}. */
-export type Watched = (
+export type WatchAttempt = (
   ends: AbortSignal,
   /** Whether waiting for the bus is right now. */
   busy: () => boolean,
@@ -32,7 +32,7 @@ export type Watched = (
   onStalled(error: VedetteError): void
 }
 
-export function watchAttempts({ options: { clock, metrics }, account }: Shared): Watched {
+export function watchAttempts({ options: { clock, metrics }, account }: Shared): WatchAttempt {
   let stalls = 0
   return (ends, busy) => ({
     ...{ ends, clock, busy, startsMs: Math.min(STARTS_MS * 2 ** stalls, MOST_STARTS_MS) },

@@ -2,10 +2,12 @@
  * A seeded model of hot standby: replicas that hear the same messages at different times, a log with a fence, leaders that die or
  * are deposed at any moment. Whatever the schedule, each message is on the log as often as it was sent.
  */
+
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { type Random, seeded } from '../../../sim/random.ts'
 import { type FakeClock, fakeClock } from '../../../test/fake-clock.ts'
+import { FULL } from '../../../test/full.ts'
 import type { ReadOptions, Stored } from '../../bus/bus.ts'
 import { fail } from '../../core/errors.ts'
 import { encodeEvent, randomId } from '../../core/event.ts'
@@ -13,7 +15,7 @@ import { silentLogger } from '../../core/log.ts'
 import type { Emit, Emitted } from '../../source.ts'
 import { createEar, type Ear } from './ear.ts'
 
-const SEEDS = process.env.VEDETTE_FULL === '1' ? 400 : 30
+const SEEDS = FULL ? 400 : 30
 const source = { namespace: 'default', name: 'es' }
 
 interface Replica {

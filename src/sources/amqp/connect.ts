@@ -139,8 +139,8 @@ export function described(error: unknown, where: string): VedetteError {
     const [, name = '', text = ''] = reply
     const during = /^Operation failed: (\w+)/.exec(message)?.[1]
     const login = /Handshake terminated/.test(message) && name.startsWith('ACCESS')
-    const otherwise = OTHERWISE.test(message) ? 'it is there with other properties' : (REPLIES[name] ?? name)
-    const what = login ? 'authentication: the broker refuses the user or the password' : otherwise
+    const reason = OTHERWISE.test(message) ? 'it is there with other properties' : (REPLIES[name] ?? name)
+    const what = login ? 'authentication: the broker refuses the user or the password' : reason
     const detail = text === '' ? name : text
     return fail(
       'ORIGIN_UNAVAILABLE',

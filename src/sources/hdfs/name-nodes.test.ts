@@ -1,7 +1,9 @@
 /** Two real name nodes, and HttpFS before them: HTTPS, names and users that are hard, failover as an operator does it, one that is cut off and does not know. */
+
 import assert from 'node:assert/strict'
 import { after, before, suite, type TestContext, test } from 'node:test'
 import { makeCertificate } from '../../../test/certificate.ts'
+import { FULL } from '../../../test/full.ts'
 import { goneOn, keepServing, said, serveHdfs, tells, told } from '../../../test/hdfs-source.ts'
 import { without } from '../../../test/servers/cache.ts'
 import { hadoopJars } from '../../../test/servers/hdfs.ts'
@@ -146,7 +148,7 @@ suite('with two name nodes', { skip: without('Hadoop', hadoopJars()) }, () => {
       await Promise.all(pair.nodes.map((node) => node.start()))
       await pair.failover(0)
     }
-    if (process.env.VEDETTE_FULL === '1') test('no name node behind it', noneBehind)
+    if (FULL) test('no name node behind it', noneBehind)
   })
 
   test('a failover, an active one that is killed, both down: nothing lost, nothing twice, and the words for each', async (t) => {

@@ -1,8 +1,10 @@
 /** Seeded fuzz of everything that reads what a stranger sends: errors are answers, never crashes, and nothing unproven gets in. */
+
 import assert from 'node:assert/strict'
 import { createHmac } from 'node:crypto'
 import { test } from 'node:test'
 import fc from 'fast-check'
+import { FULL } from '../../../test/full.ts'
 import { isVedetteError } from '../../core/errors.ts'
 import { checkHubSignature, checkStandardWebhook, checkTime } from '../../source/signature.ts'
 import type { HttpRequest } from '../../source.ts'
@@ -12,7 +14,7 @@ import { waitAsked } from '../http/rest.ts'
 import { deliveryId, jsonBody } from './request.ts'
 
 /** For each of the six; in full a million in all. */
-const runs = process.env.VEDETTE_FULL === '1' ? 170_000 : 2_000
+const runs = FULL ? 170_000 : 2_000
 const seed = Number(process.env.VEDETTE_SEED ?? 20261124)
 /** Of processor time for one input; whatever takes that long grows faster than its input. */
 const SLOWEST_US = 1_000_000

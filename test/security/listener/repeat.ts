@@ -1,15 +1,16 @@
 /** An attack on a listener goes on while honest senders send beside it: what they get, how long it takes, and how much memory it costs. */
+
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { after, before, test } from 'node:test'
 import { percentile } from '../../../bench/measure.ts'
 import { residentMb } from '../../../bench/process.ts'
+import { FULL } from '../../full.ts'
 import type { Attack } from './attacker.ts'
 import { type Seen, type Sender, sendHonestly } from './honest.ts'
 import { SECRET, type Target } from './target.ts'
 
-const FULL = process.env.VEDETTE_FULL === '1'
 const FOR_MS = FULL ? 10_000 : 1_200
 /** What holds today, on two cores that the attacker uses too. The goal is 300 MB, and five times the 99th percentile in quiet. */
 const MOST_MB = 500
