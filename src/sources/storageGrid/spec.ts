@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { metadataSchema, secretKeySelector } from '../../source/schemas.ts'
 import { tlsSchema } from '../../source/tls.ts'
 import type { Finding } from '../../source.ts'
-import { isHttpUrl, providerFindings } from '../hooks/findings.ts'
+import { baseFindings, providerFindings } from '../hooks/findings.ts'
 import { unsignedAdvice } from '../hooks/serve.ts'
 import { validateWebhookContext, webhookContextSchema } from '../hooks/webhook-context.ts'
 
@@ -48,10 +48,7 @@ export function validate(spec: Spec): Finding[] {
     if (is) return [{ severity: 'error', path: [field], message, remedy }]
   const findings = validateWebhookContext(webhook, ['webhook'])
   if (findings.some(({ severity }) => severity === 'error')) return findings
-  if (!isHttpUrl(apiURL)) {
-    const message = `${JSON.stringify(apiURL)} is no http(s) URL: notifications cannot be set up`
-    findings.push({ severity: 'warning', path: ['apiURL'], message, remedy: 'write https://host[:port]/api/v3' })
-  }
+  findings.push(...baseFindings(apiURL, 'apiURL'))
   const signed = 'and let nothing but StorageGRID reach the port'
   findings.push(...providerFindings(webhook!, { provider: 'StorageGRID', urlNeeded: false, signed }))
   return [...findings, ...unsignedAdvice(isUnsigned(spec), 'let nothing but StorageGRID reach the port')]
