@@ -77,6 +77,7 @@ function setUp(t: TestContext, definition: SourceDefinition<any, number>, bus: P
     },
     runner: createEntry({
       ...{ namespace: 'default', eventSource: 'es', definition, clock, listeners, log: silentLogger, replica: 'es-0' },
+      leaseMs: 1_500,
       entry: { type: 'test', name: 'e', spec: {}, place: { file: 'test.yaml', line: 1, column: 1 } },
       bus: { tail: (...all: Parameters<Bus['tail']>) => world.bus.tail(...all) } as Bus,
       redactor: createRedactor(),

@@ -38,6 +38,8 @@ export interface EntryOptions {
   maxEventBytes: () => number
   /** Replica id. */
   replica: string
+  /** A leader who does not renew is followed by another after so long. */
+  leaseMs: number
   /** The process's own time zone (an IANA name), when it has one. */
   localZone?: string | undefined
   /** Stored events are logged, some of many. */
@@ -132,10 +134,10 @@ export function createEntry(options: EntryOptions): EntryRunner {
 
 /** What an entry hears with, if it is a hot standby. */
 function earOf({ options, source, fingerprint, account }: Shared): Ear | null {
-  const { definition, entry, bus, clock, log } = options
+  const { definition, entry, bus, clock, log, leaseMs } = options
   if (guaranteeOf(definition, entry.spec) !== 'hot-standby') return null
   return createEar({
-    ...{ bus, source, entry: entry.name, fingerprint, clock, log },
+    ...{ bus, source, entry: entry.name, fingerprint, clock, log, leaseMs },
     onOverflow: (lost) =>
       account.condition(`${lost} messages are lost: the bus takes nothing, and the buffer for what comes is full`),
   })

@@ -10,6 +10,7 @@ import { patiently } from '../core/signals.ts'
 import { createElector, type Elector, type ElectorView, type Lead } from '../ha/elector.ts'
 import { type Held, heldText } from '../ha/held.ts'
 import type { LeaseTiming, Lock, Outsiders, Suspicion } from '../ha/lock.ts'
+import { leaseTiming } from '../ha/timing.ts'
 import type { Entry, EventSource } from '../manifest/manifest.ts'
 import type { SourceDefinition } from '../source.ts'
 import { loadSource } from '../sources/index.ts'
@@ -118,6 +119,7 @@ export async function startReplica(options: ReplicaOptions): Promise<Replica> {
       metrics: metrics.entry(namespace, name, entry.name),
       maxEventBytes: () => bus.maxEventBytes,
       replica: id,
+      leaseMs: leaseTiming(options.timing).leaseMs,
       ...{ localZone: options.localZone, logEvents: options.logEvents, beside },
       onChange: changed,
     })

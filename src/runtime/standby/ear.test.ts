@@ -16,6 +16,7 @@ import type { Emit, Emitted } from '../../source.ts'
 import { createEar, type Ear } from './ear.ts'
 
 const SEEDS = FULL ? 400 : 30
+const LEASE_MS = 1_500
 const source = { namespace: 'default', name: 'es' }
 
 interface Replica {
@@ -117,6 +118,7 @@ async function run(seed: number, textOf: (n: number, random: Random) => string, 
       fingerprint: 'ff',
       clock,
       log: silentLogger,
+      leaseMs: LEASE_MS,
       onOverflow: () => assert.fail(),
     })
     const replica: Replica = { ear, ends, sinceMs: null, lastArrivalMs: 0, lead: null }
@@ -211,6 +213,48 @@ test(`equal messages: mostly as often as sent, never off by more than one, over 
   assert.ok(off <= SEEDS / 5, `${off} of ${SEEDS} schedules`)
 })
 
+test('who subscribed while the leader stood still with messages sent before leaves the lead to who has heard those', async () => {
+  const world: World = { clock: fakeClock(), random: seeded(1), log: [], term: 0 }
+  const { clock } = world
+  const ends = new AbortController()
+  const listener = async () => {
+    const ear = createEar({
+      ...{ bus: busOf(world), source, entry: 'e', fingerprint: 'ff', clock, log: silentLogger, leaseMs: LEASE_MS },
+      onOverflow: () => assert.fail(),
+    })
+    void ear.attend(async (signal) => {
+      ear.subscribed()
+      await new Promise((resolve) => signal.addEventListener('abort', resolve))
+    }, ends.signal)
+    await clock.advance(0)
+    return ear
+  }
+  const old = await listener()
+  await clock.advance(5_000)
+  await old.hear({ data: '{"n":0}' })
+  const late = await listener()
+  for (let n = 1; n < 20; n++) {
+    await old.hear({ data: `{"n":${n}}` })
+    await late.hear({ data: `{"n":${n}}` })
+    await clock.advance(100)
+  }
+  assert.deepEqual([old.fresh, late.fresh], [false, true], 'a lease has run out')
+  const quiet = await listener()
+  await clock.advance(1_000)
+  assert.equal(quiet.fresh, false, 'who hears nothing waits for nothing')
+  await clock.advance(LEASE_MS)
+  assert.equal(late.fresh, false, 'nobody has heard more, or somebody would lead by now')
+  // What is heard gets onto the log: so has what was sent before.
+  const next = await listener()
+  await next.hear({ data: '"on"' })
+  await next.hear({ data: '"off"' })
+  world.log.push({ id: `heard:${'0'.repeat(32)}:1`, text: '"on"', theirs: true })
+  await clock.advance(1_000)
+  assert.equal(next.fresh, false)
+  ends.abort()
+  await clock.advance(100)
+})
+
 for (const named of [false, true]) {
   test(`after Argo Events' Pods: what they did not publish is published, and nothing again (messages with an id: ${named})`, async () => {
     for (let seed = 1; seed <= SEEDS; seed++) {
@@ -220,6 +264,7 @@ for (const named of [false, true]) {
       const ends = new AbortController()
       const ear = createEar({
         ...{ bus: busOf(world), source, entry: 'e', fingerprint: 'ff', clock, log: silentLogger },
+        leaseMs: LEASE_MS,
         onOverflow: () => assert.fail(),
       })
       void ear.attend(async (signal) => {

@@ -38,7 +38,10 @@ export interface Ear {
   attend(listen: (signal: AbortSignal) => Promise<void>, signal: AbortSignal): Promise<void>
   /** The subscription stands, since now. */
   subscribed(): void
-  /** True for a moment after that: another replica would make a better leader. */
+  /**
+   * Another replica would make a better leader: true for a moment after that, and on, for about a lease, while what is heard does not get onto
+   * the log. The leader may have stood still with messages that were sent before.
+   */
   readonly fresh: boolean
   hear(message: Heard): Promise<Emitted['outcome'] | null>
   /** Publishes until `signal` aborts; what it handed over has an outcome when it resolves. @throws what `emit` throws */
@@ -54,6 +57,7 @@ export function createEar({
   fingerprint,
   clock,
   log,
+  leaseMs,
   onOverflow,
   limits = standbyLimits,
 }: {
@@ -63,6 +67,8 @@ export function createEar({
   fingerprint: string
   clock: Clock
   log: Logger
+  /** A leader who does not renew is followed by another after so long. */
+  leaseMs: number
   /** Messages are lost since the bus takes nothing and the buffer is full. @param lost since the start */
   onOverflow: (lost: number) => void
   limits?: { keepMs: number; maxBytes: number; aheadMs: number }
@@ -77,6 +83,8 @@ export function createEar({
   let overflowed = 0
   let sinceMs = clock.monotonic()
   let heardBefore = false
+  /** Something that was heard since the subscription is on the log: so is all that was sent before, since events come there in order. */
+  let caughtUp = false
   /** Who waits for the outcome of a message. */
   const waiters = new Map<number, (outcome: Emitted['outcome'] | null) => void>()
 
@@ -84,7 +92,10 @@ export function createEar({
     if (stored.seq <= (seen ?? 0)) return
     seen = stored.seq
     const key = isOfOthers(stored) ? contentOf(stored) : keyOf(stored.sourceId, fingerprint)
-    if (key !== null) buffer.logged(key, clock.monotonic())
+    if (key === null) return
+    const heard = buffer.size
+    buffer.logged(key, clock.monotonic())
+    caughtUp ||= buffer.size < heard
   }
 
   /** Compares with everything that the log has by now. */
@@ -147,11 +158,17 @@ export function createEar({
     },
     subscribed() {
       const nowMs = clock.monotonic()
-      if (!heardBefore || nowMs - sinceMs > FRESH_AGAIN_MS) sinceMs = nowMs
+      if (!heardBefore || nowMs - sinceMs > FRESH_AGAIN_MS) {
+        sinceMs = nowMs
+        caughtUp = false
+      }
       heardBefore = true
     },
     get fresh() {
-      return clock.monotonic() - sinceMs < SETTLED_MS
+      const listensMs = clock.monotonic() - sinceMs
+      if (listensMs < SETTLED_MS) return true
+      // Who has listened for longer takes over within that time; if there is nobody, it is for this one.
+      return !caughtUp && buffer.size > 0 && listensMs < leaseMs + 2 * SETTLED_MS
     },
     hear({ data, id, item }) {
       const bytes = typeof data === 'string' ? Buffer.from(data) : data
@@ -159,6 +176,7 @@ export function createEar({
       if (leading === null) buffer.expire(nowMs)
       const keys = id === undefined ? [digestOf(bytes)] : [`id:${id}`, digestOf(bytes)]
       const message = buffer.hear(keys, bytes, nowMs, item)
+      caughtUp ||= message === null
       if (message === null || leading === null) return Promise.resolve(null)
       if (buffer.overflowed > overflowed) {
         overflowed = buffer.overflowed
